@@ -1,0 +1,50 @@
+"""The Model Context Protocol for Django.
+
+Register functions on a `Server` in an app's `mcp.py`, add its `urls` to a URLconf,
+and serve the project with `mcp_django.asgi.get_asgi_application` behind Daphne.
+"""
+
+from mcp_django.exceptions import (
+    AskFailed,
+    AskRefused,
+    AuthenticationFailed,
+    CapabilityMissing,
+    ErrorAnswer,
+    LocalProtocolError,
+    MCPError,
+    MessageTooLarge,
+    ParseError,
+    ProtocolError,
+    RemoteProtocolError,
+    ToolError,
+    TransportClosed,
+    TransportError,
+    UrlElicitationRequired,
+)
+from mcp_django.server.asking import Answer
+from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.server import Server
+
+__all__ = [
+    "Answer",
+    "AskFailed",
+    "AskRefused",
+    "AuthenticationFailed",
+    "CapabilityMissing",
+    "Context",
+    "ErrorAnswer",
+    "LocalProtocolError",
+    "MCPError",
+    "MessageTooLarge",
+    "ParseError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "ResourceNotFound",
+    "Server",
+    "SyncContext",
+    "ToolError",
+    "TransportClosed",
+    "TransportError",
+    "UrlElicitationRequired",
+]

@@ -1,0 +1,30 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+import sys
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+from mcp_django.transports.stdio import claim_stdout
+
+if sys.argv[1:2] == ["mcp_stdio"]:
+    # The one import here with an effect: apps that come later in INSTALLED_APPS may
+    # print while they are imported, and that would spoil the messages.
+    claim_stdout()
+
+
+class MCPConfig(AppConfig):
+    """`mcp_django` among the installed apps."""
+
+    name = "mcp_django"
+    label = "mcp_django"
+    verbose_name = "Model Context Protocol"
+
+    def ready(self) -> None:
+        """Import every app's `mcp.py`, and connect what listens."""
+        from mcp_django.sessions import notices
+
+        notices.connect()
+        autodiscover_modules("mcp")

@@ -1,0 +1,86 @@
+"""The interface between MCP endpoints and whatever knows the site's users."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    # Importing models needs the app registry; importing mcp_django must not.
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+User: TypeAlias = "AbstractBaseUser | AnonymousUser"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user, and the credential that proved it.
+
+    Attributes:
+        user: The site's user; `AnonymousUser` where authentication is switched off.
+        authenticator: Who vouches for the user; None where it is switched off.
+        credential: What `Authenticator.is_still_valid` needs to look at the
+            credential again, such as a token's primary key. Never logged.
+    """
+
+    user: User
+    authenticator: Authenticator | None = None
+    credential: Hashable = None
+
+    @property
+    def owner(self) -> str:
+        """Whom sessions belong to: the user's primary key as text, "" for nobody."""
+        return "" if self.user.pk is None else str(self.user.pk)
+
+
+def nobody() -> Identity:
+    """Give the identity of everybody where authentication is switched off."""
+    # Importing models needs the app registry, and asgi.py imports us before it is up.
+    from django.contrib.auth.models import AnonymousUser
+
+    return Identity(AnonymousUser())
+
+
+class Authenticator(ABC):
+    """Turns the credentials of an HTTP request into an `Identity`.
+
+    Name subclasses by dotted path in `MCP["AUTHENTICATION"]`; each is created once
+    per process, without arguments. Both methods are called in a thread of a pool
+    kept for authentication, may use the ORM, and may run concurrently.
+    """
+
+    challenge: ClassVar[str] = ""
+    """Value of `WWW-Authenticate` for a 401, such as "Bearer"; RFC 9110, 11.6.1.
+    Empty where HTTP has no scheme for it."""
+
+    uses_cookies: ClassVar[bool] = False
+    """Whether browsers attach the credential by themselves. If so, the gate refuses
+    requests that a foreign page could have made."""
+
+    @abstractmethod
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        """Find out who sent a request.
+
+        Args:
+            request: The request without its body; `COOKIES`, `headers` and `META`
+                are complete.
+
+        Returns:
+            The identity, or None if the request has no credential of this kind.
+
+        Raises:
+            AuthenticationFailed: There is a credential of this kind, and it is
+                wrong, expired or revoked, or its user is inactive.
+        """
+
+    @abstractmethod
+    def is_still_valid(self, identity: Identity) -> bool:
+        """Say whether an identity that was found earlier would be found again now.
+
+        Called at least every minute for each open stream.
+        """

@@ -1,0 +1,85 @@
+"""Bearer tokens of the app `mcp_django.tokens`."""
+
+from __future__ import annotations
+
+import re
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils import timezone
+
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.exceptions import AuthenticationFailed
+
+# Importing the model of an app that is not installed is a RuntimeError in which
+# nobody recognizes the cause.
+if not apps.is_installed("mcp_django.tokens"):
+    raise ImproperlyConfigured(
+        "mcp_django.auth.tokens needs 'mcp_django.tokens' in settings.INSTALLED_APPS; "
+        "add it and run migrate, or name other authenticators in "
+        "settings.MCP['AUTHENTICATION']"
+    )
+
+from mcp_django.tokens.models import PREFIX, Token, TokenState
+
+_TOKEN_TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
+
+
+class TokenAuthenticator(Authenticator):
+    """Vouches for the user that the token in `Authorization: Bearer TOKEN` is tied to.
+
+    Spec: RFC 6750, section 2.1, "Authorization Request Header Field".
+    """
+
+    challenge = 'Bearer realm="mcp"'
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        """Find out whose token a request carries, and record that it was used.
+
+        Returns:
+            The identity, with the token's primary key as its credential; None if the
+            request has no `Authorization` or one of another scheme.
+
+        Raises:
+            AuthenticationFailed: The token is malformed, unknown, expired or revoked,
+                or its user is inactive. The text never contains the token.
+        """
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        # Spec: RFC 9110, section 11.1: the scheme is case-insensitive.
+        if scheme.lower() != "bearer":
+            return None
+        text = text.strip(" ")
+        if not _TOKEN_TEXT.fullmatch(text):
+            raise AuthenticationFailed(
+                f"bearer token is malformed: it is not {PREFIX!r} and 43 characters"
+            )
+        token = Token.objects.with_text(text).select_related("user").first()
+        if token is None:
+            raise AuthenticationFailed("bearer token is unknown")
+        now = timezone.now()
+        match token.state_at(now):
+            case TokenState.REVOKED:
+                raise AuthenticationFailed(
+                    f"bearer token {token.pk} was revoked at {token.revoked_at}"
+                )
+            case TokenState.EXPIRED:
+                raise AuthenticationFailed(
+                    f"bearer token {token.pk} expired at {token.expires_at}"
+                )
+        if not token.is_user_active:
+            raise AuthenticationFailed(
+                f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
+            )
+        token.record_use(now)
+        return Identity(token.user, self, token.pk)
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        """Say whether the token is usable and its user active, in one query."""
+        token = (
+            Token.objects.usable(timezone.now())
+            .select_related("user")
+            .filter(pk=str(identity.credential), user=identity.user.pk)
+            .first()
+        )
+        return token is not None and token.is_user_active

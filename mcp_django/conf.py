@@ -1,0 +1,112 @@
+"""The `MCP` setting: every key, its default and its meaning, in this one place.
+
+Read lazily and afresh after `override_settings`, so that importing `mcp_django`
+needs no configured settings::
+
+    from mcp_django.conf import mcp_settings
+
+    mcp_settings.MAX_BODY_BYTES
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+DEFAULTS: dict[str, Any] = {
+    # Who is asking -------------------------------------------------------------
+    # Dotted paths of authenticators, tried in order; [] lets everybody in. None
+    # means Django sessions, and before them tokens when mcp_django.tokens is
+    # installed.
+    "AUTHENTICATION": None,
+    # Seconds between two looks at the credentials of an open stream.
+    "RECHECK_SECONDS": 30.0,
+    # The gate ------------------------------------------------------------------
+    # Host names accepted on MCP paths beside the loopback ones where
+    # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.
+    "ALLOWED_HOSTS": [],
+    # Origins such as "https://app.example" accepted on MCP paths, beside the
+    # site's own and those of django-cors-headers.
+    "ALLOWED_ORIGINS": [],
+    # Largest body of an HTTP request, in bytes.
+    "MAX_BODY_BYTES": 4 * 1024 * 1024,
+    # Largest line on stdio, in bytes.
+    "MAX_LINE_BYTES": 16 * 1024 * 1024,
+    # Open streams of one user on one process.
+    "MAX_STREAMS_PER_USER": 100,
+    # Room in a session ----------------------------------------------------------
+    # Handlers of one session that run at the same time.
+    "MAX_CONCURRENT": 32,
+    # Messages, and their bytes, of one session that wait for a handler.
+    "MAX_INBOX": 1000,
+    "MAX_INBOX_BYTES": 8 * 1024 * 1024,
+    # Seconds a POST waits for room in its session before it is answered 503.
+    "ROOM_TIMEOUT": 3.0,
+    # Slow readers ---------------------------------------------------------------
+    # Largest SSE event, in bytes; the official Python client drops the connection
+    # above 1 MiB.
+    "MAX_EVENT_BYTES": 1024 * 1024 - 1024,
+    # Bytes sent on an SSE stream before the client must show that it reads.
+    "UNCONFIRMED_BYTES": 1024 * 1024,
+    # Bytes held back for a client that does not read, and for how many seconds.
+    "MAX_HELD_BYTES": 4 * 1024 * 1024,
+    "MAX_HELD_SECONDS": 300.0,
+    # Seconds between two keep-alive comments on a silent stream.
+    "KEEP_ALIVE_SECONDS": 15.0,
+    # Asking the client ----------------------------------------------------------
+    # Seconds to wait for a client's answer to one round of questions.
+    "ASK_TIMEOUT": 600.0,
+    # Rounds of questions one request may take.
+    "MAX_ASK_ROUNDS": 20,
+    # Threads --------------------------------------------------------------------
+    # Threads for `def` handlers, and for authentication, per process.
+    "SYNC_WORKERS": 16,
+    "AUTHENTICATION_WORKERS": 4,
+    # Several processes ----------------------------------------------------------
+    # Alias of the channel layer that joins processes.
+    "CHANNEL_LAYER": "default",
+    # Seconds a relayed message may take to be acknowledged by its session.
+    "RELAY_TIMEOUT": 2.0,
+    # Lists ----------------------------------------------------------------------
+    # Features on one page of a list.
+    "PAGE_SIZE": 100,
+}
+
+
+class MCPSettings:
+    """Attribute access to the `MCP` setting, with defaults.
+
+    Raises:
+        ImproperlyConfigured: On access, if `settings.MCP` has an unknown key.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DEFAULTS:
+            raise AttributeError(f"MCP has no setting {name!r}")
+        given = getattr(settings, "MCP", {})
+        if unknown := given.keys() - DEFAULTS.keys():
+            raise ImproperlyConfigured(
+                f"settings.MCP has unknown keys {sorted(unknown)!r}; "
+                f"known are {sorted(DEFAULTS)!r}"
+            )
+        for key, default in DEFAULTS.items():
+            # Kept on the instance, so that the hot path is an attribute lookup.
+            self.__dict__[key] = given.get(key, default)
+        return self.__dict__[name]
+
+    def forget(self) -> None:
+        """Read `settings.MCP` afresh at the next access."""
+        self.__dict__.clear()
+
+
+mcp_settings = MCPSettings()
+
+
+@receiver(setting_changed)
+def _forget_settings(*, setting: str, **kwargs: object) -> None:
+    if setting == "MCP":
+        mcp_settings.forget()

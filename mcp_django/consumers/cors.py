@@ -1,0 +1,93 @@
+"""CORS for MCP endpoints: django-cors-headers, and what the protocol needs beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corsheaders.conf import conf as cors_settings
+from corsheaders.middleware import CorsMiddleware
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from mcp_django.consumers.origins import is_allowed_origin
+
+_METHODS = ("DELETE", "GET", "OPTIONS", "POST")
+_REQUEST_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+)
+_PARAMETER_PREFIX = "mcp-param-"
+_RESPONSE_HEADERS = ("mcp-session-id", "www-authenticate")
+
+
+class EndpointCorsMiddleware(CorsMiddleware):
+    """django-cors-headers' middleware, knowing what MCP endpoints need.
+
+    There, origins of `MCP["ALLOWED_ORIGINS"]` are allowed too,
+    `CORS_ALLOW_ALL_ORIGINS` opens nothing, and the protocol's methods and headers are
+    allowed and exposed.
+
+    Spec: Fetch, "CORS protocol"; 2026-07-28 basic/transports/streamable-http.
+    """
+
+    def is_endpoint(self, request: HttpRequest) -> bool:
+        """Say whether a request goes to an MCP endpoint."""
+        return True
+
+    def is_enabled(self, request: HttpRequest) -> bool:
+        """Say whether CORS applies to a request; django-cors-headers asks this."""
+        return self.is_endpoint(request) or super().is_enabled(request)
+
+    def check_signal(self, request: HttpRequest) -> bool:
+        """Say whether code of the site allows a request's origin."""
+        if not self.is_endpoint(request):
+            return super().check_signal(request)
+        return is_allowed_origin(request, request.headers.get("Origin", ""))
+
+    def add_response_headers(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Add the CORS headers to a response."""
+        super().add_response_headers(request, response)
+        origin = request.headers.get("Origin")
+        if origin is None or not self.is_endpoint(request):
+            return response
+        if not is_allowed_origin(request, origin):
+            for name in [
+                n for n in response.headers if n.lower().startswith("access-")
+            ]:
+                del response.headers[name]
+            return response
+        response["access-control-allow-origin"] = origin
+        response["access-control-expose-headers"] = _join(
+            cors_settings.CORS_EXPOSE_HEADERS, _RESPONSE_HEADERS
+        )
+        if request.method == "OPTIONS":
+            response["access-control-allow-methods"] = _join(_METHODS)
+            response["access-control-allow-headers"] = _join(
+                cors_settings.CORS_ALLOW_HEADERS, _REQUEST_HEADERS, _requested(request)
+            )
+        return response
+
+
+def _requested(request: HttpRequest) -> list[str]:
+    """Give the tool parameters that a client wants to send as headers.
+
+    Spec: 2026-07-28 basic/transports/streamable-http, "Custom Headers".
+    """
+    names = request.headers.get("Access-Control-Request-Headers", "").lower()
+    return [
+        name
+        for name in map(str.strip, names.split(","))
+        if name.startswith(_PARAMETER_PREFIX)
+    ]
+
+
+def _join(*names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(name for group in names for name in group))

@@ -1,0 +1,179 @@
+"""One HTTP exchange: what the ASGI scope and its events say, and how to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
+from io import BytesIO
+from typing import Any, TypeAlias
+from urllib.parse import parse_qs
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+
+from mcp_django.protocol import jsonrpc
+
+Scope: TypeAlias = dict[str, Any]
+Event: TypeAlias = Mapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Event]]
+Send: TypeAlias = Callable[[Event], Awaitable[None]]
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+_JSON_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class Refused(Exception):
+    """The exchange ends here, with this answer.
+
+    Attributes:
+        status: HTTP status.
+        message: One sentence for whoever reads the answer.
+        code: JSON-RPC error code.
+        headers: HTTP headers beside the usual ones.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, code: int = -32600, headers: Headers = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers
+
+
+class Disconnected(Exception):
+    """The client is gone; nobody reads an answer."""
+
+
+class Exchange:
+    """An HTTP request and the way to answer it.
+
+    Attributes:
+        scope: The ASGI scope.
+        headers: HTTP headers, names in lower case; a repeated one is joined by ", ".
+        cors_headers: To add to every answer; the gate fills them in.
+        is_started: Whether the answer has begun.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "_receive",
+        "_send",
+        "cors_headers",
+        "headers",
+        "is_started",
+        "scope",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.headers = _read_headers(scope["headers"])
+        self.cors_headers: list[tuple[bytes, bytes]] = []
+        self.is_started = False
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in capitals."""
+        method: str = self.scope["method"]
+        return method
+
+    @cached_property
+    def request(self) -> HttpRequest:
+        """The same as Django sees it, without its body."""
+        return ASGIRequest(self.scope, BytesIO())
+
+    def query(self, name: str) -> str | None:
+        """Give the first value of a query parameter; None if it is absent or empty."""
+        text = self.scope["query_string"].decode("latin-1")
+        values = parse_qs(text, max_num_fields=20).get(name)
+        return values[0] if values else None
+
+    async def read_body(self, max_bytes: int) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            Refused: It is larger than `max_bytes`: 413.
+            Disconnected: The client went away in the middle.
+        """
+        declared = self.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > max_bytes:
+            raise _too_large(max_bytes)
+        event = await self._receive()
+        body: bytes = event.get("body", b"")
+        while event["type"] == "http.request" and event.get("more_body"):
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+            event = await self._receive()
+            body += event.get("body", b"")
+        if event["type"] == "http.disconnect":
+            raise Disconnected
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        return body
+
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client is gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def respond(
+        self, status: int, body: bytes = b"", headers: Headers = ()
+    ) -> None:
+        """Answer with a whole body; JSON if there is one."""
+        await self._start(
+            status,
+            [
+                *(_JSON_HEADERS if body else ()),
+                (b"content-length", str(len(body)).encode()),
+                *headers,
+            ],
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, refused: Refused) -> None:
+        """Answer with a refusal, as a JSON-RPC error without id."""
+        error = jsonrpc.error(None, refused.code, refused.message)
+        await self.respond(refused.status, jsonrpc.serialize(error), refused.headers)
+
+    async def start_stream(self, headers: Headers) -> None:
+        """Begin to answer with a stream; `write` and `end_stream` go on."""
+        await self._start(200, list(headers))
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the stream."""
+        await self._send(
+            {"type": "http.response.body", "body": chunk, "more_body": True}
+        )
+
+    async def end_stream(self) -> None:
+        """End the stream cleanly; harmless when the client is gone."""
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.is_started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": headers + self.cors_headers,
+            }
+        )
+
+
+def _read_headers(raw: Headers) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _too_large(max_bytes: int) -> Refused:
+    return Refused(413, f"the body is larger than {max_bytes} bytes")

@@ -1,0 +1,234 @@
+"""The gate: Host, Origin, CORS, body size, authentication, in this order.
+
+Every way in passes it, because requests that a consumer answers pass no middleware of
+the project. What is refused is said in the log, and under `DEBUG` in the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
+from django.utils.module_loading import import_string
+
+from mcp_django.auth.interface import Authenticator, Identity, nobody
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers.cors import EndpointCorsMiddleware
+from mcp_django.consumers.exchange import Exchange, Refused
+from mcp_django.consumers.origins import is_allowed_origin
+from mcp_django.exceptions import AuthenticationFailed
+from mcp_django.server.threads import authentication_threads
+
+logger = logging.getLogger("mcp_django.gate")
+
+_LOOPBACK = (".localhost", "localhost", "127.0.0.1", "[::1]")
+_FOREIGN_SITES = ("cross-site", "same-site")
+
+
+async def admit(exchange: Exchange, methods: Sequence[str]) -> Identity | None:
+    """Let an exchange in, as far as its headers go; body size comes with the body.
+
+    Args:
+        exchange: The exchange; a CORS preflight is answered here.
+        methods: HTTP methods that the endpoint has.
+
+    Returns:
+        Who asks; None if the exchange has been answered already.
+
+    Raises:
+        Refused: It may not come in.
+    """
+    check_host(exchange)
+    if "origin" in exchange.headers:
+        check_origin(exchange.request)
+        if await _apply_cors(exchange):
+            return None
+    if exchange.method not in methods:
+        raise Refused(
+            405,
+            f"{exchange.method} is not allowed here; use {' or '.join(methods)}",
+            headers=[(b"allow", ", ".join(methods).encode())],
+        )
+    return await _authenticate(exchange)
+
+
+# Host ---------------------------------------------------------------------------
+
+
+def check_host(exchange: Exchange) -> None:
+    """Refuse a Host that is not the site's.
+
+    A page that rebinds its name to 127.0.0.1 sends no Origin with a GET, so that
+    where `ALLOWED_HOSTS` is "*" only loopback names and `MCP["ALLOWED_HOSTS"]` pass.
+
+    Raises:
+        Refused: 400.
+    """
+    headers = exchange.headers
+    host = headers.get("host", "")
+    if settings.USE_X_FORWARDED_HOST and "x-forwarded-host" in headers:
+        host = headers["x-forwarded-host"]
+    if not _is_allowed_host(host, _allowed_hosts()):
+        _refuse(400, "Host", host, "ALLOWED_HOSTS or MCP['ALLOWED_HOSTS']")
+
+
+def _allowed_hosts() -> tuple[str, ...]:
+    allowed = tuple(settings.ALLOWED_HOSTS)
+    if "*" in allowed:
+        return (*_LOOPBACK, *mcp_settings.ALLOWED_HOSTS)
+    if not allowed and settings.DEBUG:
+        return _LOOPBACK  # as Django does
+    return allowed
+
+
+@lru_cache(maxsize=1024)
+def _is_allowed_host(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
+
+
+# Origin -------------------------------------------------------------------------
+
+
+def check_origin(request: HttpRequest) -> None:
+    """Refuse an Origin header that is neither the site's own nor allowed.
+
+    Raises:
+        Refused: 403.
+
+    Spec: 2025-11-25 basic/transports, "Security Warning".
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and not is_allowed_origin(request, origin):
+        _refuse(403, "Origin", origin, "MCP['ALLOWED_ORIGINS']")
+
+
+# CORS ---------------------------------------------------------------------------
+
+
+async def _apply_cors(exchange: Exchange) -> bool:
+    """Let django-cors-headers say what goes with the answer.
+
+    Returns:
+        Whether the exchange was a preflight, and is answered.
+    """
+    middleware = _cors_middleware()
+    preflight = middleware.check_preflight(exchange.request)
+    response = preflight or HttpResponse()
+    middleware.add_response_headers(exchange.request, response)
+    exchange.cors_headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.items()
+        if name.lower().startswith("access-control-") or name.lower() == "vary"
+    ]
+    if preflight is None:
+        return False
+    await exchange.respond(200)
+    return True
+
+
+@cache
+def _cors_middleware() -> EndpointCorsMiddleware:
+    return EndpointCorsMiddleware(lambda request: HttpResponse())
+
+
+# Authentication -----------------------------------------------------------------
+
+
+async def _authenticate(exchange: Exchange) -> Identity:
+    """Find out who asks.
+
+    Raises:
+        Refused: 401, with a challenge for each authenticator.
+    """
+    found = authenticators()
+    if not found:
+        return nobody()
+    request = exchange.request
+    candidates = [a for a in found if not a.uses_cookies or _may_use_cookies(request)]
+    try:
+        identity = await authentication_threads.run(
+            lambda: _first_identity(candidates, request)
+        )
+    except AuthenticationFailed as error:
+        logger.warning("authentication failed: %s", error)
+        identity = None
+    if identity is None:
+        challenges = [a.challenge for a in found if a.challenge] or ["Session"]
+        raise Refused(
+            401,
+            "Authentication required",
+            headers=[(b"www-authenticate", c.encode()) for c in challenges],
+        )
+    return identity
+
+
+def _first_identity(
+    candidates: Iterable[Authenticator], request: HttpRequest
+) -> Identity | None:
+    for authenticator in candidates:
+        identity = authenticator.authenticate(request)
+        if identity is not None:
+            return identity
+    return None
+
+
+def _may_use_cookies(request: HttpRequest) -> bool:
+    """Say whether no foreign page can have made a request.
+
+    An Origin that came this far is allowed. Browsers that send none say in
+    Sec-Fetch-Site where the request comes from; other programs say nothing.
+    """
+    if "Origin" in request.headers:
+        return True
+    return request.headers.get("Sec-Fetch-Site") not in _FOREIGN_SITES
+
+
+def authenticators() -> tuple[Authenticator, ...]:
+    """Give the authenticators of `MCP["AUTHENTICATION"]`, or the default ones."""
+    return _authenticators(tuple(authenticator_paths()))
+
+
+def authenticator_paths() -> Sequence[str]:
+    """Give the dotted paths of the authenticators in use."""
+    paths: Sequence[str] | None = mcp_settings.AUTHENTICATION
+    if paths is not None:
+        return paths
+    default = ["mcp_django.auth.django_session.SessionAuthenticator"]
+    if "mcp_django.tokens" in settings.INSTALLED_APPS or any(
+        app.startswith("mcp_django.tokens.") for app in settings.INSTALLED_APPS
+    ):
+        default.insert(0, "mcp_django.auth.tokens.TokenAuthenticator")
+    return default
+
+
+@cache
+def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
+    return tuple(import_string(path)() for path in paths)
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("MCP", "INSTALLED_APPS"):
+        _authenticators.cache_clear()
+
+
+def _refuse(status: int, header: str, value: str, remedy: str) -> None:
+    """Refuse a header's value.
+
+    Raises:
+        Refused: Always.
+    """
+    shown = repr(value[:200])
+    logger.warning("%s %s refused; to allow it, add it to %s", header, shown, remedy)
+    message = f"{header} not allowed"
+    if settings.DEBUG:
+        message += f": {shown}; to allow it, add it to {remedy}"
+    raise Refused(status, message)

@@ -1,0 +1,58 @@
+"""POST /messages: the way in of HTTP+SSE."""
+
+from __future__ import annotations
+
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers import gate
+from mcp_django.consumers.exchange import Exchange, Headers, Refused
+from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.sessions.intake import NOT_FOUND, Taken, take
+from mcp_django.sessions.worker import current_worker
+from mcp_django.transports.base import Sender
+
+RETRY_LATER: Headers = [(b"retry-after", b"1")]
+
+
+class MessagesConsumer(HTTPConsumer):
+    """Takes what a client posts to its session, wherever that lives.
+
+    Spec: 2024-11-05 basic/transports, "HTTP with SSE".
+    """
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Hand one POST to its session; 202 once that has taken it."""
+        identity = await gate.admit(exchange, ("POST",))
+        if identity is None:
+            return
+        content_type = exchange.headers.get("content-type", "").partition(";")[0]
+        if content_type.strip().lower() != "application/json":
+            raise Refused(415, "send JSON, with Content-Type: application/json")
+        body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
+        session_id = exchange.query("session_id")
+        if session_id is None:
+            raise Refused(
+                400, "the query parameter session_id is missing; the stream names it"
+            )
+        worker = current_worker()
+        opened = worker.registry.find(session_id)
+        if opened is None:
+            taken = await worker.relay.post(
+                session_id,
+                server_name=self.server.name,
+                owner=identity.owner,
+                body=body,
+                headers=exchange.headers,
+            )
+        elif not opened.belongs_to(self.server.name, identity.owner):
+            taken = NOT_FOUND
+        else:
+            sender = Sender(identity.user, exchange.headers, len(body))
+            taken = await take(
+                opened, body, sender, room_timeout=mcp_settings.ROOM_TIMEOUT
+            )
+        await _answer(exchange, taken)
+
+
+async def _answer(exchange: Exchange, taken: Taken) -> None:
+    headers = RETRY_LATER if taken.status == 503 else ()
+    await exchange.respond(taken.status, taken.body, headers)

@@ -1,0 +1,184 @@
+"""Every exception of mcp_django.
+
+::
+
+    MCPError
+    ├── ProtocolError           a JSON-RPC error: what went wrong, as the wire says it
+    │   ├── LocalProtocolError  our caller broke the rules
+    │   └── RemoteProtocolError the peer broke the rules
+    │       └── ParseError      the bytes are no JSON-RPC message
+    ├── ErrorAnswer             a handler answers with a JSON-RPC error of its own
+    │   └── UrlElicitationRequired
+    ├── ToolError               a failed tool call, for the model to read
+    ├── AskRefused              the client cannot or did not answer a question
+    │   ├── CapabilityMissing   it never declared that it could
+    │   └── AskFailed           it answered with an error, or not in time
+    ├── TransportError          a transport cannot do what it was asked to
+    │   ├── TransportClosed     it is closed
+    │   └── MessageTooLarge     it cannot carry a message of this size
+    └── AuthenticationFailed    credentials were given and are wrong
+
+`ValueError` is raised for a wrong argument when registering a feature, and
+`django.core.exceptions.ImproperlyConfigured` for wrong settings.
+"""
+
+from typing import Any
+
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    URL_ELICITATION_REQUIRED,
+)
+
+
+class MCPError(Exception):
+    """Base of every exception that mcp_django raises on its own account."""
+
+
+class ProtocolError(MCPError):
+    """A rule of JSON-RPC or of MCP was broken.
+
+    Attributes:
+        code: JSON-RPC error code to answer with.
+        message: One sentence for whoever reads the answer.
+        data: Additional JSON value for the answer, or None.
+    """
+
+    default_code = INTERNAL_ERROR
+
+    def __init__(
+        self, message: str, *, code: int | None = None, data: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = self.default_code if code is None else code
+        self.data = data
+
+
+class LocalProtocolError(ProtocolError):
+    """Our own caller asked for something the protocol forbids in this state."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent something the protocol forbids."""
+
+    default_code = INVALID_REQUEST
+
+
+class ParseError(RemoteProtocolError):
+    """The peer sent bytes that are no JSON text of JSON-RPC.
+
+    Spec: JSON-RPC 2.0, section 5.1, code -32700.
+    """
+
+    default_code = PARSE_ERROR
+
+
+class ErrorAnswer(MCPError):
+    """Raised by a handler to answer its request with a JSON-RPC error.
+
+    Unlike `ToolError`, which the model reads, this is for the client program.
+
+    Args:
+        code: JSON-RPC error code, for example -32602.
+        message: One sentence for the client's developer.
+        data: Additional JSON value, or None.
+    """
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class UrlElicitationRequired(ErrorAnswer):
+    """Raised by a handler that cannot go on before its user visited some URLs.
+
+    Args:
+        elicitations: At least one `mcp_types.ElicitRequestURLParams`, each with
+            its `elicitation_id`.
+        message: One sentence for the client's developer.
+
+    Spec: 2025-11-25 client/elicitation, "URL Elicitation Required Error".
+    """
+
+    def __init__(
+        self,
+        *elicitations: Any,
+        message: str = "This request requires more information.",
+    ) -> None:
+        if not elicitations:
+            raise ValueError("UrlElicitationRequired needs at least one elicitation")
+        self.elicitation_ids = frozenset(
+            str(elicitation.elicitation_id) for elicitation in elicitations
+        )
+        super().__init__(
+            URL_ELICITATION_REQUIRED,
+            message,
+            {
+                "elicitations": [
+                    elicitation.model_dump(
+                        mode="json", by_alias=True, exclude_none=True
+                    )
+                    for elicitation in elicitations
+                ]
+            },
+        )
+
+
+class ToolError(MCPError):
+    """Raised by a tool whose failure the model shall read.
+
+    The text goes to the client unchanged, as a result with `isError`.
+
+    Spec: 2025-11-25 server/tools, "Error Handling".
+    """
+
+
+class AskRefused(MCPError):
+    """The client was not able or not willing to answer a question."""
+
+
+class CapabilityMissing(AskRefused):
+    """The client did not declare the capability that a question needs.
+
+    Attributes:
+        required: Capabilities the client lacks, shaped like `ClientCapabilities`,
+            such as `{"elicitation": {"url": {}}}`.
+    """
+
+    def __init__(self, message: str, *, required: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.required = required
+
+
+class AskFailed(AskRefused):
+    """The client answered a question with an error, with nonsense, or too late."""
+
+
+class TransportError(MCPError):
+    """A transport cannot do what it was asked to."""
+
+
+class TransportClosed(TransportError):
+    """The transport is closed: nothing was sent."""
+
+
+class MessageTooLarge(TransportError):
+    """A message is larger than the transport can carry: nothing was sent.
+
+    Attributes:
+        size: Bytes of the message on the wire.
+        limit: Bytes that the transport can carry.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"message of {size} bytes; at most {limit} can be sent")
+        self.size = size
+        self.limit = limit
+
+
+class AuthenticationFailed(MCPError):
+    """Credentials were given, and they are wrong, expired or revoked."""

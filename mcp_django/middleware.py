@@ -1,0 +1,72 @@
+"""Middleware for the Django way in, which is the only one that passes it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+
+from mcp_django.consumers.cors import EndpointCorsMiddleware
+from mcp_django.consumers.exchange import Refused
+from mcp_django.consumers.gate import check_origin
+from mcp_django.routing import endpoint_at
+
+GetResponse: TypeAlias = (
+    Callable[[HttpRequest], HttpResponseBase]
+    | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+)
+
+
+class CorsMiddleware(EndpointCorsMiddleware):
+    """django-cors-headers' middleware, with what MCP endpoints need.
+
+    Put it into `MIDDLEWARE` in place of `corsheaders.middleware.CorsMiddleware`; on
+    the rest of the site it does the same.
+    """
+
+    def is_endpoint(self, request: HttpRequest) -> bool:
+        """Say whether a request goes to an MCP endpoint."""
+        return endpoint_at(request.path_info) is not None
+
+
+class OriginMiddleware:
+    """Refuses requests of foreign web pages to MCP endpoints, early.
+
+    The endpoints do so themselves; as the first of `MIDDLEWARE` it spares the others
+    the work. The rest of the site is left alone.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Refuse the request, or pass it on."""
+        refusal = self._refusal(request)
+        if refusal is None:
+            return self._get_response(request)
+        return _as_coroutine(refusal) if iscoroutinefunction(self) else refusal
+
+    def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
+        if "Origin" not in request.headers or endpoint_at(request.path_info) is None:
+            return None
+        try:
+            check_origin(request)
+        except Refused as refused:
+            error = {"code": refused.code, "message": refused.message}
+            answer = {"jsonrpc": "2.0", "id": None, "error": error}
+            return JsonResponse(answer, status=refused.status)
+        return None
+
+
+async def _as_coroutine(response: HttpResponseBase) -> HttpResponseBase:
+    return response

@@ -1,0 +1,62 @@
+"""What a protocol object reports to its driver, one event for each message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse, RequestId
+
+from mcp_django.protocol.jsonrpc import JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The protocol answered a request by itself: send the answer."""
+
+    answer: JSONRPCResponse | JSONRPCError
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """A request waits for `send_result` or `send_error` with its id."""
+
+    id: RequestId
+    method: str
+    params: JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancelled:
+    """The peer no longer wants the answer: stop working, send none."""
+
+    id: RequestId
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReceived:
+    """The peer answered a request of ours."""
+
+    id: RequestId
+    answer: JSONRPCResponse | JSONRPCError
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The peer sent a notification that changes nothing in the protocol."""
+
+    method: str
+    params: JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The message broke a rule in a way that asks for no answer; log the reason."""
+
+    reason: str
+
+
+Event: TypeAlias = (
+    Answered | RequestReceived | RequestCancelled | AnswerReceived | Notified | Ignored
+)

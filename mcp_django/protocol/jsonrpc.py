@@ -1,0 +1,159 @@
+"""JSON-RPC 2.0: bytes to a checked message once, a message to bytes once.
+
+The message models are those of `mcp_types.jsonrpc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from mcp_types.jsonrpc import (
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from mcp_django.exceptions import ParseError, RemoteProtocolError
+
+JSON: TypeAlias = Any
+"""Any value that JSON can carry."""
+
+JSONObject: TypeAlias = dict[str, JSON]
+
+Message: TypeAlias = JSONRPCMessage
+
+MAX_DEPTH = 200
+"""Levels of nesting that the JSON parser takes; deeper text is no JSON to us."""
+
+_FORMS: dict[tuple[bool, bool], type[Message]] = {
+    # (has "method", has "id")
+    (True, True): JSONRPCRequest,
+    (True, False): JSONRPCNotification,
+}
+
+
+def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]:
+    """Read one JSON text: a message, or a batch of them.
+
+    Returns:
+        The message, or for a JSON array the list of its messages, never empty.
+
+    Raises:
+        ParseError: `data` is no JSON text: invalid UTF-8, deeper than `MAX_DEPTH`,
+            a number of thousands of digits, a lone surrogate.
+        RemoteProtocolError: It is JSON, and no JSON-RPC message.
+
+    Spec: JSON-RPC 2.0, sections 4 to 6.
+    """
+    try:
+        value = from_json(bytes(data) if isinstance(data, memoryview) else data)
+    except ValueError as error:
+        raise ParseError(f"no JSON text: {error}") from None
+    if isinstance(value, list):
+        if not value:
+            raise RemoteProtocolError("a batch needs at least one message")
+        return [check(item) for item in value]
+    return check(value)
+
+
+def check(value: JSON) -> Message:
+    """Make a message of a JSON value.
+
+    Raises:
+        RemoteProtocolError: It has not the form of a JSON-RPC message.
+    """
+    if not isinstance(value, dict):
+        raise RemoteProtocolError(
+            f"a message is a JSON object, not {_json_type(value)}"
+        )
+    form = _FORMS.get(("method" in value, "id" in value))
+    if form is None:
+        form = JSONRPCError if "error" in value else JSONRPCResponse
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            f"no JSON-RPC {form.__name__.removeprefix('JSONRPC').lower()}: "
+            + "; ".join(_faults(error)),
+            data=_id_of(value),
+        ) from None
+
+
+def serialize(message: Message) -> bytes:
+    """Write a message as one line of UTF-8 JSON, without a line end.
+
+    Absent members are left out; nulls inside `params` and `result` are kept.
+
+    Raises:
+        ValueError: It holds what JSON or UTF-8 cannot carry, such as a lone
+            surrogate.
+    """
+    if isinstance(message, JSONRPCError):
+        # `"id": null` is part of an error about a message whose id is unknown.
+        fields = {
+            "jsonrpc": "2.0",
+            "id": message.id,
+            "error": message.error.model_dump(exclude_none=True),
+        }
+        return to_json(fields, inf_nan_mode="null")
+    return to_json(message, exclude_none=True, by_alias=True, inf_nan_mode="null")
+
+
+def request(id: RequestId, method: str, params: JSONObject | None) -> JSONRPCRequest:
+    """Make a request."""
+    return JSONRPCRequest(jsonrpc="2.0", id=id, method=method, params=params)
+
+
+def notification(method: str, params: JSONObject | None = None) -> JSONRPCNotification:
+    """Make a notification."""
+    return JSONRPCNotification(jsonrpc="2.0", method=method, params=params)
+
+
+def result(id: RequestId, value: JSONObject) -> JSONRPCResponse:
+    """Make the result of a request."""
+    return JSONRPCResponse(jsonrpc="2.0", id=id, result=value)
+
+
+def error(
+    id: RequestId | None, code: int, message: str, data: JSON = None
+) -> JSONRPCError:
+    """Make the error that answers a request, or, with no id, an unreadable one."""
+    return JSONRPCError(
+        jsonrpc="2.0",
+        id=id,
+        error=ErrorData(code=code, message=message, data=data),
+    )
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False, include_input=False)[:3]:
+        where = ".".join(str(part) for part in fault["loc"])
+        yield f"{where}: {fault['msg']}"
+
+
+def _id_of(value: JSONObject) -> JSONObject | None:
+    """Return the id of a refused message, if it has a readable one, as error data."""
+    id = value.get("id")
+    readable = isinstance(id, str | int) and not isinstance(id, bool)
+    return {"id": id} if readable else None
+
+
+def _json_type(value: JSON) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "a number"

@@ -1,0 +1,230 @@
+"""The server's half of the legacy era: `initialize`, then a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from mcp_types import (
+    CancelledNotificationParams,
+    ClientCapabilities,
+    Implementation,
+    InitializeRequestParams,
+)
+from mcp_types.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from pydantic import ValidationError
+
+from mcp_django.exceptions import LocalProtocolError
+from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol.events import (
+    Answered,
+    AnswerReceived,
+    Event,
+    Ignored,
+    Notified,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+
+METHODS = frozenset(
+    {
+        "completion/complete",
+        "logging/setLevel",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "tools/call",
+        "tools/list",
+    }
+)
+"""Requests that a driver answers; `initialize` and `ping` are answered here.
+
+Spec: 2025-11-25 schema.ts, `ClientRequest`.
+"""
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    NEW = auto()
+    OPEN = auto()
+
+
+class LegacyServerProtocol:
+    """Decides what the messages of one legacy session mean.
+
+    ::
+
+        NEW --initialize--> OPEN
+
+    In NEW only `initialize` and `ping` are answered; other requests that we know are
+    refused. The client's `notifications/initialized` changes nothing: clients that
+    forget it are served all the same, and those that are early too.
+
+    Args:
+        describe: Called once, with the negotiated version; returns the rest of the
+            `InitializeResult`: capabilities, serverInfo, instructions.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_describe",
+        "_in_flight",
+        "_last_ask",
+        "client_capabilities",
+        "client_info",
+        "state",
+        "version",
+    )
+
+    def __init__(self, describe: Callable[[str], JSONObject]) -> None:
+        self._describe = describe
+        self._in_flight: set[RequestId] = set()
+        self._asked: set[RequestId] = set()
+        self._last_ask = 0
+        self.state = State.NEW
+        self.version = versions.LATEST_LEGACY
+        self.client_info = Implementation(name="", version="")
+        self.client_capabilities = ClientCapabilities()
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the peer may send batches.
+
+        Spec: 2025-03-26 basic, "Batching"; no other version has them.
+        """
+        return self.state is State.OPEN and self.version == versions.BATCHES
+
+    def receive(self, message: Message) -> Event:
+        """Take one message from the peer and say what it means."""
+        match message:
+            case JSONRPCRequest():
+                return self._receive_request(message)
+            case JSONRPCNotification():
+                return self._receive_notification(message)
+            case _:
+                return self._receive_answer(message)
+
+    def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
+        """Answer a request; None if it was cancelled and wants no answer."""
+        if id not in self._in_flight:
+            return None
+        self._in_flight.remove(id)
+        return jsonrpc.result(id, result)
+
+    def send_error(
+        self, id: RequestId, code: int, message: str, data: object = None
+    ) -> JSONRPCError | None:
+        """Answer a request with an error; None if it was cancelled."""
+        if id not in self._in_flight:
+            return None
+        self._in_flight.remove(id)
+        return jsonrpc.error(id, code, message, data)
+
+    def send_ask(self, method: str, params: JSONObject) -> JSONRPCRequest:
+        """Ask the peer something; its answer comes as `AnswerReceived`.
+
+        Raises:
+            LocalProtocolError: The session is not open yet.
+        """
+        if self.state is not State.OPEN:
+            raise LocalProtocolError(
+                f"cannot send {method!r} while session is {self.state.name.lower()}"
+            )
+        self._last_ask += 1
+        id = f"ask-{self._last_ask}"
+        self._asked.add(id)
+        return jsonrpc.request(id, method, params)
+
+    def send_ask_cancelled(self, id: RequestId, reason: str) -> JSONRPCNotification:
+        """Tell the peer that an answer is no longer wanted."""
+        self._asked.discard(id)
+        return jsonrpc.notification(
+            "notifications/cancelled", {"requestId": id, "reason": reason}
+        )
+
+    def _receive_request(self, message: JSONRPCRequest) -> Event:
+        id, method = message.id, message.method
+        if id in self._in_flight:
+            return Ignored(f"request id {id!r} is in flight already")
+        if method == "ping":
+            return Answered(jsonrpc.result(id, {}))
+        if method == "initialize":
+            return self._receive_initialize(message)
+        if method not in METHODS:
+            return Answered(
+                jsonrpc.error(id, METHOD_NOT_FOUND, f"unknown method: {method[:100]}")
+            )
+        if self.state is State.NEW:
+            return Answered(
+                jsonrpc.error(
+                    id, INVALID_REQUEST, f"send initialize first, then {method}"
+                )
+            )
+        self._in_flight.add(id)
+        return RequestReceived(id, method, message.params or {})
+
+    def _receive_initialize(self, message: JSONRPCRequest) -> Event:
+        if self.state is State.OPEN:
+            return Answered(
+                jsonrpc.error(
+                    message.id, INVALID_REQUEST, "the session is initialized already"
+                )
+            )
+        try:
+            params = InitializeRequestParams.model_validate(message.params or {})
+        except ValidationError as error:
+            return Answered(
+                jsonrpc.error(message.id, INVALID_PARAMS, describe_faults(error))
+            )
+        self.state = State.OPEN
+        self.version = versions.negotiate(params.protocol_version)
+        self.client_info = params.client_info
+        self.client_capabilities = params.capabilities
+        result = {"protocolVersion": self.version, **self._describe(self.version)}
+        return Answered(jsonrpc.result(message.id, result))
+
+    def _receive_notification(self, message: JSONRPCNotification) -> Event:
+        params = message.params or {}
+        if message.method != "notifications/cancelled":
+            return Notified(message.method, params)
+        try:
+            cancelled = CancelledNotificationParams.model_validate(params)
+        except ValidationError as error:
+            return Ignored(describe_faults(error))
+        id = cancelled.request_id
+        # Spec: 2025-11-25 basic/utilities/cancellation, "Error Handling".
+        if id is None or id not in self._in_flight:
+            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
+        self._in_flight.remove(id)
+        return RequestCancelled(id, cancelled.reason)
+
+    def _receive_answer(self, message: JSONRPCResponse | JSONRPCError) -> Event:
+        id = message.id
+        if id is None or id not in self._asked:
+            return Ignored(f"answer to {id!r}, which was not asked")
+        self._asked.remove(id)
+        return AnswerReceived(id, message)
+
+
+def describe_faults(error: ValidationError) -> str:
+    """Say in one sentence what is wrong with the `params` of a message."""
+    faults = error.errors(include_url=False, include_input=False)[:3]
+    return "invalid params: " + "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'params'}: {fault['msg']}"
+        for fault in faults
+    )

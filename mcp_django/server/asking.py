@@ -1,0 +1,194 @@
+"""Asking the client: a handler that asks is run again from the top with the answers.
+
+The first run ends at the question, with an exception that handlers do not catch:
+transactions roll back, and no thread, lock or connection waits for a human. Whoever
+drives the request sends the questions, lets `Answers` learn what comes back, and runs
+the handler again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import anyio.lowlevel
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
+
+from mcp_django.exceptions import AskFailed
+from mcp_django.protocol.jsonrpc import JSONObject
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """Something to ask the client.
+
+    Attributes:
+        key: Names the question, in every run of the handler the same.
+        method: Such as "elicitation/create".
+        params: Its parameters.
+        read: Makes of the client's result what the handler gets; raises `ValueError`
+            if the result does not fit, and then the client is asked again.
+    """
+
+    key: str
+    method: str
+    params: JSONObject
+    read: Callable[[JSONObject], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a user answered to an elicitation.
+
+    Attributes:
+        action: What the user did; Spec: 2025-11-25 client/elicitation, "Response
+            Actions".
+        data: The filled form when accepted: an instance of the model class asked
+            with, or a dict for a verbatim schema. None otherwise.
+    """
+
+    action: Literal["accept", "decline", "cancel"]
+    data: Any = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the user said yes."""
+        return self.action == "accept"
+
+
+class QuestionsAsked(BaseException):
+    """Ends a run of a handler at questions that only the client can answer.
+
+    Not an `Exception`, so that a handler's `except Exception` does not catch it.
+    """
+
+    def __init__(self, questions: Sequence[Question[Any]]) -> None:
+        super().__init__("the handler waits for the client's answers")
+        self.questions = questions
+
+
+class Answers:
+    """What the client answered to one request's questions so far."""
+
+    __slots__ = ("_elicitation_ids", "_known", "_open", "_taken")
+
+    def __init__(self) -> None:
+        # Key -> the question as it was asked, and the client's answer to it.
+        self._known: dict[
+            str, tuple[str, JSONObject, JSONRPCResponse | JSONRPCError]
+        ] = {}
+        self._open: dict[str, Question[Any]] = {}
+        self._elicitation_ids: dict[str, str] = {}
+        self._taken = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the client was asked nothing yet."""
+        return not self._known
+
+    def begin_run(self) -> None:
+        """Forget which questions the last run asked, keep the answers."""
+        self._open.clear()
+        self._taken = 0
+
+    def learn(
+        self, question: Question[Any], answer: JSONRPCResponse | JSONRPCError
+    ) -> None:
+        """Keep the answer to a question for the runs to come."""
+        self._known[question.key] = (question.method, question.params, answer)
+
+    def name(self, key: str | None) -> str:
+        """Name the next question of this run: as it likes, or else by its place."""
+        self._taken += 1
+        return f"question-{self._taken}" if key is None else key
+
+    def elicitation_id(self, key: str) -> str:
+        """Name a visit to a URL, in every run of the handler the same."""
+        return self._elicitation_ids.setdefault(key, str(uuid.uuid4()))
+
+    def find(self, question: Question[T]) -> tuple[T] | None:
+        """Look an answer up.
+
+        Returns:
+            The answer in a tuple, or None if the question has to be asked: it is
+            new, is no longer the same, or its answer did not fit.
+
+        Raises:
+            AskFailed: The client answered with an error.
+        """
+        known = self._known.get(question.key)
+        if known is None or known[:2] != (question.method, question.params):
+            return None
+        match known[2]:
+            case JSONRPCError(error=error):
+                raise AskFailed(
+                    f"client refused {question.method!r}: {error.message} "
+                    f"({error.code})"
+                )
+            case JSONRPCResponse(result=result):
+                try:
+                    return (question.read(result),)
+                except ValueError:
+                    return None
+
+    def ask(self, question: Question[T]) -> T:
+        """Return the answer to a question, or end the run at it; for `def` handlers.
+
+        Raises:
+            QuestionsAsked: The client has to be asked.
+            AskFailed: The client answered with an error.
+        """
+        found = self.find(question)
+        if found is not None:
+            return found[0]
+        self._open[question.key] = question
+        raise QuestionsAsked(list(self._open.values()))
+
+    async def ask_together(self, question: Question[T]) -> T:
+        """Do the same for `async def` handlers, and wait for questions asked at once.
+
+        Tasks of a `gather` or a `TaskGroup` reach their questions one after the
+        other; the run ends when none adds a question any more, so that all of them
+        go to the client in one round.
+
+        Raises:
+            QuestionsAsked: The client has to be asked.
+            AskFailed: The client answered with an error.
+        """
+        found = self.find(question)
+        if found is not None:
+            return found[0]
+        self._open[question.key] = question
+        seen = 0
+        while seen < len(self._open):
+            seen = len(self._open)
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+        raise QuestionsAsked(list(self._open.values()))
+
+
+def questions_of(error: BaseException) -> Sequence[Question[Any]] | None:
+    """Find the questions that ended a run.
+
+    Args:
+        error: What the handler raised, a group of exceptions if it used task groups.
+
+    Returns:
+        The questions in the order they were asked, or None if `error` is, or
+        contains, anything else.
+    """
+    if isinstance(error, QuestionsAsked):
+        return error.questions
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    found: dict[str, Question[Any]] = {}
+    for inner in error.exceptions:
+        questions = questions_of(inner)
+        if questions is None:
+            return None
+        found |= {question.key: question for question in questions}
+    return list(found.values())

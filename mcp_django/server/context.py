@@ -1,0 +1,447 @@
+"""What a handler may use while it answers one request.
+
+`Context` is for `async def` handlers, `SyncContext` for `def` handlers: the same
+names, without `await`. Both are injected by annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import anyio.from_thread
+import anyio.lowlevel
+from mcp_types import (
+    BlobResourceContents,
+    ClientCapabilities,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
+    Implementation,
+    ListRootsResult,
+    LoggingLevel,
+    Root,
+    SamplingMessage,
+    TextContent,
+    TextResourceContents,
+)
+from mcp_types.jsonrpc import RequestId
+from pydantic import BaseModel
+
+from mcp_django.auth.interface import User
+from mcp_django.exceptions import CapabilityMissing
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.asking import Answer, Question
+from mcp_django.server.forms import Form
+from mcp_django.server.requests import LOG_LEVELS, Request
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
+Contents: TypeAlias = TextResourceContents | BlobResourceContents
+
+
+class _RequestContext:
+    """What both kinds of context know and decide without waiting."""
+
+    __slots__ = ("_progress", "_request", "_server")
+
+    def __init__(self, server: Server, request: Request) -> None:
+        self._server = server
+        self._request = request
+        self._progress: float | None = None
+
+    @property
+    def server(self) -> Server:
+        """The server that the handler is registered on."""
+        return self._server
+
+    @property
+    def user(self) -> User:
+        """The site's user who asks; `AnonymousUser` without authentication."""
+        user: User = self._request.sender.user
+        return user
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """HTTP headers of the request, names in lower case; empty without HTTP."""
+        return self._request.sender.headers
+
+    @property
+    def client_info(self) -> Implementation:
+        """Name and version of the client program, as it says itself."""
+        return self._request.client_info
+
+    @property
+    def client_capabilities(self) -> ClientCapabilities:
+        """What the client declared to be able to."""
+        return self._request.client_capabilities
+
+    @property
+    def protocol_version(self) -> str:
+        """Protocol version of the answer, such as "2025-11-25"."""
+        return self._request.version
+
+    @property
+    def session_id(self) -> str | None:
+        """Id of the client's session; None where there are no sessions."""
+        session = self._request.session
+        return None if session is None else session.id
+
+    @property
+    def request_id(self) -> RequestId:
+        """JSON-RPC id of the request."""
+        return self._request.id
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """The request's `_meta` object, empty if it has none."""
+        return self._request.meta
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more; look at it in long loops."""
+        return self._request.is_cancelled
+
+    def _progress_params(
+        self, progress: float, total: float | None, message: str | None
+    ) -> JSONObject | None:
+        """Make a progress notification; None if the client wants to see none."""
+        token = self._request.meta.get("progressToken")
+        if not isinstance(token, str | int) or isinstance(token, bool):
+            return None
+        # Spec: 2025-11-25 basic/utilities/progress: the value must increase.
+        if self._progress is not None and progress <= self._progress:
+            return None
+        self._progress = progress
+        params: JSONObject = {"progressToken": token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message is not None and self._request.version >= "2025-03-26":
+            params["message"] = message
+        return params
+
+    def _log_params(
+        self, level: LoggingLevel, data: JSON, logger: str | None
+    ) -> JSONObject | None:
+        """Make a log notification; None if the client wants to see none."""
+        if level not in LOG_LEVELS:
+            raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
+        session = self._request.session
+        if session is None or LOG_LEVELS.index(level) < LOG_LEVELS.index(
+            session.log_level
+        ):
+            return None
+        params: JSONObject = {"level": level, "data": data}
+        if logger is not None:
+            params["logger"] = logger
+        return params
+
+    def _form_question(
+        self, message: str, schema: Schema, key: str | None
+    ) -> Question[Answer]:
+        self._require_elicitation("form")
+        form = Form.of(schema)
+        params: JSONObject = {
+            "message": message,
+            "requestedSchema": form.requested_schema,
+        }
+        if self._request.version >= "2025-11-25":
+            params["mode"] = "form"
+
+        def read(result: JSONObject) -> Answer:
+            given = ElicitResult.model_validate(result)
+            data = form.parse(given.content) if given.action == "accept" else None
+            return Answer(given.action, data)
+
+        return self._question(key, "elicitation/create", params, read)
+
+    def _url_question(
+        self, message: str, url: str, elicitation_id: str | None, key: str | None
+    ) -> Question[Answer]:
+        self._require_elicitation("url")
+        name = self._request.answers.name(key)
+        params: JSONObject = {
+            "mode": "url",
+            "message": message,
+            "url": url,
+            "elicitationId": elicitation_id
+            or self._request.answers.elicitation_id(name),
+        }
+
+        def read(result: JSONObject) -> Answer:
+            return Answer(ElicitResult.model_validate(result).action)
+
+        return Question(name, "elicitation/create", params, read)
+
+    def _sample_question(
+        self,
+        messages: str | Sequence[SamplingMessage],
+        max_tokens: int,
+        key: str | None,
+        params: Mapping[str, Any],
+    ) -> Question[CreateMessageResult | CreateMessageResultWithTools]:
+        with_tools = "tools" in params or "tool_choice" in params
+        sampling = self.client_capabilities.sampling
+        if sampling is None or (with_tools and sampling.tools is None):
+            self._refuse({"sampling": {"tools": {}} if with_tools else {}})
+        if isinstance(messages, str):
+            text = TextContent(text=messages)
+            messages = [SamplingMessage(role="user", content=text)]
+        wire: JSONObject = CreateMessageRequestParams(
+            messages=list(messages), max_tokens=max_tokens, **params
+        ).model_dump(mode="json", by_alias=True, exclude_none=True)
+        form = CreateMessageResultWithTools if with_tools else CreateMessageResult
+        return self._question(key, "sampling/createMessage", wire, form.model_validate)
+
+    def _roots_question(self, key: str | None) -> Question[list[Root]]:
+        if self.client_capabilities.roots is None:
+            self._refuse({"roots": {}})
+
+        def read(result: JSONObject) -> list[Root]:
+            return ListRootsResult.model_validate(result).roots
+
+        return self._question(key, "roots/list", {}, read)
+
+    def _question(
+        self, key: str | None, method: str, params: JSONObject, read: Any
+    ) -> Question[Any]:
+        return Question(self._request.answers.name(key), method, params, read)
+
+    def _require_elicitation(self, mode: str) -> None:
+        """Refuse what the client did not declare.
+
+        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
+        """
+        declared = self.client_capabilities.elicitation
+        if declared is not None:
+            if mode == "url" and declared.url is not None:
+                return
+            if mode == "form" and (declared.form is not None or declared.url is None):
+                return
+        self._refuse({"elicitation": {mode: {}}})
+
+    def _refuse(self, required: dict[str, Any]) -> NoReturn:
+        [(capability, parts)] = required.items()
+        name = ".".join([capability, *parts])
+        client = self.client_info.name or "the client"
+        raise CapabilityMissing(
+            f"{client} cannot be asked: it did not declare the capability {name!r}",
+            required=required,
+        )
+
+
+class Context(_RequestContext):
+    """What an `async def` handler may use while it answers one request."""
+
+    __slots__ = ()
+
+    async def report_progress(
+        self,
+        progress: float,
+        total: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Tell the client how far the request is.
+
+        Nothing is sent if the client did not ask for it, or if `progress` is not
+        larger than the last one.
+
+        Args:
+            progress: Any measure that grows.
+            total: The measure at the end, if known.
+            message: What is being done now, for the user.
+
+        Spec: 2025-11-25 basic/utilities/progress.
+        """
+        params = self._progress_params(progress, total, message)
+        if params is not None:
+            await self._request.notify("notifications/progress", params)
+
+    async def log(
+        self, level: LoggingLevel, data: JSON, logger: str | None = None
+    ) -> None:
+        """Send a log message to the client, if its session wants such ones.
+
+        Args:
+            level: Severity, from "debug" to "emergency".
+            data: Any JSON value; no secrets.
+            logger: Name of whatever logs.
+
+        Spec: 2025-11-25 server/utilities/logging.
+        """
+        params = self._log_params(level, data, logger)
+        if params is not None:
+            await self._request.notify("notifications/message", params)
+
+    async def elicit(
+        self, message: str, schema: Schema, *, key: str | None = None
+    ) -> Answer:
+        """Ask the user to fill in a form.
+
+        The handler is run again from the top with the answer, so what it did before
+        this line is done again. An answer that does not fit is asked for again.
+
+        Args:
+            message: What to tell the user.
+            schema: A pydantic model with fields of simple types, or a verbatim
+                `requestedSchema`.
+            key: Names the question where the order of questions may change between
+                runs; else they are told apart by their order.
+
+        Raises:
+            CapabilityMissing: The client did not declare `elicitation`.
+            AskFailed: It answered with an error, or too late.
+
+        Spec: 2025-11-25 client/elicitation.
+        """
+        question = self._form_question(message, schema, key)
+        return await self._request.answers.ask_together(question)
+
+    async def elicit_url(
+        self,
+        message: str,
+        url: str,
+        *,
+        elicitation_id: str | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """Ask the user to visit a page; the answer says whether they agreed to.
+
+        Call `server.elicitation_done(id)` in the view that ends the visit.
+
+        Args:
+            message: Why the visit is needed.
+            url: The page, without anything secret in it.
+            elicitation_id: Names the visit; made for you if left out.
+            key: As for `elicit`.
+
+        Raises:
+            CapabilityMissing: The client did not declare `elicitation.url`.
+            AskFailed: It answered with an error, or too late.
+
+        Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests".
+        """
+        question = self._url_question(message, url, elicitation_id, key)
+        return await self._request.answers.ask_together(question)
+
+    async def sample(
+        self,
+        messages: str | Sequence[SamplingMessage],
+        max_tokens: int,
+        *,
+        key: str | None = None,
+        **params: Any,
+    ) -> CreateMessageResult | CreateMessageResultWithTools:
+        """Ask the client's language model.
+
+        Args:
+            messages: The conversation; text stands for one message of the user.
+            max_tokens: Longest answer to make.
+            key: As for `elicit`.
+            params: Other fields of `mcp_types.CreateMessageRequestParams`, such as
+                `system_prompt` or `temperature`.
+
+        Raises:
+            CapabilityMissing: The client did not declare `sampling`, or
+                `sampling.tools` where `tools` are given.
+            AskFailed: It answered with an error, or too late.
+
+        Spec: 2025-11-25 client/sampling.
+        """
+        question = self._sample_question(messages, max_tokens, key, params)
+        return await self._request.answers.ask_together(question)
+
+    async def list_roots(self, *, key: str | None = None) -> list[Root]:
+        """Ask which folders and files the client lets servers work on.
+
+        Raises:
+            CapabilityMissing: The client did not declare `roots`.
+            AskFailed: It answered with an error, or too late.
+
+        Spec: 2025-11-25 client/roots.
+        """
+        return await self._request.answers.ask_together(self._roots_question(key))
+
+    async def read_resource(self, uri: str) -> list[Contents]:
+        """Read one of the server's own resources, with this user's permissions.
+
+        Raises:
+            ResourceNotFound: There is none at this URI for this user.
+        """
+        return await self._server.read_resource(uri, self._request)
+
+
+class SyncContext(_RequestContext):
+    """What a `def` handler may use while it answers one request.
+
+    The methods are those of `Context`, see there.
+    """
+
+    __slots__ = ("_token",)
+
+    def __init__(
+        self, server: Server, request: Request, token: anyio.lowlevel.EventLoopToken
+    ) -> None:
+        super().__init__(server, request)
+        self._token = token
+
+    def report_progress(
+        self,
+        progress: float,
+        total: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Tell the client how far the request is."""
+        params = self._progress_params(progress, total, message)
+        if params is not None:
+            self._notify("notifications/progress", params)
+
+    def log(self, level: LoggingLevel, data: JSON, logger: str | None = None) -> None:
+        """Send a log message to the client, if its session wants such ones."""
+        params = self._log_params(level, data, logger)
+        if params is not None:
+            self._notify("notifications/message", params)
+
+    def elicit(self, message: str, schema: Schema, *, key: str | None = None) -> Answer:
+        """Ask the user to fill in a form."""
+        return self._request.answers.ask(self._form_question(message, schema, key))
+
+    def elicit_url(
+        self,
+        message: str,
+        url: str,
+        *,
+        elicitation_id: str | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        """Ask the user to visit a page; the answer says whether they agreed to."""
+        question = self._url_question(message, url, elicitation_id, key)
+        return self._request.answers.ask(question)
+
+    def sample(
+        self,
+        messages: str | Sequence[SamplingMessage],
+        max_tokens: int,
+        *,
+        key: str | None = None,
+        **params: Any,
+    ) -> CreateMessageResult | CreateMessageResultWithTools:
+        """Ask the client's language model."""
+        question = self._sample_question(messages, max_tokens, key, params)
+        return self._request.answers.ask(question)
+
+    def list_roots(self, *, key: str | None = None) -> list[Root]:
+        """Ask which folders and files the client lets servers work on."""
+        return self._request.answers.ask(self._roots_question(key))
+
+    def read_resource(self, uri: str) -> list[Contents]:
+        """Read one of the server's own resources, with this user's permissions."""
+        return anyio.from_thread.run(
+            self._server.read_resource, uri, self._request, token=self._token
+        )
+
+    def _notify(self, method: str, params: JSONObject) -> None:
+        anyio.from_thread.run(self._request.notify, method, params, token=self._token)

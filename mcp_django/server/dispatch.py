@@ -1,0 +1,249 @@
+"""From the method of a request to the feature that answers it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+from mcp_types import (
+    CallToolRequestParams,
+    CompleteRequestParams,
+    GetPromptRequestParams,
+    PaginatedRequestParams,
+    PromptReference,
+    ReadResourceRequestParams,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+)
+from mcp_types.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
+from pydantic import BaseModel, ValidationError
+
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import (
+    AskRefused,
+    ErrorAnswer,
+    ToolError,
+)
+from mcp_django.protocol import versions
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.legacy import describe_faults
+from mcp_django.protocol.versions import Kind
+from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound
+from mcp_django.server.features import Prompt, Resource, Tool
+from mcp_django.server.handlers import permitted
+from mcp_django.server.requests import Request, SessionState
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+Method: TypeAlias = "Callable[[Server, Request], Awaitable[JSONObject]]"
+Params = TypeVar("Params", bound=BaseModel)
+
+
+async def answer(server: Server, request: Request) -> JSONObject:
+    """Answer a request of a client with its result, in the request's version.
+
+    Raises:
+        ErrorAnswer: The answer is this JSON-RPC error.
+        QuestionsAsked: The client has to be asked first; then call again.
+        Exception: A handler failed that is no tool's.
+    """
+    request.answers.begin_run()
+    return await _METHODS[request.method](server, request)
+
+
+def tool_error(text: str) -> JSONObject:
+    """Make the result of a failed tool call.
+
+    Spec: 2025-11-25 server/tools, "Error Handling".
+    """
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+async def _list_tools(server: Server, request: Request) -> JSONObject:
+    return await _list(server, request, "tools", "tool", server.tools.values())
+
+
+async def _list_resources(server: Server, request: Request) -> JSONObject:
+    _require(server.resources, request)
+    fixed = (r for r in server.resources.values() if r.template is None)
+    return await _list(server, request, "resources", "resource", fixed)
+
+
+async def _list_templates(server: Server, request: Request) -> JSONObject:
+    _require(server.resources, request)
+    templates = (r for r in server.resources.values() if r.template is not None)
+    return await _list(
+        server, request, "resourceTemplates", "resource_template", templates
+    )
+
+
+async def _list_prompts(server: Server, request: Request) -> JSONObject:
+    return await _list(server, request, "prompts", "prompt", server.prompts.values())
+
+
+async def _call_tool(server: Server, request: Request) -> JSONObject:
+    params = _read(CallToolRequestParams, request)
+    tool = server.tools.get(params.name)
+    if tool is None or not await permitted(server, request, [tool]):
+        raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {params.name[:200]}")
+    try:
+        return await tool.call(server, request, params.arguments)
+    except (ToolError, AskRefused) as error:
+        return tool_error(str(error))
+
+
+async def _read_resource(server: Server, request: Request) -> JSONObject:
+    uri = _read(ReadResourceRequestParams, request).uri
+    try:
+        resource, arguments = await server.find_resource(uri, request)
+        return {"contents": await resource.read(server, request, uri, arguments)}
+    except ResourceNotFound as error:
+        legacy = request.version in versions.LEGACY
+        raise ErrorAnswer(
+            RESOURCE_NOT_FOUND if legacy else INVALID_PARAMS,
+            error.message,
+            {"uri": error.uri or uri},
+        ) from None
+    except ToolError as error:
+        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+
+
+async def _get_prompt(server: Server, request: Request) -> JSONObject:
+    params = _read(GetPromptRequestParams, request)
+    prompt = server.prompts.get(params.name)
+    if prompt is None or not await permitted(server, request, [prompt]):
+        raise ErrorAnswer(INVALID_PARAMS, f"Unknown prompt: {params.name[:200]}")
+    try:
+        return await prompt.get(server, request, params.arguments)
+    except ToolError as error:
+        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+
+
+async def _complete(server: Server, request: Request) -> JSONObject:
+    params = _read(CompleteRequestParams, request)
+    match params.ref:
+        case PromptReference(name=name):
+            feature: Prompt | Resource | None = server.prompts.get(name)
+        case template:
+            name = template.uri
+            feature = server.resources.get(name)
+    if feature is None or not await permitted(server, request, [feature]):
+        raise ErrorAnswer(INVALID_PARAMS, f"Unknown reference: {name[:200]}")
+    completion = server.completions.get((name, params.argument.name))
+    if completion is None:
+        return {"completion": {"values": [], "total": 0, "hasMore": False}}
+    context = params.context.arguments if params.context else None
+    return await completion.complete(
+        server, request, params.argument.value, context or {}
+    )
+
+
+async def _set_level(server: Server, request: Request) -> JSONObject:
+    params = _read(SetLevelRequestParams, request)
+    await _session(request).set_log_level(params.level)
+    return {}
+
+
+async def _subscribe(server: Server, request: Request) -> JSONObject:
+    uri = _read(SubscribeRequestParams, request).uri
+    try:
+        await server.find_resource(uri, request)
+    except ResourceNotFound:
+        raise ErrorAnswer(
+            RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri}
+        ) from None
+    await _session(request).subscribe(uri)
+    return {}
+
+
+async def _unsubscribe(server: Server, request: Request) -> JSONObject:
+    await _session(request).unsubscribe(_read(SubscribeRequestParams, request).uri)
+    return {}
+
+
+_METHODS: Final[Mapping[str, Method]] = {
+    "completion/complete": _complete,
+    "logging/setLevel": _set_level,
+    "prompts/get": _get_prompt,
+    "prompts/list": _list_prompts,
+    "resources/list": _list_resources,
+    "resources/read": _read_resource,
+    "resources/subscribe": _subscribe,
+    "resources/templates/list": _list_templates,
+    "resources/unsubscribe": _unsubscribe,
+    "tools/call": _call_tool,
+    "tools/list": _list_tools,
+}
+
+
+async def _list(
+    server: Server,
+    request: Request,
+    member: str,
+    kind: Kind,
+    features: Iterable[Tool | Resource | Prompt],
+) -> JSONObject:
+    """Give one page of a list, and the cursor of the next.
+
+    Spec: 2025-11-25 server/utilities/pagination.
+    """
+    features = list(features)
+    if member in ("tools", "prompts"):
+        _require(features, request)
+    cursor = _read(PaginatedRequestParams, request).cursor
+    size = server.page_size or mcp_settings.PAGE_SIZE
+    visible = await permitted(server, request, features)
+    start = 0 if cursor is None else _position_after(cursor, visible)
+    page = visible[start : start + size]
+    result: JSONObject = {
+        member: [
+            versions.adapt_entry(kind, feature.entry, request.version)
+            for feature in page
+        ]
+    }
+    if start + size < len(visible):
+        result["nextCursor"] = _cursor_after(page[-1])
+    return result
+
+
+def _cursor_after(feature: Tool | Resource | Prompt) -> str:
+    return base64.urlsafe_b64encode(_identity(feature).encode()).decode()
+
+
+def _position_after(cursor: str, visible: Iterable[Tool | Resource | Prompt]) -> int:
+    try:
+        last = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        last = None
+    for position, feature in enumerate(visible, start=1):
+        if _identity(feature) == last:
+            return position
+    raise ErrorAnswer(
+        INVALID_PARAMS, "unknown cursor; start again without one", {"cursor": cursor}
+    )
+
+
+def _identity(feature: Tool | Resource | Prompt) -> str:
+    return feature.uri if isinstance(feature, Resource) else feature.name
+
+
+def _require(features: object, request: Request) -> None:
+    """Refuse a method for which no capability was declared."""
+    if not features:
+        raise ErrorAnswer(METHOD_NOT_FOUND, f"unknown method: {request.method}")
+
+
+def _read(form: type[Params], request: Request) -> Params:
+    try:
+        return form.model_validate(request.params)
+    except ValidationError as error:
+        raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
+
+
+def _session(request: Request) -> SessionState:
+    if request.session is None:
+        raise ErrorAnswer(METHOD_NOT_FOUND, f"unknown method: {request.method}")
+    return request.session

@@ -1,0 +1,61 @@
+"""Endpoints: what URL patterns of a server point to.
+
+An endpoint is a view to Django. The ASGI way in finds it by the same URL patterns and
+serves it without Django's middleware.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from asgiref.sync import markcoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+Binding: TypeAlias = Literal["sse", "messages"]
+
+
+class Endpoint:
+    """One URL of one server.
+
+    Attributes:
+        server: The server that answers there.
+        binding: What is spoken there.
+    """
+
+    csrf_exempt = True
+    """Origin and credentials are checked by the gate, in JSON's own way."""
+
+    login_required = False
+    """For `LoginRequiredMiddleware`: a login page is no answer to a program."""
+
+    def __init__(self, server: Server, binding: Binding) -> None:
+        self.server = server
+        self.binding = binding
+        # For ATOMIC_REQUESTS: a stream must not hold a transaction.
+        self._non_atomic_requests = _AllDatabases()
+        markcoroutinefunction(self)
+
+    async def __call__(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer as a Django view."""
+        response: HttpResponseBase = await _view()(self, request)
+        return response
+
+
+class _AllDatabases(set[str]):
+    """What `transaction.non_atomic_requests` sets, for every alias at once."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True
+
+
+@cache
+def _view() -> Any:
+    # The view stands above the server in the order of layers.
+    return import_string("mcp_django.views.serve")

@@ -1,0 +1,173 @@
+"""Tools, resources, prompts and completions, as they are registered and called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp_types import Annotations, Icon, ToolAnnotations
+from pydantic import BaseModel
+
+from mcp_django.protocol import versions
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.handlers import Handler, Permission
+from mcp_django.server.requests import Request
+from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.uri_templates import UriTemplate
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+MAX_COMPLETIONS = 100
+"""Most values in one completion. Spec: 2025-11-25 server/utilities/completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the client's model may call."""
+
+    name: str
+    entry: JSONObject
+    handler: Handler
+    output: ToolOutput
+    permission: Permission | None
+
+    async def call(
+        self, server: Server, request: Request, arguments: Mapping[str, JSON] | None
+    ) -> JSONObject:
+        """Run the tool and give its `CallToolResult`.
+
+        Raises:
+            InvalidArguments: The arguments do not fit.
+        """
+        keywords = self.handler.signature.arguments(arguments)
+        value = await self.handler.call(server, request, keywords)
+        return versions.adapt_tool_result(
+            self.output.result(value), request.version, schema=self.output.schema
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something to read: at one URI, or at all that a template matches."""
+
+    name: str
+    uri: str
+    template: UriTemplate | None
+    entry: JSONObject
+    handler: Handler
+    mime_type: str | None
+    permission: Permission | None
+
+    def match(self, uri: str) -> Mapping[str, Any] | None:
+        """Give the arguments for reading a URI; None if it is not of this resource."""
+        if self.template is None:
+            return {} if uri == self.uri else None
+        return self.template.match(uri)
+
+    async def read(
+        self, server: Server, request: Request, uri: str, arguments: Mapping[str, Any]
+    ) -> list[JSONObject]:
+        """Read the contents at a URI that matched.
+
+        Raises:
+            InvalidArguments: The variables do not fit the function's annotations.
+        """
+        keywords = self.handler.signature.arguments(arguments)
+        value = await self.handler.call(server, request, keywords)
+        contents = resource_contents(value, uri, self.mime_type)
+        return versions.adapt_contents(contents, request.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template for messages, for the user to choose."""
+
+    name: str
+    entry: JSONObject
+    handler: Handler
+    permission: Permission | None
+
+    async def get(
+        self, server: Server, request: Request, arguments: Mapping[str, str] | None
+    ) -> JSONObject:
+        """Fill in the template and give its `GetPromptResult`.
+
+        Raises:
+            InvalidArguments: The arguments do not fit.
+        """
+        keywords = self.handler.signature.arguments(arguments)
+        value = await self.handler.call(server, request, keywords)
+        result = prompt_result(value, self.entry.get("description"))
+        return versions.adapt_prompt_result(result, request.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A function that suggests values for an argument of a prompt or template."""
+
+    handler: Handler
+
+    async def complete(
+        self,
+        server: Server,
+        request: Request,
+        value: str,
+        arguments: Mapping[str, str],
+    ) -> JSONObject:
+        """Suggest values and give the `CompleteResult`."""
+        given: dict[str, Any] = {"value": value}
+        if "arguments" in self.handler.signature.input_schema["properties"]:
+            given["arguments"] = dict(arguments)
+        keywords = self.handler.signature.arguments(given)
+        values = [
+            str(item) for item in await self.handler.call(server, request, keywords)
+        ]
+        return {
+            "completion": {
+                "values": values[:MAX_COMPLETIONS],
+                "total": len(values),
+                "hasMore": len(values) > MAX_COMPLETIONS,
+            }
+        }
+
+
+def check_name(kind: str, name: str) -> str:
+    """Give a feature's name back if the protocol allows it.
+
+    Raises:
+        ValueError: It does not.
+
+    Spec: 2025-11-25 server/tools, "Tool Names".
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{kind} name {name!r} must be 1 to 128 of the characters A-Z a-z 0-9 _ . -"
+            "; pass another name="
+        )
+    return name
+
+
+def make_entry(**members: Any) -> JSONObject:
+    """Make what a list shows of a feature: models dumped, absent members left out.
+
+    Keys are the wire's names; `meta` stands for `_meta`.
+    """
+    entry = {
+        "_meta" if key == "meta" else key: _dump(value)
+        for key, value in members.items()
+        if value is not None
+    }
+    return entry
+
+
+def _dump(value: Annotations | ToolAnnotations | Sequence[Icon] | JSON) -> JSON:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if isinstance(value, list | tuple):
+        return [_dump(item) for item in value]
+    return value

@@ -1,0 +1,179 @@
+"""Calling what a developer registered: permissions, `around`, threads, transactions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+import anyio.lowlevel
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.requests import Request
+from mcp_django.server.signatures import Signature, read_signature
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Permission: TypeAlias = (
+    str | Callable[[SyncContext], bool] | Callable[[Context], Awaitable[bool]]
+)
+Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A developer's function, and what it takes to call it.
+
+    Attributes:
+        signature: What it takes and gives.
+        is_atomic: Whether it runs in a transaction; None to follow the database's
+            `ATOMIC_REQUESTS`.
+    """
+
+    signature: Signature
+    is_atomic: bool | None
+
+    async def call(
+        self,
+        server: Server,
+        request: Request,
+        arguments: Mapping[str, Any],
+    ) -> Any:
+        """Run the function once, inside the server's `around` context managers.
+
+        Args:
+            server: Where it is registered.
+            request: The request that it answers.
+            arguments: Keyword arguments, checked already.
+        """
+        if not server.arounds:
+            return await self._run(server, request, arguments)
+        async with AsyncExitStack() as stack:
+            context = Context(server, request)
+            for around in server.arounds:
+                await stack.enter_async_context(around(context))
+            return await self._run(server, request, arguments)
+
+    async def _run(
+        self, server: Server, request: Request, arguments: Mapping[str, Any]
+    ) -> Any:
+        signature = self.signature
+        name = signature.context_parameter
+        if signature.is_async:
+            if name is not None:
+                arguments = {**arguments, name: Context(server, request)}
+            return await signature.function(**arguments)
+        if name is not None:
+            token = anyio.lowlevel.current_token()
+            arguments = {**arguments, name: SyncContext(server, request, token)}
+        function = partial(signature.function, **arguments)
+        return await request.threads.run(partial(_run_sync, function, self.is_atomic))
+
+
+class Feature(Protocol):
+    """What is listed and may need a permission."""
+
+    @property
+    def permission(self) -> Permission | None:
+        """Who may see and use it; None for everybody."""
+
+
+AnyFeature = TypeVar("AnyFeature", bound=Feature)
+
+
+def make_handler(
+    function: Callable[..., Any],
+    *,
+    name: str,
+    atomic: bool | None = None,
+    input_schema: Mapping[str, Any] | None = None,
+) -> Handler:
+    """Read a function that is being registered.
+
+    Raises:
+        ValueError: It cannot be a handler; says why and what to do.
+    """
+    signature = read_signature(function, name=name, input_schema=input_schema)
+    if atomic and signature.is_async:
+        raise ValueError(
+            f"{name}: atomic=True needs a def function, because Django's transactions "
+            "are synchronous; this one is async def"
+        )
+    return Handler(signature, atomic)
+
+
+def make_around(function: Callable[..., Any]) -> Around:
+    """Make a context manager of an async generator function; others are taken as is."""
+    if inspect.isasyncgenfunction(function):
+        generator: Callable[[Context], AsyncIterator[None]] = function
+        return asynccontextmanager(generator)
+    return function
+
+
+async def permitted(
+    server: Server, request: Request, features: Iterable[AnyFeature]
+) -> Sequence[AnyFeature]:
+    """Keep the features that the user of a request may see and use."""
+    features = list(features)
+    if all(feature.permission is None for feature in features):
+        return features
+    permissions = {
+        feature.permission for feature in features if feature.permission is not None
+    }
+    allowed = await _allowed(server, request, permissions)
+    return [
+        feature
+        for feature in features
+        if feature.permission is None or feature.permission in allowed
+    ]
+
+
+async def _allowed(
+    server: Server, request: Request, permissions: set[Permission]
+) -> set[Permission]:
+    asynchronous = {p for p in permissions if _is_async(p)}
+    context = Context(server, request)
+    allowed = {p for p in asynchronous if await p(context)}  # type: ignore[operator, misc, arg-type]
+    synchronous = permissions - asynchronous
+    if synchronous:
+        in_thread = SyncContext(server, request, anyio.lowlevel.current_token())
+        allowed |= await request.threads.run(
+            lambda: {p for p in synchronous if _is_allowed(p, in_thread)}
+        )
+    return allowed
+
+
+def _is_allowed(permission: Permission, context: SyncContext) -> bool:
+    """Ask Django, or the developer's function, in a thread."""
+    if isinstance(permission, str):
+        return bool(context.user.has_perm(permission))  # type: ignore[union-attr]
+    return bool(permission(context))  # type: ignore[arg-type]
+
+
+def _is_async(permission: Permission) -> bool:
+    return inspect.iscoroutinefunction(permission) or inspect.iscoroutinefunction(
+        getattr(permission, "__call__", None)  # noqa: B004
+    )
+
+
+def _run_sync(function: Callable[[], Any], is_atomic: bool | None) -> Any:
+    if is_atomic is None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        is_atomic = bool(connection.settings_dict.get("ATOMIC_REQUESTS"))
+    if not is_atomic:
+        return function()
+    with transaction.atomic():
+        return function()

@@ -1,0 +1,88 @@
+"""One request on its way through the server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from mcp_types import ClientCapabilities, Implementation
+from mcp_types.jsonrpc import RequestId
+
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.asking import Answers
+from mcp_django.server.threads import ThreadPool, handler_threads
+from mcp_django.transports.base import Sender
+
+Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
+
+LOG_LEVELS = (
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+)
+"""Severities, least severe first. Spec: 2025-11-25 server/utilities/logging."""
+
+
+class SessionState(ABC):
+    """What a client set for its session, wherever that is kept."""
+
+    id: str
+    log_level: str
+
+    @abstractmethod
+    async def set_log_level(self, level: str) -> None:
+        """Send log messages of this severity and above from now on."""
+
+    @abstractmethod
+    async def subscribe(self, uri: str) -> None:
+        """Tell the client whenever a resource changes."""
+
+    @abstractmethod
+    async def unsubscribe(self, uri: str) -> None:
+        """Tell it no longer."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request, who sent it, and what its handler may do meanwhile.
+
+    Attributes:
+        id: The JSON-RPC id.
+        method: Such as "tools/call".
+        params: The JSON object as the client sent it, empty if it sent none.
+        version: Protocol version that the answer has to follow.
+        client_info: The client program.
+        client_capabilities: What it declared to be able to.
+        sender: User and HTTP headers.
+        notify: Sends a notification that belongs to this request.
+        session: The client's session; None in eras that have none.
+        answers: What the client answered to questions of earlier runs.
+        threads: Where `def` handlers run.
+        is_cancelled: Whether nobody waits for the answer any more.
+    """
+
+    id: RequestId
+    method: str
+    params: JSONObject
+    version: str
+    client_info: Implementation
+    client_capabilities: ClientCapabilities
+    sender: Sender
+    notify: Notify
+    session: SessionState | None = None
+    answers: Answers = field(default_factory=Answers)
+    threads: ThreadPool = handler_threads
+    is_cancelled: bool = False
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """The `_meta` object of the request, empty if there is none."""
+        meta = self.params.get("_meta")
+        return meta if isinstance(meta, dict) else {}

@@ -1,0 +1,396 @@
+"""What handlers return, written as the members of results.
+
+Everything here is in the shape of the newest protocol version; older versions get
+theirs from a later layer. What cannot be written raises `TypeError` or `ValueError`,
+with a text for the developer's log that leaves the values themselves out.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from inspect import Signature
+from typing import Any, get_args, get_origin
+
+from django.db.models import Model, QuerySet
+from django.utils.functional import Promise
+from mcp_types import (
+    BlobResourceContents,
+    CallToolResult,
+    ContentBlock,
+    GetPromptResult,
+    PromptMessage,
+    TextResourceContents,
+)
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.forms import (
+    UNSUITABLE_TYPE,
+    SchemaGenerator,
+    VerbatimSchema,
+    explain,
+    first_sentence,
+    union_members,
+)
+
+_BLOCKS = get_args(ContentBlock)
+_NEVER_STRUCTURED = (*_BLOCKS, CallToolResult)
+_SEQUENCES = (list, tuple, Sequence, Iterable)
+_SAYS_NOTHING = (Signature.empty, Any, object, None, type(None))
+
+_ADVICE = (
+    "return plain values instead, such as `list(queryset.values(...))`, or a dataclass"
+)
+
+
+# Tools ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToolOutput:
+    """How the values that one tool returns are written.
+
+    Attributes:
+        schema: JSON Schema of the structured value, whose type need not be object;
+            None if the tool's results are unstructured.
+    """
+
+    schema: JSONObject | bool | None
+    _write: Callable[[Any], JSONObject] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        returns: Any,
+        *,
+        structured: bool | None = None,
+        output_schema: JSONObject | None = None,
+    ) -> ToolOutput:
+        """Choose how to write what a tool returns.
+
+        Args:
+            returns: Its return annotation, `inspect.Signature.empty` if it has none.
+            structured: False for content only, True to insist on a structured value,
+                None to have one if the annotation says what it looks like.
+            output_schema: Verbatim JSON Schema of the structured value.
+
+        Raises:
+            ValueError: There can be no structured value, or no such one.
+
+        Spec: 2026-07-28 server/tools, "Structured Content".
+        """
+        if output_schema is not None:
+            if structured is False:
+                raise ValueError("structured=False leaves no use for output_schema")
+            verbatim = VerbatimSchema.of(
+                output_schema, "output_schema", of_object=False
+            )
+            return cls(verbatim.schema, _VerbatimOutput(verbatim))
+        has_blocks = _has_blocks(returns)
+        is_open = has_blocks or returns in _SAYS_NOTHING
+        if structured and is_open:
+            raise ValueError(
+                "structured=True needs a return annotation that says what the value "
+                f"looks like, which {_type_text(returns)} does not"
+            )
+        if is_open or structured is False:
+            return cls(None, _UnstructuredOutput(has_blocks))
+        typed = _TypedOutput(returns)
+        return cls(typed.schema, typed)
+
+    def result(self, value: Any) -> JSONObject:
+        """Write a returned value as a `CallToolResult`.
+
+        Returns:
+            `content`, and `structuredContent` unless `schema` is None. A returned
+            `CallToolResult` is written as it is.
+
+        Raises:
+            TypeError: The value is not what the annotation or schema says, or no JSON.
+            ValueError: It has numbers or text that JSON cannot carry.
+        """
+        return self._write(value)
+
+
+class _TypedOutput:
+    """Writes values of one annotated type."""
+
+    def __init__(self, returns: Any) -> None:
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(returns)
+            schema = adapter.json_schema(
+                mode="serialization", schema_generator=SchemaGenerator
+            )
+        except UNSUITABLE_TYPE as error:
+            raise ValueError(
+                f"a result of type {_type_text(returns)} cannot be described: "
+                f"{first_sentence(error)}; {_ADVICE}, or pass structured=False"
+            ) from error
+        if "$ref" in schema:
+            # A recursive type. Older versions want to see that it is an object.
+            target = schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+            schema = {"type": target["type"], **schema} if "type" in target else schema
+        self.schema = schema
+        self._returns = returns
+        self._validate = adapter.validator.validate_python
+        self._dump = adapter.serializer.to_python
+
+    def __call__(self, value: Any) -> JSONObject:
+        try:
+            fitting = self._validate(value, by_alias=True, by_name=True)
+            dumped = self._dump(
+                fitting,
+                mode="json",
+                by_alias=True,
+                warnings="error",
+                fallback=_plain_value,
+            )
+        except ValidationError as error:
+            reason = explain(error, value, show_values=False)
+            raise TypeError(self._mismatch(value, reason)) from None
+        except PydanticSerializationError as error:
+            if "UnexpectedValue" not in str(error):
+                raise TypeError(self._mismatch(value, str(error))) from error
+            # Its text would show the value.
+            reason = "an attribute is not of the type that its own annotation says"
+            raise TypeError(self._mismatch(value, reason)) from None
+        if isinstance(value, str) and isinstance(dumped, str):
+            text = _checked_text(dumped)
+        else:
+            text = _json_text(dumped)
+        return {
+            "content": [{"type": "text", "text": text}],
+            "structuredContent": dumped,
+        }
+
+    def _mismatch(self, value: Any, reason: str) -> str:
+        advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
+        return (
+            f"returned {_type_text(type(value))} instead of "
+            f"{_type_text(self._returns)}: {reason}{advice}"
+        )
+
+
+class _VerbatimOutput:
+    """Writes values that the developer's own JSON Schema describes."""
+
+    def __init__(self, schema: VerbatimSchema) -> None:
+        self._schema = schema
+
+    def __call__(self, value: Any) -> JSONObject:
+        if isinstance(value, CallToolResult):
+            result = _tool_result(value)
+            if not value.is_error:
+                self._check(result.get("structuredContent"), value)
+            return result
+        text = _json_text(value)
+        dumped = from_json(text)
+        self._check(dumped, value)
+        return {
+            "content": [
+                {"type": "text", "text": dumped if isinstance(value, str) else text}
+            ],
+            "structuredContent": dumped,
+        }
+
+    def _check(self, structured: JSON, value: Any) -> None:
+        if problems := self._schema.problems(structured, show_values=False):
+            raise TypeError(
+                f"returned {_type_text(type(value))} that does not fit the tool's "
+                f"output_schema: {problems}"
+            )
+
+
+class _UnstructuredOutput:
+    """Writes values as content only.
+
+    `has_blocks` says that the annotation has content blocks: a list is then one of
+    blocks, even if by chance none is in it.
+    """
+
+    def __init__(self, has_blocks: bool) -> None:
+        self._has_blocks = has_blocks
+
+    def __call__(self, value: Any) -> JSONObject:
+        if isinstance(value, CallToolResult):
+            return _tool_result(value)
+        if isinstance(value, list | tuple) and (
+            self._has_blocks or any(isinstance(item, _BLOCKS) for item in value)
+        ):
+            return {"content": [block for item in value for block in _content(item)]}
+        return {"content": _content(value)}
+
+
+def _has_blocks(annotation: Any) -> bool:
+    for member in union_members(annotation):
+        if isinstance(member, type) and issubclass(member, _NEVER_STRUCTURED):
+            return True
+        if get_origin(member) in _SEQUENCES and any(
+            _has_blocks(item) for item in get_args(member)
+        ):
+            return True
+    return False
+
+
+def _tool_result(result: CallToolResult) -> JSONObject:
+    written = _written(result, {"result_type", "structured_content"})
+    if result.structured_content is not None:
+        written["structuredContent"] = from_json(_json_text(result.structured_content))
+    return written
+
+
+def _content(value: Any) -> list[JSONObject]:
+    """Write a value as content blocks: one, or none for None."""
+    if value is None:
+        return []
+    if isinstance(value, _BLOCKS):
+        return [_written(value)]
+    if isinstance(value, str | Promise):
+        return [_text_block(value)]
+    return [{"type": "text", "text": _json_text(value)}]
+
+
+# Prompts ----------------------------------------------------------------------------
+
+
+def prompt_result(value: Any, description: str | None) -> JSONObject:
+    """Write what a prompt returns as a `GetPromptResult`.
+
+    Args:
+        value: Text or a content block for one message of the user, a `PromptMessage`,
+            a list or tuple of these, or a `GetPromptResult`.
+        description: The prompt's own; left out if None.
+
+    Raises:
+        TypeError: The value is something else.
+        ValueError: It has text that JSON cannot carry.
+
+    Spec: 2025-11-25 server/prompts, "Getting a Prompt".
+    """
+    result: JSONObject = {} if description is None else {"description": description}
+    if isinstance(value, GetPromptResult):
+        return {**result, **_written(value, {"result_type"})}
+    items = value if isinstance(value, list | tuple) else [value]
+    return {**result, "messages": [_message(item) for item in items]}
+
+
+def _message(value: Any) -> JSONObject:
+    if isinstance(value, PromptMessage):
+        return _written(value)
+    if not isinstance(value, (str, Promise, *_BLOCKS)):
+        raise TypeError(
+            f"a prompt returned {_type_text(type(value))}; return text, content "
+            "blocks, PromptMessage, a list of these, or GetPromptResult"
+        )
+    [block] = _content(value)
+    return {"role": "user", "content": block}
+
+
+# Resources --------------------------------------------------------------------------
+
+
+def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONObject]:
+    """Write what a resource returns as the `contents` of a `ReadResourceResult`.
+
+    Args:
+        value: Text, bytes, `TextResourceContents` or `BlobResourceContents`, a list
+            or tuple of these two, or anything that can be written as JSON.
+        uri: What was read; for contents that have no URI of their own.
+        mime_type: The resource's own; by default that of the kind of value.
+
+    Raises:
+        TypeError: The value cannot be written as JSON.
+        ValueError: It has numbers or text that JSON cannot carry.
+
+    Spec: 2025-11-25 server/resources, "Resource Contents".
+    """
+    contents = (TextResourceContents, BlobResourceContents)
+    if isinstance(value, contents):
+        value = [value]
+    if isinstance(value, list | tuple) and any(
+        isinstance(item, contents) for item in value
+    ):
+        for item in value:
+            if not isinstance(item, contents):
+                raise TypeError(
+                    "a resource returned a list of contents with "
+                    f"{_type_text(type(item))} in it; make contents of it as well"
+                )
+        return [{**_written(item), "uri": item.uri or uri} for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        blob = b64encode(value).decode("ascii")
+        return [_one(uri, mime_type or "application/octet-stream", blob=blob)]
+    if isinstance(value, str | Promise):
+        text = _checked_text(str(value))
+        return [_one(uri, mime_type or "text/plain", text=text)]
+    text = _json_text(value)
+    return [_one(uri, mime_type or "application/json", text=text)]
+
+
+def _one(uri: str, mime_type: str, **content: str) -> JSONObject:
+    return {"uri": uri, "mimeType": mime_type, **content}
+
+
+# Values -----------------------------------------------------------------------------
+
+
+def _written(model: BaseModel, exclude: set[str] | None = None) -> JSONObject:
+    """Write one of `mcp_types`; absent members are left out, nulls in data are kept."""
+    text = model.model_dump_json(by_alias=True, exclude_none=True, exclude=exclude)
+    written: JSONObject = from_json(text)
+    return written
+
+
+def _text_block(text: str | Promise) -> JSONObject:
+    return {"type": "text", "text": _checked_text(str(text))}
+
+
+def _checked_text(text: str) -> str:
+    """Give a text back if it can be sent.
+
+    Raises:
+        ValueError: It has a lone surrogate.
+    """
+    if not text.isascii():
+        text.encode()
+    return text
+
+
+def _json_text(value: Any) -> str:
+    """Write any value as compact JSON.
+
+    Raises:
+        TypeError: A part of it has no JSON.
+        ValueError: A number or a text in it has none.
+    """
+    try:
+        text = to_json(value, by_alias=True, fallback=_plain_value).decode()
+    except PydanticSerializationError as error:
+        reason = str(error).removeprefix("Error serializing to JSON: ")
+        if reason.startswith("TypeError: "):
+            raise TypeError(reason.removeprefix("TypeError: ")) from None
+        raise ValueError(f"cannot write as JSON: {reason}") from None
+    if "NaN" in text or "Infinity" in text:
+        # Either in a string, or as a number, which JSON has no word for.
+        json.dumps(from_json(text), allow_nan=False)
+    return text
+
+
+def _plain_value(value: Any) -> JSON:
+    """Stand in for a value that pydantic cannot write."""
+    if isinstance(value, Promise):
+        return str(value)
+    advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
+    raise TypeError(f"cannot write {_type_text(type(value))} as JSON{advice}")
+
+
+def _type_text(annotation: Any) -> str:
+    if annotation is Signature.empty:
+        return "none"
+    if isinstance(annotation, type):
+        return annotation.__qualname__
+    return str(annotation)

@@ -1,0 +1,528 @@
+"""`Server`: what a Django developer registers tools, resources and prompts on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from django.urls import URLPattern, path
+from mcp_types import (
+    Annotations,
+    BlobResourceContents,
+    Icon,
+    TextResourceContents,
+    ToolAnnotations,
+)
+
+from mcp_django.protocol import versions
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.features import (
+    Completion,
+    Prompt,
+    Resource,
+    Tool,
+    check_name,
+    make_entry,
+)
+from mcp_django.server.handlers import (
+    Around,
+    Permission,
+    make_around,
+    make_handler,
+    permitted,
+)
+from mcp_django.server.notices import Notice, send_after_commit
+from mcp_django.server.requests import Request
+from mcp_django.server.results import ToolOutput
+from mcp_django.server.uri_templates import UriTemplate
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Decorator = Callable[[Function], Function]
+
+
+class Server:
+    """A set of features under one name, at its own URLs.
+
+    Make one at the top of an app's `mcp.py`, where it is found by autodiscovery, and
+    register functions on it with the decorators. Registering is done while modules
+    are imported, before the first client comes.
+
+    Args:
+        name: Names the server to programs; 1 to 128 of A-Z a-z 0-9 _ . -
+        version: Version of what you offer, for clients to show.
+        title: Name for people.
+        description: What it is, in a sentence.
+        instructions: How to use it, for the client's model.
+        website_url: Where to read more.
+        icons: For people to recognize it.
+        page_size: Features on one page of a list; `MCP["PAGE_SIZE"]` if left out.
+
+    Raises:
+        ValueError: The name is not allowed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str = "1.0.0",
+        title: str | None = None,
+        description: str | None = None,
+        instructions: str | None = None,
+        website_url: str | None = None,
+        icons: Sequence[Icon] | None = None,
+        page_size: int | None = None,
+    ) -> None:
+        self.name = check_name("server", name)
+        self.instructions = instructions
+        self.page_size = page_size
+        self.implementation = make_entry(
+            name=name,
+            version=version,
+            title=title,
+            description=description,
+            websiteUrl=website_url,
+            icons=icons,
+        )
+        self.tools: dict[str, Tool] = {}
+        self.resources: dict[str, Resource] = {}
+        self.prompts: dict[str, Prompt] = {}
+        self.completions: dict[tuple[str, str], Completion] = {}
+        self.arounds: list[Around] = []
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name!r}>"
+
+    # Registering ----------------------------------------------------------------
+
+    @overload
+    def tool(self, function: Function, /) -> Function: ...
+
+    @overload
+    def tool(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        annotations: ToolAnnotations | None = None,
+        icons: Sequence[Icon] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        atomic: bool | None = None,
+        input_schema: Mapping[str, Any] | None = None,
+        output_schema: Mapping[str, Any] | None = None,
+        structured: bool | None = None,
+    ) -> Decorator[Function]: ...
+
+    def tool(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        annotations: ToolAnnotations | None = None,
+        icons: Sequence[Icon] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        atomic: bool | None = None,
+        input_schema: Mapping[str, Any] | None = None,
+        output_schema: Mapping[str, Any] | None = None,
+        structured: bool | None = None,
+    ) -> Any:
+        """Register a function that the client's model may call.
+
+        Use it bare or with arguments. The function's signature becomes the input
+        schema, its return annotation the output schema, its docstring the
+        description.
+
+        Args:
+            function: The function, when used bare.
+            name: The function's name if left out.
+            title: Name for people.
+            description: The docstring's text if left out.
+            annotations: Hints such as `read_only_hint`.
+            icons: For people to recognize it.
+            meta: The entry's `_meta`.
+            permission: A Django permission such as "shop.change_order", or a
+                function from context to bool; others do not see the tool.
+            atomic: Whether a `def` function runs in a transaction; follows the
+                database's `ATOMIC_REQUESTS` if left out.
+            input_schema: Verbatim JSON Schema, shown instead of the signature's;
+                arguments are checked against it and passed as they are.
+            output_schema: Verbatim JSON Schema of the structured result.
+            structured: False to send text only; True to insist on a schema.
+
+        Raises:
+            ValueError: The name is taken or not allowed, or the function cannot be
+                a tool.
+
+        Spec: 2025-11-25 server/tools.
+        """
+
+        def register(function: Function) -> Function:
+            tool_name = check_name("tool", name or _name_of(function))
+            self._refuse_duplicate("tool", tool_name, self.tools)
+            handler = make_handler(
+                function, name=tool_name, atomic=atomic, input_schema=input_schema
+            )
+            output = ToolOutput.of(
+                handler.signature.returns,
+                structured=structured,
+                output_schema=dict(output_schema) if output_schema else None,
+            )
+            entry = make_entry(
+                name=tool_name,
+                title=title,
+                description=description or handler.signature.description,
+                inputSchema=handler.signature.input_schema,
+                outputSchema=output.schema,
+                annotations=annotations,
+                icons=icons,
+                meta=meta,
+            )
+            self.tools[tool_name] = Tool(tool_name, entry, handler, output, permission)
+            return function
+
+        return register if function is None else register(function)
+
+    def resource(
+        self,
+        uri: str,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        size: int | None = None,
+        annotations: Annotations | None = None,
+        icons: Sequence[Icon] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        atomic: bool | None = None,
+    ) -> Decorator[Function]:
+        """Register a function that reads a resource, or all that a template matches.
+
+        Args:
+            uri: A fixed URI, or an RFC 6570 template whose variables are the
+                function's parameters.
+            name: The function's name if left out.
+            title: Name for people.
+            description: The docstring's text if left out.
+            mime_type: Of the contents; text is "text/plain", bytes are
+                "application/octet-stream" and other values JSON if left out.
+            size: Of the contents in bytes, for a fixed URI.
+            annotations: Audience, priority and last change.
+            icons: For people to recognize it.
+            meta: The entry's `_meta`.
+            permission: As for `tool`.
+            atomic: As for `tool`.
+
+        Raises:
+            ValueError: The URI is taken or malformed, or the function's parameters
+                are not the template's variables.
+
+        Spec: 2025-11-25 server/resources.
+        """
+
+        def register(function: Function) -> Function:
+            self._refuse_duplicate("resource", uri, self.resources)
+            template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
+            resource_name = name or _name_of(function)
+            handler = make_handler(function, name=resource_name, atomic=atomic)
+            _check_variables(resource_name, handler.signature.input_schema, template)
+            entry = make_entry(
+                **{"uriTemplate" if template else "uri": uri},
+                name=resource_name,
+                title=title,
+                description=description or handler.signature.description,
+                mimeType=mime_type,
+                size=None if template else size,
+                annotations=annotations,
+                icons=icons,
+                meta=meta,
+            )
+            self.resources[uri] = Resource(
+                resource_name, uri, template, entry, handler, mime_type, permission
+            )
+            return function
+
+        return register
+
+    @overload
+    def prompt(self, function: Function, /) -> Function: ...
+
+    @overload
+    def prompt(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        icons: Sequence[Icon] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        atomic: bool | None = None,
+    ) -> Decorator[Function]: ...
+
+    def prompt(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        icons: Sequence[Icon] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        permission: Permission | None = None,
+        atomic: bool | None = None,
+    ) -> Any:
+        """Register a function that makes messages for the user to choose.
+
+        Use it bare or with arguments; the arguments are those of `tool`.
+
+        Raises:
+            ValueError: The name is taken or not allowed, or the function cannot be
+                a prompt.
+
+        Spec: 2025-11-25 server/prompts.
+        """
+
+        def register(function: Function) -> Function:
+            prompt_name = check_name("prompt", name or _name_of(function))
+            self._refuse_duplicate("prompt", prompt_name, self.prompts)
+            handler = make_handler(function, name=prompt_name, atomic=atomic)
+            entry = make_entry(
+                name=prompt_name,
+                title=title,
+                description=description or handler.signature.description,
+                arguments=[
+                    make_entry(
+                        name=parameter.name,
+                        title=parameter.title,
+                        description=parameter.description,
+                        required=parameter.required,
+                    )
+                    for parameter in handler.signature.parameters
+                ],
+                icons=icons,
+                meta=meta,
+            )
+            self.prompts[prompt_name] = Prompt(prompt_name, entry, handler, permission)
+            return function
+
+        return register if function is None else register(function)
+
+    def completion(
+        self, of: Callable[..., Any] | str, argument: str
+    ) -> Decorator[Function]:
+        """Register a function that suggests values for an argument.
+
+        The function takes `value`, what was typed so far, and may take `arguments`,
+        the other arguments filled in already, and a context. It returns texts, best
+        first; at most 100 are sent.
+
+        Args:
+            of: A prompt or resource template: its function, name or URI template.
+            argument: The argument, or variable of the template.
+
+        Raises:
+            ValueError: There is no such prompt or template, or no such argument.
+
+        Spec: 2025-11-25 server/utilities/completion.
+        """
+        reference, known = self._find_completable(of)
+        if argument not in known:
+            raise ValueError(
+                f"{reference!r} has no argument {argument!r}; it has {sorted(known)!r}"
+            )
+        if (reference, argument) in self.completions:
+            raise ValueError(
+                f"argument {argument!r} of {reference!r} has a completion already"
+            )
+
+        def register(function: Function) -> Function:
+            handler = make_handler(function, name=_name_of(function))
+            unknown = handler.signature.input_schema["properties"].keys() - {
+                "value",
+                "arguments",
+            }
+            if unknown:
+                raise ValueError(
+                    f"completion {_name_of(function)} takes {sorted(unknown)!r}; it "
+                    "may take value, arguments and a context"
+                )
+            self.completions[reference, argument] = Completion(handler)
+            return function
+
+        return register
+
+    def around(self, function: Function) -> Function:
+        """Register an async context manager around every handler of this server.
+
+        The function takes a `Context` and yields once: an async generator function,
+        or one that returns an async context manager. The first registered is the
+        outermost. Each run of a handler is inside a new one.
+        """
+        self.arounds.append(make_around(function))
+        return function
+
+    # Telling clients ------------------------------------------------------------
+
+    def tools_changed(self) -> None:
+        """Tell clients that the list of tools changed, for all or for some users."""
+        send_after_commit(self, Notice("tools"))
+
+    def resources_changed(self) -> None:
+        """Tell clients that the list of resources changed."""
+        send_after_commit(self, Notice("resources"))
+
+    def prompts_changed(self) -> None:
+        """Tell clients that the list of prompts changed."""
+        send_after_commit(self, Notice("prompts"))
+
+    def resource_updated(self, uri: str) -> None:
+        """Tell clients that subscribed to a resource that it changed."""
+        send_after_commit(self, Notice("resource", uri))
+
+    def elicitation_done(self, elicitation_id: str) -> None:
+        """Tell the client that asked its user to visit a page that the visit ended."""
+        send_after_commit(self, Notice("elicitation", elicitation_id))
+
+    # Serving --------------------------------------------------------------------
+
+    def urls(self, prefix: str = "mcp") -> list[URLPattern]:
+        """Give the URL patterns of this server, for a `urlpatterns` list.
+
+        Args:
+            prefix: Path of the server below the including URLconf, such as "mcp".
+        """
+        base = prefix.strip("/")
+        base = f"{base}/" if base else ""
+        return [
+            path(f"{base}sse", Endpoint(self, "sse"), name=f"{self.name}-sse"),
+            path(
+                f"{base}messages",
+                Endpoint(self, "messages"),
+                name=f"{self.name}-messages",
+            ),
+        ]
+
+    def describe(self, version: str) -> JSONObject:
+        """Give capabilities, serverInfo and instructions of `InitializeResult`."""
+        described: JSONObject = {
+            "capabilities": self.capabilities(version),
+            "serverInfo": versions.adapt_entry(
+                "implementation", self.implementation, version
+            ),
+        }
+        if self.instructions:
+            described["instructions"] = self.instructions
+        return described
+
+    def capabilities(self, version: str) -> JSONObject:
+        """Give the `ServerCapabilities`: what there are features for."""
+        capabilities: JSONObject = {"logging": {}}
+        if self.tools:
+            capabilities["tools"] = {"listChanged": True}
+        if self.resources:
+            capabilities["resources"] = {"subscribe": True, "listChanged": True}
+        if self.prompts:
+            capabilities["prompts"] = {"listChanged": True}
+        if self.completions and versions.is_at_least(version, "2025-03-26"):
+            capabilities["completions"] = {}
+        return capabilities
+
+    async def find_resource(
+        self, uri: str, request: Request
+    ) -> tuple[Resource, Mapping[str, Any]]:
+        """Find what reads a URI for the user of a request; fixed URIs come first.
+
+        Raises:
+            ResourceNotFound: There is nothing, or nothing that this user may read.
+        """
+        for resource, arguments in self._matching(uri):
+            if await permitted(self, request, [resource]):
+                return resource, arguments
+        raise ResourceNotFound(uri)
+
+    async def read_resource(
+        self, uri: str, request: Request
+    ) -> list[TextResourceContents | BlobResourceContents]:
+        """Read a resource for the user of a request.
+
+        Raises:
+            ResourceNotFound: There is nothing, or nothing that this user may read.
+        """
+        resource, arguments = await self.find_resource(uri, request)
+        contents = await resource.read(self, request, uri, arguments)
+        return [
+            BlobResourceContents.model_validate(item)
+            if "blob" in item
+            else TextResourceContents.model_validate(item)
+            for item in contents
+        ]
+
+    def _matching(self, uri: str) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+        if uri in self.resources and self.resources[uri].template is None:
+            yield self.resources[uri], {}
+        for resource in self.resources.values():
+            if resource.template is not None:
+                arguments = resource.match(uri)
+                if arguments is not None:
+                    yield resource, arguments
+
+    def _find_completable(
+        self, of: Callable[..., Any] | str
+    ) -> tuple[str, Sequence[str]]:
+        for prompt in self.prompts.values():
+            signature = prompt.handler.signature
+            if of == prompt.name or of is signature.function:
+                return prompt.name, [p.name for p in signature.parameters]
+        for resource in self.resources.values():
+            if resource.template is not None and (
+                of == resource.uri or of is resource.handler.signature.function
+            ):
+                return resource.uri, resource.template.variables
+        raise ValueError(
+            f"server {self.name!r} has no prompt or resource template {of!r}; register "
+            "it before its completions"
+        )
+
+    def _refuse_duplicate(
+        self, kind: str, name: str, registered: Mapping[str, object]
+    ) -> None:
+        if name in registered:
+            raise ValueError(
+                f"{kind} {name!r} is already on server {self.name!r}; "
+                "give one of the two another name"
+            )
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
+
+
+def _check_variables(
+    name: str, schema: Mapping[str, Any], template: UriTemplate | None
+) -> None:
+    """Refuse a function that cannot be called with a template's variables."""
+    variables = set(template.variables) if template else set()
+    parameters = set(schema["properties"])
+    required = set(schema.get("required", ()))
+    takes_all = schema.get("additionalProperties") is not False
+    if (variables - parameters and not takes_all) or required - variables:
+        raise ValueError(
+            f"resource {name}: the function takes {sorted(parameters)!r}, the URI has "
+            f"the variables {sorted(variables)!r}; they must be the same"
+        )

@@ -1,0 +1,542 @@
+"""A handler function, read once: what it takes, as JSON Schema and as Python values.
+
+`read_signature` is called when a feature is registered, `Signature.arguments` for
+every request.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import docstring_parser
+from docstring_parser.common import (
+    DocstringParam,
+    DocstringRaises,
+    DocstringReturns,
+    DocstringStyle,
+)
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from mcp_django.exceptions import ToolError
+from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.forms import (
+    MISSING,
+    UNSUITABLE_TYPE,
+    SchemaGenerator,
+    VerbatimSchema,
+    explain,
+    first_sentence,
+    shown_name,
+    unexpected,
+    union_members,
+)
+
+EMPTY = inspect.Parameter.empty
+
+_TAKEN_OUT = (DocstringParam, DocstringReturns, DocstringRaises)
+"""Sections of docstrings that are told by schemas, or not the model's business."""
+
+
+class InvalidArguments(ToolError):
+    """The arguments of a call do not fit; the text tells the model how to do better.
+
+    Spec: 2025-11-25 server/tools, "Error Handling", "Input validation errors".
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument that a client may give, under its name on the wire."""
+
+    name: str
+    required: bool
+    description: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """What a handler takes and returns.
+
+    Attributes:
+        function: The handler itself.
+        is_async: Whether calling it gives an awaitable.
+        context_parameter: Name of the parameter that takes the context, if any; it is
+            neither in `input_schema` nor in `arguments`.
+        input_schema: JSON Schema of type object for lists of features.
+        parameters: The properties of `input_schema`, in the order of the function.
+        description: Docstring without what it says about arguments and results.
+        returns: Resolved annotation of the result, else `inspect.Signature.empty`.
+    """
+
+    function: Callable[..., Any]
+    is_async: bool
+    context_parameter: str | None
+    input_schema: dict[str, Any]
+    parameters: tuple[Parameter, ...]
+    description: str | None
+    returns: Any
+    _convert: Callable[[Mapping[str, Any] | None], dict[str, Any]] = field(repr=False)
+
+    def arguments(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Turn the arguments of a request into keyword arguments for `function`.
+
+        Args:
+            given: JSON values by name on the wire; None means none. Left untouched,
+                and nothing in the result belongs to it.
+
+        Returns:
+            Validated Python values by parameter, with the defaults of those not given.
+            With a verbatim schema the JSON values, and no defaults.
+
+        Raises:
+            InvalidArguments: They do not fit.
+        """
+        return self._convert(given)
+
+
+def read_signature(
+    function: Callable[..., Any],
+    *,
+    name: str,
+    input_schema: Mapping[str, Any] | None = None,
+) -> Signature:
+    """Read what a handler takes and returns.
+
+    Args:
+        function: Function, bound method, `functools.partial` or callable object.
+        name: What the feature is called, for messages.
+        input_schema: JSON Schema of type object to use verbatim, instead of one
+            made from the annotations. It must not refer to other documents.
+
+    Raises:
+        ValueError: The function cannot be a handler, or not with this schema.
+    """
+    if not callable(function) or inspect.isclass(function):
+        raise ValueError(f"the handler of {name!r} is {function!r}, not a function")
+    accepted = _accepted_by(function, name)
+    docstring = _Docstring.of(function)
+    convert: _ModelArguments | _VerbatimArguments
+    if input_schema is None:
+        model, schema = _modelled(accepted, name)
+        docstring.describe(schema["properties"], accepted.named)
+        convert = _ModelArguments(model, schema, accepted, name)
+    else:
+        verbatim = VerbatimSchema.of(input_schema, f"input_schema of {name!r}")
+        schema = verbatim.schema
+        _check_names(accepted, schema, name)
+        convert = _VerbatimArguments(verbatim, accepted, name)
+    return Signature(
+        function=function,
+        is_async=accepted.is_async,
+        context_parameter=accepted.context,
+        input_schema=schema,
+        parameters=tuple(_parameters_of(schema)),
+        description=docstring.description,
+        returns=accepted.returns,
+        _convert=convert,
+    )
+
+
+# What a function accepts --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """The parameters of a function, sorted by who fills them.
+
+    Attributes:
+        named: Annotation and default (or `EMPTY`) by name, for the client to fill.
+        rest: Annotation of `**kwargs`; `EMPTY` if the function has none.
+        taken: Names that may not also arrive in `**kwargs`, because something else
+            fills them, such as `self` or the context.
+    """
+
+    is_async: bool
+    named: dict[str, tuple[Any, Any]]
+    rest: Any
+    context: str | None
+    returns: Any
+    taken: frozenset[str]
+
+
+def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
+    is_async = _is_async(function, name)
+    innermost = _innermost(function)
+    try:
+        signature = inspect.signature(function)
+        hints = get_type_hints(innermost, include_extras=True)
+    except (NameError, AttributeError, SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"cannot read the annotations of {name!r}: {error}; import what they name "
+            "at the top of the module, outside `if TYPE_CHECKING`"
+        ) from error
+    named: dict[str, tuple[Any, Any]] = {}
+    contexts: dict[str, Any] = {}
+    rest: Any = EMPTY
+    for parameter in signature.parameters.values():
+        annotation = hints.get(parameter.name, parameter.annotation)
+        if annotation is EMPTY:
+            annotation = Any
+        if parameter.kind is parameter.VAR_KEYWORD:
+            rest = annotation
+        elif _is_context(annotation):
+            contexts[parameter.name] = annotation
+        else:
+            named[parameter.name] = (annotation, parameter.default)
+        _check_kind(parameter, name)
+    own = inspect.signature(getattr(innermost, "__func__", innermost)).parameters
+    return _Accepted(
+        is_async=is_async,
+        named=named,
+        rest=rest,
+        context=_context_parameter(contexts, is_async=is_async, name=name),
+        returns=hints.get("return", signature.return_annotation),
+        taken=frozenset(
+            parameter.name
+            for parameter in (*own.values(), *signature.parameters.values())
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ),
+    )
+
+
+def _innermost(function: Any) -> Callable[..., Any]:
+    """Find the `def` below partials, decorators and `__call__`."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif inspect.isroutine(function):
+            return function
+        else:
+            function = function.__call__
+
+
+def _is_async(function: Any, name: str) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    # What runs first when it is called; for a plain function that is itself.
+    called = (function, type(function).__call__)
+    for candidate in called:
+        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(
+            candidate
+        ):
+            raise ValueError(
+                f"the handler of {name!r} is a generator; return a list instead"
+            )
+    return any(inspect.iscoroutinefunction(candidate) for candidate in called)
+
+
+def _check_kind(parameter: inspect.Parameter, name: str) -> None:
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise ValueError(
+            f"parameter {parameter.name!r} of {name!r} is positional-only, but "
+            "arguments arrive by name; remove the '/' from the signature"
+        )
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        raise ValueError(
+            f"{name!r} takes *{parameter.name}, but arguments arrive by name; "
+            f"take one parameter such as '{parameter.name}: list[str]' instead"
+        )
+
+
+def _is_context(annotation: Any) -> bool:
+    members = set(_classes(annotation))
+    return not members.isdisjoint((Context, SyncContext))
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    return (item for item in union_members(annotation) if isinstance(item, type))
+
+
+def _context_parameter(
+    contexts: Mapping[str, Any], *, is_async: bool, name: str
+) -> str | None:
+    if not contexts:
+        return None
+    if len(contexts) > 1:
+        raise ValueError(
+            f"{name!r} has several parameters for the context, "
+            f"{', '.join(contexts)}; keep one of them"
+        )
+    [(parameter, annotation)] = contexts.items()
+    wanted, other = (Context, SyncContext) if is_async else (SyncContext, Context)
+    if wanted not in _classes(annotation):
+        kind, other_kind = ("async def", "def") if is_async else ("def", "async def")
+        raise ValueError(
+            f"parameter {parameter!r} of {name!r} is annotated {other.__name__}, which "
+            f"is for {other_kind!r}, and {name!r} is {kind!r}; annotate it "
+            f"{wanted.__name__}, or write {name!r} as {other_kind!r}"
+        )
+    return parameter
+
+
+# Arguments by annotation ----------------------------------------------------------
+
+
+class _ModelArguments:
+    """Validates arguments by a pydantic model whose fields are the parameters.
+
+    Arguments are validated as JSON text, because that is what they were: a `date` in
+    a strict model is then given as a string, and nothing in the result is shared with
+    the request, which may be run again.
+    """
+
+    def __init__(
+        self, model: _Model, schema: dict[str, Any], accepted: _Accepted, name: str
+    ) -> None:
+        self._validate = model.model.__pydantic_validator__.validate_json
+        self._renamed = [
+            (key, parameter)
+            for key, parameter in model.parameters.items()
+            if key != parameter
+        ]
+        self._has_rest = accepted.rest is not EMPTY
+        self._taken = accepted.taken
+        self._expected = list(schema["properties"])
+        self._name = name
+
+    def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        try:
+            text = to_json({} if given is None else given, fallback=dict)
+            instance = self._validate(text)
+        except ValidationError as error:
+            problems = explain(error, given, expected=self._expected)
+            raise _invalid(self._name, problems) from None
+        except PydanticSerializationError as error:
+            raise _invalid(self._name, _no_json(error)) from None
+        values: dict[str, Any] = instance.__dict__
+        for key, parameter in self._renamed:
+            values[parameter] = values.pop(key)
+        if self._has_rest:
+            rest = instance.__pydantic_extra__
+            _check_rest(rest, self._taken, self._name)
+            values.update(rest)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A pydantic model for arguments; `parameters` has the parameter of each field."""
+
+    model: type[BaseModel]
+    parameters: dict[str, str]
+
+    @classmethod
+    def of(cls, named: Mapping[str, tuple[Any, Any]], rest: Any) -> _Model:
+        parameters: dict[str, str] = {}
+        fields: dict[str, Any] = {}
+        for parameter, (annotation, default) in named.items():
+            key = _field_name(parameter, {*parameters, *named} - {parameter})
+            parameters[key] = parameter
+            if default is None and not _allows_none(annotation):
+                # `limit: int = None`: what the schema shows must be accepted.
+                annotation = annotation | None
+            fields[key] = (annotation, ... if default is EMPTY else default)
+        config = ConfigDict(
+            extra="forbid" if rest is EMPTY else "allow",
+            alias_generator=lambda key: parameters.get(key, key),
+            protected_namespaces=(),
+        )
+        extra = {} if rest in (EMPTY, Any) else {"__pydantic_extra__": dict[str, rest]}
+        base = type(
+            "Arguments",
+            (BaseModel,),
+            {
+                "__annotations__": extra,
+                "__module__": __name__,
+                "model_config": config,
+            },
+        )
+        return cls(create_model("Arguments", __base__=base, **fields), parameters)
+
+    def schema(self) -> dict[str, Any]:
+        return self.model.model_json_schema(schema_generator=SchemaGenerator)
+
+
+def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
+    """Build the model and its schema, or say which parameter is in the way."""
+    try:
+        model = _Model.of(accepted.named, accepted.rest)
+        return model, model.schema()
+    except UNSUITABLE_TYPE as error:
+        culprit, reason = "one", error
+        for parameter, declared in accepted.named.items():
+            try:
+                _Model.of({parameter: declared}, EMPTY).schema()
+            except UNSUITABLE_TYPE as its_error:
+                culprit, reason = repr(parameter), its_error
+                break
+        raise ValueError(
+            f"parameter {culprit} of {name!r} has a type that cannot come from JSON: "
+            f"{first_sentence(reason)}; use JSON types, dataclasses or pydantic models"
+        ) from error
+
+
+def _field_name(parameter: str, others: Collection[str]) -> str:
+    """Choose a name that pydantic takes for a field, such as not "_id" nor "copy"."""
+    name = parameter
+    if name.startswith("_") or hasattr(BaseModel, name):
+        name = f"argument_{name.strip('_')}"
+        while name in others:
+            name += "_"
+    return name
+
+
+def _allows_none(annotation: Any) -> bool:
+    return any(
+        member in (None, type(None), Any, object)
+        for member in union_members(annotation)
+    )
+
+
+# Arguments by a verbatim schema ---------------------------------------------------
+
+
+class _VerbatimArguments:
+    """Validates arguments by the developer's own JSON Schema and passes them on."""
+
+    def __init__(self, schema: VerbatimSchema, accepted: _Accepted, name: str) -> None:
+        self._schema = schema
+        self._accepted = accepted
+        self._required = [
+            parameter
+            for parameter, (_, default) in accepted.named.items()
+            if default is EMPTY
+        ]
+        self._name = name
+
+    def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        try:
+            text = to_json({} if given is None else given, fallback=dict)
+            values = from_json(text)
+        except ValueError as error:
+            raise _invalid(self._name, _no_json(error)) from None
+        if problems := self._schema.problems(values):
+            raise _invalid(self._name, problems)
+        # The schema may leave open what the function does not.
+        for parameter in self._required:
+            if parameter not in values:
+                raise _invalid(self._name, f"{parameter}: {MISSING}")
+        rest = values.keys() - self._accepted.named.keys()
+        if rest and self._accepted.rest is EMPTY:
+            expected = list(self._accepted.named)
+            raise _invalid(
+                self._name, f"{shown_name(min(rest))}: {unexpected(expected)}"
+            )
+        _check_rest(rest, self._accepted.taken, self._name)
+        return dict(values)
+
+
+def _check_names(accepted: _Accepted, schema: Mapping[str, Any], name: str) -> None:
+    """Refuse a schema that promises arguments the function does not take."""
+    for promised in {
+        **schema.get("properties", {}),
+        **dict.fromkeys(_required(schema)),
+    }:
+        if promised in accepted.named:
+            continue
+        if accepted.rest is EMPTY or promised in accepted.taken:
+            raise ValueError(
+                f"input_schema of {name!r} has {promised!r}, which the function does "
+                f"not take; add a parameter of that name, or **arguments"
+            )
+
+
+def _required(schema: Mapping[str, Any]) -> list[str]:
+    required: list[str] = schema.get("required", [])
+    return required
+
+
+def _parameters_of(schema: Mapping[str, Any]) -> Iterator[Parameter]:
+    required = _required(schema)
+    for name, described in schema.get("properties", {}).items():
+        # `true` and `false` are schemas as well.
+        texts = described if isinstance(described, dict) else {}
+        yield Parameter(
+            name, name in required, texts.get("description"), texts.get("title")
+        )
+
+
+# Docstrings -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Docstring:
+    """What a docstring says of the whole, and of each parameter."""
+
+    description: str | None
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Docstring:
+        innermost = _innermost(function)
+        told: Any = innermost
+        if innermost.__name__ == "__call__" and not innermost.__doc__:
+            told = getattr(innermost, "__self__", innermost)
+        text = inspect.getdoc(told)
+        if not text:
+            return cls(None, {})
+        try:
+            parsed = docstring_parser.parse(text)
+        except docstring_parser.ParseError:
+            return cls(text, {})
+        if not any(isinstance(meta, _TAKEN_OUT) for meta in parsed.meta):
+            # The parser may have seen a section in what is none.
+            return cls(text, {})
+        return cls(
+            _description(parsed),
+            {
+                name: " ".join(parameter.description.split())
+                for parameter in parsed.params
+                if parameter.description
+                for name in parameter.arg_name.split(", ")
+            },
+        )
+
+    def describe(
+        self, properties: Mapping[str, dict[str, Any]], parameters: Iterable[str]
+    ) -> None:
+        """Add descriptions to the properties of parameters that have none yet."""
+        for property_, parameter in zip(properties.values(), parameters, strict=True):
+            if parameter in self.parameters:
+                property_.setdefault("description", self.parameters[parameter])
+
+
+def _description(docstring: docstring_parser.Docstring) -> str | None:
+    """Put together what a docstring says beside its `_TAKEN_OUT` sections."""
+    separator = "\n\n" if docstring.blank_after_short_description else "\n"
+    paragraphs = [
+        separator.join(
+            filter(None, (docstring.short_description, docstring.long_description))
+        )
+    ]
+    if docstring.style is not DocstringStyle.REST:
+        paragraphs += [
+            f"{meta.args[0].capitalize()}:\n"
+            + textwrap.indent(meta.description or "", "    ")
+            for meta in docstring.meta
+            if not isinstance(meta, _TAKEN_OUT)
+        ]
+    return "\n\n".join(paragraphs).strip() or None
+
+
+def _no_json(error: ValueError) -> str:
+    return str(error).removeprefix("Error serializing to JSON: ")
+
+
+def _invalid(name: str, problems: str) -> InvalidArguments:
+    return InvalidArguments(f"invalid arguments for {name}: {problems}")
+
+
+def _check_rest(rest: Iterable[str], taken: frozenset[str], name: str) -> None:
+    """Refuse arguments for `**kwargs` under names that something else fills."""
+    if not taken.isdisjoint(rest):
+        raise _invalid(name, f"{min(taken.intersection(rest))}: unexpected argument")

@@ -1,0 +1,76 @@
+"""The open sessions of one worker, found by id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mcp_django.auth.interface import Identity
+from mcp_django.server.server import Server
+from mcp_django.sessions.runner import Session
+from mcp_django.transports.sse import SSEServerTransport
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSession:
+    """A session with an open stream.
+
+    Attributes:
+        id: What the client names it by.
+        server: Whose session it is.
+        identity: Who opened it; nobody else may use it.
+        transport: Takes what the client posts.
+        session: What drives it; None if a program of the site does that itself.
+    """
+
+    id: str
+    server: Server
+    identity: Identity
+    transport: SSEServerTransport
+    session: Session | None
+
+    def belongs_to(self, server_name: str, owner: str) -> bool:
+        """Say whether a user may use the session, at a server's endpoint."""
+        return self.server.name == server_name and self.identity.owner == owner
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request would be taken at once."""
+        return self.session is None or self.session.has_room
+
+
+class Registry:
+    """Session id to open session, for one worker."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, OpenSession] = {}
+        self._by_owner: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[OpenSession]:
+        """Iterate over a copy: sessions may end meanwhile."""
+        return iter(list(self._by_id.values()))
+
+    def add(self, opened: OpenSession) -> None:
+        """Make a session known."""
+        self._by_id[opened.id] = opened
+        self._by_owner[opened.identity.owner] += 1
+
+    def remove(self, opened: OpenSession) -> None:
+        """Forget a session; its id is worth nothing from now on."""
+        del self._by_id[opened.id]
+        owner = opened.identity.owner
+        self._by_owner[owner] -= 1
+        if not self._by_owner[owner]:
+            del self._by_owner[owner]
+
+    def find(self, session_id: str) -> OpenSession | None:
+        """Find a session; None if it is not, or no longer, held by this worker."""
+        return self._by_id.get(session_id)
+
+    def count_of(self, owner: str) -> int:
+        """Count the open sessions of one user."""
+        return self._by_owner[owner]

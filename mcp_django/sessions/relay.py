@@ -1,0 +1,314 @@
+"""Relay: messages to sessions of other workers, over the channel layer.
+
+Channel layers deliver at most once, so that everything posted is acknowledged: the
+owner answers what the POST shall be answered. An envelope has a deadline and a nonce;
+the owner drops what comes late or twice. One ambiguity is left: when the
+acknowledgement itself is lost, the POST is answered 404 though the session took the
+message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from channels.exceptions import ChannelFull
+
+from mcp_django.conf import mcp_settings
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.notices import Notice
+from mcp_django.sessions.addresses import mailbox_of
+from mcp_django.sessions.intake import FULL, NOT_FOUND, Taken, refusal, take
+from mcp_django.sessions.registry import OpenSession
+from mcp_django.sessions.users import read_again
+from mcp_django.transports.base import Sender
+
+logger = logging.getLogger("mcp_django.sessions")
+
+GROUP = "mcp_django.workers"
+_MAX_NONCES = 10_000
+_SILENCE_SECONDS = 5.0
+_REJOIN_SECONDS = 3600.0
+_MAX_PAUSE_SECONDS = 2.0
+
+BROKEN = refusal(503, "The session cannot be reached now; try again later")
+
+Envelope: TypeAlias = dict[str, Any]
+
+
+class ChannelLayer(Protocol):
+    """What we use of a channel layer. Spec: Channels, "Channel Layer Specification"."""
+
+    async def new_channel(self) -> str: ...
+    async def send(self, channel: str, message: dict[str, Any]) -> None: ...
+    async def receive(self, channel: str) -> dict[str, Any]: ...
+    async def group_add(self, group: str, channel: str) -> None: ...
+    async def group_discard(self, group: str, channel: str) -> None: ...
+    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+
+
+class Relay:
+    """One worker's mailbox, and what it sends to those of others.
+
+    The mailbox is opened by the first session or the first message for another worker.
+    Without a channel layer nothing is relayed and every method still works.
+
+    Args:
+        layer: The channel layer; None if the project has none.
+        find: Finds a session of this worker by id.
+        on_notice: Called with a server's name and a notice from another worker.
+    """
+
+    def __init__(
+        self,
+        layer: ChannelLayer | None,
+        *,
+        find: Callable[[str], OpenSession | None],
+        on_notice: Callable[[str, Notice], None],
+    ) -> None:
+        self._layer = layer
+        self._find = find
+        self._on_notice = on_notice
+        self._mailbox = ""
+        self._opening = asyncio.Lock()
+        self._receiving: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outbox: dict[str, list[Envelope]] = {}
+        self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
+        self._nonces: OrderedDict[str, None] = OrderedDict()
+        self._silent_until: dict[str, float] = {}
+        self._joined_at = 0.0
+
+    async def open(self) -> str:
+        """Open the mailbox if it is not open yet, and give its channel name.
+
+        Returns:
+            The name; "" without a channel layer, or while the layer is broken.
+        """
+        layer = self._layer
+        if self._mailbox or layer is None:
+            return self._mailbox
+        async with self._opening:
+            if not self._mailbox:
+                try:
+                    mailbox = await layer.new_channel()
+                    await layer.group_add(GROUP, mailbox)
+                except Exception as error:
+                    logger.error(
+                        "the channel layer is broken; only this process reaches the "
+                        "sessions it opens now: %s",
+                        error,
+                    )
+                    return ""
+                self._joined_at = time.monotonic()
+                self._receiving = asyncio.create_task(self._receive_all(mailbox))
+                self._mailbox = mailbox
+        return self._mailbox
+
+    async def refresh(self) -> None:
+        """Join the group of workers again before the layer forgets us."""
+        due = self._joined_at + _REJOIN_SECONDS
+        if self._layer is not None and self._mailbox and time.monotonic() > due:
+            await self._layer.group_add(GROUP, self._mailbox)
+            self._joined_at = time.monotonic()
+
+    async def close(self) -> None:
+        """Close the mailbox, after telling the other workers."""
+        if self._receiving is None or self._layer is None:
+            return
+        self._receiving.cancel()
+        self._receiving = None
+        mailbox, self._mailbox = self._mailbox, ""
+        try:
+            await self._layer.group_discard(GROUP, mailbox)
+            await self._layer.group_send(
+                GROUP, {"type": "mcp.farewell", "mailbox": mailbox}
+            )
+        except Exception as error:
+            logger.warning("could not say farewell to the other workers: %s", error)
+
+    async def post(
+        self,
+        session_id: str,
+        *,
+        server_name: str,
+        owner: str,
+        body: bytes,
+        headers: dict[str, str],
+    ) -> Taken:
+        """Hand a posted body to the worker that holds a session.
+
+        Args:
+            session_id: As the client gave it.
+            server_name: The server whose endpoint was posted to.
+            owner: Whom the session must belong to.
+            body: What was posted.
+            headers: HTTP headers, names in lower case.
+
+        Returns:
+            What the owner answered; 404 if it did not in time, 503 if the channel
+            layer does not work or is full.
+        """
+        try:
+            mailbox = mailbox_of(session_id)
+        except ValueError:
+            return NOT_FOUND
+        # A session of our own that was not found has ended.
+        if not mailbox or mailbox == self._mailbox or self._is_silent(mailbox):
+            return NOT_FOUND
+        if not await self.open():
+            return NOT_FOUND if self._layer is None else BROKEN
+        nonce = secrets.token_urlsafe(16)
+        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        self._unacknowledged[nonce] = taken
+        envelope = {
+            "kind": "post",
+            "nonce": nonce,
+            "from": self._mailbox,
+            "expires": time.time() + mcp_settings.RELAY_TIMEOUT,
+            "session": session_id,
+            "server": server_name,
+            "owner": owner,
+            "headers": headers,
+            "body": body,
+        }
+        try:
+            self._put(mailbox, envelope)
+            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                return await taken
+        except TimeoutError:
+            self._silent_until[mailbox] = time.monotonic() + _SILENCE_SECONDS
+            return NOT_FOUND
+        finally:
+            del self._unacknowledged[nonce]
+
+    async def publish(self, server_name: str, notice: Notice) -> None:
+        """Tell the other workers of a change; what cannot be sent is logged."""
+        if self._layer is None:
+            return
+        message = {
+            "type": "mcp.notice",
+            "from": self._mailbox,
+            "server": server_name,
+            "topic": notice.topic,
+            "subject": notice.subject,
+        }
+        try:
+            await self._layer.group_send(GROUP, message)
+        except Exception as error:
+            logger.error("a change notice did not reach the other workers: %s", error)
+
+    def _is_silent(self, mailbox: str) -> bool:
+        until = self._silent_until.get(mailbox)
+        if until is None:
+            return False
+        if time.monotonic() < until:
+            return True
+        del self._silent_until[mailbox]
+        return False
+
+    # Sending --------------------------------------------------------------------
+
+    def _put(self, mailbox: str, envelope: Envelope) -> None:
+        """Send an envelope with all others that wait for the same mailbox."""
+        if mailbox in self._outbox:
+            self._outbox[mailbox].append(envelope)
+        else:
+            self._outbox[mailbox] = [envelope]
+            self._start(self._flush(mailbox))
+
+    async def _flush(self, mailbox: str) -> None:
+        assert self._layer is not None
+        while batch := self._outbox[mailbox]:
+            self._outbox[mailbox] = []
+            try:
+                await self._layer.send(mailbox, {"type": "mcp.batch", "batch": batch})
+            except Exception as error:
+                answer = FULL if isinstance(error, ChannelFull) else BROKEN
+                logger.error("cannot relay %d messages: %r", len(batch), error)
+                for envelope in batch:
+                    self._acknowledge(envelope["nonce"], answer)
+        del self._outbox[mailbox]
+
+    def _start(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Receiving ------------------------------------------------------------------
+
+    async def _receive_all(self, mailbox: str) -> None:
+        """Read the mailbox for ever; the layer may break and mend meanwhile."""
+        assert self._layer is not None
+        pause = 0.05
+        while True:
+            try:
+                message = await self._layer.receive(mailbox)
+                pause = 0.05
+                self._take_message(message)
+            except Exception as error:
+                logger.warning("the channel layer failed, trying again: %r", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
+                # Redis forgets groups when it restarts.
+                self._joined_at = 0.0
+
+    def _take_message(self, message: JSONObject) -> None:
+        match message:
+            case {"type": "mcp.batch", "batch": batch}:
+                for envelope in batch:
+                    if envelope["kind"] == "post":
+                        self._start(self._take_post(envelope))
+                    else:
+                        taken = Taken(envelope["status"], envelope["body"])
+                        self._acknowledge(envelope["nonce"], taken)
+            case {"type": "mcp.notice", "from": sender, "server": server_name}:
+                if sender != self._mailbox or not sender:
+                    notice = Notice(message["topic"], message["subject"])
+                    self._on_notice(server_name, notice)
+            case {"type": "mcp.farewell", "mailbox": mailbox}:
+                self._silent_until[mailbox] = time.monotonic() + _REJOIN_SECONDS
+            case _:
+                logger.warning(
+                    "unknown message in the mailbox: %r", message.get("type")
+                )
+
+    async def _take_post(self, envelope: Envelope) -> None:
+        nonce, rest = envelope["nonce"], envelope["expires"] - time.time()
+        if rest <= 0 or nonce in self._nonces:
+            logger.warning("a relayed message came late or twice; it is dropped")
+            return
+        self._nonces[nonce] = None
+        if len(self._nonces) > _MAX_NONCES:
+            self._nonces.popitem(last=False)
+        try:
+            taken = await self._take(envelope, rest)
+        except Exception:
+            logger.exception("a relayed message failed")
+            taken = refusal(500, "Internal error")
+        answer = {"nonce": nonce, "status": taken.status, "body": taken.body}
+        self._put(envelope["from"], {"kind": "taken", **answer})
+
+    async def _take(self, envelope: Envelope, rest: float) -> Taken:
+        opened = self._find(envelope["session"])
+        if opened is None or not opened.belongs_to(
+            envelope["server"], envelope["owner"]
+        ):
+            return NOT_FOUND
+        user = await read_again(opened.identity.user)
+        if user is None:
+            return NOT_FOUND
+        body = envelope["body"]
+        sender = Sender(user, envelope["headers"], len(body))
+        # Leave the acknowledgement some time to travel.
+        return await take(opened, body, sender, room_timeout=rest * 0.7)
+
+    def _acknowledge(self, nonce: str, taken: Taken) -> None:
+        future = self._unacknowledged.get(nonce)
+        if future is not None and not future.done():
+            future.set_result(taken)

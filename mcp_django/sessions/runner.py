@@ -1,0 +1,405 @@
+"""Drives one legacy session: messages to handlers, answers to the transport."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from django.core.signals import got_request_exception
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import (
+    ErrorAnswer,
+    MessageTooLarge,
+    TransportClosed,
+    UrlElicitationRequired,
+)
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import (
+    Answered,
+    AnswerReceived,
+    Ignored,
+    Notified,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.legacy import LegacyServerProtocol, State
+from mcp_django.server import dispatch
+from mcp_django.server.asking import Question, questions_of
+from mcp_django.server.notices import Notice
+from mcp_django.server.requests import Request, SessionState
+from mcp_django.server.server import Server
+from mcp_django.server.threads import ThreadPool, handler_threads
+from mcp_django.transports.base import Sender, Transport
+
+logger = logging.getLogger("mcp_django.sessions")
+
+_LISTS = {
+    "tools": "notifications/tools/list_changed",
+    "resources": "notifications/resources/list_changed",
+    "prompts": "notifications/prompts/list_changed",
+}
+
+
+@dataclass(slots=True)
+class _Run:
+    """A request whose handler runs, or waits for the client's answers."""
+
+    request: Request
+    scope: anyio.CancelScope
+
+
+@dataclass(slots=True)
+class _Ask:
+    """A question that the client has yet to answer."""
+
+    is_answered: anyio.Event
+    answer: JSONRPCResponse | JSONRPCError | None = None
+
+
+class Session(SessionState):
+    """One legacy session, from its first message until its transport closes.
+
+    At most `MAX_CONCURRENT` handlers run at a time; further requests wait in an inbox
+    bounded by `MAX_INBOX` and `MAX_INBOX_BYTES`, and `receive` waits when that is
+    full. All other messages are taken at once.
+
+    Args:
+        server: Who answers.
+        transport: Carries the messages; its callbacks are set here.
+        tasks: Where the handlers run; cancelling it ends them.
+        id: Names the session; empty where the transport needs no name for it.
+        threads: Where `def` handlers run.
+    """
+
+    __slots__ = (
+        "_asks",
+        "_elicitations",
+        "_idle",
+        "_inbox",
+        "_inbox_bytes",
+        "_protocol",
+        "_room",
+        "_running",
+        "_tasks",
+        "_threads",
+        "_transport",
+        "_uris",
+        "id",
+        "log_level",
+        "server",
+    )
+
+    def __init__(
+        self,
+        server: Server,
+        transport: Transport,
+        tasks: TaskGroup,
+        *,
+        id: str = "",
+        threads: ThreadPool = handler_threads,
+    ) -> None:
+        self.server = server
+        self.id = id
+        self.log_level = "info"
+        self._transport = transport
+        self._tasks = tasks
+        self._threads = threads
+        self._protocol = LegacyServerProtocol(server.describe)
+        self._running: dict[RequestId, _Run] = {}
+        self._inbox: deque[tuple[RequestReceived, Sender]] = deque()
+        self._inbox_bytes = 0
+        self._room: anyio.Event | None = None
+        self._idle: anyio.Event | None = None
+        self._asks: dict[RequestId, _Ask] = {}
+        self._uris: set[str] = set()
+        self._elicitations: set[str] = set()
+        transport.on_message = self.receive
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request would be taken at once."""
+        return bool(
+            len(self._running) < mcp_settings.MAX_CONCURRENT
+            or (
+                len(self._inbox) < mcp_settings.MAX_INBOX
+                and self._inbox_bytes < mcp_settings.MAX_INBOX_BYTES
+            )
+        )
+
+    async def receive(self, message: Message, sender: Sender) -> None:
+        """Take one message; waits while the session has no room for a request."""
+        if isinstance(message, JSONRPCRequest):
+            while not self.has_room and message.method != "ping":
+                self._room = self._room or anyio.Event()
+                await self._room.wait()
+        match self._protocol.receive(message):
+            case RequestReceived() as received:
+                self._admit(received, sender)
+            case Answered(answer):
+                self._transport.takes_batches = self._protocol.takes_batches
+                await self._send(answer)
+            case RequestCancelled(id, reason):
+                logger.info("request %r was cancelled: %s", id, reason)
+                self._cancel(id)
+            case AnswerReceived(id, answer):
+                self._take_answer(id, answer)
+            case Notified(method, _):
+                logger.debug("notified of %s", method)
+            case Ignored(reason):
+                logger.warning("message ignored: %s", reason)
+
+    async def wait_until_idle(self) -> None:
+        """Return when every request that was taken is answered."""
+        while self._running:
+            self._idle = self._idle or anyio.Event()
+            await self._idle.wait()
+
+    async def notify(self, notice: Notice) -> None:
+        """Tell the client of a change, if it wants to know.
+
+        Spec: 2025-11-25 server/resources, "Subscriptions".
+        """
+        if self._protocol.state is not State.OPEN:
+            return
+        match notice.topic:
+            case "resource":
+                if notice.subject in self._uris:
+                    await self._notify(
+                        "notifications/resources/updated", {"uri": notice.subject}
+                    )
+            case "elicitation":
+                if notice.subject in self._elicitations:
+                    self._elicitations.discard(notice.subject)
+                    await self._notify(
+                        "notifications/elicitation/complete",
+                        {"elicitationId": notice.subject},
+                    )
+            case topic:
+                await self._notify(_LISTS[topic], None)
+
+    async def set_log_level(self, level: str) -> None:
+        """Send log messages of this severity and above from now on."""
+        self.log_level = level
+
+    async def subscribe(self, uri: str) -> None:
+        """Tell the client whenever a resource changes."""
+        if len(self._uris) >= mcp_settings.MAX_INBOX:
+            raise ErrorAnswer(
+                INTERNAL_ERROR,
+                f"too many subscriptions; {mcp_settings.MAX_INBOX} are allowed",
+            )
+        self._uris.add(uri)
+
+    async def unsubscribe(self, uri: str) -> None:
+        """Tell it no longer."""
+        self._uris.discard(uri)
+
+    # Requests of the client -----------------------------------------------------
+
+    def _admit(self, received: RequestReceived, sender: Sender) -> None:
+        if len(self._running) < mcp_settings.MAX_CONCURRENT:
+            self._begin(received, sender)
+        else:
+            self._inbox.append((received, sender))
+            self._inbox_bytes += sender.size
+
+    def _begin(self, received: RequestReceived, sender: Sender) -> None:
+        protocol = self._protocol
+        request = Request(
+            id=received.id,
+            method=received.method,
+            params=received.params,
+            version=protocol.version,
+            client_info=protocol.client_info,
+            client_capabilities=protocol.client_capabilities,
+            sender=sender,
+            notify=self._notify,
+            session=self,
+            threads=self._threads,
+        )
+        run = self._running[received.id] = _Run(request, anyio.CancelScope())
+        self._tasks.start_soon(self._run, run)
+
+    async def _run(self, run: _Run) -> None:
+        request = run.request
+        try:
+            with run.scope:
+                await self._answer(request, await self._result_of(request))
+        finally:
+            request.is_cancelled = True
+            self._running.pop(request.id, None)
+            self._begin_waiting()
+
+    async def _answer(self, request: Request, answer: JSONObject | ErrorAnswer) -> None:
+        if isinstance(answer, ErrorAnswer):
+            if isinstance(answer, UrlElicitationRequired):
+                self._elicitations.update(answer.elicitation_ids)
+            message: Message | None = self._protocol.send_error(
+                request.id, answer.code, answer.message, answer.data
+            )
+        else:
+            message = self._protocol.send_result(request.id, answer)
+        if message is None:
+            return
+        try:
+            await self._send(message)
+        except MessageTooLarge as error:
+            await self._send(_too_large(request, error))
+        except ValueError as error:
+            _report(request, error)
+            await self._send(_failure(request))
+
+    async def _result_of(self, request: Request) -> JSONObject | ErrorAnswer:
+        """Run the handler, and again after each round of questions it asks."""
+        try:
+            for _ in range(mcp_settings.MAX_ASK_ROUNDS):
+                try:
+                    return await dispatch.answer(self.server, request)
+                except BaseException as error:
+                    questions = questions_of(error)
+                    if questions is None:
+                        raise
+                await self._ask(request, questions)
+            raise RuntimeError(
+                f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
+                f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+            )
+        except ErrorAnswer as error:
+            return error
+        except Exception as error:
+            _report(request, error)
+            return _neutral(request)
+
+    def _cancel(self, id: RequestId) -> None:
+        run = self._running.get(id)
+        if run is not None:
+            run.request.is_cancelled = True
+            run.scope.cancel()
+            return
+        for waiting in self._inbox:
+            if waiting[0].id == id:
+                self._inbox.remove(waiting)
+                self._inbox_bytes -= waiting[1].size
+                self._announce_room()
+                return
+
+    def _begin_waiting(self) -> None:
+        while self._inbox and len(self._running) < mcp_settings.MAX_CONCURRENT:
+            received, sender = self._inbox.popleft()
+            self._inbox_bytes -= sender.size
+            self._begin(received, sender)
+        self._announce_room()
+        if not self._running and self._idle is not None:
+            self._idle.set()
+            self._idle = None
+
+    def _announce_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    # Requests to the client -----------------------------------------------------
+
+    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        """Ask the client a round of questions, all at once, and learn the answers."""
+        asks: list[tuple[Question[Any], RequestId, _Ask]] = []
+        try:
+            for question in questions:
+                message = self._protocol.send_ask(question.method, question.params)
+                ask = self._asks[message.id] = _Ask(anyio.Event())
+                asks.append((question, message.id, ask))
+                if "elicitationId" in question.params:
+                    self._elicitations.add(question.params["elicitationId"])
+                await self._send(message)
+            with anyio.move_on_after(mcp_settings.ASK_TIMEOUT):
+                for _, _, ask in asks:
+                    await ask.is_answered.wait()
+        finally:
+            for _, id, ask in asks:
+                self._asks.pop(id, None)
+                if ask.answer is None:
+                    await self._withdraw(id)
+        for question, id, ask in asks:
+            request.answers.learn(
+                question,
+                ask.answer
+                or jsonrpc.error(
+                    id,
+                    INTERNAL_ERROR,
+                    f"no answer within {mcp_settings.ASK_TIMEOUT} seconds",
+                ),
+            )
+
+    def _take_answer(
+        self, id: RequestId, answer: JSONRPCResponse | JSONRPCError
+    ) -> None:
+        ask = self._asks.get(id)
+        if ask is not None:
+            ask.answer = answer
+            ask.is_answered.set()
+
+    async def _withdraw(self, id: RequestId) -> None:
+        """Tell the client that a question needs no answer any more."""
+        message = self._protocol.send_ask_cancelled(id, "no longer needed")
+        with anyio.CancelScope(shield=True):
+            await self._send(message)
+
+    # Sending --------------------------------------------------------------------
+
+    async def _notify(self, method: str, params: JSONObject | None) -> None:
+        await self._send(jsonrpc.notification(method, params))
+
+    async def _send(self, message: Message) -> None:
+        try:
+            await self._transport.send(message)
+        except TransportClosed as error:
+            logger.debug("message lost: %s", error)
+
+
+def _too_large(request: Request, error: MessageTooLarge) -> Message:
+    text = (
+        f"the result takes {error.size} bytes, and at most {error.limit} can be sent "
+        "on this connection; ask for less"
+    )
+    if request.method == "tools/call":
+        return jsonrpc.result(request.id, dispatch.tool_error(text))
+    return jsonrpc.error(request.id, INTERNAL_ERROR, text)
+
+
+def _failure(request: Request) -> Message:
+    answer = _neutral(request)
+    if isinstance(answer, ErrorAnswer):
+        return jsonrpc.error(request.id, answer.code, answer.message)
+    return jsonrpc.result(request.id, answer)
+
+
+def _neutral(request: Request) -> JSONObject | ErrorAnswer:
+    """Answer for a failure that is the site's own business."""
+    if request.method == "tools/call":
+        return dispatch.tool_error("Internal error")
+    return ErrorAnswer(INTERNAL_ERROR, "Internal error")
+
+
+def _report(request: Request, error: Exception) -> None:
+    """Log a failure and tell Django, as for a view that raised."""
+    logger.error("%s failed", _describe(request), exc_info=error)
+    got_request_exception.send_robust(sender=Session, request=None)
+
+
+def _describe(request: Request) -> str:
+    name = request.params.get("name") or request.params.get("uri")
+    return f"{request.method} {name!r}" if isinstance(name, str) else request.method

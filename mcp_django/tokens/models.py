@@ -1,0 +1,196 @@
+"""Bearer tokens tied to users."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+PREFIX = "mcp_"
+"""How every token's text begins, so that people and secret scanners know it."""
+
+SECRET_BYTES = 32
+
+HINT_LENGTH = 4
+
+LAST_USED_PRECISION = timedelta(minutes=1)
+"""Uses closer together than this are recorded once."""
+
+
+class TokenState(models.TextChoices):
+    """Whether a token opens anything, and if not, why."""
+
+    USABLE = "usable", _("usable")
+    EXPIRED = "expired", _("expired")
+    REVOKED = "revoked", _("revoked")
+
+
+class TokenQuerySet(models.QuerySet["Token"]):
+    """Tokens, asked for in this app's words."""
+
+    def usable(self, now: datetime) -> Self:
+        """Leave out what is expired or revoked; the users may still be inactive."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+    def in_state(self, state: TokenState, now: datetime) -> Self:
+        """Keep the tokens whose `Token.state` is the one given."""
+        match state:
+            case TokenState.USABLE:
+                return self.usable(now)
+            case TokenState.EXPIRED:
+                return self.filter(expires_at__lte=now, revoked_at=None)
+            case TokenState.REVOKED:
+                return self.exclude(revoked_at=None)
+
+    def with_text(self, text: str) -> Self:
+        """Keep the one token, if any, whose text is the one given."""
+        return self.filter(digest=_digest(text))
+
+
+class Token(models.Model):
+    """A secret by which a program acts as a user.
+
+    Only a digest of the text is stored: the text is shown when the token is issued
+    and cannot be found again. The digest is plain SHA-256, without salt or stretching,
+    because the text is made of 256 random bits: what slow hashes protect, guessable
+    passwords, does not occur, and each request may look a token up by its digest.
+
+    A token is usable from the start until it is revoked or expires; neither is undone.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="mcp_tokens",
+        verbose_name=_("user"),
+        help_text=_("Whoever has the token acts as this user."),
+    )
+    name = models.CharField(
+        _("name"),
+        max_length=100,
+        help_text=_("What the token is for, such as “Laptop”."),
+    )
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    hint = models.CharField(
+        _("hint"),
+        max_length=HINT_LENGTH,
+        editable=False,
+        help_text=_("The last characters of the token."),
+    )
+    created_at = models.DateTimeField(
+        _("created"), default=timezone.now, editable=False
+    )
+    expires_at = models.DateTimeField(
+        _("expires"),
+        null=True,
+        blank=True,
+        help_text=_("Empty for a token that does not expire."),
+    )
+    last_used_at = models.DateTimeField(
+        _("last used"), null=True, blank=True, editable=False
+    )
+    revoked_at = models.DateTimeField(
+        _("revoked"), null=True, blank=True, editable=False
+    )
+
+    objects = TokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
+        ordering = ("-created_at", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.hint})"
+
+    def clean(self) -> None:
+        """Refuse to issue a token that would not be usable."""
+        if not self._state.adding:
+            return
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            raise ValidationError({"expires_at": _("This moment has passed already.")})
+        if self.user_id is not None and not self.is_user_active:
+            raise ValidationError(
+                {"user": _("This user is inactive, so no token can be used.")}
+            )
+
+    @classmethod
+    def issue(
+        cls, user: AbstractBaseUser, name: str, expires_at: datetime | None = None
+    ) -> tuple[Token, str]:
+        """Save a new token.
+
+        Args:
+            user: Whom the token's holder acts as.
+            name: What the token is for, for people; at most 100 characters.
+            expires_at: When it ends; None for never.
+
+        Returns:
+            The token, and its text: "mcp_" and 43 characters of URL-safe base64.
+        """
+        token = cls(
+            user=user,  # type: ignore[misc]  # the plugin knows one user model only
+            name=name,
+            expires_at=expires_at,
+        )
+        text = token.set_new_text()
+        token.save(force_insert=True)
+        return token, text
+
+    def set_new_text(self) -> str:
+        """Give an unsaved token its text, and return it; nothing is saved."""
+        text = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        self.digest = _digest(text)
+        self.hint = text[-HINT_LENGTH:]
+        return text
+
+    def revoke(self) -> None:
+        """Make the token useless at once; the first revocation is the one recorded."""
+        now = timezone.now()
+        if (
+            type(self)
+            .objects.filter(pk=self.pk, revoked_at=None)
+            .update(revoked_at=now)
+        ):
+            self.revoked_at = now
+        else:
+            self.refresh_from_db(fields=["revoked_at"])
+
+    def record_use(self, now: datetime) -> None:
+        """Remember that the token was used, if the last memory is a minute old.
+
+        May run concurrently; only one of the runs within a minute writes.
+        """
+        before = now - LAST_USED_PRECISION
+        if self.last_used_at is not None and self.last_used_at > before:
+            return
+        Token.objects.filter(
+            Q(last_used_at=None) | Q(last_used_at__lte=before), pk=self.pk
+        ).update(last_used_at=now)
+
+    def state_at(self, now: datetime) -> TokenState:
+        """Say whether the token opens anything; revoked outranks expired."""
+        if self.revoked_at is not None:
+            return TokenState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return TokenState.EXPIRED
+        return TokenState.USABLE
+
+    @property
+    def is_user_active(self) -> bool:
+        """Whether the user may log in; true for user models that do not say."""
+        return bool(getattr(self.user, "is_active", True))
+
+
+def _digest(text: str) -> str:
+    """Return what is stored of a token's text."""
+    return hashlib.sha256(text.encode()).hexdigest()

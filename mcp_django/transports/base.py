@@ -1,0 +1,124 @@
+"""The `Transport` interface: what every binding offers, and custom ones implement."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from anyio.abc import TaskGroup
+
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol.jsonrpc import Message
+
+logger = logging.getLogger("mcp_django.transports")
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a message, as far as the transport knows.
+
+    Attributes:
+        user: The site's user; None where the transport authenticates nobody.
+        headers: HTTP headers of the request that brought it, names in lower case;
+            empty where there is no HTTP.
+        size: Bytes that the message took on the wire, 0 if unknown.
+    """
+
+    user: Any = None
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    size: int = 0
+
+
+OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]
+OnError: TypeAlias = Callable[[Exception], None]
+OnClose: TypeAlias = Callable[[], None]
+
+
+class Transport(ABC):
+    """Carries messages to and from one peer.
+
+    ::
+
+        NEW --start()--> OPEN --close(), or the peer goes--> CLOSED
+
+    Set the three callbacks before `start`. Each transport is started once; after
+    CLOSED nothing is delivered and nothing can be sent.
+
+    Attributes:
+        on_message: Awaited for each message, in order; returns once the message is
+            taken, so that a transport that can stop reading does so meanwhile.
+        on_error: Called for what went wrong and did not end the transport, such as
+            a line that is no message.
+        on_close: Called once, when the transport is closed by either side.
+        takes_batches: Whether the peer may send batches now; whoever knows the
+            protocol version sets it.
+    """
+
+    on_message: OnMessage
+    on_error: OnError
+    on_close: OnClose
+    takes_batches: bool
+
+    def __init__(self) -> None:
+        self.takes_batches = False
+        self.on_message = _discard
+        self.on_error = _log_error
+        self.on_close = _do_nothing
+
+    @abstractmethod
+    async def start(self, tasks: TaskGroup) -> None:
+        """Open the transport and begin to deliver messages.
+
+        Args:
+            tasks: Where the transport runs what it needs in the background; it ends
+                these tasks when it closes.
+        """
+
+    @abstractmethod
+    async def send(self, message: Message) -> None:
+        """Send one message; returns once the transport has taken it.
+
+        May be called concurrently. Waits while the peer is too slow.
+
+        Raises:
+            TransportClosed: The transport is closed.
+            ValueError: The message cannot be written as JSON.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the transport and release what it holds; more calls do nothing."""
+
+    def admit(self, parsed: Message | list[Message]) -> list[Message]:
+        """Give the messages of one JSON text, if it may hold as many.
+
+        Raises:
+            RemoteProtocolError: It is a batch, and the version has none.
+
+        Spec: 2025-03-26 basic, "Batching".
+        """
+        if not isinstance(parsed, list):
+            return [parsed]
+        if not self.takes_batches:
+            raise RemoteProtocolError(
+                "batches are not part of this protocol version; send one message"
+            )
+        return parsed
+
+
+async def _discard(message: Message, sender: Sender) -> None:
+    logger.warning("a message came before on_message was set; it is lost")
+
+
+def _log_error(error: Exception) -> None:
+    logger.warning("transport error: %s", error)
+
+
+def _do_nothing() -> None:
+    pass

@@ -1,0 +1,107 @@
+"""Server-sent events: bytes to events and back. Pure.
+
+Spec: WHATWG HTML, 9.2 "Server-sent events".
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+KEEP_ALIVE = b": keep-alive\r\n\r\n"
+"""A comment, which readers skip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of a stream.
+
+    Attributes:
+        data: Its data, lines joined by line feeds.
+        event: Its type, "message" unless named.
+        id: Last event id of the stream so far, "" if none.
+        retry_ms: Reconnection time set since the last event, in milliseconds.
+    """
+
+    data: str
+    event: str = "message"
+    id: str = ""
+    retry_ms: int | None = None
+
+
+def encode_event(event: str, data: bytes) -> bytes:
+    """Write an event.
+
+    Args:
+        event: Its type, without line ends.
+        data: UTF-8 without line ends, such as `jsonrpc.serialize` gives.
+    """
+    return b"event: %b\r\ndata: %b\r\n\r\n" % (event.encode(), data)
+
+
+class EventStreamDecoder:
+    """Cuts bytes into events, however they arrive.
+
+    Args:
+        max_event_bytes: Most characters to keep for one event.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._max_event_bytes = max_event_bytes
+        # A byte order mark at the start is not part of the stream.
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
+        self._rest = ""
+        self._skip_line_feed = False
+        self._size = 0
+        self._data: list[str] = []
+        self._event = ""
+        self._id = ""
+        self._retry_ms: int | None = None
+
+    def feed(self, data: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes and give the events that they complete.
+
+        Raises:
+            ValueError: An event is longer than `max_event_bytes`.
+        """
+        text = self._decode(data)
+        if self._skip_line_feed and text:
+            self._skip_line_feed = False
+            text = text.removeprefix("\n")
+        # A carriage return ends its line at once; a line feed behind it belongs to it.
+        self._skip_line_feed = self._skip_line_feed or text.endswith("\r")
+        lines = (
+            (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        )
+        self._rest = lines.pop()
+        events = [event for line in lines if (event := self._take_line(line))]
+        if self._size + len(self._rest) > self._max_event_bytes:
+            raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
+        return events
+
+    def _take_line(self, line: str) -> ServerSentEvent | None:
+        if not line:
+            return self._finish_event()
+        self._size += len(line)
+        if self._size > self._max_event_bytes:
+            raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "data":
+                self._data.append(value)
+            case "event":
+                self._event = value
+            case "id" if "\0" not in value:
+                self._id = value
+            case "retry" if value.isascii() and value.isdigit():
+                self._retry_ms = int(value[:15])
+        return None
+
+    def _finish_event(self) -> ServerSentEvent | None:
+        data, event, retry_ms = self._data, self._event, self._retry_ms
+        self._data, self._event, self._size = [], "", 0
+        if not data:
+            return None
+        self._retry_ms = None
+        return ServerSentEvent("\n".join(data), event or "message", self._id, retry_ms)

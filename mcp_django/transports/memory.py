@@ -1,0 +1,95 @@
+"""Two ends in one process: what one sends, the other receives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
+
+from mcp_django.exceptions import TransportClosed
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.transports.base import Sender, Transport
+
+
+class MemoryTransport(Transport):
+    """One end of a pair made by `memory_transports`."""
+
+    def __init__(
+        self,
+        incoming: ObjectReceiveStream[Message],
+        outgoing: ObjectSendStream[Message],
+        *,
+        sender: Sender,
+    ) -> None:
+        super().__init__()
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._sender = sender
+        self._is_closed = False
+
+    async def start(self, tasks: TaskGroup) -> None:
+        """Begin to deliver what the other end sends."""
+        tasks.start_soon(self._run)
+
+    async def send(self, message: Message) -> None:
+        """Hand a message to the other end; waits while its buffer is full."""
+        if self._is_closed:
+            raise TransportClosed("cannot send: the transport is closed")
+        try:
+            await self._outgoing.send(message)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self.close()
+            raise TransportClosed("cannot send: the other end is closed") from None
+
+    async def close(self) -> None:
+        """Close this end; the other end closes once it has read what was sent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await _close_all((self._outgoing, self._incoming))
+        self.on_close()
+
+    async def _run(self) -> None:
+        try:
+            async for message in self._incoming:
+                try:
+                    await self.on_message(message, self._sender)
+                except Exception as error:
+                    self.on_error(error)
+        except anyio.ClosedResourceError:
+            pass
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.close()
+
+
+def memory_transports(
+    *, client: Sender | None = None, server: Sender | None = None, buffer: int = 16
+) -> tuple[MemoryTransport, MemoryTransport]:
+    """Make the two ends of a connection in memory.
+
+    Args:
+        client: Whom the server's end names as sender of what the client sends.
+        server: Whom the client's end names as sender of what the server sends.
+        buffer: Messages that may wait in each direction.
+
+    Returns:
+        The client's end and the server's end.
+    """
+    if not 0 <= buffer < math.inf:
+        raise ValueError(f"buffer must be a bounded number of messages, not {buffer!r}")
+    to_server, at_server = anyio.create_memory_object_stream[Message](buffer)
+    to_client, at_client = anyio.create_memory_object_stream[Message](buffer)
+    return (
+        MemoryTransport(at_client, to_server, sender=server or Sender()),
+        MemoryTransport(at_server, to_client, sender=client or Sender()),
+    )
+
+
+async def _close_all(
+    streams: Iterable[ObjectReceiveStream[Message] | ObjectSendStream[Message]],
+) -> None:
+    for stream in streams:
+        await stream.aclose()

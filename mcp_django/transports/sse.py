@@ -1,0 +1,204 @@
+"""HTTP+SSE: events out on one stream, messages in by POST.
+
+Spec: 2024-11-05 basic/transports, "HTTP with SSE".
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, RequestId
+
+from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.transports.base import Sender, Transport
+from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What an SSE stream may cost; see the `MCP` settings of the same names."""
+
+    max_event_bytes: int
+    unconfirmed_bytes: int
+    max_held_bytes: int
+    max_held_seconds: float
+    keep_alive_seconds: float
+
+
+class SSEServerTransport(Transport):
+    """The server's half: writes events to a stream, is handed what was posted.
+
+    Nobody below waits for a slow reader, so the transport keeps the account. After
+    each `unconfirmed_bytes` it pings the client before the next message, and holds
+    that and what follows until the answer::
+
+        PASSING --unconfirmed_bytes written--> HOLDING --answer to the ping--> PASSING
+
+    It closes when it holds more than `max_held_bytes`, or has held something for
+    `max_held_seconds`. While the client owes the answer to a request, because its
+    user ponders a question, it is not closed for that; `send` waits instead.
+
+    Args:
+        write: Writes bytes to the stream.
+        endpoint: URL for the client to post to, percent-encoded.
+        limits: What the stream may cost.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], Awaitable[None]],
+        *,
+        endpoint: str,
+        limits: StreamLimits,
+    ) -> None:
+        super().__init__()
+        self._write = write
+        self._endpoint = endpoint
+        self._limits = limits
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._is_closed = False
+        self._unconfirmed = 0
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._held_since = 0.0
+        self._has_room: anyio.Event | None = None
+        self._owed: set[RequestId] = set()
+        self._ping: str | None = None
+        self._pings = 0
+        self._written_at = 0.0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._is_closed
+
+    async def start(self, tasks: TaskGroup) -> None:
+        """Tell the client where to post, and that the stream is alive."""
+        async with self._lock:
+            await self._pass(encode_event("endpoint", self._endpoint.encode()))
+            await self._pass(KEEP_ALIVE)
+
+    async def send(self, message: Message) -> None:
+        """Write one message as an event, or hold it while the client does not read.
+
+        Raises:
+            TransportClosed: The stream is closed.
+            MessageTooLarge: The event would be larger than clients take.
+            ValueError: The message cannot be written as JSON.
+        """
+        event = encode_event("message", jsonrpc.serialize(message))
+        if len(event) > self._limits.max_event_bytes:
+            raise MessageTooLarge(len(event), self._limits.max_event_bytes)
+        async with self._lock:
+            if self._is_closed:
+                raise TransportClosed("cannot send: the stream is closed")
+            self._note_debt(message)
+            if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
+                await self._pass(event)
+            else:
+                await self._hold(event)
+        await self._wait_for_room()
+
+    async def close(self) -> None:
+        """Close the stream; what is held is dropped."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._held.clear()
+        self._held_bytes = 0
+        self._let_go()
+        self.on_close()
+
+    async def receive(self, message: Message, sender: Sender) -> None:
+        """Take a message that the client posted."""
+        if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
+            if message.id == self._ping and self._ping is not None:
+                await self._confirm()
+                return
+            if message.id is not None:
+                self._owed.discard(message.id)
+        await self.on_message(message, sender)
+
+    async def tick(self) -> None:
+        """Keep the stream alive, and close it if it has held something for too long.
+
+        To be called every second or so.
+        """
+        if self._is_closed:
+            return
+        now = time.monotonic()
+        if self._held and now - self._held_since > self._limits.max_held_seconds:
+            if not self._owed:
+                self.on_error(TransportClosed("the client has not read for too long"))
+                await self.close()
+        elif now - self._written_at >= self._limits.keep_alive_seconds:
+            async with self._lock:
+                await self._pass(KEEP_ALIVE)
+
+    async def _pass(self, chunk: bytes) -> None:
+        self._unconfirmed += len(chunk)
+        self._written_at = time.monotonic()
+        await self._write(chunk)
+
+    async def _hold(self, event: bytes) -> None:
+        if not self._held:
+            self._held_since = time.monotonic()
+        self._held.append(event)
+        self._held_bytes += len(event)
+        if self._ping is None:
+            await self._send_ping()
+        if self._held_bytes > self._limits.max_held_bytes and not self._owed:
+            self.on_error(
+                TransportClosed(
+                    f"the client does not read: {self._held_bytes} bytes wait for it"
+                )
+            )
+            await self.close()
+
+    async def _send_ping(self) -> None:
+        self._pings += 1
+        self._ping = f"ping-{self._pings}"
+        ping = jsonrpc.serialize(jsonrpc.request(self._ping, "ping", None))
+        await self._pass(encode_event("message", ping))
+
+    async def _confirm(self) -> None:
+        """Go on after the client has shown that it reads."""
+        async with self._lock:
+            self._ping = None
+            self._unconfirmed = 0
+            while self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
+                event = self._held.popleft()
+                self._held_bytes -= len(event)
+                await self._pass(event)
+            if self._held:
+                self._held_since = time.monotonic()
+                await self._send_ping()
+        if self._held_bytes <= self._limits.max_held_bytes:
+            self._let_go()
+
+    async def _wait_for_room(self) -> None:
+        while not self._is_closed and self._held_bytes > self._limits.max_held_bytes:
+            self._has_room = self._has_room or anyio.Event()
+            await self._has_room.wait()
+
+    def _let_go(self) -> None:
+        if self._has_room is not None:
+            self._has_room.set()
+            self._has_room = None
+
+    def _note_debt(self, message: Message) -> None:
+        """Keep in mind which of our requests the client has yet to answer."""
+        match message:
+            case JSONRPCRequest(id=id):
+                self._owed.add(id)
+            case JSONRPCNotification(
+                method="notifications/cancelled", params={"requestId": id}
+            ):
+                self._owed.discard(id)

@@ -1,0 +1,111 @@
+"""The Django way in: MCP endpoints as async views, behind the project's middleware.
+
+The view runs the very ASGI application of the other way in. A stream costs a thread
+here, so that `mcp_django.asgi` is the documented way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import FIRST_COMPLETED
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers.applications import application_of
+from mcp_django.consumers.exchange import Event
+from mcp_django.server.endpoints import Endpoint
+
+_HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
+
+
+async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
+    """Answer a request of Django's at an MCP endpoint.
+
+    Under WSGI a stream cannot be held open, so that it is answered 501.
+    """
+    if not isinstance(request, ASGIRequest):
+        if endpoint.binding == "sse":
+            return HttpResponse(
+                "streams need ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
+                status=501,
+                content_type="text/plain",
+            )
+        return HttpResponse(
+            "MCP needs ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
+            status=501,
+            content_type="text/plain",
+        )
+    inner = _InnerExchange(request)
+    return await inner.run(endpoint)
+
+
+class _InnerExchange:
+    """Runs an ASGI application under a Django request."""
+
+    def __init__(self, request: ASGIRequest) -> None:
+        self._request = request
+        self._incoming: asyncio.Queue[Event] = asyncio.Queue()
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._started: asyncio.Future[Event] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    async def run(self, endpoint: Endpoint) -> HttpResponseBase:
+        request = self._request
+        body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
+        self._incoming.put_nowait({"type": "http.request", "body": body})
+        task = asyncio.create_task(
+            application_of(endpoint)(
+                dict(request.scope), self._incoming.get, self._send
+            )
+        )
+        try:
+            both: list[asyncio.Future[Any]] = [self._started, task]
+            await asyncio.wait(both, return_when=FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        start = self._started.result()
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in start["headers"]
+            if name.decode("latin-1") not in _HOP_BY_HOP
+        }
+        status: int = start["status"]
+        if endpoint.binding == "sse" and status == 200 and not task.done():
+            return StreamingHttpResponse(
+                self._stream(task), status=status, headers=headers
+            )
+        await task
+        response = HttpResponse(await self._read_all(), status=status, headers=headers)
+        return response
+
+    async def _send(self, event: Event) -> None:
+        if event["type"] == "http.response.start":
+            self._started.set_result(event)
+            return
+        if event.get("body"):
+            self._chunks.put_nowait(event["body"])
+        if not event.get("more_body"):
+            self._chunks.put_nowait(None)
+
+    async def _read_all(self) -> bytes:
+        pieces = []
+        while (chunk := await self._chunks.get()) is not None:
+            pieces.append(chunk)
+        return b"".join(pieces)
+
+    async def _stream(self, task: asyncio.Task[Any]) -> AsyncIterator[bytes]:
+        """Give the chunks; when Django stops asking, the client is gone."""
+        try:
+            while (chunk := await self._chunks.get()) is not None:
+                yield chunk
+        finally:
+            self._incoming.put_nowait({"type": "http.disconnect"})
+            await asyncio.wait([task])
