@@ -61,9 +61,25 @@ class LocalProtocolError(ProtocolError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent something the protocol forbids."""
+    """The peer sent something the protocol forbids.
+
+    Attributes:
+        request_id: Id of the request that the peer got wrong; None if it was no
+            request, or its id cannot be read.
+    """
 
     default_code = INVALID_REQUEST
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        data: Any = None,
+        request_id: str | int | None = None,
+    ) -> None:
+        super().__init__(message, code=code, data=data)
+        self.request_id = request_id
 
 
 class ParseError(RemoteProtocolError):

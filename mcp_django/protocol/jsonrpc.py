@@ -32,6 +32,9 @@ Message: TypeAlias = JSONRPCMessage
 MAX_DEPTH = 200
 """Levels of nesting that the JSON parser takes; deeper text is no JSON to us."""
 
+MAX_ID_CHARACTERS = 1024
+"""Longest id of a request; it has to fit into the answer, beside the result."""
+
 _FORMS: dict[tuple[bool, bool], type[Message]] = {
     # (has "method", has "id")
     (True, True): JSONRPCRequest,
@@ -47,13 +50,14 @@ def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]
 
     Raises:
         ParseError: `data` is no JSON text: invalid UTF-8, deeper than `MAX_DEPTH`,
-            a number of thousands of digits, a lone surrogate.
+            a number of thousands of digits, NaN, a lone surrogate.
         RemoteProtocolError: It is JSON, and no JSON-RPC message.
 
     Spec: JSON-RPC 2.0, sections 4 to 6.
     """
     try:
-        value = from_json(bytes(data) if isinstance(data, memoryview) else data)
+        raw = data.encode() if isinstance(data, str) else bytes(data)
+        value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise ParseError(f"no JSON text: {error}") from None
     if isinstance(value, list):
@@ -74,15 +78,24 @@ def check(value: JSON) -> Message:
             f"a message is a JSON object, not {_json_type(value)}"
         )
     form = _FORMS.get(("method" in value, "id" in value))
-    if form is None:
-        form = JSONRPCError if "error" in value else JSONRPCResponse
+    if form is None and "error" in value:
+        # Spec: 2025-11-25 schema.ts, `JSONRPCErrorResponse`: the id may be absent.
+        form, value = JSONRPCError, {"id": None, **value}
+    elif form is None:
+        form = JSONRPCResponse
+    id = value.get("id")
+    if form is JSONRPCRequest and isinstance(id, str) and len(id) > MAX_ID_CHARACTERS:
+        raise RemoteProtocolError(
+            f"no JSON-RPC request: its id is longer than {MAX_ID_CHARACTERS} characters"
+        )
     try:
         return form.model_validate(value)
     except ValidationError as error:
+        is_request = form is JSONRPCRequest
         raise RemoteProtocolError(
             f"no JSON-RPC {form.__name__.removeprefix('JSONRPC').lower()}: "
             + "; ".join(_faults(error)),
-            data=_id_of(value),
+            request_id=id if is_request and _is_id(id) else None,
         ) from None
 
 
@@ -138,11 +151,8 @@ def _faults(error: ValidationError) -> Iterator[str]:
         yield f"{where}: {fault['msg']}"
 
 
-def _id_of(value: JSONObject) -> JSONObject | None:
-    """Return the id of a refused message, if it has a readable one, as error data."""
-    id = value.get("id")
-    readable = isinstance(id, str | int) and not isinstance(id, bool)
-    return {"id": id} if readable else None
+def _is_id(value: JSON) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _json_type(value: JSON) -> str:

@@ -46,12 +46,11 @@ Contents: TypeAlias = TextResourceContents | BlobResourceContents
 class _RequestContext:
     """What both kinds of context know and decide without waiting."""
 
-    __slots__ = ("_progress", "_request", "_server")
+    __slots__ = ("_request", "_server")
 
     def __init__(self, server: Server, request: Request) -> None:
         self._server = server
         self._request = request
-        self._progress: float | None = None
 
     @property
     def server(self) -> Server:
@@ -109,17 +108,21 @@ class _RequestContext:
         self, progress: float, total: float | None, message: str | None
     ) -> JSONObject | None:
         """Make a progress notification; None if the client wants to see none."""
-        token = self._request.meta.get("progressToken")
+        request = self._request
+        token = request.meta.get("progressToken")
         if not isinstance(token, str | int) or isinstance(token, bool):
             return None
-        # Spec: 2025-11-25 basic/utilities/progress: the value must increase.
-        if self._progress is not None and progress <= self._progress:
+        # Spec: 2025-11-25 basic/utilities/progress: notifications stop after
+        # completion, and the value increases, also when the handler is run again.
+        if request.is_cancelled or (
+            request.progress is not None and progress <= request.progress
+        ):
             return None
-        self._progress = progress
+        request.progress = progress
         params: JSONObject = {"progressToken": token, "progress": progress}
         if total is not None:
             params["total"] = total
-        if message is not None and self._request.version >= "2025-03-26":
+        if message is not None and request.version >= "2025-03-26":
             params["message"] = message
         return params
 
@@ -130,9 +133,9 @@ class _RequestContext:
         if level not in LOG_LEVELS:
             raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
         session = self._request.session
-        if session is None or LOG_LEVELS.index(level) < LOG_LEVELS.index(
-            session.log_level
-        ):
+        if session is None or self._request.is_cancelled:
+            return None
+        if LOG_LEVELS.index(level) < LOG_LEVELS.index(session.log_level):
             return None
         params: JSONObject = {"level": level, "data": data}
         if logger is not None:

@@ -55,11 +55,11 @@ MAX_PROBLEMS = 10
 MAX_COLLECTED = 1000
 """Wrong values above which none is named: to list a million takes seconds."""
 
-_KEPT = {
+_KEPT: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern", "format", "enum"},
     "number": {"minimum", "maximum"},
     "integer": {"minimum", "maximum"},
-    "boolean": set[str](),
+    "boolean": set(),
     "array": {"minItems", "maxItems", "items"},
 }
 """Keywords of the restricted schema by type, beside those that every type has."""
@@ -555,7 +555,7 @@ def _path(parts: Iterable[int | str]) -> str:
         f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
         for part in parts
     )
-    return text.removeprefix(".")
+    return _cut(text.removeprefix("."), MAX_REASON)
 
 
 def shown_name(name: str) -> str:

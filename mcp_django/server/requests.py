@@ -66,6 +66,7 @@ class Request:
         answers: What the client answered to questions of earlier runs.
         threads: Where `def` handlers run.
         is_cancelled: Whether nobody waits for the answer any more.
+        progress: The last progress that was reported; it must only grow.
     """
 
     id: RequestId
@@ -80,6 +81,7 @@ class Request:
     answers: Answers = field(default_factory=Answers)
     threads: ThreadPool = handler_threads
     is_cancelled: bool = False
+    progress: float | None = None
 
     @property
     def meta(self) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from inspect import Signature
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
@@ -95,7 +95,7 @@ class ToolOutput:
         if structured and is_open:
             raise ValueError(
                 "structured=True needs a return annotation that says what the value "
-                f"looks like, which {_type_text(returns)} does not"
+                f"looks like, not {_type_text(returns)}"
             )
         if is_open or structured is False:
             return cls(None, _UnstructuredOutput(has_blocks))
@@ -111,7 +111,8 @@ class ToolOutput:
 
         Raises:
             TypeError: The value is not what the annotation or schema says, or no JSON.
-            ValueError: It has numbers or text that JSON cannot carry.
+            ValueError: It has text that JSON cannot carry, or a number, where the
+                schema wants one; elsewhere such a number becomes null.
         """
         return self._write(value)
 
@@ -140,6 +141,8 @@ class _TypedOutput:
         self._dump = adapter.serializer.to_python
 
     def __call__(self, value: Any) -> JSONObject:
+        if isinstance(value, Promise):
+            value = str(value)
         try:
             fitting = self._validate(value, by_alias=True, by_name=True)
             dumped = self._dump(
@@ -154,14 +157,18 @@ class _TypedOutput:
             raise TypeError(self._mismatch(value, reason)) from None
         except PydanticSerializationError as error:
             if "UnexpectedValue" not in str(error):
-                raise TypeError(self._mismatch(value, str(error))) from error
+                given = _type_text(type(value))
+                raise TypeError(f"cannot write {given} as JSON: {error}") from error
             # Its text would show the value.
             reason = "an attribute is not of the type that its own annotation says"
             raise TypeError(self._mismatch(value, reason)) from None
         if isinstance(value, str) and isinstance(dumped, str):
             text = _checked_text(dumped)
         else:
-            text = _json_text(dumped)
+            text = _json_text(dumped, inf_nan_mode="constants")
+            if "NaN" in text or "Infinity" in text:
+                # Perhaps only in a string; if not, the schema promised a number.
+                json.dumps(dumped, allow_nan=False)
         return {
             "content": [{"type": "text", "text": text}],
             "structuredContent": dumped,
@@ -170,7 +177,7 @@ class _TypedOutput:
     def _mismatch(self, value: Any, reason: str) -> str:
         advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
         return (
-            f"returned {_type_text(type(value))} instead of "
+            f"returned {_type_text(type(value))}, which does not fit "
             f"{_type_text(self._returns)}: {reason}{advice}"
         )
 
@@ -200,7 +207,7 @@ class _VerbatimOutput:
     def _check(self, structured: JSON, value: Any) -> None:
         if problems := self._schema.problems(structured, show_values=False):
             raise TypeError(
-                f"returned {_type_text(type(value))} that does not fit the tool's "
+                f"returned {_type_text(type(value))}, which does not fit the tool's "
                 f"output_schema: {problems}"
             )
 
@@ -304,7 +311,7 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
 
     Raises:
         TypeError: The value cannot be written as JSON.
-        ValueError: It has numbers or text that JSON cannot carry.
+        ValueError: It has text that JSON cannot carry.
 
     Spec: 2025-11-25 server/resources, "Resource Contents".
     """
@@ -360,24 +367,30 @@ def _checked_text(text: str) -> str:
     return text
 
 
-def _json_text(value: Any) -> str:
+def _json_text(
+    value: Any, *, inf_nan_mode: Literal["null", "constants"] = "null"
+) -> str:
     """Write any value as compact JSON.
 
+    Args:
+        value: The value.
+        inf_nan_mode: How to write numbers that JSON has no word for: as null, or as
+            `NaN` and `Infinity`, which are no JSON.
+
     Raises:
-        TypeError: A part of it has no JSON.
-        ValueError: A number or a text in it has none.
+        TypeError: A part of the value has no JSON.
+        ValueError: A text in it has none.
     """
     try:
-        text = to_json(value, by_alias=True, fallback=_plain_value).decode()
+        text = to_json(
+            value, by_alias=True, fallback=_plain_value, inf_nan_mode=inf_nan_mode
+        )
     except PydanticSerializationError as error:
         reason = str(error).removeprefix("Error serializing to JSON: ")
         if reason.startswith("TypeError: "):
             raise TypeError(reason.removeprefix("TypeError: ")) from None
         raise ValueError(f"cannot write as JSON: {reason}") from None
-    if "NaN" in text or "Infinity" in text:
-        # Either in a string, or as a number, which JSON has no word for.
-        json.dumps(from_json(text), allow_nan=False)
-    return text
+    return text.decode()
 
 
 def _plain_value(value: Any) -> JSON:
@@ -390,7 +403,7 @@ def _plain_value(value: Any) -> JSON:
 
 def _type_text(annotation: Any) -> str:
     if annotation is Signature.empty:
-        return "none"
+        return "a missing one"
     if isinstance(annotation, type):
         return annotation.__qualname__
     return str(annotation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from django.urls import URLPattern, path
 from mcp_types import (
@@ -39,7 +39,12 @@ from mcp_django.server.results import ToolOutput
 from mcp_django.server.uri_templates import UriTemplate
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
+
+
+class Decorator(Protocol):
+    """What registers a function and gives it back unchanged."""
+
+    def __call__(self, function: Function, /) -> Function: ...
 
 
 class Server:
@@ -117,7 +122,7 @@ class Server:
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
-    ) -> Decorator[Function]: ...
+    ) -> Decorator: ...
 
     def tool(
         self,
@@ -206,7 +211,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
-    ) -> Decorator[Function]:
+    ) -> Decorator:
         """Register a function that reads a resource, or all that a template matches.
 
         Args:
@@ -271,7 +276,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
-    ) -> Decorator[Function]: ...
+    ) -> Decorator: ...
 
     def prompt(
         self,
@@ -322,9 +327,7 @@ class Server:
 
         return register if function is None else register(function)
 
-    def completion(
-        self, of: Callable[..., Any] | str, argument: str
-    ) -> Decorator[Function]:
+    def completion(self, of: Callable[..., Any] | str, argument: str) -> Decorator:
         """Register a function that suggests values for an argument.
 
         The function takes `value`, what was typed so far, and may take `arguments`,

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import docstring_parser
 from docstring_parser.common import (
@@ -20,8 +29,20 @@ from docstring_parser.common import (
     DocstringReturns,
     DocstringStyle,
 )
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import (
+    PydanticSerializationError,
+    core_schema,
+    from_json,
+    to_json,
+)
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
@@ -322,6 +343,31 @@ class _ModelArguments:
         return values
 
 
+class _ArgumentsModel(BaseModel):
+    """What the models of arguments have in common.
+
+    Unknown names are refused in dataclasses and `TypedDict`s below as well, which take
+    over this configuration where they have none of their own; so what `**kwargs` takes
+    is said in the core schema, which they do not take over.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    rest_annotation: ClassVar[Any] = EMPTY
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        schema = handler(source)
+        if cls.rest_annotation is not EMPTY:
+            model = cast(core_schema.ModelSchema, handler.resolve_ref_schema(schema))
+            fields = cast(core_schema.ModelFieldsSchema, model["schema"])
+            fields["extra_behavior"] = "allow"
+            fields["extras_schema"] = handler.generate_schema(cls.rest_annotation)
+        return schema
+
+
 @dataclass(frozen=True, slots=True)
 class _Model:
     """A pydantic model for arguments; `parameters` has the parameter of each field."""
@@ -339,26 +385,26 @@ class _Model:
             if default is None and not _allows_none(annotation):
                 # `limit: int = None`: what the schema shows must be accepted.
                 annotation = annotation | None
-            fields[key] = (annotation, ... if default is EMPTY else default)
-        config = ConfigDict(
-            extra="forbid" if rest is EMPTY else "allow",
-            alias_generator=lambda key: parameters.get(key, key),
-            protected_namespaces=(),
-        )
-        extra = {} if rest in (EMPTY, Any) else {"__pydantic_extra__": dict[str, rest]}
+            if key != parameter:
+                annotation = _aliased(annotation, parameter)
+            fields[key] = (annotation, Field() if default is EMPTY else default)
         base = type(
-            "Arguments",
-            (BaseModel,),
-            {
-                "__annotations__": extra,
-                "__module__": __name__,
-                "model_config": config,
-            },
+            "Rest",
+            (_ArgumentsModel,),
+            {"rest_annotation": rest, "__module__": __name__},
         )
         return cls(create_model("Arguments", __base__=base, **fields), parameters)
 
     def schema(self) -> dict[str, Any]:
         return self.model.model_json_schema(schema_generator=SchemaGenerator)
+
+
+def _aliased(annotation: Any, alias: str) -> Any:
+    """Add an alias to an annotation, before any that the developer gave it."""
+    metadata: Sequence[Any] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, *metadata = get_args(annotation)
+    return operator.getitem(Annotated, (annotation, Field(alias=alias), *metadata))
 
 
 def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
@@ -367,7 +413,7 @@ def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
         model = _Model.of(accepted.named, accepted.rest)
         return model, model.schema()
     except UNSUITABLE_TYPE as error:
-        culprit, reason = "one", error
+        culprit, reason = "'**kwargs'", error
         for parameter, declared in accepted.named.items():
             try:
                 _Model.of({parameter: declared}, EMPTY).schema()
@@ -383,7 +429,7 @@ def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
 def _field_name(parameter: str, others: Collection[str]) -> str:
     """Choose a name that pydantic takes for a field, such as not "_id" nor "copy"."""
     name = parameter
-    if name.startswith("_") or hasattr(BaseModel, name):
+    if name.startswith("_") or hasattr(_ArgumentsModel, name):
         name = f"argument_{name.strip('_')}"
         while name in others:
             name += "_"
@@ -484,10 +530,8 @@ class _Docstring:
         text = inspect.getdoc(told)
         if not text:
             return cls(None, {})
-        try:
-            parsed = docstring_parser.parse(text)
-        except docstring_parser.ParseError:
-            return cls(text, {})
+        # With a line in front, as the parser cleans indentation once more.
+        parsed = docstring_parser.parse("\n" + text)
         if not any(isinstance(meta, _TAKEN_OUT) for meta in parsed.meta):
             # The parser may have seen a section in what is none.
             return cls(text, {})

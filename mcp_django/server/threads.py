@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import anyio
-import anyio.from_thread
 import anyio.lowlevel
+import anyio.to_thread
 from django.db import close_old_connections
 
 from mcp_django.conf import mcp_settings
 
 T = TypeVar("T")
+
+_is_in_pool: ContextVar[bool] = ContextVar("mcp_django_is_in_pool", default=False)
 
 
 class ThreadPool:
@@ -43,16 +47,24 @@ class ThreadPool:
         When the caller is cancelled, a function that runs already runs on, and what
         it returns is dropped.
         """
+        if _is_in_pool.get():
+            # A thread of a pool waits for this. When all of them wait for another
+            # one, none is left: so it is a thread more, for as long as that waits.
+            return await anyio.to_thread.run_sync(
+                _run, function, limiter=anyio.CapacityLimiter(1)
+            )
         context = contextvars.copy_context()
-        token = anyio.lowlevel.current_token()
+        call_soon = _call_soon()
         is_done = anyio.Event()
 
         def wake(future: Future[T]) -> None:
-            # The event loop may have ended before the function did.
+            # The event loop may have ended before the function did. Whoever calls
+            # this must not wait for the loop: it may have stopped, and a future that
+            # is cancelled calls this in the loop's own thread.
             with contextlib.suppress(RuntimeError):
-                anyio.from_thread.run_sync(is_done.set, token=token)
+                call_soon(is_done.set)
 
-        future = self._open().submit(context.run, _with_connections, function)
+        future = self._open().submit(context.run, _run, function)
         future.add_done_callback(wake)
         try:
             await is_done.wait()
@@ -70,7 +82,18 @@ class ThreadPool:
             return self._executor
 
 
-def _with_connections(function: Callable[[], T]) -> T:
+def _call_soon() -> Callable[[Callable[[], Any]], Any]:
+    """Give what calls a function in the running event loop, without waiting for it."""
+    loop: Any = anyio.lowlevel.current_token().native_token
+    # anyio itself has only calls that wait.
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return loop.call_soon_threadsafe
+    call_soon: Callable[[Callable[[], Any]], Any] = loop.run_sync_soon
+    return call_soon
+
+
+def _run(function: Callable[[], T]) -> T:
+    _is_in_pool.set(True)
     close_old_connections()
     try:
         return function()

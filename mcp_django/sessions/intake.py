@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
 
-from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.exceptions import RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.transports.base import Sender
@@ -31,10 +31,15 @@ ACCEPTED = Taken(202)
 
 
 def refusal(
-    status: int, message: str, *, code: int = INTERNAL_ERROR, data: Any = None
+    status: int,
+    message: str,
+    *,
+    code: int = INTERNAL_ERROR,
+    data: Any = None,
+    id: RequestId | None = None,
 ) -> Taken:
-    """Make the answer to a POST that was not taken: a JSON-RPC error without id."""
-    return Taken(status, jsonrpc.serialize(jsonrpc.error(None, code, message, data)))
+    """Make the answer to a POST that was not taken: a JSON-RPC error."""
+    return Taken(status, jsonrpc.serialize(jsonrpc.error(id, code, message, data)))
 
 
 NOT_FOUND = refusal(404, "Session not found", code=-32001)
@@ -59,13 +64,26 @@ async def take(
     try:
         messages = transport.admit(jsonrpc.parse(body))
     except RemoteProtocolError as error:
-        return refusal(400, error.message, code=error.code, data=error.data)
-    for message in messages:
-        if opened.has_room or not isinstance(message, JSONRPCRequest):
-            await transport.receive(message, sender)
-            continue
-        with anyio.move_on_after(room_timeout) as scope:
-            await transport.receive(message, sender)
-        if scope.cancelled_caught:
-            return FULL
+        return refusal(
+            400,
+            error.message,
+            code=error.code,
+            data=error.data,
+            id=error.request_id,
+        )
+    if len(messages) > 1:
+        # They share the bytes, as far as room goes.
+        sender = replace(sender, size=len(body) // len(messages))
+    try:
+        for message in messages:
+            if opened.has_room or not isinstance(message, JSONRPCRequest):
+                await transport.receive(message, sender)
+                continue
+            with anyio.move_on_after(room_timeout) as scope:
+                await transport.receive(message, sender)
+            if scope.cancelled_caught:
+                return FULL
+    except TransportClosed:
+        # It ended after it was found.
+        return NOT_FOUND
     return ACCEPTED

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol.jsonrpc import Message
@@ -18,8 +18,8 @@ class MemoryTransport(Transport):
 
     def __init__(
         self,
-        incoming: ObjectReceiveStream[Message],
-        outgoing: ObjectSendStream[Message],
+        incoming: MemoryObjectReceiveStream[Message],
+        outgoing: MemoryObjectSendStream[Message],
         *,
         sender: Sender,
     ) -> None:
@@ -27,6 +27,8 @@ class MemoryTransport(Transport):
         self._incoming = incoming
         self._outgoing = outgoing
         self._sender = sender
+        self._reading = anyio.CancelScope()
+        self._writing: set[anyio.CancelScope] = set()
         self._is_closed = False
 
     async def start(self, tasks: TaskGroup) -> None:
@@ -37,32 +39,39 @@ class MemoryTransport(Transport):
         """Hand a message to the other end; waits while its buffer is full."""
         if self._is_closed:
             raise TransportClosed("cannot send: the transport is closed")
-        try:
-            await self._outgoing.send(message)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await self.close()
-            raise TransportClosed("cannot send: the other end is closed") from None
+        with anyio.CancelScope() as writing:
+            self._writing.add(writing)
+            try:
+                await self._outgoing.send(message)
+                return
+            except anyio.BrokenResourceError:
+                await self.close()
+            finally:
+                self._writing.discard(writing)
+        raise TransportClosed("cannot send: the transport is closed")
 
     async def close(self) -> None:
         """Close this end; the other end closes once it has read what was sent."""
         if self._is_closed:
             return
         self._is_closed = True
-        await _close_all((self._outgoing, self._incoming))
+        self._reading.cancel()
+        for writing in self._writing:
+            writing.cancel()
+        self._outgoing.close()
+        self._incoming.close()
         self.on_close()
 
     async def _run(self) -> None:
         try:
-            async for message in self._incoming:
-                try:
-                    await self.on_message(message, self._sender)
-                except Exception as error:
-                    self.on_error(error)
-        except anyio.ClosedResourceError:
-            pass
+            with self._reading:
+                async for message in self._incoming:
+                    try:
+                        await self.on_message(message, self._sender)
+                    except Exception as error:
+                        self.on_error(error)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.close()
+            await self.close()
 
 
 def memory_transports(
@@ -86,10 +95,3 @@ def memory_transports(
         MemoryTransport(at_client, to_server, sender=server or Sender()),
         MemoryTransport(at_server, to_client, sender=client or Sender()),
     )
-
-
-async def _close_all(
-    streams: Iterable[ObjectReceiveStream[Message] | ObjectSendStream[Message]],
-) -> None:
-    for stream in streams:
-        await stream.aclose()

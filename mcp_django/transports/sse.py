@@ -41,14 +41,16 @@ class SSEServerTransport(Transport):
 
         PASSING --unconfirmed_bytes written--> HOLDING --answer to the ping--> PASSING
 
-    It closes when it holds more than `max_held_bytes`, or has held something for
-    `max_held_seconds`. While the client owes the answer to a request, because its
-    user ponders a question, it is not closed for that; `send` waits instead.
+    It closes when it would have to hold more than `max_held_bytes`, or has held
+    something for `max_held_seconds`. While the client owes the answer to a request,
+    because its user ponders a question, it is not closed for that; `send` waits for
+    room instead.
 
     Args:
         write: Writes bytes to the stream.
         endpoint: URL for the client to post to, percent-encoded.
         limits: What the stream may cost.
+        clock: Gives the time in seconds; never goes back.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class SSEServerTransport(Transport):
         *,
         endpoint: str,
         limits: StreamLimits,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._write = write
+        self._clock = clock
         self._endpoint = endpoint
         self._limits = limits
         self._lock = anyio.Lock(fast_acquire=True)
@@ -89,22 +93,17 @@ class SSEServerTransport(Transport):
         """Write one message as an event, or hold it while the client does not read.
 
         Raises:
-            TransportClosed: The stream is closed.
+            TransportClosed: The stream is closed, now or while it waited.
             MessageTooLarge: The event would be larger than clients take.
             ValueError: The message cannot be written as JSON.
         """
         event = encode_event("message", jsonrpc.serialize(message))
         if len(event) > self._limits.max_event_bytes:
             raise MessageTooLarge(len(event), self._limits.max_event_bytes)
-        async with self._lock:
-            if self._is_closed:
-                raise TransportClosed("cannot send: the stream is closed")
-            self._note_debt(message)
-            if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-                await self._pass(event)
-            else:
-                await self._hold(event)
-        await self._wait_for_room()
+        self._note_withdrawal(message)
+        while not await self._take(message, event):
+            self._has_room = self._has_room or anyio.Event()
+            await self._has_room.wait()
 
     async def close(self) -> None:
         """Close the stream; what is held is dropped."""
@@ -117,7 +116,13 @@ class SSEServerTransport(Transport):
         self.on_close()
 
     async def receive(self, message: Message, sender: Sender) -> None:
-        """Take a message that the client posted."""
+        """Take a message that the client posted.
+
+        Raises:
+            TransportClosed: The stream is closed: the message was not taken.
+        """
+        if self._is_closed:
+            raise TransportClosed("cannot receive: the stream is closed")
         if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
             if message.id == self._ping and self._ping is not None:
                 await self._confirm()
@@ -131,36 +136,55 @@ class SSEServerTransport(Transport):
 
         To be called every second or so.
         """
-        if self._is_closed:
+        # While something else is being written there is no need to, and whoever ticks
+        # must not wait for one slow client.
+        if self._is_closed or self._lock.locked():
             return
-        now = time.monotonic()
-        if self._held and now - self._held_since > self._limits.max_held_seconds:
-            if not self._owed:
-                self.on_error(TransportClosed("the client has not read for too long"))
-                await self.close()
+        now = self._clock()
+        if (
+            self._held
+            and not self._owed
+            and now - self._held_since > self._limits.max_held_seconds
+        ):
+            self.on_error(TransportClosed("the client has not read for too long"))
+            await self.close()
         elif now - self._written_at >= self._limits.keep_alive_seconds:
             async with self._lock:
                 await self._pass(KEEP_ALIVE)
 
+    async def _take(self, message: Message, event: bytes) -> bool:
+        """Pass an event on or hold it; False if it has to wait for room."""
+        async with self._lock:
+            if self._is_closed:
+                raise TransportClosed("cannot send: the stream is closed")
+            if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
+                self._note_debt(message)
+                await self._pass(event)
+                return True
+            size = self._held_bytes + len(event)
+            if size <= self._limits.max_held_bytes or not self._held:
+                self._note_debt(message)
+                await self._hold(event)
+                return True
+            if self._owed:
+                return False
+            error = TransportClosed(f"the client does not read: {size} bytes wait")
+            self.on_error(error)
+            await self.close()
+            raise error
+
     async def _pass(self, chunk: bytes) -> None:
         self._unconfirmed += len(chunk)
-        self._written_at = time.monotonic()
+        self._written_at = self._clock()
         await self._write(chunk)
 
     async def _hold(self, event: bytes) -> None:
         if not self._held:
-            self._held_since = time.monotonic()
+            self._held_since = self._clock()
         self._held.append(event)
         self._held_bytes += len(event)
         if self._ping is None:
             await self._send_ping()
-        if self._held_bytes > self._limits.max_held_bytes and not self._owed:
-            self.on_error(
-                TransportClosed(
-                    f"the client does not read: {self._held_bytes} bytes wait for it"
-                )
-            )
-            await self.close()
 
     async def _send_ping(self) -> None:
         self._pings += 1
@@ -178,26 +202,24 @@ class SSEServerTransport(Transport):
                 self._held_bytes -= len(event)
                 await self._pass(event)
             if self._held:
-                self._held_since = time.monotonic()
+                self._held_since = self._clock()
                 await self._send_ping()
-        if self._held_bytes <= self._limits.max_held_bytes:
-            self._let_go()
-
-    async def _wait_for_room(self) -> None:
-        while not self._is_closed and self._held_bytes > self._limits.max_held_bytes:
-            self._has_room = self._has_room or anyio.Event()
-            await self._has_room.wait()
+        self._let_go()
 
     def _let_go(self) -> None:
+        """Let those look for room again who wait for it."""
         if self._has_room is not None:
             self._has_room.set()
             self._has_room = None
 
     def _note_debt(self, message: Message) -> None:
-        """Keep in mind which of our requests the client has yet to answer."""
+        """Keep in mind that the client has yet to answer a request of ours."""
+        if isinstance(message, JSONRPCRequest):
+            self._owed.add(message.id)
+
+    def _note_withdrawal(self, message: Message) -> None:
+        """Keep in mind that the client need not answer a request any more."""
         match message:
-            case JSONRPCRequest(id=id):
-                self._owed.add(id)
             case JSONRPCNotification(
                 method="notifications/cancelled", params={"requestId": id}
             ):

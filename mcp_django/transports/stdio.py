@@ -173,7 +173,9 @@ class StdioServerTransport(Transport):
 
     async def _send_error(self, error: RemoteProtocolError) -> None:
         with contextlib.suppress(TransportClosed):
-            await self.send(jsonrpc.error(None, error.code, error.message, error.data))
+            await self.send(
+                jsonrpc.error(error.request_id, error.code, error.message, error.data)
+            )
 
     async def _read(self) -> bytes:
         if await _wait(anyio.wait_readable, self._stdin):

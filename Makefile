@@ -1,0 +1,67 @@
+# Everything one does with the project. `make` alone lists it.
+
+PYTHON ?= python3
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# Another project's settings in the shell must not leak into ours.
+unexport DJANGO_SETTINGS_MODULE
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check conformance-server bench clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## Make .venv with all that is needed; PYTHON=python3.13 chooses one.
+	@:
+
+$(INSTALLED): pyproject.toml
+	@test -x $(BIN)/python || { \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed. Name one: make install PYTHON=python3.13" >&2; \
+	    exit 1; \
+	  }; \
+	  $(PYTHON) -m venv .venv; \
+	}
+	@echo "Installing into .venv; this takes a minute."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[redis]' --group dev
+	@touch $@
+
+demo: PORT ?= 8000
+demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@$(BIN)/python manage.py demo_info --port $(PORT)
+	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) demo_project.asgi:application
+
+test: install ## Run all tests.
+	@$(BIN)/pytest
+
+# The demo is checked as it would be deployed: DEBUG off, a strong key, and Redis,
+# which a check does not contact.
+check: export DEMO_DEBUG = 0
+check: export DEMO_DATABASE = :memory:
+check: export DEMO_SECRET_KEY = $(shell head -c 48 /dev/urandom | base64)
+check: export REDIS_URL = redis://127.0.0.1:6379/0
+check: install ## Lint, check types, imports, migrations and deployment.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+conformance-server: PORT ?= 8765
+conformance-server: install ## Run the conformance fixture on 127.0.0.1; PORT=8765.
+	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) tests.conformance.asgi:application
+
+bench: install ## Measure speed and memory.
+	@$(BIN)/python -m tests.bench
+
+clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
+	@rm -rf .venv build dist demo.sqlite3 demo.sqlite3-* .coverage
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The library: books, their copies, and who borrowed them."""

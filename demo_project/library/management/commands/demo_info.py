@@ -1,0 +1,119 @@
+"""`manage.py demo_info`: how to visit the demo, and how to connect an MCP client."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from mcp_django.tokens.models import Token
+
+INFO = """\
+The library is open.
+
+  Site    {site}/
+  Admin   {site}/admin/
+  MCP     {site}/mcp/sse
+
+  Log in as reader (password: reader), or as admin (password: admin).
+  These passwords are public: for your own machine only.
+
+Connect an MCP client as reader, with one of these.
+
+Claude Code, in a terminal:
+
+{claude_code}
+
+VS Code, in .vscode/mcp.json:
+
+{vs_code}
+
+Claude Desktop, Cursor and others that start the server themselves, over stdio:
+
+{stdio}
+
+The token of reader, for anything else that speaks HTTP+SSE:
+
+{token}
+"""
+
+
+class Command(BaseCommand):
+    """Print addresses, logins, a token, and configurations to paste."""
+
+    help = "Prints how to visit the demo and how to connect MCP clients to it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add `--port`."""
+        parser.add_argument(
+            "--port", type=int, default=8000, help="Where Daphne listens."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print it all."""
+        site = f"http://127.0.0.1:{options['port']}"
+        token = read_token()
+        authorization = f"Authorization: Bearer {token}"
+        vs_code = {
+            "servers": {
+                "library": {
+                    "type": "sse",
+                    "url": f"{site}/mcp/sse",
+                    "headers": {"Authorization": f"Bearer {token}"},
+                }
+            }
+        }
+        self.stdout.write(
+            INFO.format(
+                site=site,
+                claude_code=(
+                    f"claude mcp add --transport sse library {site}/mcp/sse "
+                    f'--header "{authorization}"'
+                ),
+                vs_code=json.dumps(vs_code, indent=2),
+                stdio=json.dumps(describe_stdio(), indent=2),
+                token=token,
+            )
+        )
+
+
+def read_token() -> str:
+    """Return the token of `reader`: the one kept beside the database, or a new one."""
+    file = settings.DATABASE.with_name(f"{settings.DATABASE.name}-token")
+    reader = User.objects.get(username="reader")
+    usable = Token.objects.usable(timezone.now()).filter(user=reader)
+    if file.exists() and usable.with_text(text := file.read_text()).exists():
+        return text
+    _, text = Token.issue(reader, "Demo")
+    # Readable by its owner alone, and so before the token is in it.
+    file.touch(mode=0o600)
+    file.write_text(text)
+    return text
+
+
+def describe_stdio() -> dict[str, Any]:
+    """Describe how a client starts the server, wherever the client itself runs."""
+    environment = {
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+        # For clients that ignore `cwd`.
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+    if "DEMO_DATABASE" in os.environ:
+        environment["DEMO_DATABASE"] = str(Path(settings.DATABASE).resolve())
+    if settings.REDIS_URL:
+        environment["REDIS_URL"] = settings.REDIS_URL
+    return {
+        "mcpServers": {
+            "library": {
+                "command": sys.executable,
+                "args": ["-m", "mcp_django", "stdio", "--user", "reader"],
+                "env": environment,
+                "cwd": str(settings.BASE_DIR),
+            }
+        }
+    }

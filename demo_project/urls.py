@@ -1,0 +1,26 @@
+"""URLs of the demo: pages, login, admin, and MCP at `/mcp`."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import path
+
+from demo_project.library import views
+from demo_project.library.mcp import server
+
+urlpatterns = [
+    path("", views.book_list, name="book_list"),
+    path("books/<str:isbn>/", views.book_detail, name="book_detail"),
+    path("books/<str:isbn>/borrow/", views.borrow_book, name="borrow_book"),
+    path("loans/", views.loan_list, name="loan_list"),
+    path("loans/<int:pk>/return/", views.return_book, name="return_book"),
+    path(
+        "login/",
+        LoginView.as_view(
+            template_name="library/login.html", redirect_authenticated_user=True
+        ),
+        name="login",
+    ),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    *server.urls("mcp"),
+]

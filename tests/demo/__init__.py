@@ -1,0 +1,1 @@
+"""The demo project, as somebody who tries it sees it."""

@@ -1,0 +1,279 @@
+"""What the demo offers to MCP clients, asked by the official SDK's client."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import mcp_types
+import pytest
+from mcp import ClientSession, MCPError, StdioServerParameters
+from mcp.client.sse import sse_client
+from mcp.client.stdio import stdio_client
+
+from tests.demo.conftest import Demo
+from tests.demo.test_pages import log_in, submit
+
+pytestmark = [
+    pytest.mark.live,
+    # The SDK warns of what the newest revision removes; over SSE it is in use.
+    pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning"),
+]
+
+FRANKENSTEIN = "9780000000057"
+UNKNOWN = "9790000000000"
+
+
+@pytest.fixture(scope="session")
+def reader_token(demo: Demo) -> str:
+    """Give the token that `make demo` prints."""
+    return demo.manage("demo_info").splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def admin_token(demo: Demo) -> str:
+    """Give a token of the librarian."""
+    created = demo.manage("mcp_token", "create", "admin", "--name", "Test")
+    return created.splitlines()[-1]
+
+
+@asynccontextmanager
+async def connect(
+    site: str, token: str, **callbacks: Any
+) -> AsyncIterator[ClientSession]:
+    """Open a session over SSE, with callbacks of `ClientSession`."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        sse_client(f"{site}/mcp/sse", headers=headers) as streams,
+        ClientSession(*streams, **callbacks) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+async def call(session: ClientSession, name: str, **arguments: Any) -> Any:
+    """Call a tool that succeeds, and return its structured result."""
+    result = await session.call_tool(name, arguments)
+    assert isinstance(result, mcp_types.CallToolResult)
+    assert not result.is_error, result.content
+    assert result.structured_content is not None
+    return result.structured_content.get("result", result.structured_content)
+
+
+async def fail(session: ClientSession, name: str, **arguments: Any) -> str:
+    """Call a tool that fails, and return what it tells the model."""
+    result = await session.call_tool(name, arguments)
+    assert isinstance(result, mcp_types.CallToolResult)
+    assert result.is_error
+    [content] = result.content
+    assert isinstance(content, mcp_types.TextContent)
+    return content.text
+
+
+async def test_only_librarians_see_the_tool_that_adds_books(
+    site: str, reader_token: str, admin_token: str
+) -> None:
+    """We chose it: a tool is hidden from those who lack its permission."""
+    async with connect(site, reader_token) as session:
+        tools = {tool.name for tool in (await session.list_tools()).tools}
+    assert tools == {
+        "book_details",
+        "borrow_book",
+        "inventory",
+        "my_loans",
+        "return_book",
+        "search_books",
+    }
+    async with connect(site, admin_token) as session:
+        of_admin = {tool.name for tool in (await session.list_tools()).tools}
+    assert of_admin == tools | {"add_book"}
+
+
+async def test_librarian_adds_a_book_that_readers_find(
+    site: str, reader_token: str, admin_token: str
+) -> None:
+    """We chose it."""
+    book = {
+        "isbn": "9791000000008",
+        "title": "The Book of Tests",
+        "author": "A. Nonymous",
+        "year": 1900,
+        "genre": "humor",
+    }
+    async with connect(site, admin_token) as session:
+        added = await call(session, "add_book", copies=2, **book)
+        again = await fail(session, "add_book", copies=2, **book)
+    assert added == {**book, "copies_free": 2}
+    assert again == "The library already has a book with the ISBN 9791000000008."
+    async with connect(site, reader_token) as session:
+        found = await call(session, "search_books", text="book of tests")
+    assert found == [added]
+
+
+async def test_search_and_details_are_structured(site: str, reader_token: str) -> None:
+    """We chose it: a program can use what a model reads."""
+    async with connect(site, reader_token) as session:
+        found = await call(session, "search_books", text="whale", genre="adventure")
+        [book] = found
+        details = await call(session, "book_details", isbn=book["isbn"])
+        missing = await fail(session, "book_details", isbn=UNKNOWN)
+    assert book["title"] == "Moby-Dick"
+    assert book.items() <= details.items()
+    assert details["copies"] - len(details["due_back"]) == book["copies_free"]
+    assert missing == f"The library has no book with the ISBN {UNKNOWN}."
+
+
+async def test_borrowing_asks_for_the_days_and_tells_subscribers(
+    site: str, reader_token: str
+) -> None:
+    """We chose it: nothing is lent before the user said yes."""
+    asked = []
+    updated: set[str] = set()
+    everything_updated = anyio.Event()
+
+    async def answer(context: Any, params: Any) -> mcp_types.ElicitResult:
+        asked.append(params.message)
+        return mcp_types.ElicitResult(action="accept", content={"days": 7})
+
+    async def receive(message: Any) -> None:
+        if isinstance(message, mcp_types.ResourceUpdatedNotification):
+            updated.add(str(message.params.uri))
+            if len(updated) == 2:
+                everything_updated.set()
+
+    async with connect(
+        site, reader_token, elicitation_callback=answer, message_handler=receive
+    ) as session:
+        await session.subscribe_resource(f"library://books/{FRANKENSTEIN}")
+        await session.subscribe_resource("library://stats")
+        borrowed = await call(session, "borrow_book", isbn=FRANKENSTEIN)
+        with anyio.fail_after(10):
+            await everything_updated.wait()
+        loans = await call(session, "my_loans")
+        twice = await fail(session, "borrow_book", isbn=FRANKENSTEIN)
+        returned = await call(session, "return_book", isbn=FRANKENSTEIN)
+        missing = await fail(session, "return_book", isbn=FRANKENSTEIN)
+    assert asked[0] == "Borrow Frankenstein?"
+    assert updated == {f"library://books/{FRANKENSTEIN}", "library://stats"}
+    [loan] = [loan for loan in loans if loan["isbn"] == FRANKENSTEIN]
+    assert borrowed == f"Borrowed Frankenstein; it is due back on {loan['due_on']}."
+    assert twice == "You have borrowed Frankenstein already."
+    assert returned == "Frankenstein is back on its shelf."
+    assert missing.startswith("The user has no such book")
+
+
+async def test_declined_book_is_not_lent(site: str, reader_token: str) -> None:
+    """We chose it: no is an answer, not an error."""
+
+    async def decline(context: Any, params: Any) -> mcp_types.ElicitResult:
+        return mcp_types.ElicitResult(action="decline")
+
+    async with connect(site, reader_token, elicitation_callback=decline) as session:
+        before = await call(session, "my_loans")
+        answer = await call(session, "borrow_book", isbn=FRANKENSTEIN)
+        assert await call(session, "my_loans") == before
+    assert answer == "The user decided not to borrow Frankenstein."
+
+
+async def test_loan_made_on_a_page_reaches_a_subscribed_client(
+    site: str, reader_token: str, browser: httpx2.Client
+) -> None:
+    """We chose it: clients hear of changes whoever made them."""
+    path = "/books/9780000000163/"
+    uri = "library://books/9780000000163"
+    updated = anyio.Event()
+
+    async def receive(message: Any) -> None:
+        if isinstance(message, mcp_types.ResourceUpdatedNotification):
+            updated.set()
+
+    def borrow() -> None:
+        log_in(browser, "reader")
+        submit(browser, f"{path}borrow/", browser.get(path).text)
+
+    async with connect(site, reader_token, message_handler=receive) as session:
+        await session.subscribe_resource(uri)
+        await anyio.to_thread.run_sync(borrow)
+        with anyio.fail_after(10):
+            await updated.wait()
+        await call(session, "return_book", isbn="9780000000163")
+
+
+async def test_inventory_reports_progress_to_the_end(
+    site: str, reader_token: str
+) -> None:
+    """We chose it: a step for each genre, and one for done."""
+    seen = []
+
+    async def show(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total, message))
+
+    async with connect(site, reader_token) as session:
+        result = await session.call_tool("inventory", progress_callback=show)
+    assert isinstance(result, mcp_types.CallToolResult)
+    assert result.structured_content is not None
+    shelves = result.structured_content["result"]
+    assert [shelf["genre"] for shelf in shelves][:2] == ["adventure", "children"]
+    assert [value for value, _, _ in seen] == list(range(12))
+    assert seen[0] == (0, 11, "Counting Adventure")
+    assert seen[-1] == (11, 11, "Done")
+
+
+async def test_resources_are_json_and_unknown_books_an_error(
+    site: str, reader_token: str, demo: Demo
+) -> None:
+    """We chose the JSON; the error is the protocol's."""
+    async with connect(site, reader_token) as session:
+        stats = await session.read_resource("library://stats")
+        book = await session.read_resource(f"library://books/{FRANKENSTEIN}")
+        with pytest.raises(MCPError, match="Resource not found"):
+            await session.read_resource(f"library://books/{UNKNOWN}")
+    for result in (stats, book):
+        assert isinstance(result, mcp_types.ReadResourceResult)
+        [contents] = result.contents
+        assert isinstance(contents, mcp_types.TextResourceContents)
+        assert contents.mime_type == "application/json"
+        if result is stats:
+            assert json.loads(contents.text)["copies"] == demo.count("library_copy")
+        else:
+            assert json.loads(contents.text)["title"] == "Frankenstein"
+
+
+async def test_prompt_and_completions_know_the_catalog(
+    site: str, reader_token: str
+) -> None:
+    """We chose it: what can be filled in is suggested."""
+    prompt = mcp_types.PromptReference(name="recommend")
+    template = mcp_types.ResourceTemplateReference(uri="library://books/{isbn}")
+    async with connect(site, reader_token) as session:
+        genres = await session.complete(prompt, {"name": "genre", "value": "r"})
+        isbns = await session.complete(
+            template, {"name": "isbn", "value": FRANKENSTEIN[:-1]}
+        )
+        recommended = await session.get_prompt(
+            "recommend", {"genre": "poetry", "mood": "wistful"}
+        )
+    assert genres.completion.values == ["realism", "romance"]
+    assert isbns.completion.values == [FRANKENSTEIN]
+    assert isinstance(recommended, mcp_types.GetPromptResult)
+    [message] = recommended.messages
+    assert isinstance(message.content, mcp_types.TextContent)
+    assert message.content.text.startswith("I feel wistful and would like")
+    assert "- Gitanjali, Rabindranath Tagore (" in message.content.text
+
+
+async def test_printed_stdio_configuration_works(demo: Demo) -> None:
+    """We chose it: pasted into a client it starts the server, as reader."""
+    printed = demo.manage("demo_info")
+    decoder = json.JSONDecoder()
+    stdio, _ = decoder.raw_decode(printed, printed.index('{\n  "mcpServers"'))
+    parameters = StdioServerParameters(**stdio["mcpServers"]["library"])
+    async with (
+        stdio_client(parameters) as streams,
+        ClientSession(*streams) as session,
+    ):
+        await session.initialize()
+        loans = await call(session, "my_loans")
+    assert "David Copperfield" in [loan["title"] for loan in loans]

@@ -1,0 +1,184 @@
+"""The admin page of tokens."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mcp_django.tokens.models import Token
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/mcp_tokens/token/"
+ADD = "/admin/mcp_tokens/token/add/"
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada")
+
+
+def change_url(token: Token) -> str:
+    return reverse("admin:mcp_tokens_token_change", args=[token.pk])
+
+
+def add_data(user: User, name: str = "Laptop", date: str = "") -> dict[str, str]:
+    """What the browser sends for the add form."""
+    return {
+        "user": str(user.pk),
+        "name": name,
+        "expires_at_0": date,
+        "expires_at_1": "00:00:00" if date else "",
+    }
+
+
+def staff_client(*codenames: str) -> Client:
+    """The browser of somebody with some permissions on tokens."""
+    user = User.objects.create_user("staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def texts_in(page: str) -> list[str]:
+    return re.findall(r"mcp_[A-Za-z0-9_-]{43}", page)
+
+
+def test_added_token_is_shown_once(admin_client: Client, ada: User) -> None:
+    """Chosen: afterwards only its digest is known."""
+    response = admin_client.post(ADD, add_data(ada), follow=True)
+    assert response.redirect_chain == [(LIST, 302)]
+    [text] = texts_in(response.text)
+    token = Token.objects.get()
+    assert Token.objects.with_text(text).get() == token
+    assert (token.user, token.name, token.expires_at) == (ada, "Laptop", None)
+    for url in (LIST, change_url(token), f"{change_url(token)}history/"):
+        page = admin_client.get(url).text
+        assert texts_in(page) == []
+        assert token.digest not in page
+    entry = LogEntry.objects.get()
+    assert texts_in(entry.object_repr + entry.change_message) == []
+
+
+def test_token_is_shown_before_the_next_is_added(
+    admin_client: Client, ada: User
+) -> None:
+    """Chosen: "Save and add another" loses no token."""
+    data = add_data(ada) | {"_addanother": "1"}
+    response = admin_client.post(ADD, data, follow=True)
+    assert response.redirect_chain == [(ADD, 302)]
+    assert len(texts_in(response.text)) == 1
+
+
+def test_token_may_get_an_end(admin_client: Client, ada: User) -> None:
+    """Chosen: the form takes what `Token.issue` takes."""
+    admin_client.post(ADD, add_data(ada, date="2999-12-31"))
+    expires_at = Token.objects.get().expires_at
+    assert expires_at is not None
+    assert expires_at.year == 2999
+
+
+def test_unusable_token_is_not_added(admin_client: Client, ada: User) -> None:
+    """Chosen: the form says so, and nothing is issued."""
+    response = admin_client.post(ADD, add_data(ada, date="2001-01-01"))
+    assert "This moment has passed already." in response.text
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    response = admin_client.post(ADD, add_data(ada))
+    assert "This user is inactive, so no token can be used." in response.text
+    assert not Token.objects.exists()
+
+
+def test_only_the_name_can_be_changed(admin_client: Client, ada: User) -> None:
+    """Chosen: whatever else a browser sends is ignored."""
+    token, _ = Token.issue(ada, "Laptop")
+    before = Token.objects.values().get()
+    other = User.objects.create_user("grace")
+    data = add_data(other, "Desktop", "2999-12-31") | {
+        "digest": "0" * 64,
+        "hint": "0000",
+        "revoked_at_0": "2001-01-01",
+    }
+    response = admin_client.post(change_url(token), data, follow=True)
+    assert response.redirect_chain == [(LIST, 302)]
+    assert Token.objects.values().get() == before | {"name": "Desktop"}
+    assert texts_in(response.text) == []
+
+
+def test_list_shows_what_is_known_of_a_token(admin_client: Client, ada: User) -> None:
+    """Chosen: enough to find the one to revoke."""
+    token, _ = Token.issue(ada, "Laptop")
+    page = admin_client.get(LIST).text
+    for text in ("ada", "Laptop", token.hint, ">usable<"):
+        assert text in page
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", {"usable", "expired", "revoked"}),
+        ("?state=usable", {"usable"}),
+        ("?state=expired", {"expired"}),
+        ("?state=revoked", {"revoked"}),
+        ("?state=nonsense", {"usable", "expired", "revoked"}),
+        ("?q=evoke", {"revoked"}),
+        ("?q=grace", {"expired"}),
+    ],
+)
+def test_list_is_filtered_and_searched(
+    query: str, names: set[str], admin_client: Client, ada: User
+) -> None:
+    """Chosen: by state; by name, hint and user name."""
+    grace = User.objects.create_user("grace")
+    Token.issue(ada, "usable")
+    Token.issue(grace, "expired", timezone.now() - timedelta(days=1))
+    Token.issue(ada, "revoked")[0].revoke()
+    page = admin_client.get(LIST + query).text
+    assert set(re.findall(r'/change/[^>]*">([a-z]+)</a>', page)) == names
+
+
+def test_selected_tokens_are_revoked(admin_client: Client, ada: User) -> None:
+    """Chosen: at once, with a line in each one's history."""
+    tokens = [Token.issue(ada, name)[0] for name in ("a", "b", "c")]
+    tokens[0].revoke()
+    response = admin_client.post(
+        LIST,
+        {"action": "revoke", "_selected_action": [t.pk for t in tokens[:2]]},
+        follow=True,
+    )
+    assert "1 token was revoked." in response.text
+    states = {t.name: t.revoked_at is not None for t in Token.objects.all()}
+    assert states == {"a": True, "b": True, "c": False}
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (str(tokens[1].pk), "Revoked.")
+
+
+def test_permissions_of_the_admin_apply(ada: User) -> None:
+    """Chosen: adding needs "add", revoking needs "change", looking needs "view"."""
+    token, _ = Token.issue(ada, "Laptop")
+    client = staff_client("view_token")
+    assert "Revoke selected tokens" not in client.get(LIST).text
+    assert client.get(change_url(token)).status_code == 200
+    assert client.get(ADD).status_code == 403
+    client.post(LIST, {"action": "revoke", "_selected_action": [token.pk]})
+    assert Token.objects.get().revoked_at is None
+
+
+def test_who_may_change_may_revoke(ada: User) -> None:
+    """Chosen: revoking is a change."""
+    token, _ = Token.issue(ada, "Laptop")
+    client = staff_client("change_token", "view_token")
+    client.post(LIST, {"action": "revoke", "_selected_action": [token.pk]})
+    assert Token.objects.get().revoked_at is not None
+
+
+def test_who_may_not_view_sees_nothing() -> None:
+    """Chosen: being staff is not enough."""
+    assert staff_client().get(LIST).status_code == 403

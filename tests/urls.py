@@ -1,0 +1,12 @@
+"""URLs of the test project."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from tests.site.mcp import server
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("under/a/<slug:name>/", include(server.urls("tools"))),
+    *server.urls("mcp"),
+]
