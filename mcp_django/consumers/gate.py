@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
@@ -148,9 +149,9 @@ async def _authenticate(exchange: Exchange) -> Identity:
     Raises:
         Refused: 401, with a challenge for each authenticator.
     """
-    found = authenticators()
-    if not found:
+    if mcp_settings.AUTHENTICATION == []:
         return nobody()
+    found = authenticators()
     request = exchange.request
     candidates = [a for a in found if not a.uses_cookies or _may_use_cookies(request)]
     try:
@@ -201,11 +202,11 @@ def authenticator_paths() -> Sequence[str]:
     paths: Sequence[str] | None = mcp_settings.AUTHENTICATION
     if paths is not None:
         return paths
-    default = ["mcp_django.auth.django_session.SessionAuthenticator"]
-    if "mcp_django.tokens" in settings.INSTALLED_APPS or any(
-        app.startswith("mcp_django.tokens.") for app in settings.INSTALLED_APPS
-    ):
-        default.insert(0, "mcp_django.auth.tokens.TokenAuthenticator")
+    default = []
+    if apps.is_installed("mcp_django.tokens"):
+        default.append("mcp_django.auth.tokens.TokenAuthenticator")
+    if apps.is_installed("django.contrib.sessions"):
+        default.append("mcp_django.auth.django_session.SessionAuthenticator")
     return default
 
 

@@ -28,7 +28,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.forms import (
+from mcp_django.server.schemas import (
     UNSUITABLE_TYPE,
     SchemaGenerator,
     VerbatimSchema,

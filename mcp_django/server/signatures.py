@@ -46,7 +46,7 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.forms import (
+from mcp_django.server.schemas import (
     MISSING,
     UNSUITABLE_TYPE,
     SchemaGenerator,

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -47,8 +48,7 @@ class LineDecoder:
 
     def __init__(self, max_line_bytes: int) -> None:
         self._max_line_bytes = max_line_bytes
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._line = bytearray()
         self._is_skipping = False
 
     def feed(self, data: bytes) -> list[bytes | ParseError]:
@@ -63,32 +63,30 @@ class LineDecoder:
         while (end := data.find(b"\n", start)) >= 0:
             self._keep(data[start:end], lines)
             start = end + 1
-            line = b"".join(self._pieces).strip()
-            self._pieces.clear()
-            self._size = 0
-            self._is_skipping = False
-            if line:
+            if line := bytes(self._line.strip()):
                 lines.append(line)
+            self._line.clear()
+            self._is_skipping = False
         self._keep(data[start:], lines)
         return lines
 
     def _keep(self, piece: bytes, lines: list[bytes | ParseError]) -> None:
-        self._size += len(piece)
-        if self._size <= self._max_line_bytes:
-            self._pieces.append(piece)
-        elif not self._is_skipping:
-            self._is_skipping = True
-            self._pieces.clear()
-            lines.append(
-                ParseError(f"a line is longer than {self._max_line_bytes} bytes")
-            )
+        if self._is_skipping:
+            return
+        if len(self._line) + len(piece) <= self._max_line_bytes:
+            self._line += piece
+            return
+        self._is_skipping = True
+        self._line.clear()
+        lines.append(ParseError(f"a line is longer than {self._max_line_bytes} bytes"))
 
 
 class StdioServerTransport(Transport):
     """The server's half: reads one file descriptor and writes another.
 
-    Bytes that are no message are answered with a JSON-RPC error whose id is null, go
-    to `on_error`, and do not end the transport. The end of the input closes it.
+    Bytes that are no message are answered with a JSON-RPC error, whose id is null if
+    none can be read, go to `on_error`, and do not end the transport. The end of the
+    input closes it.
 
     Args:
         stdin: File descriptor to read, which stays open.
@@ -163,8 +161,11 @@ class StdioServerTransport(Transport):
         try:
             if isinstance(line, ParseError):
                 raise line
-            for message in self.admit(jsonrpc.parse(line)):
-                await self.on_message(message, self._sender)
+            messages = self.admit(jsonrpc.parse(line))
+            # The messages of a batch share its bytes, as far as room goes.
+            sender = replace(self._sender, size=len(line) // len(messages))
+            for message in messages:
+                await self.on_message(message, sender)
         except RemoteProtocolError as error:
             self.on_error(error)
             await self._send_error(error)
@@ -178,8 +179,10 @@ class StdioServerTransport(Transport):
             )
 
     async def _read(self) -> bytes:
-        if await _wait(anyio.wait_readable, self._stdin):
-            return os.read(self._stdin, _CHUNK_BYTES)
+        while await _wait(anyio.wait_readable, self._stdin):
+            # Others may have the descriptor too, and have made it non-blocking.
+            with contextlib.suppress(BlockingIOError):
+                return os.read(self._stdin, _CHUNK_BYTES)
         return await anyio.to_thread.run_sync(
             os.read, self._stdin, _CHUNK_BYTES, abandon_on_cancel=True
         )
@@ -188,16 +191,16 @@ class StdioServerTransport(Transport):
         try:
             rest = memoryview(line)
             while rest:
-                if await _wait(anyio.wait_writable, self._stdout):
-                    written = os.write(self._stdout, rest[:_WRITE_BYTES])
-                else:
-                    written = await anyio.to_thread.run_sync(
-                        os.write, self._stdout, rest
-                    )
-                rest = rest[written:]
+                rest = rest[await self._write_some(rest) :]
         except OSError as error:
             await self.close()
             raise TransportClosed(f"cannot send: {error}") from None
+
+    async def _write_some(self, rest: memoryview) -> int:
+        while await _wait(anyio.wait_writable, self._stdout):
+            with contextlib.suppress(BlockingIOError):
+                return os.write(self._stdout, rest[:_WRITE_BYTES])
+        return await anyio.to_thread.run_sync(os.write, self._stdout, rest)
 
 
 async def _wait(wait: Callable[[int], Awaitable[None]], descriptor: int) -> bool:

@@ -1,0 +1,344 @@
+"""JSON Schema: written for Python types, or by developers, and what is wrong in words.
+
+`SchemaGenerator` writes the JSON Schema of a Python type, `VerbatimSchema` holds one
+that a developer wrote, and `explain` says of both what does not fit.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from jsonschema import Draft202012Validator, SchemaError
+from jsonschema.exceptions import ValidationError as SchemaViolation
+from jsonschema.exceptions import best_match
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
+from pydantic import ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core import SchemaError as CoreSchemaError
+from pydantic_core import core_schema
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import SchemaRegistry, specification_with
+
+UNSUITABLE_TYPE = (
+    PydanticUserError,
+    PydanticUndefinedAnnotation,
+    CoreSchemaError,
+    TypeError,
+)
+"""What pydantic raises for a type that it cannot validate or describe."""
+
+MISSING = "missing, but required"
+"""Why a value that is not there is wrong."""
+
+MAX_SHOWN = 80
+"""Characters shown of a value that came from the peer."""
+
+MAX_REASON = 500
+"""Characters shown of why one value is wrong."""
+
+MAX_PROBLEMS = 10
+"""Wrong values named in one text."""
+
+MAX_COLLECTED = 1000
+"""Wrong values above which none is named: to list a million takes seconds."""
+
+# JSON Schema of Python types -------------------------------------------------------
+
+
+def union_members(annotation: Any) -> Iterator[Any]:
+    """Yield what a value may be: the members of a union, else the annotation alone.
+
+    `Annotated` and `type` aliases are looked through.
+    """
+    if hasattr(annotation, "__value__"):
+        yield from union_members(annotation.__value__)
+    elif get_origin(annotation) is Annotated:
+        yield from union_members(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from union_members(member)
+    else:
+        yield annotation
+
+
+class SchemaGenerator(GenerateJsonSchema):
+    """Writes the JSON Schema of Python types, without the titles nobody wrote."""
+
+    # A default that is no JSON value is not shown; nothing to warn of. Frozen, where
+    # pydantic has a set, because nobody adds to it.
+    ignored_warning_kinds = frozenset({"skipped-choice", "non-serializable-default"})  # type: ignore[assignment]
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        return _untitled(super().model_schema(schema), schema)
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> dict[str, Any]:
+        return _untitled(super().dataclass_schema(schema), schema)
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> dict[str, Any]:
+        return _untitled(super().typed_dict_schema(schema), schema)
+
+    def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
+        self._enums.add(schema["cls"].__name__)
+        return super().enum_schema(schema)
+
+    def generate(
+        self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
+    ) -> dict[str, Any]:
+        self._enums: set[str] = set()
+        written = super().generate(schema, mode)
+        # Enums get their title only after `enum_schema`, from their own core schema.
+        for described in (written, *written.get("$defs", {}).values()):
+            if "enum" in described and described.get("title") in self._enums:
+                del described["title"]
+        return written
+
+
+def _untitled(written: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    named_after = schema.get("cls")
+    if named_after is not None and written.get("title") == named_after.__name__:
+        del written["title"]
+    return written
+
+
+def first_sentence(error: Exception) -> str:
+    """Take the first sentence of an exception's text."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+
+
+# JSON Schema of developers -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerbatimSchema:
+    """A JSON Schema as a developer wrote it."""
+
+    schema: dict[str, Any]
+    _validator: Validator = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, schema: Mapping[str, Any], what: str, *, of_object: bool = True
+    ) -> VerbatimSchema:
+        """Check a JSON Schema and make ready to validate with it.
+
+        Args:
+            schema: The schema, of dialect 2020-12 unless its `$schema` says otherwise.
+            what: What it is, for messages, such as "input_schema of 'ship'".
+            of_object: Whether it must have `"type": "object"`.
+
+        Raises:
+            ValueError: It is no valid schema, is in a dialect we do not know, or
+                refers to a document outside itself.
+
+        Spec: 2026-07-28 basic/index, "JSON Schema Usage".
+        """
+        if of_object and schema.get("type") != "object":
+            raise ValueError(
+                f'{what} must have "type": "object", not {schema.get("type")!r}'
+            )
+        own = copy.deepcopy(dict(schema))
+        dialect = _dialect(own, what)
+        try:
+            dialect.check_schema(own)
+        except SchemaError as error:
+            place = _path(error.absolute_path) or "its top"
+            raise ValueError(
+                f"{what} is no valid JSON Schema: at {place}: {error.message}"
+            ) from error
+        registry = _checked_references(own, dialect, what)
+        return cls(own, dialect(own, registry=registry))
+
+    def problems(self, value: Any, *, show_values: bool = True) -> str:
+        """Say what is wrong with a JSON value; "" if nothing is.
+
+        Args:
+            value: The JSON value.
+            show_values: Whether the text may contain parts of it.
+        """
+        found = []
+        try:
+            violations = self._validator.iter_errors(value)
+            for violation in itertools.islice(violations, MAX_PROBLEMS + 1):
+                # For `anyOf` and its like: the violation in the branch meant most
+                # likely.
+                deepest = best_match([violation]) or violation
+                found.append(_violation_text(deepest, show_values=show_values))
+        except RecursionError:
+            return "nested too deeply"
+        except ArithmeticError:
+            return "a number is too large"
+        return _joined(found)
+
+
+def _dialect(schema: dict[str, Any], what: str) -> type[Validator]:
+    if "$schema" not in schema:
+        return Draft202012Validator
+    # `Validator` stands for "unknown": it is only the protocol of dialects.
+    dialect: type[Validator] = validator_for(schema, default=Validator)
+    if dialect is Validator:
+        raise ValueError(
+            f"{what} is in the unknown dialect {schema['$schema']!r}; leave $schema "
+            "out for JSON Schema 2020-12"
+        )
+    return dialect
+
+
+def _checked_references(
+    schema: dict[str, Any], dialect: type[Validator], what: str
+) -> SchemaRegistry:
+    """Look up every reference in a schema.
+
+    Returns:
+        The documents it may refer to: itself and the specified meta-schemas.
+    """
+    specification = specification_with(str(dialect.META_SCHEMA["$schema"]))
+    resource = specification.create_resource(schema)
+    own_uri = resource.id() or ""
+    registry: SchemaRegistry = REGISTRY.with_resource(own_uri, resource).crawl()
+    waiting = [(resource, registry.resolver(own_uri))]
+    while waiting:
+        resource, resolver = waiting.pop()
+        contents = resource.contents if isinstance(resource.contents, dict) else {}
+        for keyword in contents.keys() & {"$ref", "$dynamicRef"}:
+            try:
+                resolver.lookup(contents[keyword])
+            except Unresolvable as error:
+                raise ValueError(
+                    f"{what} refers to {contents[keyword]!r}, which is not in it; "
+                    "schemas are never fetched, put the definition under $defs"
+                ) from error
+        waiting += [
+            (inner, resolver.in_subresource(inner)) for inner in resource.subresources()
+        ]
+    return registry
+
+
+# What is wrong, in words ------------------------------------------------------------
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = MAX_SHOWN
+
+
+def explain(
+    error: ValidationError,
+    given: Any,
+    *,
+    expected: Iterable[str] | None = None,
+    show_values: bool = True,
+) -> str:
+    """Say what pydantic found wrong with a value, each place with its reason.
+
+    Args:
+        error: What pydantic raised.
+        given: The value.
+        expected: The names that `given` may have at its top, if they are known.
+        show_values: Whether the text may contain parts of the value.
+    """
+    count = error.error_count()
+    if count > MAX_COLLECTED:
+        return f"{count} values are wrong, too many to name"
+    found = []
+    details = error.errors(include_url=False)
+    for detail in details[: MAX_PROBLEMS + 1]:
+        location, kind = detail["loc"], detail["type"]
+        place, variant = _place(location, given, ends_in_name=kind == "missing")
+        if kind == "missing":
+            reason = variant + MISSING
+        elif kind == "extra_forbidden" and len(location) == 1 and expected is not None:
+            reason = unexpected(expected)
+        else:
+            reason = detail["msg"].removeprefix("Value error, ")
+            if tag := detail.get("ctx", {}).get("tag"):
+                reason = reason.replace(tag, shown_name(tag) if show_values else "")
+            reason = variant + _cut(reason, MAX_REASON)
+            if show_values:
+                reason += f" (got {shown(detail['input'])})"
+        found.append(f"{place}: {reason}" if place else reason)
+    return _joined(found)
+
+
+def shown(value: Any) -> str:
+    """Write a value that came from the peer, or its beginning."""
+    return _cut(_repr.repr(value), MAX_SHOWN)
+
+
+def _violation_text(violation: SchemaViolation, *, show_values: bool) -> str:
+    value = shown(violation.instance) if show_values else "the value"
+    reason = str(violation.message)
+    if violation.validator is None:  # The schema is `false` here.
+        reason = f"{value} is not allowed"
+    elif reason.startswith(whole := repr(violation.instance)):
+        reason = value + reason[len(whole) :]
+    place = _path(violation.absolute_path)
+    reason = _cut(reason, MAX_REASON)
+    return f"{place}: {reason}" if place else reason
+
+
+def unexpected(expected: Iterable[str]) -> str:
+    """Say why an argument is wrong that nobody takes."""
+    names = ", ".join(expected)
+    if not names:
+        return "unexpected argument, none is expected"
+    return f"unexpected argument, expected are {names}"
+
+
+def _place(
+    location: tuple[int | str, ...], value: Any, *, ends_in_name: bool
+) -> tuple[str, str]:
+    """Split pydantic's location into a path in the value, and the variant tried there.
+
+    In a union, pydantic puts the name of the member it tried between the names.
+    """
+    path: list[int | str] = []
+    variants: list[str] = []
+    for position, part in enumerate(location, start=1):
+        if _has(value, part):
+            value = value[part]
+            path.append(part)
+        elif ends_in_name and position == len(location):
+            path.append(part)
+        else:
+            variants.append(str(part))
+    variant = _cut(".".join(variants), MAX_SHOWN)
+    return _path(path), f"as {variant}: " if variant else ""
+
+
+def _has(value: Any, part: int | str) -> bool:
+    if isinstance(value, list | tuple):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, Mapping) and part in value
+
+
+def _path(parts: Iterable[int | str]) -> str:
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
+        for part in parts
+    )
+    return _cut(text.removeprefix("."), MAX_REASON)
+
+
+def shown_name(name: str) -> str:
+    """Write a name that came from the peer, or its beginning."""
+    return _cut(name, MAX_SHOWN) if name.isprintable() else shown(name)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _joined(found: list[str]) -> str:
+    if len(found) > MAX_PROBLEMS:
+        found = [*found[:MAX_PROBLEMS], "and more"]
+    return "; ".join(found)
