@@ -149,7 +149,7 @@ async def _authenticate(exchange: Exchange) -> Identity:
     Raises:
         Refused: 401, with a challenge for each authenticator.
     """
-    if mcp_settings.AUTHENTICATION == []:
+    if is_open_to_all():
         return nobody()
     found = authenticators()
     request = exchange.request
@@ -190,6 +190,12 @@ def _may_use_cookies(request: HttpRequest) -> bool:
     if "Origin" in request.headers:
         return True
     return request.headers.get("Sec-Fetch-Site") not in _FOREIGN_SITES
+
+
+def is_open_to_all() -> bool:
+    """Say whether `MCP["AUTHENTICATION"]` switches authentication off."""
+    paths = mcp_settings.AUTHENTICATION
+    return paths is not None and not paths
 
 
 def authenticators() -> tuple[Authenticator, ...]:

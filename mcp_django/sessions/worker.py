@@ -18,6 +18,7 @@ from mcp_django.sessions.addresses import make_session_id
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.runner import Session
+from mcp_django.sessions.shutdown import call_before_shutdown
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -59,6 +60,7 @@ class Worker:
             self.listeners.add(opened.session)
         if self._upkeep is None:
             self._upkeep = self._loop.create_task(self._look_after())
+            call_before_shutdown(self.close_all)
 
     def close(self, opened: OpenSession) -> None:
         """Let a session go."""
