@@ -1,0 +1,169 @@
+"""The documentation agrees with the code, as far as a program can tell."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mcp_django
+from mcp_django.conf import DEFAULTS
+from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.server import Server
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
+
+_BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of Python.
+
+    Attributes:
+        place: Page and line.
+        code: What is in it.
+    """
+
+    place: str
+    code: str
+
+
+def python_blocks() -> Iterator[Block]:
+    """Give every block that is marked as Python, which is what readers may paste."""
+    for page in PAGES:
+        text = page.read_text()
+        for found in _BLOCK.finditer(text):
+            if found[1] == "python":
+                line = text.count("\n", 0, found.start()) + 2
+                yield Block(f"{page.relative_to(ROOT)}:{line}", found[2])
+
+
+def prose(page: Path) -> str:
+    """Give the text of a page without its blocks."""
+    return _BLOCK.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors that a page's headings have, as code hosts make them."""
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in _HEADING.findall(prose(page))
+    }
+
+
+BLOCKS = list(python_blocks())
+
+
+def test_reference_names_what_is_public() -> None:
+    """Chosen: public is what `__all__` lists and the reference documents."""
+    headings = _HEADING.findall(prose(REFERENCE / "api.md"))
+    named = [
+        found[1] for h in headings if (found := re.fullmatch(r"`mcp_django\.(\w+)`", h))
+    ]
+
+    assert sorted(named) == mcp_django.__all__
+
+
+@pytest.mark.parametrize("kind", [Server, Context, SyncContext])
+def test_reference_names_methods_and_their_arguments(kind: type) -> None:
+    """Chosen: whoever looks a method up finds all of it."""
+    text = (REFERENCE / "api.md").read_text()
+    words = set(re.findall(r"\w+", text))
+
+    for name, member in inspect.getmembers(kind):
+        if name.startswith("_"):
+            continue
+        assert name in words, f"{kind.__name__}.{name} is not in api.md"
+        if inspect.isfunction(member):
+            parameters = set(inspect.signature(member).parameters) - {"self"}
+            assert parameters <= words, f"{kind.__name__}.{name}"
+
+
+def test_reference_lists_every_dotted_name_that_exists() -> None:
+    """Chosen: what the reference names can be imported."""
+    headings = _HEADING.findall(prose(REFERENCE / "api.md"))
+    dotted = [
+        found[1] for h in headings if (found := re.match(r"`(mcp_django\.[\w.]+)", h))
+    ]
+
+    assert dotted
+    for path in dotted:
+        resolve(path)
+
+
+def resolve(path: str) -> Any:
+    """Import what a dotted path names: a module, or something in one."""
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError:
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+
+def test_settings_page_lists_every_setting_with_its_default() -> None:
+    """Chosen: one documented place, and it is right."""
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| `(.+?)` \| .+ \|$",
+        (REFERENCE / "settings.md").read_text(),
+        re.MULTILINE,
+    )
+
+    assert [key for key, _ in rows] == list(DEFAULTS)
+    assert {key: ast.literal_eval(default) for key, default in rows} == DEFAULTS
+
+
+def test_checks_page_lists_every_check() -> None:
+    """Chosen: an id in a terminal can be looked up."""
+    sources = (ROOT / "mcp_django" / "checks").glob("*.py")
+    used = {
+        id for source in sources for id in re.findall(r"[EW]0\d\d", source.read_text())
+    }
+    listed = re.findall(
+        r"^\| `mcp_django\.(\w+)` \|",
+        (REFERENCE / "checks.md").read_text(),
+        re.MULTILINE,
+    )
+
+    assert sorted(listed) == sorted(used)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+def test_python_in_the_docs_compiles(block: Block) -> None:
+    """Chosen: what is marked as Python can be pasted."""
+    compile(block.code, block.place, "exec", dont_inherit=True)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+def test_names_that_the_docs_import_exist(block: Block) -> None:
+    """Chosen: of our own names, none was renamed behind the reader's back."""
+    for node in ast.walk(ast.parse(block.code)):
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        if node.module.partition(".")[0] == "mcp_django":
+            for alias in node.names:
+                resolve(f"{node.module}.{alias.name}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_resolve(page: Path) -> None:
+    """Chosen: no reader ends at a page that is not there."""
+    for link in _LINK.findall(prose(page)):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
