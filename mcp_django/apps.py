@@ -23,8 +23,10 @@ class MCPConfig(AppConfig):
     verbose_name = "Model Context Protocol"
 
     def ready(self) -> None:
-        """Import every app's `mcp.py`, and connect what listens."""
+        """Import every app's `mcp.py`, and connect what listens and checks."""
+        from mcp_django.checks import register_checks
         from mcp_django.sessions import notices
 
         notices.connect()
+        register_checks()
         autodiscover_modules("mcp")

@@ -6,6 +6,7 @@ path outside it that router raises. Paths are split as Django's `ASGIRequest` do
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.core.handlers.asgi import get_script_prefix
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django.urls import Resolver404, get_resolver
+from django.urls import Resolver404, URLResolver, get_resolver
 
 from mcp_django.server.endpoints import Endpoint
 
@@ -28,10 +29,27 @@ def endpoint_at(path_info: str, urlconf: str | None = None) -> Endpoint | None:
     return _endpoint_at(path_info, urlconf or settings.ROOT_URLCONF)
 
 
+def all_endpoints() -> list[Endpoint]:
+    """Give every MCP endpoint of the project's URLconf.
+
+    Raises:
+        Exception: Whatever importing the URLconf raises.
+    """
+    return list(_endpoints_below(get_resolver()))
+
+
 def path_info_of(scope: dict[str, Any]) -> str:
     """Give the path of an ASGI scope below its script name, as Django sees it."""
     path: str = scope["path"]
     return path.removeprefix(get_script_prefix(scope) or "")
+
+
+def _endpoints_below(resolver: URLResolver) -> Iterator[Endpoint]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _endpoints_below(pattern)
+        elif isinstance(pattern.callback, Endpoint):
+            yield pattern.callback
 
 
 @lru_cache(maxsize=1024)

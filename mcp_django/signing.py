@@ -12,7 +12,7 @@ from django.core.signing import BadSignature, Signer
 
 
 def seal(kind: str, value: Any) -> str:
-    """Make a text of a JSON value: URL-safe characters and colons.
+    """Make a text of a JSON value: characters that are safe in URLs and headers.
 
     Args:
         kind: What the value is for, such as "session"; part of the salt.
@@ -35,4 +35,5 @@ def unseal(kind: str, text: str) -> Any:
 
 
 def _signer(kind: str) -> Signer:
-    return Signer(salt=f"mcp_django.{kind}")
+    # A separator that needs no percent-encoding in URLs, unlike Django's own.
+    return Signer(salt=f"mcp_django.{kind}", sep=".")

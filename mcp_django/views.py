@@ -7,9 +7,11 @@ here, so that `mcp_django.asgi` is the documented way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import weakref
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -22,6 +24,8 @@ from mcp_django.server.endpoints import Endpoint
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
+
+_DISCONNECT: Final[Event] = {"type": "http.disconnect"}
 
 
 async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
@@ -72,18 +76,16 @@ class _InnerExchange:
             task.cancel()
             raise
         start = self._started.result()
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in start["headers"]
-            if name.decode("latin-1") not in _HOP_BY_HOP
-        }
         status: int = start["status"]
+        headers = _outer_headers(start)
         if endpoint.binding == "sse" and status == 200 and not task.done():
-            return StreamingHttpResponse(
-                self._stream(task), status=status, headers=headers
-            )
+            chunks = self._stream(task)
+            self._disconnect_with(chunks)
+            return StreamingHttpResponse(chunks, status=status, headers=headers)
         await task
         response = HttpResponse(await self._read_all(), status=status, headers=headers)
+        if "content-type" not in headers:
+            del response["content-type"]  # Django's default, for an empty body.
         return response
 
     async def _send(self, event: Event) -> None:
@@ -107,5 +109,29 @@ class _InnerExchange:
             while (chunk := await self._chunks.get()) is not None:
                 yield chunk
         finally:
-            self._incoming.put_nowait({"type": "http.disconnect"})
+            self._incoming.put_nowait(_DISCONNECT)
             await asyncio.wait([task])
+
+    def _disconnect_with(self, chunks: AsyncIterator[bytes]) -> None:
+        """End the stream, too, if its chunks are thrown away before the first is read.
+
+        So Django does when the client goes while middleware handles the response; an
+        iterator that has not begun says nothing when it goes.
+        """
+        loop, incoming = asyncio.get_running_loop(), self._incoming
+
+        def disconnect() -> None:
+            with contextlib.suppress(RuntimeError):  # The loop has ended before.
+                loop.call_soon_threadsafe(incoming.put_nowait, _DISCONNECT)
+
+        weakref.finalize(chunks, disconnect).atexit = False
+
+
+def _outer_headers(start: Event) -> dict[str, str]:
+    """Give the headers of an inner answer, repeated ones joined."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in start["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name not in _HOP_BY_HOP:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

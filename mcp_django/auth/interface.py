@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from django.http import HttpRequest
@@ -38,6 +39,7 @@ class Identity:
         return "" if self.user.pk is None else str(self.user.pk)
 
 
+@cache
 def nobody() -> Identity:
     """Give the identity of everybody where authentication is switched off."""
     # Importing models needs the app registry, and asgi.py imports us before it is up.

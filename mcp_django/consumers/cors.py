@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from corsheaders.conf import conf as cors_settings
@@ -22,7 +23,7 @@ _REQUEST_HEADERS = (
     "mcp-protocol-version",
     "mcp-session-id",
 )
-_PARAMETER_PREFIX = "mcp-param-"
+_PARAMETER_HEADER = re.compile(r"mcp-param-[a-z0-9!#$%&'*+.^_`|~-]+")
 _RESPONSE_HEADERS = ("mcp-session-id", "www-authenticate")
 
 
@@ -85,7 +86,7 @@ def _requested(request: HttpRequest) -> list[str]:
     return [
         name
         for name in map(str.strip, names.split(","))
-        if name.startswith(_PARAMETER_PREFIX)
+        if _PARAMETER_HEADER.fullmatch(name)
     ]
 
 

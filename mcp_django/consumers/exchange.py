@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
-from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 
 from mcp_django.protocol import jsonrpc
@@ -57,6 +57,7 @@ class Exchange:
         headers: HTTP headers, names in lower case; a repeated one is joined by ", ".
         cors_headers: To add to every answer; the gate fills them in.
         is_started: Whether the answer has begun.
+        is_ended: Whether it is complete.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Exchange:
         "_send",
         "cors_headers",
         "headers",
+        "is_ended",
         "is_started",
         "scope",
     )
@@ -76,6 +78,7 @@ class Exchange:
         self.headers = _read_headers(scope["headers"])
         self.cors_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
+        self.is_ended = False
 
     @property
     def method(self) -> str:
@@ -85,14 +88,39 @@ class Exchange:
 
     @cached_property
     def request(self) -> HttpRequest:
-        """The same as Django sees it, without its body."""
-        return ASGIRequest(self.scope, BytesIO())
+        """The same as Django sees it, without its body.
+
+        Raises:
+            Refused: Django cannot read it: 400.
+        """
+        try:
+            return ASGIRequest(self.scope, BytesIO())
+        except (LookupError, ValueError) as error:
+            # An odd charset in Content-Type, or a query string that is no UTF-8.
+            raise Refused(400, "the request is malformed") from error
+
+    @property
+    def script_name(self) -> str:
+        """The part of the path that Django leaves out of its URLs, often empty."""
+        return get_script_prefix(self.scope) or ""
+
+    @property
+    def path_info(self) -> str:
+        """The path below the script name, as Django sees it."""
+        path: str = self.scope["path"]
+        return path.removeprefix(self.script_name)
 
     def query(self, name: str) -> str | None:
         """Give the first value of a query parameter; None if it is absent or empty."""
-        text = self.scope["query_string"].decode("latin-1")
-        values = parse_qs(text, max_num_fields=20).get(name)
-        return values[0] if values else None
+        text = self.scope.get("query_string", b"")
+        if isinstance(text, bytes):  # Django's test client has it as text.
+            text = text.decode("latin-1")
+        # On the hot path: parse_qs would decode every parameter.
+        for field in text.split("&"):
+            key, _, value = field.partition("=")
+            if key == name and value:
+                return unquote_plus(value)
+        return None
 
     async def read_body(self, max_bytes: int) -> bytes:
         """Read the whole body.
@@ -134,7 +162,7 @@ class Exchange:
                 *headers,
             ],
         )
-        await self._send({"type": "http.response.body", "body": body})
+        await self._end(body)
 
     async def refuse(self, refused: Refused) -> None:
         """Answer with a refusal, as a JSON-RPC error without id."""
@@ -143,6 +171,8 @@ class Exchange:
 
     async def start_stream(self, headers: Headers) -> None:
         """Begin to answer with a stream; `write` and `end_stream` go on."""
+        # Django's view of the request is large, and streams live long.
+        self.__dict__.pop("request", None)
         await self._start(200, list(headers))
 
     async def write(self, chunk: bytes) -> None:
@@ -152,8 +182,9 @@ class Exchange:
         )
 
     async def end_stream(self) -> None:
-        """End the stream cleanly; harmless when the client is gone."""
-        await self._send({"type": "http.response.body", "body": b""})
+        """End the stream cleanly; more calls do nothing, nor if the client is gone."""
+        if not self.is_ended:
+            await self._end(b"")
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.is_started = True
@@ -164,6 +195,10 @@ class Exchange:
                 "headers": headers + self.cors_headers,
             }
         )
+
+    async def _end(self, body: bytes) -> None:
+        self.is_ended = True
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _read_headers(raw: Headers) -> dict[str, str]:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import Any
 
 from channels.consumer import AsyncConsumer
+from django.core.signals import got_request_exception
 
 from mcp_django.consumers.exchange import (
     Disconnected,
@@ -45,17 +46,10 @@ class HTTPConsumer(AsyncConsumer):
         """
         exchange = Exchange(scope, receive, send)
         try:
-            await self.handle(exchange)
-        except Refused as refused:
-            await exchange.refuse(refused)
-        except Disconnected:
-            pass
+            await self._answer(exchange)
         except Exception:
-            logger.exception("%s %s failed", exchange.method, scope["path"])
-            if exchange.is_started:
-                await exchange.end_stream()
-            else:
-                await exchange.refuse(Refused(500, "Internal error", code=-32603))
+            # Also `send` may fail, as some servers do when the client is gone.
+            logger.exception("%s %s broke off", exchange.method, scope["path"])
 
     @abstractmethod
     async def handle(self, exchange: Exchange) -> Any:
@@ -65,3 +59,18 @@ class HTTPConsumer(AsyncConsumer):
             Refused: It is answered with a refusal.
             Disconnected: It needs no answer.
         """
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await self.handle(exchange)
+        except Refused as refused:
+            await exchange.refuse(refused)
+        except Disconnected:
+            pass
+        except Exception:
+            logger.exception("%s %s failed", exchange.method, exchange.scope["path"])
+            got_request_exception.send_robust(sender=type(self), request=None)
+            if exchange.is_started:
+                await exchange.end_stream()
+            else:
+                await exchange.refuse(Refused(500, "Internal error", code=-32603))

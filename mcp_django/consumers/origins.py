@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from corsheaders.conf import conf as cors_settings
-from django.core.exceptions import BadRequest, DisallowedHost
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 from mcp_django.conf import mcp_settings
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\\\s]+")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def is_origin(text: str) -> bool:
+    """Say whether a text is an origin, such as "https://app.example", in any case."""
+    return _ORIGIN.fullmatch(_normalize(text)) is not None
 
 
 def is_allowed_origin(request: HttpRequest, origin: str) -> bool:
@@ -30,13 +34,13 @@ def is_allowed_origin(request: HttpRequest, origin: str) -> bool:
         request: The request that names the origin, for the site's own.
         origin: Value of the Origin header.
     """
-    origin = origin.lower()
-    if not _ORIGIN.fullmatch(origin):
+    if not is_origin(origin):
         return False
+    origin = _normalize(origin)
     return (
         origin == _own_origin(request)
-        or origin in _normalized(mcp_settings.ALLOWED_ORIGINS)
-        or origin in _normalized(cors_settings.CORS_ALLOWED_ORIGINS)
+        or origin in _normalize_all(mcp_settings.ALLOWED_ORIGINS)
+        or origin in _normalize_all(cors_settings.CORS_ALLOWED_ORIGINS)
         or any(
             re.fullmatch(pattern, origin)
             for pattern in cors_settings.CORS_ALLOWED_ORIGIN_REGEXES
@@ -47,16 +51,16 @@ def is_allowed_origin(request: HttpRequest, origin: str) -> bool:
 def _own_origin(request: HttpRequest) -> str | None:
     """Give the site's own origin, as Django computes it behind proxies."""
     try:
-        own = urlsplit(f"{request.scheme}://{request.get_host()}")
-        port = own.port
-    except (BadRequest, DisallowedHost, ValueError):
+        return _normalize(f"{request.scheme}://{request.get_host()}")
+    except DisallowedHost:
         return None
-    host = own.netloc.lower()
-    # Browsers leave the default port out; a Host header may name it.
-    if port is not None and port == _DEFAULT_PORTS.get(own.scheme):
-        host = host.rpartition(":")[0]
-    return f"{own.scheme}://{host}"
 
 
-def _normalized(origins: Iterable[str]) -> set[str]:
-    return {origin.lower().rstrip("/") for origin in origins}
+def _normalize(origin: str) -> str:
+    """Write an origin as browsers do: in lower case, without a default port."""
+    origin = origin.lower()
+    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition("://")[0], ""))
+
+
+def _normalize_all(origins: Iterable[str]) -> set[str]:
+    return {_normalize(origin.rstrip("/")) for origin in origins}

@@ -47,26 +47,32 @@ class SSEConsumer(HTTPConsumer):
             endpoint=_endpoint_url(exchange, session_id),
             limits=_limits(),
         )
-        await exchange.start_stream(STREAM_HEADERS)
-        try:
-            async with anyio.create_task_group() as tasks:
-                transport.on_close = tasks.cancel_scope.cancel
-                opened = OpenSession(
-                    session_id,
-                    self.server,
-                    identity,
-                    transport,
-                    self.drive(transport, tasks, session_id),
-                )
-                worker.open(opened)
-                try:
-                    await transport.start(tasks)
-                    await exchange.wait_for_disconnect()
-                finally:
-                    worker.close(opened)
-                    await transport.close()
-        finally:
-            await exchange.end_stream()
+        with worker.stream():
+            await exchange.start_stream(STREAM_HEADERS)
+            try:
+                await self._hold(exchange, transport, identity, session_id)
+            finally:
+                await exchange.end_stream()
+
+    async def _hold(
+        self,
+        exchange: Exchange,
+        transport: SSEServerTransport,
+        identity: Identity,
+        session_id: str,
+    ) -> None:
+        worker = current_worker()
+        async with anyio.create_task_group() as tasks:
+            transport.on_close = tasks.cancel_scope.cancel
+            session = self.drive(transport, tasks, session_id)
+            opened = OpenSession(session_id, self.server, identity, transport, session)
+            worker.open(opened)
+            try:
+                await transport.start(tasks)
+                await exchange.wait_for_disconnect()
+            finally:
+                worker.close(opened)
+                await transport.close()
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
@@ -106,11 +112,9 @@ def _endpoint_url(exchange: Exchange, session_id: str) -> str:
     Official clients take a URL of the same origin only, so that it has none. Whatever
     a client says in Daphne-Root-Path stays a path: percent-encoded, with one slash.
     """
-    request = exchange.request
-    script_name = (getattr(request, "script_name", "") or "").rstrip("/")
-    folder = request.path_info.rpartition("/")[0]
-    path = quote(f"/{f'{script_name}{folder}'.lstrip('/')}/messages")
-    return f"{path}?session_id={quote(session_id, safe='')}"
+    folder = exchange.path_info.rpartition("/")[0]
+    path = f"{exchange.script_name.rstrip('/')}{folder}/messages"
+    return f"{quote('/' + path.lstrip('/'))}?session_id={session_id}"
 
 
 def _limits() -> StreamLimits:
@@ -120,4 +124,5 @@ def _limits() -> StreamLimits:
         max_held_bytes=mcp_settings.MAX_HELD_BYTES,
         max_held_seconds=mcp_settings.MAX_HELD_SECONDS,
         keep_alive_seconds=mcp_settings.KEEP_ALIVE_SECONDS,
+        max_full_seconds=mcp_settings.MAX_FULL_SECONDS,
     )

@@ -1,0 +1,47 @@
+"""System checks: what can be known to be wrong before the first client comes.
+
+Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
+`authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` 02x,
+`channel_layers` 03x, `origins` 04x. No check ever raises: one that cannot look at
+something leaves it to the check whose business it is, ours or Django's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.core.checks import register
+
+from mcp_django.checks.asgi import check_asgi, check_daphne
+from mcp_django.checks.authentication import check_authentication, check_setting
+from mcp_django.checks.channel_layers import (
+    check_channel_layer,
+    check_redis_timeout,
+    check_several_processes,
+)
+from mcp_django.checks.origins import check_cors, check_hosts
+from mcp_django.checks.servers import check_servers
+
+TAG: Final = "mcp"
+"""`manage.py check --tag mcp` runs these checks alone."""
+
+_CHECKS = (
+    check_setting,
+    check_authentication,
+    check_servers,
+    check_daphne,
+    check_asgi,
+    check_channel_layer,
+    check_redis_timeout,
+    check_hosts,
+    check_cors,
+)
+_DEPLOYMENT_CHECKS = (check_several_processes,)
+
+
+def register_checks() -> None:
+    """Let Django run the checks; done once, when the app is ready."""
+    for check in _CHECKS:
+        register(check, TAG)
+    for check in _DEPLOYMENT_CHECKS:
+        register(check, TAG, deploy=True)

@@ -1,0 +1,9 @@
+"""The test project as an ASGI application."""
+
+import os
+
+from mcp_django.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+application = get_asgi_application()

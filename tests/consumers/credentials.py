@@ -1,0 +1,29 @@
+"""What proves to the test project who is asking."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from mcp_django.server.threads import authentication_threads
+from mcp_django.tokens.models import Token
+
+
+async def cookie_of(user: User) -> dict[str, str]:
+    """Log a user in to the site, and give the header that the browser then sends."""
+    return await authentication_threads.run(partial(_log_in, user))
+
+
+async def token_of(user: User) -> dict[str, str]:
+    """Issue a token, and give the header that a program sends with it."""
+    issue = partial(Token.issue, user, "test")
+    _, text = await authentication_threads.run(issue)
+    return {"authorization": f"Bearer {text}"}
+
+
+def _log_in(user: User) -> dict[str, str]:
+    client = Client()
+    client.force_login(user)
+    return {"cookie": f"sessionid={client.cookies['sessionid'].value}"}

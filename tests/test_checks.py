@@ -1,0 +1,916 @@
+"""System checks, each where it speaks and where it is silent."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from channels.auth import AuthMiddlewareStack
+from channels.layers import BaseChannelLayer
+from channels.routing import ProtocolTypeRouter
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings as django_settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core import checks
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest
+from django.test import override_settings
+from pytest_django import Settings
+
+from mcp_django import Server
+from mcp_django.asgi import MCPRouter, get_asgi_application
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.tokens import TokenAuthenticator
+from mcp_django.checks import TAG
+from mcp_django.checks.channel_layers import check_redis_timeout
+from mcp_django.conf import DEFAULTS
+from mcp_django.consumers.exchange import Receive, Scope, Send
+from mcp_django.middleware import CorsMiddleware as OurCorsMiddleware
+from tests.site import mcp
+
+SESSION = "mcp_django.auth.django_session.SessionAuthenticator"
+TOKEN = "mcp_django.auth.tokens.TokenAuthenticator"
+
+
+def run(*, deploy: bool = False) -> list[checks.CheckMessage]:
+    """Run our checks as `manage.py check` does, and give what they say."""
+    return checks.run_checks(tags=[TAG], include_deployment_checks=deploy)
+
+
+def ids(*, deploy: bool = False) -> list[str]:
+    """Give the ids of what our checks say."""
+    return [str(message.id) for message in run(deploy=deploy)]
+
+
+def only() -> checks.CheckMessage:
+    """Give the one thing that our checks say."""
+    [message] = run()
+    return message
+
+
+def without_app(*names: str) -> Any:
+    """Uninstall apps for a while."""
+    installed = [app for app in django_settings.INSTALLED_APPS if app not in names]
+    return override_settings(INSTALLED_APPS=installed)
+
+
+def test_test_project_is_faultless() -> None:
+    """Chosen: what is right is not talked about."""
+    assert run() == []
+
+
+def test_every_message_has_a_hint_and_an_id_of_its_severity(
+    settings: Settings,
+) -> None:
+    """Chosen: a message without a remedy is only half of one."""
+    settings.MCP = {"AUTHENTICATION": []}
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.CHANNEL_LAYERS = {}
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware"]
+    settings.ASGI_APPLICATION = None
+
+    for message in run():
+        assert message.hint
+        letter = "E" if message.is_serious() else "W"
+        assert str(message.id).startswith(f"mcp_django.{letter}0")
+
+
+# The MCP setting ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [7, "x", ["AUTHENTICATION"], None])
+def test_setting_that_is_no_dictionary_is_an_error(
+    settings: Settings, value: Any
+) -> None:
+    """Chosen: nothing else can be said about it."""
+    settings.MCP = value
+
+    assert only() == checks.Error(
+        f"settings.MCP is {value!r}, not a dictionary.",
+        hint="Write MCP = {...}, or leave it out to have the defaults.",
+        id="mcp_django.E001",
+    )
+
+
+def test_misspelled_key_is_an_error_and_the_right_one_is_guessed(
+    settings: Settings,
+) -> None:
+    """Chosen: a misspelled limit is no limit."""
+    settings.MCP = {"max_in_box": 7}
+
+    assert only() == checks.Error(
+        "settings.MCP has the unknown key 'max_in_box'.",
+        hint="Did you mean 'MAX_INBOX'?",
+        id="mcp_django.E002",
+    )
+
+
+@pytest.mark.parametrize("key", ["nonsense", 7])
+def test_unknown_key_is_an_error_and_the_known_are_listed(
+    settings: Settings, key: Any
+) -> None:
+    """Chosen: where nothing is like it."""
+    settings.MCP = {key: 7}
+
+    assert only() == checks.Error(
+        f"settings.MCP has the unknown key {key!r}.",
+        hint=f"The keys are {', '.join(sorted(DEFAULTS))}.",
+        id="mcp_django.E002",
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("MAX_CONCURRENT", 0, "a whole number, more than zero"),
+        ("MAX_CONCURRENT", -1, "a whole number, more than zero"),
+        ("MAX_CONCURRENT", 1.5, "a whole number, more than zero"),
+        ("MAX_CONCURRENT", "32", "a whole number, more than zero"),
+        ("MAX_CONCURRENT", True, "a whole number, more than zero"),
+        ("MAX_CONCURRENT", None, "a whole number, more than zero"),
+        ("MAX_INBOX", -1, "a whole number, zero or more"),
+        ("ROOM_TIMEOUT", -0.1, "a number, zero or more"),
+        ("RELAY_TIMEOUT", 0, "a number, more than zero"),
+        ("RELAY_TIMEOUT", float("nan"), "a number, more than zero"),
+        ("CHANNEL_LAYER", None, "a string"),
+        ("AUTHENTICATION", SESSION, "a list of strings"),
+        ("AUTHENTICATION", [Authenticator], "a list of strings"),
+        ("ALLOWED_HOSTS", "example.org", "a list of strings"),
+        ("ALLOWED_HOSTS", None, "a list of strings"),
+        *(
+            (
+                "ALLOWED_ORIGINS",
+                value,
+                "a list of origins such as 'https://app.example', without a path",
+            )
+            for value in (
+                "https://app.example",
+                ["app.example"],
+                ["https://app.example/path"],
+                ["*"],
+                ["null"],
+                [7],
+            )
+        ),
+    ],
+)
+def test_wrong_value_is_an_error_and_the_right_kind_is_named(
+    settings: Settings, key: str, value: Any, expected: str
+) -> None:
+    """Chosen: found at the start, and not by the first client."""
+    settings.MCP = {key: value}
+
+    message = only()
+
+    assert (message.id, message.msg, message.hint) == (
+        "mcp_django.E003",
+        f"settings.MCP[{key!r}] is {value!r}.",
+        f"It has to be {expected}.",
+    )
+
+
+def test_right_values_are_not_talked_about(settings: Settings) -> None:
+    """Chosen: among them every default."""
+    settings.MCP = dict(DEFAULTS)
+    assert run() == []
+    settings.MCP = {
+        "AUTHENTICATION": (SESSION,),
+        "ALLOWED_HOSTS": ("mcp.example",),
+        "ALLOWED_ORIGINS": ["https://App.example:8443/", "vscode-file://vscode-app"],
+        "MAX_INBOX": 0,
+        "MAX_INBOX_BYTES": 0,
+        "ROOM_TIMEOUT": 0,
+        "RELAY_TIMEOUT": 1,
+        "ASK_TIMEOUT": float("inf"),
+    }
+    assert run() == []
+
+
+# Authentication -----------------------------------------------------------------
+
+
+def test_authentication_switched_off_is_a_warning_outside_debug(
+    settings: Settings,
+) -> None:
+    """Chosen: everybody may then do everything."""
+    settings.MCP = {"AUTHENTICATION": []}
+
+    message = only()
+
+    assert (message.id, message.level) == ("mcp_django.W007", checks.WARNING)
+    assert message.hint == (
+        "Leave MCP['AUTHENTICATION'] out to accept login sessions and tokens, or "
+        "silence this check if all of it is meant to be public."
+    )
+    settings.DEBUG = True
+    assert run() == []
+
+
+class Complete(Authenticator):
+    """Finds nobody."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        """Find nobody."""
+        return None
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        """Vouch for nobody."""
+        return False
+
+
+class Abstract(Authenticator):
+    """Has nothing yet."""
+
+
+class Demanding(Complete):
+    """Cannot be created without arguments."""
+
+    def __init__(self, realm: str) -> None:
+        self.realm = realm
+
+
+class WithTokens(TokenAuthenticator):
+    """A project's own way with tokens."""
+
+
+def test_authenticator_of_the_project_is_accepted(settings: Settings) -> None:
+    """Chosen: the interface is public."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.Complete", SESSION, TOKEN]}
+
+    assert run() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["nowhere.Authenticator", f"{__name__}.Missing", "nodots", ""]
+)
+def test_authenticator_that_cannot_be_imported_is_an_error(
+    settings: Settings, path: str
+) -> None:
+    """Chosen: else every request is answered 500."""
+    settings.MCP = {"AUTHENTICATION": [SESSION, path]}
+
+    message = only()
+
+    assert message.id == "mcp_django.E004"
+    assert message.msg.startswith(f"The authenticator {path!r} cannot be imported: ")
+    assert message.hint == "MCP['AUTHENTICATION'] lists dotted paths of classes."
+
+
+@pytest.mark.parametrize("name", ["Abstract", "Demanding", "run", "TOKEN", "Server"])
+def test_authenticator_that_is_none_is_an_error(settings: Settings, name: str) -> None:
+    """Chosen: else every request is answered 500."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.{name}"]}
+
+    assert only() == checks.Error(
+        f"'{__name__}.{name}' in MCP['AUTHENTICATION'] is not an authenticator.",
+        hint="Name a subclass of mcp_django.auth.interface.Authenticator that has "
+        "both methods and can be created without arguments.",
+        id="mcp_django.E005",
+    )
+
+
+@pytest.mark.parametrize("path", [TOKEN, f"{__name__}.WithTokens"])
+def test_tokens_without_their_app_are_an_error(settings: Settings, path: str) -> None:
+    """Chosen: else every request is answered 500."""
+    settings.MCP = {"AUTHENTICATION": [path]}
+
+    assert run() == []
+    with without_app("mcp_django.tokens"):
+        assert only() == checks.Error(
+            f"The authenticator {path!r} needs an app that is not installed.",
+            hint="Add 'mcp_django.tokens' to INSTALLED_APPS and run migrate.",
+            id="mcp_django.E006",
+        )
+
+
+def test_no_way_to_prove_who_one_is_is_an_error() -> None:
+    """Chosen: else every request is answered 401, and nobody knows why."""
+    with without_app("mcp_django.tokens"):
+        assert run() == []
+    with without_app("django.contrib.sessions", "django.contrib.admin"):
+        assert run() == []
+    with without_app(
+        "django.contrib.sessions", "django.contrib.admin", "mcp_django.tokens"
+    ):
+        message = only()
+
+    assert (message.id, message.hint) == (
+        "mcp_django.E008",
+        "Add 'django.contrib.sessions' or 'mcp_django.tokens' to INSTALLED_APPS.",
+    )
+
+
+# Servers ------------------------------------------------------------------------
+
+
+def test_two_servers_of_one_name_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: sessions and commands tell servers apart by name."""
+    namesake = Server("site")
+    monkeypatch.setattr(mcp, "namesake", namesake, raising=False)
+
+    assert only() == checks.Error(
+        "2 servers are named 'site'; sessions and commands tell servers apart by "
+        "their names.",
+        hint="Give each Server(...) a name of its own.",
+        obj=namesake,
+        id="mcp_django.E010",
+    )
+
+
+namesake_in_urls = Server("site")
+urlpatterns = namesake_in_urls.urls("other")
+
+
+def test_namesake_that_only_the_urlconf_knows_is_found(settings: Settings) -> None:
+    """Chosen: it has sessions, too."""
+    settings.ROOT_URLCONF = __name__
+
+    assert only().obj is namesake_in_urls
+
+
+def test_server_with_two_names_in_a_module_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: the same object is no duplicate."""
+    monkeypatch.setattr(mcp, "alias", mcp.server, raising=False)
+
+    assert run() == []
+
+
+def make_server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Give a server of the project with one good tool, `add`."""
+    server = Server("other")
+    monkeypatch.setattr(mcp, "other", server, raising=False)
+
+    @server.tool
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    return server
+
+
+@pytest.mark.parametrize("name", ["two words", "", "\u00e4", "a" * 129])
+def test_invalid_name_that_was_put_in_by_hand_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Spec: 2025-11-25 server/tools, "Tool Names"; registering refuses it itself."""
+    server = make_server(monkeypatch)
+    add = server.tools["add"]
+    server.tools[name] = replace(add, name=name, entry=add.entry | {"name": name})
+
+    assert only() == checks.Error(
+        f"tool name {name!r} must be 1 to 128 of the characters A-Z a-z 0-9 _ . -.",
+        hint="Clients refuse other names.",
+        obj=server,
+        id="mcp_django.E011",
+    )
+
+
+def test_name_that_two_tools_show_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spec: 2025-11-25 server/tools, "Tool Names": unique within a server."""
+    server = make_server(monkeypatch)
+    server.tools["plus"] = server.tools["add"]
+
+    assert only() == checks.Error(
+        "two tools are shown to clients as 'add'.",
+        hint="Give one another name.",
+        obj=server,
+        id="mcp_django.E012",
+    )
+
+
+def test_tool_that_cannot_be_called_as_it_is_shown_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: put in by hand under another key."""
+    server = make_server(monkeypatch)
+    server.tools["plus"] = server.tools.pop("add")
+
+    assert only() == checks.Error(
+        "the tool shown to clients as 'add' is called by 'plus'.",
+        hint="Register it by @server.tool.",
+        obj=server,
+        id="mcp_django.E012",
+    )
+
+
+# Daphne and ASGI ----------------------------------------------------------------
+
+
+def test_daphne_missing_is_a_warning() -> None:
+    """Chosen: `runserver` then speaks WSGI; other servers may serve the site."""
+    with without_app("daphne"):
+        message = only()
+
+    assert (message.id, message.hint) == (
+        "mcp_django.W020",
+        "Add 'daphne' at the top of INSTALLED_APPS; silence this check if the site is "
+        "used over stdio alone.",
+    )
+
+
+def test_daphne_after_staticfiles_is_an_error(settings: Settings) -> None:
+    """Chosen: the first app with a `runserver` wins."""
+    apps = [app for app in settings.INSTALLED_APPS if app != "daphne"]
+    with override_settings(INSTALLED_APPS=[*apps, "daphne"]):
+        assert only() == checks.Error(
+            "'daphne' comes after 'django.contrib.staticfiles' in INSTALLED_APPS, "
+            "whose `runserver` speaks WSGI, over which there are no MCP streams.",
+            hint="Put 'daphne' at the top of INSTALLED_APPS.",
+            id="mcp_django.E021",
+        )
+
+
+def test_daphne_without_staticfiles_may_stand_anywhere(settings: Settings) -> None:
+    """Chosen: no other app has a `runserver`."""
+    others = ("daphne", "django.contrib.staticfiles")
+    apps = [app for app in settings.INSTALLED_APPS if app not in others]
+    with override_settings(INSTALLED_APPS=[*apps, "daphne"]):
+        assert run() == []
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_asgi_application_that_is_not_set_is_a_warning(
+    settings: Settings, value: str | None
+) -> None:
+    """Chosen: the project speaks WSGI, as far as one can see."""
+    settings.ASGI_APPLICATION = value
+
+    message = only()
+
+    assert (message.id, message.hint) == (
+        "mcp_django.W022",
+        "Set it to the path of `application = get_asgi_application()`, imported from "
+        "mcp_django.asgi.",
+    )
+
+
+def test_asgi_application_that_is_deleted_is_a_warning(settings: Settings) -> None:
+    """Chosen: as above; it has no default."""
+    del settings.ASGI_APPLICATION
+
+    assert ids() == ["mcp_django.W022"]
+
+
+@pytest.mark.parametrize("value", ["nowhere.application", "tests.asgi.nothing", 7])
+def test_asgi_application_that_cannot_be_imported_is_a_warning(
+    settings: Settings, value: Any
+) -> None:
+    """Chosen: no error, so that `migrate` works where the server's parts are not."""
+    settings.ASGI_APPLICATION = value
+
+    message = only()
+
+    assert message.id == "mcp_django.W023"
+    assert message.msg.startswith(f"ASGI_APPLICATION {value!r} cannot be imported: ")
+
+
+router = MCPRouter(ASGIHandler())
+
+
+class Wrapper:
+    """Middleware of some project."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        await self.inner(scope, receive, send)
+
+
+class SlottedWrapper:
+    """Middleware that keeps no dictionary."""
+
+    __slots__ = ("app",)
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        await self.app(scope, receive, send)
+
+
+def wrap(app: Any) -> Any:
+    """Wrap an application as decorators do."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def wrap_nothing(app: Any) -> Any:
+    """Wrap an application that is then forgotten."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)  # noqa: F821  # the point of it
+
+    del app
+    return wrapped
+
+
+async def pass_to_global(scope: Scope, receive: Receive, send: Send) -> None:
+    """Pass everything on to an application of this module."""
+    await router(scope, receive, send)
+
+
+async def pass_first(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
+    """Pass everything on to an application that is an argument."""
+    await app(scope, receive, send)
+
+
+async def answer_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Have nothing to do with us."""
+
+
+class Unreadable:
+    """Does not let itself be looked into."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]  # the point of it
+        raise RuntimeError("no")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do nothing."""
+
+
+def make_endless_loop() -> Wrapper:
+    """Wrap an application in itself."""
+    loop = Wrapper(None)
+    loop.inner = loop
+    return loop
+
+
+found: dict[str, Any] = {
+    "router": router,
+    "ours": get_asgi_application(),
+    "protocols": ProtocolTypeRouter({"http": router, "websocket": answer_nothing}),
+    "deep": ProtocolTypeRouter({"http": Wrapper(AuthMiddlewareStack(router))}),
+    "attribute": Wrapper(router),
+    "slot": SlottedWrapper(router),
+    "closure": wrap(wrap(router)),
+    "global": pass_to_global,
+    "partial": functools.partial(pass_first, router),
+    "method": Wrapper(router).__call__,
+    "mounts": Wrapper({"/": [Wrapper(router)]}),
+    "static": ASGIStaticFilesHandler(cast(Any, router)),
+    "unreadable": Unreadable(),
+}
+not_found: dict[str, Any] = {
+    "django": ASGIHandler(),
+    "static": ASGIStaticFilesHandler(ASGIHandler()),
+    "protocols": ProtocolTypeRouter({"http": ASGIHandler()}),
+    "websocket": ProtocolTypeRouter({"websocket": router}),
+    "wrapper": Wrapper(ASGIHandler()),
+    "function": answer_nothing,
+    "closure": wrap(answer_nothing),
+    "forgotten": wrap_nothing(router),
+    "loop": make_endless_loop(),
+    "class": Wrapper,
+    "none": None,
+    "number": 7,
+}
+
+
+def path_of(monkeypatch: pytest.MonkeyPatch, application: Any) -> str:
+    """Put an application where a dotted path finds it."""
+    monkeypatch.setattr("tests.asgi.other", application, raising=False)
+    return "tests.asgi.other"
+
+
+@pytest.mark.parametrize("application", found.values(), ids=found.keys())
+def test_application_with_our_router_is_not_talked_about(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, application: Any
+) -> None:
+    """Chosen: wherever it is wrapped in; what cannot be looked into is not judged."""
+    settings.ASGI_APPLICATION = path_of(monkeypatch, application)
+
+    assert run() == []
+
+
+@pytest.mark.parametrize("application", not_found.values(), ids=not_found.keys())
+def test_application_without_our_router_is_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, application: Any
+) -> None:
+    """Chosen: MCP works there, and each stream costs a thread."""
+    settings.ASGI_APPLICATION = path = path_of(monkeypatch, application)
+
+    assert only() == checks.Warning(
+        f"ASGI_APPLICATION {path!r} sends MCP requests through Django's views, where "
+        "each open stream holds a thread.",
+        hint="Use mcp_django.asgi.get_asgi_application in place of Django's, or wrap "
+        "the application in mcp_django.asgi.MCPRouter.",
+        id="mcp_django.W024",
+    )
+
+
+@pytest.mark.parametrize("urlconf", ["django.contrib.auth.urls", "nowhere.urls"])
+def test_way_in_is_not_talked_about_where_no_endpoint_is(
+    settings: Settings, urlconf: str
+) -> None:
+    """Chosen: the project uses stdio alone, or has another trouble first."""
+    settings.ROOT_URLCONF = urlconf
+    settings.ASGI_APPLICATION = None
+
+    assert run() == []
+
+
+# Channel layers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layers", "alias"),
+    [({}, "default"), ({"default": {}}, "other"), (None, "default")],
+)
+def test_channel_layer_that_is_missing_is_a_warning(
+    settings: Settings, layers: Any, alias: str
+) -> None:
+    """Chosen: all works in one process."""
+    settings.CHANNEL_LAYERS = layers
+    settings.MCP = {"CHANNEL_LAYER": alias}
+
+    assert only() == checks.Warning(
+        f"CHANNEL_LAYERS has no {alias!r}, so MCP works in one process only.",
+        hint="Configure channels_redis for several processes, or "
+        "'channels.layers.InMemoryChannelLayer' to say that there is one.",
+        id="mcp_django.W030",
+    )
+
+
+def test_channel_layers_that_are_not_set_are_a_warning(settings: Settings) -> None:
+    """Chosen: as above; the setting has no default."""
+    del settings.CHANNEL_LAYERS
+
+    assert ids() == ["mcp_django.W030"]
+
+
+@pytest.mark.parametrize("config", [{}, {"BACKEND": "nowhere.Layer"}, 7])
+def test_channel_layer_that_cannot_be_imported_is_an_error(
+    settings: Settings, config: Any
+) -> None:
+    """Chosen: else no stream can be opened."""
+    settings.CHANNEL_LAYERS = {"default": config}
+
+    assert ids(deploy=True) == ["mcp_django.E031"]
+    assert only().hint == (
+        "The one for Redis is installed by `pip install 'mcp-django-channels[redis]'`."
+    )
+
+
+class OtherLayer(BaseChannelLayer):
+    """A channel layer of somebody else."""
+
+
+def test_channel_layer_in_memory_is_a_warning_for_deployment_only(
+    settings: Settings,
+) -> None:
+    """Chosen: right for development, and for one process."""
+    assert ids() == []
+    [message] = run(deploy=True)
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.OtherLayer"}}
+    assert ids(deploy=True) == []
+
+    assert (message.id, message.hint) == (
+        "mcp_django.W032",
+        "Use channels_redis, or silence this check if there is one process.",
+    )
+
+
+def redis_layer(layer: str, *hosts: Any) -> dict[str, Any]:
+    """Configure a layer of channels_redis."""
+    return {"default": {"BACKEND": layer, "CONFIG": {"hosts": list(hosts)}}}
+
+
+CORE = "channels_redis.core.RedisChannelLayer"
+PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
+URL = "redis://127.0.0.1:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("layer", "hosts", "redis_version", "is_warned"),
+    [
+        (CORE, [URL], "7.4.1", False),
+        (CORE, [URL], "8.0.0", True),
+        (CORE, [URL], "10.1", True),
+        (CORE, [("127.0.0.1", 6379)], "8.0.0", True),
+        (CORE, [], "8.0.0", True),
+        (CORE, [{"address": URL}], "8.0.0", True),
+        (CORE, [{"address": URL, "socket_timeout": 30}], "8.0.0", False),
+        (CORE, [{"address": URL, "socket_timeout": None}], "8.0.0", False),
+        (CORE, [{"address": URL, "socket_timeout": 5}], "8.0.0", True),
+        (CORE, [{"address": URL, "socket_timeout": 5}], "7.4.1", True),
+        (CORE, [f"{URL}?socket_timeout=30"], "8.0.0", False),
+        (CORE, [f"{URL}?socket_timeout=2"], "7.4.1", True),
+        (CORE, [{"address": URL, "socket_timeout": 30}, URL], "8.0.0", True),
+        (PUBSUB, [URL], "8.0.0", False),
+        (f"{__name__}.OtherLayer", [URL], "8.0.0", False),
+        (CORE, [{"address": URL, "socket_timeout": "x"}], "8.0.0", False),
+        (CORE, [URL], "unknown", False),
+        (CORE, None, "8.0.0", True),
+    ],
+)
+def test_redis_connections_that_end_while_they_wait_are_a_warning(
+    settings: Settings,
+    layer: str,
+    hosts: list[Any] | None,
+    redis_version: str,
+    is_warned: bool,
+) -> None:
+    """Chosen: redis-py 8 times out by default after as long as the layer waits."""
+    settings.CHANNEL_LAYERS = redis_layer(layer, *(hosts or ()))
+    if hosts is None:
+        del settings.CHANNEL_LAYERS["default"]["CONFIG"]
+
+    messages = check_redis_timeout(redis_version=redis_version)
+
+    assert (
+        messages
+        == [
+            checks.Warning(
+                "Connections of CHANNEL_LAYERS['default'] to Redis time out while they "
+                "wait for messages, so MCP messages between processes are lost.",
+                hint='Write each of "hosts" as {"address": "redis://...", '
+                '"socket_timeout": 30}.',
+                id="mcp_django.W033",
+            )
+        ]
+        * is_warned
+    )
+
+
+def test_installed_redis_is_the_one_that_is_looked_at(settings: Settings) -> None:
+    """Chosen: our own extra asks for a version below 8."""
+    settings.CHANNEL_LAYERS = redis_layer(CORE, URL)
+    assert ids(deploy=True) == []
+    settings.CHANNEL_LAYERS = redis_layer(CORE, {"address": URL, "socket_timeout": 1})
+    assert ids(deploy=True) == ["mcp_django.W033"]
+
+
+# Hosts and origins --------------------------------------------------------------
+
+
+def test_all_hosts_are_a_warning(settings: Settings) -> None:
+    """Chosen: MCP then takes loopback names only, which surprises in production."""
+    settings.ALLOWED_HOSTS = ["testserver", "*"]
+
+    message = only()
+
+    assert (message.id, message.hint) == (
+        "mcp_django.W040",
+        "List the site's names in ALLOWED_HOSTS.",
+    )
+
+
+def test_all_hosts_for_mcp_are_a_warning(settings: Settings) -> None:
+    """Spec: 2025-11-25 basic/transports, "Security Warning" (DNS rebinding)."""
+    settings.MCP = {"ALLOWED_HOSTS": ["*"]}
+
+    message = only()
+
+    assert (message.id, message.hint) == ("mcp_django.W041", "List the site's names.")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"CORS_ALLOW_ALL_ORIGINS": True}, ["mcp_django.W042"]),
+        (
+            {
+                "CORS_ALLOW_ALL_ORIGINS": True,
+                "CORS_ALLOW_CREDENTIALS": True,
+                "MCP": {"AUTHENTICATION": [TOKEN]},
+            },
+            ["mcp_django.W042"],
+        ),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [".*"]}, ["mcp_django.W042"]),
+        (
+            {"CORS_ALLOW_ALL_ORIGINS": True, "MCP": {"AUTHENTICATION": [TOKEN]}},
+            [],
+        ),
+        (
+            {
+                "CORS_ALLOW_ALL_ORIGINS": True,
+                "MCP": {"AUTHENTICATION": []},
+                "DEBUG": True,
+            },
+            [],
+        ),
+        ({"CORS_ALLOW_CREDENTIALS": True}, []),
+        (
+            {
+                "CORS_ALLOWED_ORIGINS": ["https://app.example"],
+                "CORS_ALLOWED_ORIGIN_REGEXES": [r"https://\w+\.app\.example"],
+                "CORS_ALLOW_CREDENTIALS": True,
+            },
+            [],
+        ),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": ["("]}, []),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [7]}, []),
+    ],
+)
+def test_cookies_with_every_origin_are_a_warning(
+    settings: Settings, overrides: dict[str, Any], expected: list[str]
+) -> None:
+    """Chosen: any page could then act as the user, or its author expects so."""
+    for name, value in overrides.items():
+        setattr(settings, name, value)
+
+    assert ids() == expected
+
+
+def test_remedy_for_cookies_with_every_origin_is_named(settings: Settings) -> None:
+    """Chosen: as above."""
+    settings.CORS_ALLOW_ALL_ORIGINS = True
+
+    assert only().hint == (
+        "List origins in CORS_ALLOWED_ORIGINS or MCP['ALLOWED_ORIGINS']."
+    )
+
+
+class ProjectCorsMiddleware(CorsMiddleware):
+    """A project's own, built on the stock class."""
+
+
+class ProjectOurCorsMiddleware(OurCorsMiddleware):
+    """A project's own, built on ours."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["corsheaders.middleware.CorsMiddleware", f"{__name__}.ProjectCorsMiddleware"],
+)
+def test_stock_cors_middleware_is_a_warning(settings: Settings, path: str) -> None:
+    """Chosen: it allows neither our headers nor `MCP["ALLOWED_ORIGINS"]`."""
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", path]
+
+    assert only() == checks.Warning(
+        f"{path!r} in MIDDLEWARE does not know what MCP endpoints need.",
+        hint="Put 'mcp_django.middleware.CorsMiddleware' in its place; on the rest of "
+        "the site it does the same.",
+        id="mcp_django.W043",
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "mcp_django.middleware.CorsMiddleware",
+        f"{__name__}.ProjectOurCorsMiddleware",
+        f"{__name__}.wrap",
+        "nowhere.Middleware",
+    ],
+)
+def test_other_middleware_is_not_talked_about(settings: Settings, path: str) -> None:
+    """Chosen: ours is right, and what is missing Django says itself."""
+    settings.MIDDLEWARE = [path]
+    # Django's own checks of its middleware are not ours.
+
+    assert run() == []
+
+
+# Whatever there is --------------------------------------------------------------
+
+
+@pytest.fixture(
+    params=[
+        {"MCP": 7},
+        {"MCP": ["x"]},
+        {"MCP": {"AUTHENTICATION": 7}},
+        {"MCP": {"CHANNEL_LAYER": []}},
+        {"MCP": {"ALLOWED_HOSTS": 7}},
+        {"MCP": {1: 2, None: 3}},
+        {"MIDDLEWARE": None},
+        {"MIDDLEWARE": [None, 7, "", "."]},
+        {"ALLOWED_HOSTS": None},
+        {"ALLOWED_HOSTS": 7},
+        {"CHANNEL_LAYERS": []},
+        {"CHANNEL_LAYERS": {"default": None}},
+        {"CHANNEL_LAYERS": {"default": {"BACKEND": 7}}},
+        {"CHANNEL_LAYERS": {"default": {"BACKEND": CORE}}},
+        {"CHANNEL_LAYERS": {"default": {"BACKEND": CORE, "CONFIG": 7}}},
+        {"CHANNEL_LAYERS": redis_layer(CORE, None, 7, b"x", "redis://[")},
+        {"ASGI_APPLICATION": object()},
+        {"ASGI_APPLICATION": "."},
+        {"ROOT_URLCONF": "django.conf"},
+        {"CORS_ALLOWED_ORIGIN_REGEXES": 7},
+    ],
+    ids=str,
+)
+def odd_settings(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give a project that is wrong in one way or another."""
+    with override_settings(**request.param):
+        yield
+
+
+@pytest.mark.usefixtures("odd_settings")
+def test_no_check_ever_raises() -> None:
+    """Chosen: a check that fails hides what the others say."""
+    for message in run(deploy=True):
+        assert str(message)

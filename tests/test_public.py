@@ -1,0 +1,116 @@
+"""What `mcp_django` offers by name, and what importing it takes."""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mcp_django
+from mcp_django import exceptions
+from mcp_django.conf import DEFAULTS
+
+
+def test_public_names_are_all_there_in_order() -> None:
+    """Chosen: `__all__` is the promise."""
+    assert mcp_django.__all__ == sorted(set(mcp_django.__all__))
+    assert all(hasattr(mcp_django, name) for name in mcp_django.__all__)
+
+
+def test_every_exception_is_public() -> None:
+    """Chosen: what may be raised can be caught by a name of the package."""
+    raised = {
+        name
+        for name, value in vars(exceptions).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+
+    assert raised <= set(mcp_django.__all__)
+
+
+def test_public_names_are_documented_where_they_are_defined() -> None:
+    """Chosen: `help(mcp_django.Server)` is the first reference."""
+    assert all(getattr(mcp_django, name).__doc__ for name in mcp_django.__all__)
+
+
+def test_importing_needs_neither_settings_nor_app_registry() -> None:
+    """Chosen: `mcp.py` and tools of editors import it any time."""
+    script = (
+        "import mcp_django\n"
+        "server = mcp_django.Server('early')\n"
+        "@server.tool\n"
+        "def add(a: int, b: int) -> int: return a + b\n"
+        "from django.conf import settings\n"
+        "from django.apps import apps\n"
+        "assert not settings.configured\n"
+        "assert not apps.ready\n"
+        "server.urls('mcp')\n"
+        "assert not settings.configured\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env={},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# The reference ------------------------------------------------------------------
+
+ROOT = Path(mcp_django.__file__).parents[1]
+
+
+def read_reference(page: str) -> str:
+    """Read a page of the reference."""
+    return (ROOT / "docs" / "reference" / page).read_text()
+
+
+def documented_names() -> list[str]:
+    """Give the dotted names that have a heading of their own."""
+    return re.findall(r"^### `([\w.]+)", read_reference("api.md"), re.MULTILINE)
+
+
+def test_reference_documents_what_is_public() -> None:
+    """Chosen: `__all__` and the reference say the same."""
+    names = [name.split(".") for name in documented_names()]
+
+    assert sorted(name[1] for name in names if len(name) == 2) == mcp_django.__all__
+
+
+def test_what_the_reference_documents_can_be_imported() -> None:
+    """Chosen: names of modules, too, are a promise there."""
+    names = documented_names()
+
+    assert len(names) == len(set(names))
+    for name in names:
+        assert pkgutil.resolve_name(name)
+
+
+def test_reference_lists_every_setting_with_its_default() -> None:
+    """Chosen: `conf.DEFAULTS` and the reference say the same."""
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \| `(.*?)` \|", read_reference("settings.md"), re.MULTILINE
+    )
+
+    assert {key: ast.literal_eval(value) for key, value in rows} == DEFAULTS
+
+
+def test_reference_lists_every_system_check() -> None:
+    """Chosen: an id in a log leads to its meaning."""
+    pattern = r"mcp_django\.[EW]\d{3}"
+    source = "".join(
+        file.read_text() for file in (ROOT / "mcp_django" / "checks").glob("*.py")
+    )
+    used = set(re.findall(pattern, source))
+    listed = re.findall(
+        rf"^\| `({pattern})`", read_reference("checks.md"), re.MULTILINE
+    )
+
+    assert sorted(listed) == sorted(used)

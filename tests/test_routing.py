@@ -1,0 +1,104 @@
+"""From paths to endpoints."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from mcp_django.routing import all_endpoints, endpoint_at, path_info_of
+from tests.site.mcp import server
+
+
+@pytest.mark.parametrize(
+    ("path", "binding"),
+    [
+        ("/mcp/sse", "sse"),
+        ("/mcp/messages", "messages"),
+        ("/under/a/tree/tools/sse", "sse"),
+        ("/under/a/tree/tools/messages", "messages"),
+    ],
+)
+def test_endpoint_is_found_where_the_urlconf_has_it(path: str, binding: str) -> None:
+    """Chosen: one URLconf for both ways in."""
+    endpoint = endpoint_at(path)
+
+    assert endpoint is not None
+    assert (endpoint.server, endpoint.binding) == (server, binding)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "mcp/sse",
+        "/mcp",
+        "/mcp/sse/",
+        "/MCP/sse",
+        "//mcp/sse",
+        "/mcp/sse\n",
+        "/mcp/\r\nsse",
+        "/mcp/sse\0",
+        "/under/a/no slug/tools/sse",
+        "/admin/",
+        "/\ud800",
+    ],
+)
+def test_other_paths_have_none(path: str) -> None:
+    """Chosen: they go on to Django."""
+    assert endpoint_at(path) is None
+
+
+def test_another_urlconf_may_be_asked() -> None:
+    """Chosen: a project may have several."""
+    assert endpoint_at("/mcp/sse", "tests.conformance.urls") is not None
+    assert endpoint_at("/under/a/tree/tools/sse", "tests.conformance.urls") is None
+
+
+def test_change_of_the_urlconf_is_noticed(settings: Settings) -> None:
+    """Chosen: for tests that override ROOT_URLCONF."""
+    before = endpoint_at("/mcp/sse")
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert endpoint_at("/mcp/sse") is None
+    settings.ROOT_URLCONF = "tests.urls"
+
+    assert endpoint_at("/mcp/sse") is before
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "path_info"),
+    [
+        ("/mcp/sse", "", "/mcp/sse"),
+        ("/app/mcp/sse", "/app", "/mcp/sse"),
+        ("/mcp/sse", "/app", "/mcp/sse"),
+        ("/mcp/sse", "/mcp/sse", ""),
+        ("/mcp/sse", "/", "mcp/sse"),
+        ("/mcp/sse", "\r\n", "/mcp/sse"),
+    ],
+)
+def test_path_is_split_as_django_does(
+    path: str, root_path: str, path_info: str
+) -> None:
+    """Chosen: also where a client made the root path up."""
+    assert path_info_of({"path": path, "root_path": root_path}) == path_info
+
+
+def test_forced_script_name_outranks_the_root_path(settings: Settings) -> None:
+    """Chosen: as Django does."""
+    settings.FORCE_SCRIPT_NAME = "/forced"
+
+    scope = {"path": "/forced/mcp/sse", "root_path": "/other"}
+    assert path_info_of(scope) == "/mcp/sse"
+
+
+def test_scope_without_root_path_is_split_too() -> None:
+    """Spec: ASGI HTTP: root_path is optional."""
+    assert path_info_of({"path": "/mcp/sse"}) == "/mcp/sse"
+
+
+def test_every_endpoint_of_the_urlconf_is_given() -> None:
+    """Chosen: also below `include`, in the order of the patterns."""
+    endpoints = all_endpoints()
+
+    assert [endpoint.binding for endpoint in endpoints] == ["sse", "messages"] * 2
+    assert {endpoint.server for endpoint in endpoints} == {server}
