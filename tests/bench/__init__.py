@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. They print ratios, because machines are noisy."""

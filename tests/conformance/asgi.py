@@ -1,0 +1,9 @@
+"""The fixture site as an ASGI application."""
+
+import os
+
+from mcp_django.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.conformance.settings")
+
+application = get_asgi_application()

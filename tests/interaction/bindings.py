@@ -1,0 +1,146 @@
+"""The bindings: each connects a client's pair of streams with a server.
+
+`BINDINGS` has them by name. A binding is called with the server and the user that the
+client works as, and gives the client's streams until the end of the block.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final, TypeAlias
+
+import anyio
+import httpx2
+import sniffio
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from mcp.client.sse import sse_client
+
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.interface import User as SiteUser
+from mcp_django.server.server import Server
+from mcp_django.sessions.runner import Session
+from mcp_django.sessions.worker import current_worker
+from mcp_django.transports.base import Sender
+from mcp_django.transports.memory import memory_transports
+from mcp_django.transports.stdio import StdioServerTransport
+from mcp_django.transports.streams import open_streams
+from tests.consumers.connections import site_of
+from tests.interaction.in_process import InProcessTransport
+
+Streams: TypeAlias = tuple[Any, Any]
+Binding: TypeAlias = Callable[[Server, SiteUser], AbstractAsyncContextManager[Streams]]
+
+STAFF: Final = User(pk=1, username="staff", is_superuser=True)
+NOBODY: Final = AnonymousUser()
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+class ByHeader(Authenticator):
+    """Believes a header; for `MCP["AUTHENTICATION"]`."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        """Find the user that the header names."""
+        is_staff = request.headers.get("X-User") == STAFF.username
+        return Identity(STAFF if is_staff else NOBODY, self)
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        """Go on believing."""
+        return True
+
+
+@asynccontextmanager
+async def connect_memory(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+    """Connect in memory."""
+    client_end, server_end = memory_transports(client=Sender(user))
+    async with anyio.create_task_group() as tasks:
+        with listening(Session(server, server_end, tasks)):
+            await server_end.start(tasks)
+            async with open_streams(client_end) as streams:
+                yield streams
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+    """Connect by two pipes, as between a client and its child process.
+
+    The client's end carries lines just as the server's does, so that the same
+    transport serves for it.
+    """
+    with pipe() as (from_client, to_server), pipe() as (from_server, to_client):
+        server_end = StdioServerTransport(
+            stdin=from_client,
+            stdout=to_client,
+            sender=Sender(user),
+            max_line_bytes=_MAX_LINE_BYTES,
+        )
+        client_end = StdioServerTransport(
+            stdin=from_server,
+            stdout=to_server,
+            sender=Sender(NOBODY),
+            max_line_bytes=_MAX_LINE_BYTES,
+        )
+        async with anyio.create_task_group() as tasks:
+            with listening(Session(server, server_end, tasks)):
+                await server_end.start(tasks)
+                async with open_streams(client_end) as streams:
+                    yield streams
+                await server_end.close()
+                tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connect_sse(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+    """Connect by HTTP+SSE, through the consumers and the SDK's own client."""
+
+    def open_client(
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> httpx2.AsyncClient:
+        transport = InProcessTransport(site_of(server))
+        return httpx2.AsyncClient(
+            headers=headers, timeout=timeout, auth=auth, transport=transport
+        )
+
+    async with sse_client(
+        "http://testserver/mcp/sse",
+        headers={"X-User": user.get_username()},
+        httpx_client_factory=open_client,
+    ) as streams:
+        yield streams
+
+
+BINDINGS: Final[Mapping[str, Binding]] = {
+    "memory": connect_memory,
+    "stdio": connect_stdio,
+    "sse": connect_sse,
+}
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Open a pipe, and close both its ends."""
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@contextmanager
+def listening(session: Session) -> Iterator[None]:
+    """Let a session hear of changes, as the site's own sessions do on asyncio."""
+    if sniffio.current_async_library() != "asyncio":
+        yield
+        return
+    listeners = current_worker().listeners
+    listeners.add(session)
+    try:
+        yield
+    finally:
+        listeners.discard(session)

@@ -1,0 +1,176 @@
+"""Reading resources, following their changes, filling in prompts, completing."""
+
+from __future__ import annotations
+
+import mcp_types as types
+import pytest
+
+from tests.interaction import features
+from tests.interaction.client import Client, error_of
+from tests.interaction.conftest import Connect
+
+# Notices of changes travel through the site's worker, which is asyncio's.
+NOTICED = pytest.mark.parametrize(
+    "way", ["memory-asyncio", "stdio-asyncio", "sse-asyncio"], indirect=True
+)
+
+
+async def test_text_and_bytes_are_read(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/resources, "Resource Contents"."""
+    async with connect() as client:
+        read = await client.session.read_resource("test://note")
+        assert read.contents == [
+            types.TextResourceContents(
+                uri="test://note", mime_type="text/plain", text="remember the milk"
+            )
+        ]
+        read = await client.session.read_resource("test://dot")
+        assert read.contents == [
+            types.BlobResourceContents(
+                uri="test://dot", mime_type="image/x-dot", blob="AAE="
+            )
+        ]
+
+
+async def test_template_reads_what_its_variables_name(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/resources, "Resource Templates"."""
+    async with connect() as client:
+        templates = await client.session.list_resource_templates()
+        [template] = templates.resource_templates
+        assert template.uri_template == "test://books/{shelf}/{number}"
+        read = await client.session.read_resource("test://books/top%20left/3")
+        assert read.contents == [
+            types.TextResourceContents(
+                uri="test://books/top%20left/3",
+                mime_type="application/json",
+                text='{"shelf":"top left","number":3}',
+            )
+        ]
+
+
+@pytest.mark.parametrize("uri", ["test://nothing", "test://books/top/10"])
+async def test_resource_that_is_not_there_is_a_protocol_error(
+    connect: Connect, uri: str
+) -> None:
+    """Spec: 2025-11-25 server/resources, "Error Handling"."""
+    async with connect() as client:
+        error = await error_of(client.session.read_resource(uri))
+        assert error == types.ErrorData(
+            code=-32002, message="Resource not found", data={"uri": uri}
+        )
+
+
+async def hear_update(client: Client) -> str:
+    """Wait for the notice of a changed resource, and give its URI."""
+    notification = await client.hear(types.ResourceUpdatedNotification)
+    return str(notification.params.uri)
+
+
+@NOTICED
+async def test_subscribed_client_is_told_of_changes(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/resources, "Subscriptions"."""
+    async with connect() as client, connect() as other:
+        await client.subscribe("test://note")
+        await client.subscribe("test://books/top/1")
+        features.server.resource_updated("test://dot")
+        features.server.resource_updated("test://note")
+        features.server.resource_updated("test://books/top/1")
+        assert await hear_update(client) == "test://note"
+        assert await hear_update(client) == "test://books/top/1"
+        await client.unsubscribe("test://note")
+        features.server.resource_updated("test://note")
+        features.server.tools_changed()
+        # Notices keep their order, so that this one was not preceded by another.
+        await client.hear(types.ToolListChangedNotification)
+        await other.hear(types.ToolListChangedNotification)
+
+
+async def test_resource_that_is_not_there_cannot_be_subscribed_to(
+    connect: Connect,
+) -> None:
+    """We chose it: nobody waits for news of what does not exist."""
+    async with connect() as client:
+        error = await error_of(client.subscribe("test://nothing"))
+        assert error.code == -32002
+
+
+@NOTICED
+async def test_clients_are_told_of_changed_lists(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/tools, "List Changed Notification", and siblings."""
+    async with connect() as client:
+        features.server.tools_changed()
+        await client.hear(types.ToolListChangedNotification)
+        features.server.resources_changed()
+        await client.hear(types.ResourceListChangedNotification)
+        features.server.prompts_changed()
+        await client.hear(types.PromptListChangedNotification)
+
+
+@NOTICED
+async def test_changes_of_another_server_are_not_told(connect: Connect) -> None:
+    """We promise it: several servers of a project have nothing to do with another."""
+    async with connect() as client:
+        features.many.tools_changed()
+        features.server.prompts_changed()
+        await client.hear(types.PromptListChangedNotification)
+
+
+async def test_prompt_is_filled_in(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/prompts."""
+    async with connect() as client:
+        [prompt] = (await client.session.list_prompts()).prompts
+        assert prompt.title == "Greet"
+        assert prompt.arguments == [
+            types.PromptArgument(name="name", description="Whom.", required=True),
+            types.PromptArgument(name="style", description="How.", required=False),
+        ]
+        filled = await client.session.get_prompt("greet", {"name": "Bob"})
+        assert filled.messages == [
+            types.PromptMessage(
+                role="user",
+                content=types.TextContent(text="Write a kind greeting to Bob."),
+            )
+        ]
+
+
+@pytest.mark.parametrize("name", ["greet", "nonsense"])
+async def test_prompt_that_cannot_be_filled_in_is_a_protocol_error(
+    connect: Connect, name: str
+) -> None:
+    """Spec: 2025-11-25 server/prompts, "Error Handling"."""
+    async with connect() as client:
+        error = await error_of(client.session.get_prompt(name))
+        assert error.code == types.INVALID_PARAMS
+
+
+async def test_prompt_argument_is_completed(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/utilities/completion."""
+    async with connect() as client:
+        completed = await client.session.complete(
+            types.PromptReference(name="greet"), {"name": "style", "value": "k"}
+        )
+        assert completed.completion == types.Completion(
+            values=["kind"], total=1, has_more=False
+        )
+
+
+async def test_template_variable_is_completed_with_the_others(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/utilities/completion, "Context"."""
+    async with connect() as client:
+        completed = await client.session.complete(
+            types.ResourceTemplateReference(uri="test://books/{shelf}/{number}"),
+            {"name": "number", "value": "4"},
+            {"shelf": "top"},
+        )
+        assert completed.completion.values == ["40", "41", "42"]
+
+
+async def test_unknown_reference_cannot_be_completed(connect: Connect) -> None:
+    """Spec: 2025-11-25 server/utilities/completion, "Error Handling"."""
+    async with connect() as client:
+        error = await error_of(
+            client.session.complete(
+                types.PromptReference(name="nonsense"), {"name": "style", "value": ""}
+            )
+        )
+        assert error.code == types.INVALID_PARAMS

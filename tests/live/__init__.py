@@ -1,0 +1,1 @@
+"""Tests with real processes: Daphne, Redis, and clients that nobody here wrote."""

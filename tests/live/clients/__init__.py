@@ -1,0 +1,1 @@
+"""Programs that are run in an interpreter of their own."""

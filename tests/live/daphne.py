@@ -1,0 +1,79 @@
+"""A real Daphne process that serves the fixture site."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live import processes
+
+APPLICATION = "tests.conformance.asgi:application"
+
+
+@dataclass(frozen=True)
+class Daphne:
+    """A running Daphne.
+
+    Attributes:
+        url: Address of the site, without a path.
+        log: File with what it wrote.
+        process: The process.
+    """
+
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def terminate(self) -> None:
+        """Ask it to end, as service managers do."""
+        self.process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def running_daphne(
+    folder: Path,
+    *,
+    name: str = "daphne",
+    application: str = APPLICATION,
+    settings: str = "tests.conformance.settings",
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[Daphne]:
+    """Run Daphne on a free port of 127.0.0.1 until the end of the block.
+
+    Args:
+        folder: Where its log goes, and the database, which it has for itself.
+        name: Of the log, where several run.
+        application: What Daphne serves.
+        settings: Settings module.
+        extra: More environment variables.
+    """
+    log = folder / f"{name}.log"
+    variables = {
+        "DJANGO_SETTINGS_MODULE": settings,
+        "CONFORMANCE_DATABASE": str(folder / "site.sqlite3"),
+        **(extra or {}),
+    }
+    processes.run([sys.executable, "manage.py", "migrate", "-v", "0"], variables)
+
+    def address() -> str | None:
+        text = log.read_text() if log.exists() else ""
+        found = re.search(r"Listening on TCP address (\S+)", text)
+        return found and found[1]
+
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    with processes.running(
+        [*command, application],
+        log=log,
+        extra=variables,
+        is_ready=lambda: address() is not None,
+    ) as process:
+        yield Daphne(f"http://{address()}", log, process)

@@ -1,0 +1,193 @@
+"""What open streams cost a Daphne, and how they end."""
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from mcp import ClientSession
+from mcp.client.sse import sse_client
+from mcp_types import TextContent
+
+from mcp_django.conf import DEFAULTS
+from tests.live import processes
+from tests.live.daphne import Daphne, running_daphne
+from tests.live.raw import BOUND, RawStream, open_http, open_stream
+
+pytestmark = pytest.mark.live
+
+MEBIBYTE = 1024 * 1024
+
+
+async def wait_until_sessions(stream: RawStream, expected: int) -> None:
+    """Ask how many sessions are open until it is the expected number."""
+    id = 1000
+    with anyio.fail_after(BOUND):
+        while True:
+            id += 1
+            await stream.call(id, "open_sessions")
+            result = await stream.receive_answer(id)
+            if result["structuredContent"] == {"result": expected}:
+                return
+
+
+async def test_idle_streams_hold_no_thread_and_no_database_connection(
+    tmp_path: Path,
+) -> None:
+    """We promise it; each user was looked up in the database, in a thread."""
+    database = tmp_path / "site.sqlite3"
+    variables = {
+        "DJANGO_SETTINGS_MODULE": "tests.live.settings",
+        "CONFORMANCE_DATABASE": str(database),
+        "DJANGO_SUPERUSER_PASSWORD": "secret",
+    }
+    manage = [sys.executable, "manage.py"]
+    with running_daphne(tmp_path, settings="tests.live.settings") as site:
+        who = ["--username", "ann", "--email", "ann@example.com"]
+        processes.run([*manage, "createsuperuser", "--noinput", *who], variables)
+        printed, _ = processes.run(
+            [*manage, "mcp_token", "create", "ann", "--name", "idle"], variables
+        )
+        token = printed.splitlines()[-1]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with open_http(headers) as http, AsyncExitStack() as streams:
+            first = await streams.enter_async_context(open_stream(http, site.url))
+            await first.initialize()
+            await first.call(1, "count_rows")
+            result = await first.receive_answer(1)
+            assert result["structuredContent"] == {"result": 1}
+            threads_before = processes.thread_count(site.pid)
+            for _ in range(59):
+                await streams.enter_async_context(open_stream(http, site.url))
+            threads = processes.thread_count(site.pid)
+            connections = processes.open_files(site.pid).count(str(database))
+            await wait_until_sessions(first, 60)
+        # The pool that looks users up may have grown; it is for all streams together.
+        assert threads - threads_before <= DEFAULTS["AUTHENTICATION_WORKERS"]
+        assert connections == 0
+
+
+async def test_a_thousand_connects_leave_no_session_behind(site: Daphne) -> None:
+    """We promise it."""
+
+    async def connect_and_go() -> None:
+        for _ in range(50):
+            async with open_stream(http, site.url):
+                pass
+
+    async with open_http() as http, open_stream(http, site.url) as watcher:
+        await watcher.initialize()
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(connect_and_go)
+        await wait_until_sessions(watcher, 1)
+
+
+async def test_session_ends_when_its_client_goes(site: Daphne) -> None:
+    """We promise it: disconnects are seen at once, and running handlers end."""
+    async with open_http() as http, open_stream(http, site.url) as watcher:
+        await watcher.initialize()
+        async with open_stream(http, site.url) as leaving:
+            await leaving.initialize()
+            await leaving.call(1, "slow_echo", text="", delay=60)
+            await wait_until_sessions(watcher, 2)
+        with anyio.fail_after(1):
+            await wait_until_sessions(watcher, 1)
+        await watcher.call(1, "slow_echoes")
+        result = await watcher.receive_answer(1)
+        assert result["structuredContent"]["running"] == []
+
+
+async def test_ten_sync_tools_run_side_by_side(site: Daphne) -> None:
+    """We promise it: ten of one second each take less than two together."""
+    async with (
+        sse_client(f"{site.url}/mcp/sse") as (reading, writing),
+        ClientSession(reading, writing) as session,
+    ):
+        await session.initialize()
+        with anyio.fail_after(2):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(10):
+                    tasks.start_soon(session.call_tool, "slow_sync", {"delay": 1})
+
+
+async def test_streams_end_cleanly_at_sigterm(tmp_path: Path) -> None:
+    """We promise it: within two seconds, whatever runs in their sessions.
+
+    A body that is cut off raises `RemoteProtocolError` in the client; a clean end
+    does not. A client that is in the middle of a POST holds nothing up.
+    """
+    half_a_post = (
+        b"POST /mcp/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    )
+    ends: list[float] = []
+
+    async def hold(task_status: anyio.abc.TaskStatus[None]) -> None:
+        async with open_stream(http, site.url) as stream:
+            await stream.initialize()
+            assert await stream.call(1, "slow_echo", text="", delay=60) == 202
+            task_status.started()
+            with pytest.raises(StopAsyncIteration):
+                await stream.receive()
+        ends.append(anyio.current_time())
+
+    with running_daphne(tmp_path) as site:
+        async with open_http() as http, anyio.create_task_group() as tasks:
+            for _ in range(20):
+                await tasks.start(hold)
+            address = httpx2.URL(site.url)
+            poster = await anyio.connect_tcp(address.host, address.port or 80)
+            await poster.send(half_a_post)
+            told = anyio.current_time()
+            site.terminate()
+            await poster.aclose()
+        assert len(ends) == 20
+        assert max(ends) - told < 2
+        assert site.process.wait(timeout=BOUND) == 0
+        assert "Traceback" not in site.log.read_text()
+
+
+async def test_client_that_reads_nothing_costs_little_and_slows_nobody(
+    tmp_path: Path,
+) -> None:
+    """We promise it: of 100 results of a megabyte only a few are kept."""
+    peak = 0
+    waits: list[float] = []
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, processes.resident_bytes(site.pid))
+            await anyio.sleep(0.005)
+
+    async def work() -> None:
+        for number in range(100):
+            begun = anyio.current_time()
+            result = await other.call_tool("echo", {"text": str(number)})
+            waits.append(anyio.current_time() - begun)
+            assert result.content == [TextContent(text=str(number))]
+
+    with running_daphne(tmp_path) as site:
+        async with (
+            sse_client(f"{site.url}/mcp/sse") as (reading, writing),
+            ClientSession(reading, writing) as other,
+            open_http() as http,
+            open_stream(http, site.url) as idle,
+        ):
+            await other.initialize()
+            await idle.initialize()
+            await other.call_tool("big_text", {"size": 1_000_000})
+            before = processes.resident_bytes(site.pid)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch)
+                async with anyio.create_task_group() as calls:
+                    calls.start_soon(work)
+                    for id in range(100):
+                        status = await idle.call(id, "big_text", size=1_000_000)
+                        assert status in (202, 404)
+                tasks.cancel_scope.cancel()
+    assert peak - before < 16 * MEBIBYTE
+    assert max(waits) < 1
