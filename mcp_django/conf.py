@@ -52,9 +52,11 @@ DEFAULTS: dict[str, Any] = {
     "MAX_EVENT_BYTES": 1024 * 1024 - 1024,
     # Bytes sent on an SSE stream before the client must show that it reads.
     "UNCONFIRMED_BYTES": 1024 * 1024,
-    # Bytes held back for a client that does not read, and for how many seconds.
+    # Bytes held back for a client that does not read, and for how many seconds; where
+    # there is no room for more, the seconds until its stream ends.
     "MAX_HELD_BYTES": 4 * 1024 * 1024,
     "MAX_HELD_SECONDS": 300.0,
+    "MAX_FULL_SECONDS": 10.0,
     # Seconds between two keep-alive comments on a silent stream.
     "KEEP_ALIVE_SECONDS": 15.0,
     # Asking the client ----------------------------------------------------------

@@ -198,13 +198,16 @@ def _drop_last_modified(entry: JSONObject, version: str) -> None:
 
 
 def _wrap_schema(schema: JSON) -> JSONObject:
-    inner = dict(schema) if isinstance(schema, dict) else schema
+    # Spec: 2025-06-18 schema.ts, `Tool.outputSchema`: properties are objects, so that
+    # the schema `true` has to be written out.
+    inner = dict(schema) if isinstance(schema, dict) else {} if schema else {"not": {}}
     wrapped: JSONObject = {
         "type": "object",
         "properties": {"result": inner},
         "required": ["result"],
     }
-    # References point to the root of the document, so the definitions stay there.
-    if isinstance(inner, dict) and "$defs" in inner:
-        wrapped["$defs"] = inner.pop("$defs")
+    # These have their meaning at the root of a document only.
+    for keyword in ("$schema", "$defs", "definitions"):
+        if keyword in inner:
+            wrapped[keyword] = inner.pop(keyword)
     return wrapped

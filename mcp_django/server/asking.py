@@ -74,14 +74,16 @@ class QuestionsAsked(BaseException):
 class Answers:
     """What the client answered to one request's questions so far."""
 
-    __slots__ = ("_elicitation_ids", "_known", "_open", "_taken")
+    __slots__ = ("_elicitation_ids", "_known", "_open", "_run", "_taken")
 
     def __init__(self) -> None:
         # Key -> the question as it was asked, and the client's answer to it.
         self._known: dict[
             str, tuple[str, JSONObject, JSONRPCResponse | JSONRPCError]
         ] = {}
+        # Key -> question, of those that this run asked: without an answer, and all.
         self._open: dict[str, Question[Any]] = {}
+        self._run: dict[str, Question[Any]] = {}
         self._elicitation_ids: dict[str, str] = {}
         self._taken = 0
 
@@ -93,6 +95,7 @@ class Answers:
     def begin_run(self) -> None:
         """Forget which questions the last run asked, keep the answers."""
         self._open.clear()
+        self._run.clear()
         self._taken = 0
 
     def learn(
@@ -119,9 +122,16 @@ class Answers:
 
         Raises:
             AskFailed: The client answered with an error.
+            ValueError: This run has asked something else with the same key.
         """
+        asked = (question.method, question.params)
+        earlier = self._run.setdefault(question.key, question)
+        if (earlier.method, earlier.params) != asked:
+            raise ValueError(
+                f"two questions have the key {question.key!r}; give each its own"
+            )
         known = self._known.get(question.key)
-        if known is None or known[:2] != (question.method, question.params):
+        if known is None or known[:2] != asked:
             return None
         match known[2]:
             case JSONRPCError(error=error):
@@ -141,6 +151,7 @@ class Answers:
         Raises:
             QuestionsAsked: The client has to be asked.
             AskFailed: The client answered with an error.
+            ValueError: This run has asked something else with the same key.
         """
         found = self.find(question)
         if found is not None:

@@ -7,10 +7,12 @@ names, without `await`. Both are injected by annotation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import anyio.from_thread
 import anyio.lowlevel
+from django.utils.module_loading import import_string
 from mcp_types import (
     BlobResourceContents,
     ClientCapabilities,
@@ -60,8 +62,8 @@ class _RequestContext:
     @property
     def user(self) -> User:
         """The site's user who asks; `AnonymousUser` without authentication."""
-        user: User = self._request.sender.user
-        return user
+        user: User | None = self._request.sender.user
+        return _nobody() if user is None else user
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -234,6 +236,13 @@ class _RequestContext:
             f"{client} cannot be asked: it did not declare the capability {name!r}",
             required=required,
         )
+
+
+@cache
+def _nobody() -> User:
+    # Importing models needs the app registry; importing mcp_django must not.
+    user: User = import_string("django.contrib.auth.models.AnonymousUser")()
+    return user
 
 
 class Context(_RequestContext):

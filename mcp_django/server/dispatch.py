@@ -17,7 +17,7 @@ from mcp_types import (
     SetLevelRequestParams,
     SubscribeRequestParams,
 )
-from mcp_types.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 from pydantic import BaseModel, ValidationError
 
 from mcp_django.conf import mcp_settings
@@ -51,7 +51,13 @@ async def answer(server: Server, request: Request) -> JSONObject:
         Exception: A handler failed that is no tool's.
     """
     request.answers.begin_run()
-    return await _METHODS[request.method](server, request)
+    try:
+        return await _METHODS[request.method](server, request)
+    except ToolError as error:
+        # Results for the model to read are the tools' own.
+        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+    except AskRefused as error:
+        raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
 
 
 def tool_error(text: str) -> JSONObject:
@@ -107,8 +113,6 @@ async def _read_resource(server: Server, request: Request) -> JSONObject:
             error.message,
             {"uri": error.uri or uri},
         ) from None
-    except ToolError as error:
-        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
 
 
 async def _get_prompt(server: Server, request: Request) -> JSONObject:
@@ -116,13 +120,12 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     prompt = server.prompts.get(params.name)
     if prompt is None or not await permitted(server, request, [prompt]):
         raise ErrorAnswer(INVALID_PARAMS, f"Unknown prompt: {params.name[:200]}")
-    try:
-        return await prompt.get(server, request, params.arguments)
-    except ToolError as error:
-        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+    return await prompt.get(server, request, params.arguments)
 
 
 async def _complete(server: Server, request: Request) -> JSONObject:
+    # Spec: 2025-11-25 server/utilities/completion, "Error Handling".
+    _require(server.completions, request)
     params = _read(CompleteRequestParams, request)
     match params.ref:
         case PromptReference(name=name):

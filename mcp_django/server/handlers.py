@@ -116,10 +116,19 @@ def make_handler(
 
 
 def make_around(function: Callable[..., Any]) -> Around:
-    """Make a context manager of an async generator function; others are taken as is."""
+    """Make a context manager of an async generator function; others are taken as is.
+
+    Raises:
+        ValueError: It is a function that can give no async context manager.
+    """
     if inspect.isasyncgenfunction(function):
         generator: Callable[[Context], AsyncIterator[None]] = function
         return asynccontextmanager(generator)
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        raise ValueError(
+            f"around needs an async def function that yields once, or one that returns "
+            f"an async context manager; {function.__qualname__} is neither"
+        )
     return function
 
 

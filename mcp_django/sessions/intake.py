@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest
 
 from mcp_django.exceptions import RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -31,15 +31,10 @@ ACCEPTED = Taken(202)
 
 
 def refusal(
-    status: int,
-    message: str,
-    *,
-    code: int = INTERNAL_ERROR,
-    data: Any = None,
-    id: RequestId | None = None,
+    status: int, message: str, *, code: int = INTERNAL_ERROR, data: Any = None
 ) -> Taken:
-    """Make the answer to a POST that was not taken: a JSON-RPC error."""
-    return Taken(status, jsonrpc.serialize(jsonrpc.error(id, code, message, data)))
+    """Make the answer to a POST that was not taken: a JSON-RPC error without id."""
+    return Taken(status, jsonrpc.serialize(jsonrpc.error(None, code, message, data)))
 
 
 NOT_FOUND = refusal(404, "Session not found", code=-32001)
@@ -64,13 +59,7 @@ async def take(
     try:
         messages = transport.admit(jsonrpc.parse(body))
     except RemoteProtocolError as error:
-        return refusal(
-            400,
-            error.message,
-            code=error.code,
-            data=error.data,
-            id=error.request_id,
-        )
+        return refusal(400, error.message, code=error.code, data=error.data)
     if len(messages) > 1:
         # They share the bytes, as far as room goes.
         sender = replace(sender, size=len(body) // len(messages))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -34,6 +35,7 @@ GROUP = "mcp_django.workers"
 _MAX_NONCES = 10_000
 _SILENCE_SECONDS = 5.0
 _REJOIN_SECONDS = 3600.0
+_MIN_PAUSE_SECONDS = 0.05
 _MAX_PAUSE_SECONDS = 2.0
 
 BROKEN = refusal(503, "The session cannot be reached now; try again later")
@@ -96,12 +98,13 @@ class Relay:
         async with self._opening:
             if not self._mailbox:
                 try:
-                    mailbox = await layer.new_channel()
-                    await layer.group_add(GROUP, mailbox)
+                    async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                        mailbox = await layer.new_channel()
+                        await layer.group_add(GROUP, mailbox)
                 except Exception as error:
                     logger.error(
                         "the channel layer is broken; only this process reaches the "
-                        "sessions it opens now: %s",
+                        "sessions it opens now: %r",
                         error,
                     )
                     return ""
@@ -114,7 +117,8 @@ class Relay:
         """Join the group of workers again before the layer forgets us."""
         due = self._joined_at + _REJOIN_SECONDS
         if self._layer is not None and self._mailbox and time.monotonic() > due:
-            await self._layer.group_add(GROUP, self._mailbox)
+            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                await self._layer.group_add(GROUP, self._mailbox)
             self._joined_at = time.monotonic()
 
     async def close(self) -> None:
@@ -125,12 +129,13 @@ class Relay:
         self._receiving = None
         mailbox, self._mailbox = self._mailbox, ""
         try:
-            await self._layer.group_discard(GROUP, mailbox)
-            await self._layer.group_send(
-                GROUP, {"type": "mcp.farewell", "mailbox": mailbox}
-            )
+            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                await self._layer.group_discard(GROUP, mailbox)
+                await self._layer.group_send(
+                    GROUP, {"type": "mcp.farewell", "mailbox": mailbox}
+                )
         except Exception as error:
-            logger.warning("could not say farewell to the other workers: %s", error)
+            logger.warning("could not say farewell to the other workers: %r", error)
 
     async def post(
         self,
@@ -182,7 +187,7 @@ class Relay:
             async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
                 return await taken
         except TimeoutError:
-            self._silent_until[mailbox] = time.monotonic() + _SILENCE_SECONDS
+            self._note_silence(mailbox, _SILENCE_SECONDS)
             return NOT_FOUND
         finally:
             del self._unacknowledged[nonce]
@@ -199,18 +204,21 @@ class Relay:
             "subject": notice.subject,
         }
         try:
-            await self._layer.group_send(GROUP, message)
+            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                await self._layer.group_send(GROUP, message)
         except Exception as error:
-            logger.error("a change notice did not reach the other workers: %s", error)
+            logger.error("a change notice did not reach the other workers: %r", error)
 
     def _is_silent(self, mailbox: str) -> bool:
-        until = self._silent_until.get(mailbox)
-        if until is None:
-            return False
-        if time.monotonic() < until:
-            return True
-        del self._silent_until[mailbox]
-        return False
+        return time.monotonic() < self._silent_until.get(mailbox, -math.inf)
+
+    def _note_silence(self, mailbox: str, seconds: float) -> None:
+        """Expect no answer from a mailbox for a while, and forget older silences."""
+        now = time.monotonic()
+        self._silent_until = {
+            silent: until for silent, until in self._silent_until.items() if until > now
+        }
+        self._silent_until[mailbox] = now + seconds
 
     # Sending --------------------------------------------------------------------
 
@@ -227,7 +235,10 @@ class Relay:
         while batch := self._outbox[mailbox]:
             self._outbox[mailbox] = []
             try:
-                await self._layer.send(mailbox, {"type": "mcp.batch", "batch": batch})
+                async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
+                    await self._layer.send(
+                        mailbox, {"type": "mcp.batch", "batch": batch}
+                    )
             except Exception as error:
                 answer = FULL if isinstance(error, ChannelFull) else BROKEN
                 logger.error("cannot relay %d messages: %r", len(batch), error)
@@ -245,18 +256,23 @@ class Relay:
     async def _receive_all(self, mailbox: str) -> None:
         """Read the mailbox for ever; the layer may break and mend meanwhile."""
         assert self._layer is not None
-        pause = 0.05
+        pause = _MIN_PAUSE_SECONDS
         while True:
             try:
                 message = await self._layer.receive(mailbox)
-                pause = 0.05
-                self._take_message(message)
             except Exception as error:
                 logger.warning("the channel layer failed, trying again: %r", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _MAX_PAUSE_SECONDS)
                 # Redis forgets groups when it restarts.
-                self._joined_at = 0.0
+                self._joined_at = -math.inf
+                continue
+            pause = _MIN_PAUSE_SECONDS
+            try:
+                self._take_message(message)
+            except Exception:
+                # Such as one of another version of this package.
+                logger.exception("a message in the mailbox cannot be read")
 
     def _take_message(self, message: JSONObject) -> None:
         match message:
@@ -272,29 +288,29 @@ class Relay:
                     notice = Notice(message["topic"], message["subject"])
                     self._on_notice(server_name, notice)
             case {"type": "mcp.farewell", "mailbox": mailbox}:
-                self._silent_until[mailbox] = time.monotonic() + _REJOIN_SECONDS
+                self._note_silence(mailbox, _REJOIN_SECONDS)
             case _:
                 logger.warning(
                     "unknown message in the mailbox: %r", message.get("type")
                 )
 
     async def _take_post(self, envelope: Envelope) -> None:
-        nonce, rest = envelope["nonce"], envelope["expires"] - time.time()
-        if rest <= 0 or nonce in self._nonces:
+        nonce = envelope["nonce"]
+        if envelope["expires"] <= time.time() or nonce in self._nonces:
             logger.warning("a relayed message came late or twice; it is dropped")
             return
         self._nonces[nonce] = None
         if len(self._nonces) > _MAX_NONCES:
             self._nonces.popitem(last=False)
         try:
-            taken = await self._take(envelope, rest)
+            taken = await self._take(envelope)
         except Exception:
             logger.exception("a relayed message failed")
             taken = refusal(500, "Internal error")
         answer = {"nonce": nonce, "status": taken.status, "body": taken.body}
         self._put(envelope["from"], {"kind": "taken", **answer})
 
-    async def _take(self, envelope: Envelope, rest: float) -> Taken:
+    async def _take(self, envelope: Envelope) -> Taken:
         opened = self._find(envelope["session"])
         if opened is None or not opened.belongs_to(
             envelope["server"], envelope["owner"]
@@ -302,6 +318,10 @@ class Relay:
             return NOT_FOUND
         user = await read_again(opened.identity.user)
         if user is None:
+            return NOT_FOUND
+        rest = envelope["expires"] - time.time()
+        if rest <= 0:
+            logger.warning("a relayed message became late; it is dropped")
             return NOT_FOUND
         body = envelope["body"]
         sender = Sender(user, envelope["headers"], len(body))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import (
     INTERNAL_ERROR,
+    INVALID_PARAMS,
     JSONRPCError,
     JSONRPCRequest,
     JSONRPCResponse,
@@ -46,6 +49,11 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender, Transport
 
 logger = logging.getLogger("mcp_django.sessions")
+
+_MAX_REMEMBERED = 1000
+"""Subscriptions, and visits to URLs, that one session remembers."""
+
+_MAX_URI_CHARACTERS = 8000
 
 _LISTS = {
     "tools": "notifications/tools/list_changed",
@@ -91,6 +99,8 @@ class Session(SessionState):
         "_idle",
         "_inbox",
         "_inbox_bytes",
+        "_is_notifying",
+        "_notices",
         "_protocol",
         "_room",
         "_running",
@@ -126,14 +136,17 @@ class Session(SessionState):
         self._idle: anyio.Event | None = None
         self._asks: dict[RequestId, _Ask] = {}
         self._uris: set[str] = set()
-        self._elicitations: set[str] = set()
+        # Both are sets that keep the order.
+        self._elicitations: dict[str, None] = {}
+        self._notices: dict[Notice, None] = {}
+        self._is_notifying = False
         transport.on_message = self.receive
 
     @property
     def has_room(self) -> bool:
         """Whether a request would be taken at once."""
         return bool(
-            len(self._running) < mcp_settings.MAX_CONCURRENT
+            self._may_begin
             or (
                 len(self._inbox) < mcp_settings.MAX_INBOX
                 and self._inbox_bytes < mcp_settings.MAX_INBOX_BYTES
@@ -141,11 +154,17 @@ class Session(SessionState):
         )
 
     async def receive(self, message: Message, sender: Sender) -> None:
-        """Take one message; waits while the session has no room for a request."""
+        """Take one message; waits while the session has no room for a request.
+
+        Raises:
+            TransportClosed: The session ended while the message waited.
+        """
         if isinstance(message, JSONRPCRequest):
             while not self.has_room and message.method != "ping":
                 self._room = self._room or anyio.Event()
                 await self._room.wait()
+                if self._tasks.cancel_scope.cancel_called:
+                    raise TransportClosed("cannot receive: the session has ended")
         match self._protocol.receive(message):
             case RequestReceived() as received:
                 self._admit(received, sender)
@@ -153,7 +172,7 @@ class Session(SessionState):
                 self._transport.takes_batches = self._protocol.takes_batches
                 await self._send(answer)
             case RequestCancelled(id, reason):
-                logger.info("request %r was cancelled: %s", id, reason)
+                logger.info("request %r was cancelled: %.200r", id, reason)
                 self._cancel(id)
             case AnswerReceived(id, answer):
                 self._take_answer(id, answer)
@@ -169,25 +188,53 @@ class Session(SessionState):
             await self._idle.wait()
 
     async def notify(self, notice: Notice) -> None:
-        """Tell the client of a change, if it wants to know.
+        """Tell the client of a change, if it wants to know; waits for nothing.
+
+        What changes again before the client was told is told once.
 
         Spec: 2025-11-25 server/resources, "Subscriptions".
         """
-        if self._protocol.state is not State.OPEN:
+        if self._protocol.state is not State.OPEN or not self._is_wanted(notice):
             return
+        self._notices[notice] = None
+        if not self._is_notifying:
+            self._is_notifying = True
+            self._tasks.start_soon(self._send_notices)
+
+    def _is_wanted(self, notice: Notice) -> bool:
         match notice.topic:
             case "resource":
-                if notice.subject in self._uris:
-                    await self._notify(
-                        "notifications/resources/updated", {"uri": notice.subject}
-                    )
+                return notice.subject in self._uris
             case "elicitation":
-                if notice.subject in self._elicitations:
-                    self._elicitations.discard(notice.subject)
-                    await self._notify(
-                        "notifications/elicitation/complete",
-                        {"elicitationId": notice.subject},
-                    )
+                return notice.subject in self._elicitations
+            case _:
+                return True
+
+    async def _send_notices(self) -> None:
+        """Send the notices that wait, one after the other."""
+        try:
+            while self._notices:
+                notice = next(iter(self._notices))
+                del self._notices[notice]
+                try:
+                    await self._send_notice(notice)
+                except Exception:
+                    logger.exception("a change notice was lost")
+        finally:
+            self._is_notifying = False
+
+    async def _send_notice(self, notice: Notice) -> None:
+        match notice.topic:
+            case "resource":
+                await self._notify(
+                    "notifications/resources/updated", {"uri": notice.subject}
+                )
+            case "elicitation":
+                self._elicitations.pop(notice.subject, None)
+                await self._notify(
+                    "notifications/elicitation/complete",
+                    {"elicitationId": notice.subject},
+                )
             case topic:
                 await self._notify(_LISTS[topic], None)
 
@@ -197,10 +244,16 @@ class Session(SessionState):
 
     async def subscribe(self, uri: str) -> None:
         """Tell the client whenever a resource changes."""
-        if len(self._uris) >= mcp_settings.MAX_INBOX:
+        if len(uri) > _MAX_URI_CHARACTERS:
+            raise ErrorAnswer(
+                INVALID_PARAMS,
+                f"too long to subscribe to; {_MAX_URI_CHARACTERS} characters are "
+                "allowed",
+            )
+        if uri not in self._uris and len(self._uris) >= _MAX_REMEMBERED:
             raise ErrorAnswer(
                 INTERNAL_ERROR,
-                f"too many subscriptions; {mcp_settings.MAX_INBOX} are allowed",
+                f"too many subscriptions; {_MAX_REMEMBERED} are allowed",
             )
         self._uris.add(uri)
 
@@ -210,8 +263,20 @@ class Session(SessionState):
 
     # Requests of the client -----------------------------------------------------
 
+    @property
+    def _may_begin(self) -> bool:
+        """Whether a request that comes now runs at once.
+
+        While results wait to be read, no more handlers run side by side than do now.
+        """
+        return not self._running or (
+            not self._inbox
+            and len(self._running) < mcp_settings.MAX_CONCURRENT
+            and not self._transport.is_congested
+        )
+
     def _admit(self, received: RequestReceived, sender: Sender) -> None:
-        if len(self._running) < mcp_settings.MAX_CONCURRENT:
+        if self._may_begin:
             self._begin(received, sender)
         else:
             self._inbox.append((received, sender))
@@ -238,16 +303,21 @@ class Session(SessionState):
         request = run.request
         try:
             with run.scope:
+                # It may have been cancelled before it began.
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 await self._answer(request, await self._result_of(request))
         finally:
             request.is_cancelled = True
-            self._running.pop(request.id, None)
+            # A client may use the id of a cancelled request again.
+            if self._running.get(request.id) is run:
+                del self._running[request.id]
             self._begin_waiting()
 
     async def _answer(self, request: Request, answer: JSONObject | ErrorAnswer) -> None:
         if isinstance(answer, ErrorAnswer):
             if isinstance(answer, UrlElicitationRequired):
-                self._elicitations.update(answer.elicitation_ids)
+                for elicitation_id in answer.elicitation_ids:
+                    self._remember_elicitation(elicitation_id)
             message: Message | None = self._protocol.send_error(
                 request.id, answer.code, answer.message, answer.data
             )
@@ -280,9 +350,15 @@ class Session(SessionState):
             )
         except ErrorAnswer as error:
             return error
-        except Exception as error:
-            _report(request, error)
-            return _neutral(request)
+        except anyio.get_cancelled_exc_class() as error:
+            if anyio.current_effective_deadline() == -math.inf:
+                raise
+            # Nobody cancelled the request: the handler waited for a task of its own.
+            failure: BaseException = error
+        except (Exception, BaseExceptionGroup, SystemExit) as error:
+            failure = error
+        _report(request, failure)
+        return _neutral(request)
 
     def _cancel(self, id: RequestId) -> None:
         run = self._running.get(id)
@@ -298,7 +374,11 @@ class Session(SessionState):
                 return
 
     def _begin_waiting(self) -> None:
-        while self._inbox and len(self._running) < mcp_settings.MAX_CONCURRENT:
+        # One for the one that ended. One more unless its result would only wait, so
+        # that handlers become many again, but not with a rush.
+        for _ in range(1 if self._transport.is_congested else 2):
+            if not self._inbox or len(self._running) >= mcp_settings.MAX_CONCURRENT:
+                break
             received, sender = self._inbox.popleft()
             self._inbox_bytes -= sender.size
             self._begin(received, sender)
@@ -323,7 +403,7 @@ class Session(SessionState):
                 ask = self._asks[message.id] = _Ask(anyio.Event())
                 asks.append((question, message.id, ask))
                 if "elicitationId" in question.params:
-                    self._elicitations.add(question.params["elicitationId"])
+                    self._remember_elicitation(question.params["elicitationId"])
                 await self._send(message)
             with anyio.move_on_after(mcp_settings.ASK_TIMEOUT):
                 for _, _, ask in asks:
@@ -343,6 +423,12 @@ class Session(SessionState):
                     f"no answer within {mcp_settings.ASK_TIMEOUT} seconds",
                 ),
             )
+
+    def _remember_elicitation(self, id: str) -> None:
+        """Keep in mind whom to tell that a visit to a URL ended."""
+        self._elicitations[id] = None
+        if len(self._elicitations) > _MAX_REMEMBERED:
+            del self._elicitations[next(iter(self._elicitations))]
 
     def _take_answer(
         self, id: RequestId, answer: JSONRPCResponse | JSONRPCError
@@ -394,7 +480,7 @@ def _neutral(request: Request) -> JSONObject | ErrorAnswer:
     return ErrorAnswer(INTERNAL_ERROR, "Internal error")
 
 
-def _report(request: Request, error: Exception) -> None:
+def _report(request: Request, error: BaseException) -> None:
     """Log a failure and tell Django, as for a view that raised."""
     logger.error("%s failed", _describe(request), exc_info=error)
     got_request_exception.send_robust(sender=Session, request=None)
@@ -402,4 +488,6 @@ def _report(request: Request, error: Exception) -> None:
 
 def _describe(request: Request) -> str:
     name = request.params.get("name") or request.params.get("uri")
-    return f"{request.method} {name!r}" if isinstance(name, str) else request.method
+    if not isinstance(name, str):
+        return request.method
+    return f"{request.method} {name[:200]!r}"

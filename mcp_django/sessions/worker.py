@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from channels.layers import get_channel_layer
 
@@ -41,6 +43,8 @@ class Worker:
         self._loop = loop
         self._upkeep: asyncio.Task[None] | None = None
         self._notices: set[asyncio.Task[None]] = set()
+        self._streams = 0
+        self._stream_ended = asyncio.Event()
         self.registry = Registry()
         self.listeners: WeakSet[Session] = WeakSet()
         self.relay = Relay(
@@ -68,6 +72,16 @@ class Worker:
         if opened.session is not None:
             self.listeners.discard(opened.session)
 
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Make the end of the process wait until a stream has been ended properly."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._stream_ended.set()
+
     def tell(self, server_name: str, notice: Notice) -> None:
         """Tell this worker's sessions of a change; can be called in any thread."""
         self._loop.call_soon_threadsafe(self._begin_telling, server_name, notice)
@@ -83,6 +97,9 @@ class Worker:
         for opened in self.registry:
             await opened.transport.close()
         await self.relay.close()
+        while self._streams:
+            self._stream_ended = asyncio.Event()
+            await self._stream_ended.wait()
 
     def _begin_telling(self, server_name: str, notice: Notice) -> None:
         self._keep(self._tell(server_name, notice))
@@ -108,13 +125,21 @@ class Worker:
             await asyncio.sleep(_TICK_SECONDS)
             try:
                 for opened in self.registry:
-                    await opened.transport.tick()
+                    await self._tick(opened)
                 if self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS:
                     checked_at = self._loop.time()
                     await self._recheck()
                     await self.relay.refresh()
             except Exception:
                 logger.exception("looking after the open streams failed; going on")
+
+    async def _tick(self, opened: OpenSession) -> None:
+        """Tick one stream; its failure is no other stream's."""
+        try:
+            await opened.transport.tick()
+        except Exception:
+            logger.exception("a stream failed; it ends")
+            await opened.transport.close()
 
     async def _recheck(self) -> None:
         """End the streams whose user logged out, was deactivated or lost the token."""
@@ -125,13 +150,19 @@ class Worker:
             if identity.authenticator is None:
                 continue
             check = partial(identity.authenticator.is_still_valid, identity)
-            if not await authentication_threads.run(check):
+            try:
+                is_valid = await authentication_threads.run(check)
+            except Exception:
+                # The database may be away for a moment; look again next time.
+                logger.exception("the credentials of a stream could not be checked")
+                continue
+            if not is_valid:
                 for opened in sessions:
                     logger.info("a stream ends: its credentials are no longer valid")
                     await opened.transport.close()
 
 
-_workers: WeakKeyDictionary[asyncio.AbstractEventLoop, Worker] = WeakKeyDictionary()
+_workers: dict[asyncio.AbstractEventLoop, Worker] = {}
 
 
 def current_worker() -> Worker:
@@ -139,10 +170,13 @@ def current_worker() -> Worker:
     loop = asyncio.get_running_loop()
     worker = _workers.get(loop)
     if worker is None:
+        for other in list(_workers):
+            if other.is_closed():
+                _workers.pop(other, None)
         worker = _workers[loop] = Worker(loop)
     return worker
 
 
 def workers_of_process() -> list[Worker]:
     """Give the workers of every event loop that still runs."""
-    return [worker for loop, worker in _workers.items() if loop.is_running()]
+    return [worker for loop, worker in list(_workers.items()) if loop.is_running()]

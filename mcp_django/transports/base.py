@@ -71,6 +71,11 @@ class Transport(ABC):
         self.on_error = _log_error
         self.on_close = _do_nothing
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether what is sent now will wait until the peer has read something."""
+        return False
+
     @abstractmethod
     async def start(self, tasks: TaskGroup) -> None:
         """Open the transport and begin to deliver messages.

@@ -6,10 +6,13 @@ Spec: WHATWG HTML, 9.2 "Server-sent events".
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
 KEEP_ALIVE = b": keep-alive\r\n\r\n"
 """A comment, which readers skip."""
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,13 @@ class EventStreamDecoder:
     """Cuts bytes into events, however they arrive.
 
     Args:
-        max_event_bytes: Most characters to keep for one event.
+        max_event_bytes: Most bytes to keep for one event.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
         self._max_event_bytes = max_event_bytes
-        # A byte order mark at the start is not part of the stream.
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
-        self._rest = ""
+        self._rest = bytearray()
+        self._is_first_line = True
         self._skip_line_feed = False
         self._size = 0
         self._data: list[str] = []
@@ -64,31 +66,35 @@ class EventStreamDecoder:
         Raises:
             ValueError: An event is longer than `max_event_bytes`.
         """
-        text = self._decode(data)
-        if self._skip_line_feed and text:
+        if self._skip_line_feed and data:
             self._skip_line_feed = False
-            text = text.removeprefix("\n")
+            data = data.removeprefix(b"\n")
         # A carriage return ends its line at once; a line feed behind it belongs to it.
-        self._skip_line_feed = self._skip_line_feed or text.endswith("\r")
-        lines = (
-            (self._rest + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        )
-        self._rest = lines.pop()
-        events = [event for line in lines if (event := self._take_line(line))]
-        if self._size + len(self._rest) > self._max_event_bytes:
-            raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
+        self._skip_line_feed = self._skip_line_feed or data.endswith(b"\r")
+        pieces = _LINE_END.split(data)
+        events = []
+        for piece in pieces[:-1]:
+            self._rest += piece
+            line = bytes(self._rest)
+            self._rest.clear()
+            if event := self._take_line(line):
+                events.append(event)
+        self._rest += pieces[-1]
+        self._check_size(self._size + len(self._rest))
         return events
 
-    def _take_line(self, line: str) -> ServerSentEvent | None:
-        if not line:
+    def _take_line(self, raw: bytes) -> ServerSentEvent | None:
+        if self._is_first_line:
+            self._is_first_line = False
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        if not raw:
             return self._finish_event()
-        self._size += len(line)
-        if self._size > self._max_event_bytes:
-            raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
-        name, _, value = line.partition(":")
+        self._check_size(self._size + len(raw))
+        name, _, value = raw.decode(errors="replace").partition(":")
         value = value.removeprefix(" ")
         match name:
             case "data":
+                self._size += len(raw)
                 self._data.append(value)
             case "event":
                 self._event = value
@@ -97,6 +103,10 @@ class EventStreamDecoder:
             case "retry" if value.isascii() and value.isdigit():
                 self._retry_ms = int(value[:15])
         return None
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_event_bytes:
+            raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
 
     def _finish_event(self) -> ServerSentEvent | None:
         data, event, retry_ms = self._data, self._event, self._retry_ms

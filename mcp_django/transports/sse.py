@@ -30,6 +30,7 @@ class StreamLimits:
     max_held_bytes: int
     max_held_seconds: float
     keep_alive_seconds: float
+    max_full_seconds: float = 10.0
 
 
 class SSEServerTransport(Transport):
@@ -41,10 +42,10 @@ class SSEServerTransport(Transport):
 
         PASSING --unconfirmed_bytes written--> HOLDING --answer to the ping--> PASSING
 
-    It closes when it would have to hold more than `max_held_bytes`, or has held
-    something for `max_held_seconds`. While the client owes the answer to a request,
-    because its user ponders a question, it is not closed for that; `send` waits for
-    room instead.
+    It holds at most `max_held_bytes`; while it is full, `send` waits. It closes when
+    the client has shown no sign of reading for `max_held_seconds`, or has let it be
+    full for `max_full_seconds`, but never while the client owes the answer to a
+    request, because its user ponders a question.
 
     Args:
         write: Writes bytes to the stream.
@@ -82,6 +83,11 @@ class SSEServerTransport(Transport):
     def is_closed(self) -> bool:
         """Whether nothing more can be sent."""
         return self._is_closed
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether what is sent now will be held."""
+        return bool(self._held) or (self._unconfirmed >= self._limits.unconfirmed_bytes)
 
     async def start(self, tasks: TaskGroup) -> None:
         """Tell the client where to post, and that the stream is alive."""
@@ -141,12 +147,15 @@ class SSEServerTransport(Transport):
         if self._is_closed or self._lock.locked():
             return
         now = self._clock()
-        if (
-            self._held
-            and not self._owed
-            and now - self._held_since > self._limits.max_held_seconds
-        ):
-            self.on_error(TransportClosed("the client has not read for too long"))
+        limits = self._limits
+        is_full = self._has_room is not None
+        patience = limits.max_full_seconds if is_full else limits.max_held_seconds
+        if self._held and not self._owed and now - self._held_since > patience:
+            self.on_error(
+                TransportClosed(
+                    f"the client does not read: {self._held_bytes} bytes wait"
+                )
+            )
             await self.close()
         elif now - self._written_at >= self._limits.keep_alive_seconds:
             async with self._lock:
@@ -166,12 +175,7 @@ class SSEServerTransport(Transport):
                 self._note_debt(message)
                 await self._hold(event)
                 return True
-            if self._owed:
-                return False
-            error = TransportClosed(f"the client does not read: {size} bytes wait")
-            self.on_error(error)
-            await self.close()
-            raise error
+            return False
 
     async def _pass(self, chunk: bytes) -> None:
         self._unconfirmed += len(chunk)

@@ -6,15 +6,17 @@ and `ClientSession`, run over any `Transport` this way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCResponse
 
-from mcp_django.exceptions import TransportClosed
+from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 
@@ -34,66 +36,120 @@ class SessionMessage:
     sender: Sender | None = None
 
 
-ReadStream: TypeAlias = MemoryObjectReceiveStream[SessionMessage | Exception]
-WriteStream: TypeAlias = MemoryObjectSendStream[SessionMessage]
+Wrap: TypeAlias = Callable[[Message, Sender], Any]
+
+# Items are of whatever class the program at the other end of the streams has.
+ReadStream: TypeAlias = MemoryObjectReceiveStream[Any]
+WriteStream: TypeAlias = MemoryObjectSendStream[Any]
+
+
+def wrap_with_sender(message: Message, sender: Sender) -> SessionMessage:
+    """Make an item of the read stream that says who sent it."""
+    return SessionMessage(message, sender=sender)
+
+
+class _Joint:
+    """Passes messages and errors between a transport and the streams."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        wrap: Wrap,
+        deliver: MemoryObjectSendStream[Any],
+        errors: MemoryObjectSendStream[Exception],
+    ) -> None:
+        self._transport = transport
+        self._wrap = wrap
+        self._deliver = deliver
+        self._errors = errors
+        self._log_error = transport.on_error
+        self._on_close = transport.on_close
+        self.has_passed_all = anyio.Event()
+        transport.on_message = self._receive
+        transport.on_error = self._report
+        transport.on_close = self._end
+
+    async def pass_errors(self, reported: MemoryObjectReceiveStream[Exception]) -> None:
+        """Deliver errors among the messages, until nobody reads them any more."""
+        async with reported:
+            async for error in reported:
+                try:
+                    await self._deliver.send(error)
+                except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    self._log_error(error)
+                    return
+
+    async def pass_out(self, outgoing: MemoryObjectReceiveStream[Any]) -> None:
+        """Send what is written, then close the transport."""
+        async with outgoing:
+            async for item in outgoing:
+                try:
+                    await self._send(item.message)
+                except TransportClosed:
+                    break
+        self.has_passed_all.set()
+        await self._transport.close()
+
+    async def _send(self, message: Message) -> None:
+        try:
+            await self._transport.send(message)
+        except MessageTooLarge as error:
+            self._report(error)
+            await self._answer_instead(message, str(error))
+        except ValueError as error:
+            self._report(error)
+            await self._answer_instead(message, "Internal error")
+
+    async def _answer_instead(self, message: Message, text: str) -> None:
+        """Answer with an error where a result cannot be sent."""
+        if isinstance(message, JSONRPCResponse):
+            error = jsonrpc.error(message.id, INTERNAL_ERROR, text)
+            await self._transport.send(error)
+
+    async def _receive(self, message: Message, sender: Sender) -> None:
+        try:
+            await self._deliver.send(self._wrap(message, sender))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise TransportClosed("nobody reads the messages any more") from None
+
+    def _report(self, error: Exception) -> None:
+        try:
+            self._errors.send_nowait(error)
+        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            # A flood of garbage must not fill the memory; the log has the rest.
+            self._log_error(error)
+
+    def _end(self) -> None:
+        self._deliver.close()
+        self._on_close()
 
 
 @asynccontextmanager
 async def open_streams(
-    transport: Transport,
+    transport: Transport, *, wrap: Wrap = wrap_with_sender, start: bool = True
 ) -> AsyncIterator[tuple[ReadStream, WriteStream]]:
     """Start a transport and show it as a pair of streams; close it at the end.
 
-    The read stream gives `SessionMessage`, and an exception for each error that did
-    not end the transport; it ends when the transport closes. The write stream takes
-    anything with a `message` attribute. Neither holds messages: a reader that is
+    The read stream gives an item for each message, and an exception for each error
+    that did not end the transport; it ends when the transport closes. The write stream
+    takes anything with a `message` attribute. Neither holds messages: a reader that is
     slow makes the transport wait.
 
-    Closing the write stream closes the transport.
+    Closing the write stream, or leaving without an exception, closes the transport
+    once everything written is sent. A result that cannot be sent is answered with an
+    error instead.
+
+    Args:
+        transport: Its `on_error` and `on_close` are still called, the first for errors
+            that nobody reads.
+        wrap: Makes an item of a message and its sender, where the program that reads
+            insists on a class of its own, as the official SDK's `Server` does.
+        start: False if whoever holds the connection starts it, as `SSEConsumer` does.
     """
-    deliver, read_stream = anyio.create_memory_object_stream[
-        SessionMessage | Exception
-    ](0)
-    write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
+    deliver, read_stream = anyio.create_memory_object_stream[Any](0)
+    write_stream, outgoing = anyio.create_memory_object_stream[Any](0)
     errors, reported = anyio.create_memory_object_stream[Exception](16)
-
-    async def on_message(message: Message, sender: Sender) -> None:
-        try:
-            await deliver.send(SessionMessage(message, sender=sender))
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            raise TransportClosed("nobody reads the messages any more") from None
-
-    def on_error(error: Exception) -> None:
-        try:
-            errors.send_nowait(error)
-        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # A flood of garbage must not fill the memory; the log has the rest.
-            transport_log_error(error)
-
-    transport_log_error = transport.on_error
-    transport.on_message = on_message
-    transport.on_error = on_error
-    transport.on_close = deliver.close
-
-    async def pass_on_errors() -> None:
-        async with reported:
-            async for error in reported:
-                try:
-                    await deliver.send(error)
-                except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                    return
-
-    async def pass_out() -> None:
-        async with outgoing:
-            async for item in outgoing:
-                try:
-                    await transport.send(item.message)
-                except TransportClosed:
-                    break
-                except ValueError as error:
-                    on_error(error)
-        await transport.close()
-
+    joint = _Joint(transport, wrap, deliver, errors)
     async with (
         deliver,
         read_stream,
@@ -103,11 +159,15 @@ async def open_streams(
         reported,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(pass_on_errors)
-        tasks.start_soon(pass_out)
-        await transport.start(tasks)
+        tasks.start_soon(joint.pass_errors, reported)
+        tasks.start_soon(joint.pass_out, outgoing)
         try:
+            if start:
+                await transport.start(tasks)
             yield read_stream, write_stream
+            write_stream.close()
+            if not outgoing.statistics().open_send_streams:
+                await joint.has_passed_all.wait()
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.close()

@@ -1,0 +1,432 @@
+"""The server's half of the handshake era: which message means what, in which state."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+from mcp_types import ClientCapabilities, Implementation
+from mcp_types.jsonrpc import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCResponse,
+)
+
+from mcp_django.exceptions import LocalProtocolError
+from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol.events import (
+    Answered,
+    AnswerReceived,
+    Event,
+    Ignored,
+    Notified,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.legacy import METHODS, LegacyServerProtocol, State
+
+INITIALIZE: JSONObject = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"elicitation": {}, "roots": {"listChanged": True}},
+    "clientInfo": {"name": "client", "version": "1.0"},
+}
+DESCRIPTION: JSONObject = {
+    "capabilities": {"tools": {"listChanged": True}},
+    "serverInfo": {"name": "shop", "version": "1.0.0"},
+    "instructions": "Look up orders.",
+}
+
+MakeProtocol: TypeAlias = Callable[[], LegacyServerProtocol]
+
+
+def describe(version: str) -> JSONObject:
+    return DESCRIPTION
+
+
+def new_protocol() -> LegacyServerProtocol:
+    return LegacyServerProtocol(describe)
+
+
+def open_protocol(version: str = "2025-11-25") -> LegacyServerProtocol:
+    protocol = new_protocol()
+    params = {**INITIALIZE, "protocolVersion": version}
+    protocol.receive(jsonrpc.request("init", "initialize", params))
+    return protocol
+
+
+def assert_refused(event: Event, code: int, message: str) -> None:
+    assert event == Answered(jsonrpc.error(1, code, message))
+
+
+# initialize -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", versions.LEGACY)
+def test_initialize_opens_the_session_in_the_offered_version(version: str) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Initialization"."""
+    asked: list[str] = []
+
+    def describe_version(version: str) -> JSONObject:
+        asked.append(version)
+        return DESCRIPTION
+
+    protocol = LegacyServerProtocol(describe_version)
+    assert protocol.state is State.NEW
+    params = {**INITIALIZE, "protocolVersion": version}
+    event = protocol.receive(jsonrpc.request(0, "initialize", params))
+    assert event == Answered(
+        jsonrpc.result(0, {"protocolVersion": version, **DESCRIPTION})
+    )
+    assert (protocol.state, protocol.version) == (State.OPEN, version)
+    assert protocol.client_info == Implementation(name="client", version="1.0")
+    assert protocol.client_capabilities == ClientCapabilities.model_validate(
+        INITIALIZE["capabilities"]
+    )
+    assert asked == [version]
+
+
+@pytest.mark.parametrize("offered", ["2026-07-28", "2099-01-01", "DRAFT", ""])
+def test_initialize_that_offers_another_version_gets_the_newest_legacy_one(
+    offered: str,
+) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Version Negotiation"."""
+    protocol = open_protocol(offered)
+    assert (protocol.state, protocol.version) == (State.OPEN, "2025-11-25")
+
+
+def test_defaults_before_initialize_name_no_client() -> None:
+    """Our choice: what a driver reads is never missing."""
+    protocol = new_protocol()
+    assert protocol.version == "2025-11-25"
+    assert protocol.client_info == Implementation(name="", version="")
+    assert protocol.client_capabilities == ClientCapabilities()
+
+
+BAD_INITIALIZE: dict[str, tuple[JSONObject | None, str]] = {
+    "no params": (
+        None,
+        "invalid params: protocolVersion: Field required; "
+        "capabilities: Field required; clientInfo: Field required",
+    ),
+    "a version that is a number": (
+        {**INITIALIZE, "protocolVersion": 20251125},
+        "invalid params: protocolVersion: Input should be a valid string",
+    ),
+    "capabilities that are a number": (
+        {**INITIALIZE, "capabilities": 7},
+        "invalid params: capabilities: Input should be a valid dictionary or "
+        "instance of ClientCapabilities",
+    ),
+    "a capability that is a number": (
+        {**INITIALIZE, "capabilities": {"roots": 7}},
+        "invalid params: capabilities.roots: Input should be a valid dictionary or "
+        "instance of RootsCapability",
+    ),
+    "no client name": (
+        {**INITIALIZE, "clientInfo": {"version": "1"}},
+        "invalid params: clientInfo.name: Field required",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"), BAD_INITIALIZE.values(), ids=BAD_INITIALIZE
+)
+def test_initialize_with_bad_params_is_refused_and_may_be_sent_again(
+    params: JSONObject | None, reason: str
+) -> None:
+    """Spec: JSON-RPC 2.0, section 5.1, code -32602. That it may be sent again is our
+    choice."""
+    protocol = new_protocol()
+    event = protocol.receive(jsonrpc.request(1, "initialize", params))
+    assert_refused(event, INVALID_PARAMS, reason)
+    assert protocol.state.name == "NEW"
+    protocol.receive(jsonrpc.request(2, "initialize", INITIALIZE))
+    assert protocol.state.name == "OPEN"
+
+
+def test_client_capabilities_of_the_modern_era_are_no_params() -> None:
+    """Our choice: a modern `_meta` in a legacy request changes nothing."""
+    protocol = new_protocol()
+    params = {**INITIALIZE, "_meta": {"clientCapabilities": 7}, "clientCapabilities": 7}
+    protocol.receive(jsonrpc.request(1, "initialize", params))
+    assert protocol.state is State.OPEN
+
+
+def test_second_initialize_is_refused() -> None:
+    """Spec: 2025-11-25 basic/lifecycle: initialization is the first interaction, and
+    happens once."""
+    protocol = open_protocol("2025-03-26")
+    event = protocol.receive(jsonrpc.request(1, "initialize", INITIALIZE))
+    assert_refused(event, INVALID_REQUEST, "the session is initialized already")
+    assert protocol.version == "2025-03-26"
+
+
+# The table of states ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [new_protocol, open_protocol])
+def test_ping_is_answered_in_every_state(make: MakeProtocol) -> None:
+    """Spec: 2025-11-25 basic/utilities/ping."""
+    event = make().receive(jsonrpc.request("p", "ping", None))
+    assert event == Answered(jsonrpc.result("p", {}))
+
+
+@pytest.mark.parametrize("make", [new_protocol, open_protocol])
+@pytest.mark.parametrize(
+    "method", ["server/discover", "tasks/list", "sampling/createMessage", "x", ""]
+)
+def test_unknown_method_is_answered_so_in_every_state(
+    make: MakeProtocol, method: str
+) -> None:
+    """Spec: JSON-RPC 2.0, section 5.1, code -32601. Before `initialize` too, because
+    newer clients probe with `server/discover` and go on only after this code."""
+    event = make().receive(jsonrpc.request(1, method, None))
+    assert_refused(event, METHOD_NOT_FOUND, f"unknown method: {method}")
+
+
+def test_unknown_method_is_shown_in_part_only() -> None:
+    """Our choice: an answer is not as long as what a peer likes to send."""
+    event = new_protocol().receive(jsonrpc.request(1, "x" * 5000, None))
+    assert_refused(event, METHOD_NOT_FOUND, f"unknown method: {'x' * 100}")
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_request_before_initialize_is_refused(method: str) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Initialization". That the answer names
+    `initialize` is our choice."""
+    protocol = new_protocol()
+    event = protocol.receive(jsonrpc.request(1, method, None))
+    assert_refused(event, INVALID_REQUEST, f"send initialize first, then {method}")
+    assert protocol.send_result(1, {}) is None
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_request_in_an_open_session_waits_for_its_answer(method: str) -> None:
+    """Spec: 2025-11-25 schema.ts, `ClientRequest`."""
+    protocol = open_protocol()
+    event = protocol.receive(jsonrpc.request(1, method, {"a": 1}))
+    assert event == RequestReceived(1, method, {"a": 1})
+
+
+def test_request_without_params_has_empty_ones() -> None:
+    """Our choice: a driver need not tell the two apart."""
+    event = open_protocol().receive(jsonrpc.request(1, "tools/list", None))
+    assert event == RequestReceived(1, "tools/list", {})
+
+
+def test_initialized_notification_is_not_needed() -> None:
+    """Our choice: clients that forget it are served all the same."""
+    protocol = open_protocol()
+    assert isinstance(
+        protocol.receive(jsonrpc.request(1, "tools/list", None)), RequestReceived
+    )
+
+
+@pytest.mark.parametrize("make", [new_protocol, open_protocol])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "notifications/initialized",
+        "notifications/progress",
+        "notifications/roots/list_changed",
+        "notifications/unknown",
+    ],
+)
+def test_other_notifications_are_passed_on(make: MakeProtocol, method: str) -> None:
+    """Spec: JSON-RPC 2.0, section 4.1: a notification is never answered."""
+    protocol = make()
+    state = protocol.state
+    event = protocol.receive(jsonrpc.notification(method, {"a": 1}))
+    assert event == Notified(method, {"a": 1})
+    assert protocol.receive(jsonrpc.notification(method)) == Notified(method, {})
+    assert protocol.state is state
+
+
+@pytest.mark.parametrize("version", [None, *versions.LEGACY])
+def test_batches_are_taken_in_one_version_only(version: str | None) -> None:
+    """Spec: 2025-03-26 basic, "Batching", and basic/lifecycle: `initialize` is in no
+    batch, so that there is none before it is answered."""
+    protocol = new_protocol() if version is None else open_protocol(version)
+    assert protocol.takes_batches is (version == "2025-03-26")
+
+
+# Answers to requests ----------------------------------------------------------------
+
+
+def test_result_answers_its_request_once() -> None:
+    """Spec: 2025-11-25 basic, "Result Responses": the same id."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request("a", "tools/list", None))
+    assert protocol.send_result("a", {"tools": []}) == jsonrpc.result(
+        "a", {"tools": []}
+    )
+    assert protocol.send_result("a", {"tools": []}) is None
+    assert protocol.send_error("a", -32603, "late") is None
+
+
+def test_error_answers_its_request_once() -> None:
+    """Spec: 2025-11-25 basic, "Error Responses": the same id."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/call", None))
+    assert protocol.send_error(1, -32602, "no", {"a": 1}) == jsonrpc.error(
+        1, -32602, "no", {"a": 1}
+    )
+    assert protocol.send_error(1, -32602, "no") is None
+    assert protocol.send_result(1, {}) is None
+
+
+def test_nobody_is_answered_who_did_not_ask() -> None:
+    """Our choice: what a driver answers too much is dropped."""
+    protocol = open_protocol()
+    assert protocol.send_result(99, {}) is None
+    assert protocol.send_error(99, -32603, "no") is None
+
+
+@pytest.mark.parametrize("method", ["tools/list", "ping", "initialize", "unknown"])
+def test_id_that_is_in_flight_is_not_taken_again(method: str) -> None:
+    """Spec: 2025-11-25 basic, "Requests": ids are unique. That the second is ignored
+    is our choice: an answer to it could be taken for the first one's."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/list", None))
+    event = protocol.receive(jsonrpc.request(1, method, None))
+    assert event == Ignored("request id 1 is in flight already")
+    assert isinstance(protocol.send_result(1, {}), JSONRPCResponse)
+
+
+def test_ids_of_different_types_are_different() -> None:
+    """Spec: 2025-11-25 schema.ts, `RequestId`: "1" is not 1."""
+    protocol = open_protocol()
+    for id in (1, "1"):
+        event = protocol.receive(jsonrpc.request(id, "tools/list", None))
+        assert event == RequestReceived(id, "tools/list", {})
+
+
+def test_id_may_come_again_after_its_answer() -> None:
+    """Our choice: to remember every id would grow without bound."""
+    protocol = open_protocol()
+    for _ in range(2):
+        event = protocol.receive(jsonrpc.request(1, "tools/list", None))
+        assert event == RequestReceived(1, "tools/list", {})
+        assert protocol.send_result(1, {}) == jsonrpc.result(1, {})
+
+
+# Cancellation -----------------------------------------------------------------------
+
+
+def cancel(**params: Any) -> Any:
+    return jsonrpc.notification("notifications/cancelled", params)
+
+
+def test_cancelled_request_gets_no_answer() -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation, "Behavior Requirements"."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/call", None))
+    event = protocol.receive(cancel(requestId=1, reason="changed my mind"))
+    assert event == RequestCancelled(1, "changed my mind")
+    assert protocol.send_result(1, {}) is None
+    assert protocol.send_error(1, -32603, "no") is None
+
+
+def test_cancellation_needs_no_reason() -> None:
+    """Spec: 2025-11-25 schema.ts, `CancelledNotificationParams`."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request("a", "tools/call", None))
+    assert protocol.receive(cancel(requestId="a")) == RequestCancelled("a", None)
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"requestId": 99}, "nothing to cancel: request 99 is not in flight"),
+        ({"requestId": "1"}, "nothing to cancel: request '1' is not in flight"),
+        ({}, "nothing to cancel: request None is not in flight"),
+        ({"requestId": None}, "nothing to cancel: request None is not in flight"),
+        ({"requestId": "init"}, "nothing to cancel: request 'init' is not in flight"),
+        (
+            {"requestId": True},
+            "invalid params: requestId.int: Input should be a valid integer; "
+            "requestId.str: Input should be a valid string",
+        ),
+        (
+            {"requestId": 1, "reason": 7},
+            "invalid params: reason: Input should be a valid string",
+        ),
+    ],
+)
+def test_invalid_cancellation_is_ignored(params: JSONObject, reason: str) -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation, "Error Handling"."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/call", None))
+    assert protocol.receive(cancel(**params)) == Ignored(reason)
+    assert protocol.send_result(1, {}) == jsonrpc.result(1, {})
+
+
+def test_cancellation_after_the_answer_is_ignored() -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation, "Timing Considerations"."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/call", None))
+    protocol.send_result(1, {})
+    event = protocol.receive(cancel(requestId=1))
+    assert event == Ignored("nothing to cancel: request 1 is not in flight")
+
+
+# Asking the client ------------------------------------------------------------------
+
+
+def test_client_is_not_asked_before_initialize() -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Initialization"."""
+    with pytest.raises(LocalProtocolError) as caught:
+        new_protocol().send_ask("roots/list", {})
+    assert caught.value.message == "cannot send 'roots/list' while session is new"
+
+
+def test_questions_have_ids_of_their_own() -> None:
+    """Spec: 2025-11-25 basic, "Requests": no id is used twice."""
+    protocol = open_protocol()
+    assert protocol.send_ask("roots/list", {}) == jsonrpc.request(
+        "ask-1", "roots/list", {}
+    )
+    assert protocol.send_ask("roots/list", {}) == jsonrpc.request(
+        "ask-2", "roots/list", {}
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        jsonrpc.result("ask-1", {"roots": []}),
+        jsonrpc.error("ask-1", -1, "User rejected"),
+    ],
+)
+def test_answer_of_the_client_is_passed_on_once(
+    answer: JSONRPCResponse | JSONRPCError,
+) -> None:
+    """Spec: JSON-RPC 2.0, section 5: a result or an error."""
+    protocol = open_protocol()
+    protocol.send_ask("roots/list", {})
+    assert protocol.receive(answer) == AnswerReceived("ask-1", answer)
+    assert protocol.receive(answer) == Ignored("answer to 'ask-1', which was not asked")
+
+
+@pytest.mark.parametrize("id", [None, 1, "ask-2", "ping-1"])
+def test_answer_to_nothing_asked_is_ignored(id: str | int | None) -> None:
+    """Our choice: it cannot be answered, and the session lives on."""
+    protocol = open_protocol()
+    protocol.send_ask("roots/list", {})
+    event = protocol.receive(jsonrpc.error(id, -32700, "what?"))
+    assert event == Ignored(f"answer to {id!r}, which was not asked")
+
+
+def test_withdrawn_question_needs_no_answer() -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation: the sender ignores an answer that
+    arrives afterwards."""
+    protocol = open_protocol()
+    id = protocol.send_ask("elicitation/create", {"message": "?"}).id
+    assert protocol.send_ask_cancelled(id, "too late") == jsonrpc.notification(
+        "notifications/cancelled", {"requestId": "ask-1", "reason": "too late"}
+    )
+    event = protocol.receive(jsonrpc.result(id, {"action": "decline"}))
+    assert event == Ignored("answer to 'ask-1', which was not asked")

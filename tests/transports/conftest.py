@@ -1,0 +1,10 @@
+"""Transports are written on anyio: their tests run under asyncio and trio."""
+
+import pytest
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Name the event loop to run an async test on."""
+    backend: str = request.param
+    return backend
