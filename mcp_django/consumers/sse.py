@@ -14,6 +14,7 @@ from mcp_django.consumers.exchange import Exchange, Headers, Refused
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.runner import Session
+from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import Worker, current_worker
 from mcp_django.transports.sse import SSEServerTransport, StreamLimits
 
@@ -62,17 +63,24 @@ class SSEConsumer(HTTPConsumer):
         session_id: str,
     ) -> None:
         worker = current_worker()
-        async with anyio.create_task_group() as tasks:
-            transport.on_close = tasks.cancel_scope.cancel
-            session = self.drive(transport, tasks, session_id)
-            opened = OpenSession(session_id, self.server, identity, transport, session)
-            worker.open(opened)
-            try:
-                await transport.start(tasks)
-                await exchange.wait_for_disconnect()
-            finally:
-                worker.close(opened)
-                await transport.close()
+        session = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                transport.on_close = tasks.cancel_scope.cancel
+                session = self.drive(transport, tasks, session_id)
+                opened = OpenSession(
+                    session_id, self.server, identity, transport, session
+                )
+                worker.open(opened)
+                try:
+                    await transport.start(tasks)
+                    await exchange.wait_for_disconnect()
+                finally:
+                    worker.close(opened)
+                    await transport.close()
+        finally:
+            if session is not None:
+                await session.end()
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
@@ -88,7 +96,7 @@ class SSEConsumer(HTTPConsumer):
         Returns:
             The session, or None if something else sets the callbacks.
         """
-        return Session(self.server, transport, tasks, id=session_id)
+        return Session(self.server, transport, LoopTasks(), id=session_id)
 
 
 def _check_streams(worker: Worker, identity: Identity) -> None:

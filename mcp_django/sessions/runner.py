@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import (
@@ -46,6 +45,7 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
 from mcp_django.server.threads import ThreadPool, handler_threads
+from mcp_django.sessions.tasks import Cancel, GroupTasks, Tasks
 from mcp_django.transports.base import Sender, Transport
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -62,12 +62,16 @@ _LISTS = {
 }
 
 
+def _do_nothing() -> None:
+    pass
+
+
 @dataclass(slots=True)
 class _Run:
     """A request whose handler runs, or waits for the client's answers."""
 
     request: Request
-    scope: anyio.CancelScope
+    cancel: Cancel = _do_nothing
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ class Session(SessionState):
     Args:
         server: Who answers.
         transport: Carries the messages; its callbacks are set here.
-        tasks: Where the handlers run; cancelling it ends them.
+        tasks: Where the handlers run; ending them is their owner's business.
         id: Names the session; empty where the transport needs no name for it.
         threads: Where `def` handlers run.
     """
@@ -117,7 +121,7 @@ class Session(SessionState):
         self,
         server: Server,
         transport: Transport,
-        tasks: TaskGroup,
+        tasks: TaskGroup | Tasks,
         *,
         id: str = "",
         threads: ThreadPool = handler_threads,
@@ -126,7 +130,7 @@ class Session(SessionState):
         self.id = id
         self.log_level = "info"
         self._transport = transport
-        self._tasks = tasks
+        self._tasks = tasks if isinstance(tasks, Tasks) else GroupTasks(tasks)
         self._threads = threads
         self._protocol = LegacyServerProtocol(server.describe)
         self._running: dict[RequestId, _Run] = {}
@@ -163,7 +167,7 @@ class Session(SessionState):
             while not self.has_room and message.method != "ping":
                 self._room = self._room or anyio.Event()
                 await self._room.wait()
-                if self._tasks.cancel_scope.cancel_called:
+                if self._tasks.is_ending:
                     raise TransportClosed("cannot receive: the session has ended")
         match self._protocol.receive(message):
             case RequestReceived() as received:
@@ -180,6 +184,10 @@ class Session(SessionState):
                 logger.debug("notified of %s", method)
             case Ignored(reason):
                 logger.warning("message ignored: %s", reason)
+
+    async def end(self) -> None:
+        """Cancel the handlers that run, and wait until they are over."""
+        await self._tasks.end()
 
     async def wait_until_idle(self) -> None:
         """Return when every request that was taken is answered."""
@@ -199,7 +207,7 @@ class Session(SessionState):
         self._notices[notice] = None
         if not self._is_notifying:
             self._is_notifying = True
-            self._tasks.start_soon(self._send_notices)
+            self._tasks.start(self._send_notices(), _do_nothing)
 
     def _is_wanted(self, notice: Notice) -> bool:
         match notice.topic:
@@ -296,24 +304,20 @@ class Session(SessionState):
             session=self,
             threads=self._threads,
         )
-        run = self._running[received.id] = _Run(request, anyio.CancelScope())
-        self._tasks.start_soon(self._run, run)
+        run = self._running[received.id] = _Run(request)
+        run.cancel = self._tasks.start(self._answer(request), partial(self._end, run))
 
-    async def _run(self, run: _Run) -> None:
+    def _end(self, run: _Run) -> None:
+        """Let a request go that is answered or cancelled, and begin the next."""
         request = run.request
-        try:
-            with run.scope:
-                # It may have been cancelled before it began.
-                await anyio.lowlevel.checkpoint_if_cancelled()
-                await self._answer(request, await self._result_of(request))
-        finally:
-            request.is_cancelled = True
-            # A client may use the id of a cancelled request again.
-            if self._running.get(request.id) is run:
-                del self._running[request.id]
-            self._begin_waiting()
+        request.is_cancelled = True
+        # A client may use the id of a cancelled request again.
+        if self._running.get(request.id) is run:
+            del self._running[request.id]
+        self._begin_waiting()
 
-    async def _answer(self, request: Request, answer: JSONObject | ErrorAnswer) -> None:
+    async def _answer(self, request: Request) -> None:
+        answer = await self._result_of(request)
         if isinstance(answer, ErrorAnswer):
             if isinstance(answer, UrlElicitationRequired):
                 for elicitation_id in answer.elicitation_ids:
@@ -351,7 +355,7 @@ class Session(SessionState):
         except ErrorAnswer as error:
             return error
         except anyio.get_cancelled_exc_class() as error:
-            if anyio.current_effective_deadline() == -math.inf:
+            if request.is_cancelled or self._tasks.is_ending:
                 raise
             # Nobody cancelled the request: the handler waited for a task of its own.
             failure: BaseException = error
@@ -364,7 +368,7 @@ class Session(SessionState):
         run = self._running.get(id)
         if run is not None:
             run.request.is_cancelled = True
-            run.scope.cancel()
+            run.cancel()
             return
         for waiting in self._inbox:
             if waiting[0].id == id:

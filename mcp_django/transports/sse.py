@@ -67,7 +67,8 @@ class SSEServerTransport(Transport):
         self._clock = clock
         self._endpoint = endpoint
         self._limits = limits
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._outgoing: list[bytes] = []
+        self._is_writing = False
         self._is_closed = False
         self._unconfirmed = 0
         self._held: deque[bytes] = deque()
@@ -91,9 +92,8 @@ class SSEServerTransport(Transport):
 
     async def start(self, tasks: TaskGroup) -> None:
         """Tell the client where to post, and that the stream is alive."""
-        async with self._lock:
-            await self._pass(encode_event("endpoint", self._endpoint.encode()))
-            await self._pass(KEEP_ALIVE)
+        await self._pass(encode_event("endpoint", self._endpoint.encode()))
+        await self._pass(KEEP_ALIVE)
 
     async def send(self, message: Message) -> None:
         """Write one message as an event, or hold it while the client does not read.
@@ -116,6 +116,7 @@ class SSEServerTransport(Transport):
         if self._is_closed:
             return
         self._is_closed = True
+        self._outgoing.clear()
         self._held.clear()
         self._held_bytes = 0
         self._let_go()
@@ -144,7 +145,7 @@ class SSEServerTransport(Transport):
         """
         # While something else is being written there is no need to, and whoever ticks
         # must not wait for one slow client.
-        if self._is_closed or self._lock.locked():
+        if self._is_closed or self._is_writing:
             return
         now = self._clock()
         limits = self._limits
@@ -158,29 +159,36 @@ class SSEServerTransport(Transport):
             )
             await self.close()
         elif now - self._written_at >= self._limits.keep_alive_seconds:
-            async with self._lock:
-                await self._pass(KEEP_ALIVE)
+            await self._pass(KEEP_ALIVE)
 
     async def _take(self, message: Message, event: bytes) -> bool:
         """Pass an event on or hold it; False if it has to wait for room."""
-        async with self._lock:
-            if self._is_closed:
-                raise TransportClosed("cannot send: the stream is closed")
-            if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-                self._note_debt(message)
-                await self._pass(event)
-                return True
-            size = self._held_bytes + len(event)
-            if size <= self._limits.max_held_bytes or not self._held:
-                self._note_debt(message)
-                await self._hold(event)
-                return True
-            return False
+        if self._is_closed:
+            raise TransportClosed("cannot send: the stream is closed")
+        if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
+            self._note_debt(message)
+            await self._pass(event)
+            return True
+        size = self._held_bytes + len(event)
+        if size <= self._limits.max_held_bytes or not self._held:
+            self._note_debt(message)
+            await self._hold(event)
+            return True
+        return False
 
     async def _pass(self, chunk: bytes) -> None:
+        """Write a chunk, behind those that are being written."""
         self._unconfirmed += len(chunk)
         self._written_at = self._clock()
-        await self._write(chunk)
+        self._outgoing.append(chunk)
+        if self._is_writing:
+            return
+        self._is_writing = True
+        try:
+            while self._outgoing:
+                await self._write(self._outgoing.pop(0))
+        finally:
+            self._is_writing = False
 
     async def _hold(self, event: bytes) -> None:
         if not self._held:
@@ -198,16 +206,15 @@ class SSEServerTransport(Transport):
 
     async def _confirm(self) -> None:
         """Go on after the client has shown that it reads."""
-        async with self._lock:
-            self._ping = None
-            self._unconfirmed = 0
-            while self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-                event = self._held.popleft()
-                self._held_bytes -= len(event)
-                await self._pass(event)
-            if self._held:
-                self._held_since = self._clock()
-                await self._send_ping()
+        self._ping = None
+        self._unconfirmed = 0
+        while self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
+            event = self._held.popleft()
+            self._held_bytes -= len(event)
+            await self._pass(event)
+        if self._held and self._ping is None:
+            self._held_since = self._clock()
+            await self._send_ping()
         self._let_go()
 
     def _let_go(self) -> None:

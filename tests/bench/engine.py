@@ -48,12 +48,13 @@ async def _measure() -> float:
     # These need Django to be set up.
     from mcp_django.server.discovery import servers
     from mcp_django.sessions.runner import Session
+    from mcp_django.sessions.tasks import LoopTasks
 
     [server] = servers().values()
     sink = _Sink()
     sender = Sender()
     async with anyio.create_task_group() as tasks:
-        Session(server, sink, tasks)
+        Session(server, sink, LoopTasks())
         await _post(sink, INITIALIZE, sender)
         best = min([await _run(sink, sender) for _ in range(5)])
         tasks.cancel_scope.cancel()
@@ -66,7 +67,7 @@ async def _run(sink: _Sink, sender: Sender) -> float:
         wanted = sink.count + _AT_ONCE
         for number in range(first, first + _AT_ONCE):
             await _post(sink, CALL % number, sender)
-        while sink.count < wanted:
+        while sink.count < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return (time.perf_counter() - began) / _CALLS
 

@@ -6,6 +6,8 @@ the live tests and the bench.
 """
 
 import asyncio
+import os
+import subprocess
 import time
 from base64 import b64encode
 from dataclasses import dataclass
@@ -410,6 +412,21 @@ def touch(uri: str) -> str:
     """Tell subscribed clients that a resource changed."""
     server.resource_updated(uri)
     return "touched"
+
+
+@server.tool
+def name_user(context: SyncContext) -> str:
+    """Name the user who asks, with nothing for nobody."""
+    return context.user.get_username()
+
+
+@server.tool(structured=False)
+def shout(text: str) -> str:
+    """Write a text to standard output, in every way there is."""
+    print(text, flush=True)  # noqa: T201 - this is what the tool is for
+    os.write(1, f"{text}\n".encode())
+    subprocess.run(["echo", text], check=True)
+    return "shouted"
 
 
 @server.tool

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.live import processes
 
 APPLICATION = "tests.conformance.asgi:application"
+SETTINGS = "tests.conformance.settings"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def running_daphne(
     *,
     name: str = "daphne",
     application: str = APPLICATION,
-    settings: str = "tests.conformance.settings",
+    settings: str | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Iterator[Daphne]:
     """Run Daphne on a free port of 127.0.0.1 until the end of the block.
@@ -53,16 +54,17 @@ def running_daphne(
         folder: Where its log goes, and the database, which it has for itself.
         name: Of the log, where several run.
         application: What Daphne serves.
-        settings: Settings module.
+        settings: Settings module; those of the fixture site if left out.
         extra: More environment variables.
     """
     log = folder / f"{name}.log"
     variables = {
-        "DJANGO_SETTINGS_MODULE": settings,
         "CONFORMANCE_DATABASE": str(folder / "site.sqlite3"),
+        **({"DJANGO_SETTINGS_MODULE": settings} if settings else {}),
         **(extra or {}),
     }
-    processes.run([sys.executable, "manage.py", "migrate", "-v", "0"], variables)
+    migrate = ["migrate", "-v", "0", "--settings", settings or SETTINGS]
+    processes.run([sys.executable, "manage.py", *migrate], variables)
 
     def address() -> str | None:
         text = log.read_text() if log.exists() else ""

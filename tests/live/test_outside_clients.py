@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.live import processes
-from tests.live.daphne import Daphne
+from tests.live.daphne import SETTINGS, Daphne
 from tests.live.interpreters import python_with_sdk_1, python_with_sdk_2
 
 pytestmark = pytest.mark.live
@@ -89,7 +89,7 @@ def test_sdk_client_does_everything_over_stdio(
     printed, complaints = processes.run(
         [SDKS[sdk](), CLIENT, "stdio", *server],
         {
-            "DJANGO_SETTINGS_MODULE": "tests.conformance.settings",
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
             "CONFORMANCE_DATABASE": str(tmp_path / "site.sqlite3"),
         },
     )

@@ -389,17 +389,23 @@ async def test_client_that_has_answered_is_cut_as_any_other() -> None:
     client = Client()
     await fill(client)
     await client.post(jsonrpc.result("ask-1", {"action": "decline"}))
-    with pytest.raises(TransportClosed):
-        await client.transport.send(sized(6))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_in_vain, client, sized(6))
+        await wait_all_tasks_blocked()
+        client.now += 11
+        await client.transport.tick()
     assert client.witness.closed == 1
 
 
 async def test_client_owes_nothing_once_the_question_is_withdrawn() -> None:
-    """Our choice: the withdrawal itself finds no room, and must not wait for it."""
+    """Our choice: the withdrawal itself may find no room, and counts all the same."""
     client = Client()
     await fill(client)
-    with pytest.raises(TransportClosed), anyio.fail_after(PATIENCE_SECONDS):
-        await client.transport.send(WITHDRAWN)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_in_vain, client, WITHDRAWN)
+        await wait_all_tasks_blocked()
+        client.now += 11
+        await client.transport.tick()
     assert client.witness.closed == 1
 
 
@@ -414,13 +420,13 @@ async def test_message_that_waits_for_room_ends_with_the_stream() -> None:
 
 
 async def test_client_that_still_does_not_read_is_cut_after_its_answer() -> None:
-    """Our choice: five minutes, as without a question."""
+    """Our choice: as without a question."""
     client = Client()
     await fill(client)
     async with anyio.create_task_group() as tasks:
         outcome = await send_one_more(client, tasks)
         await client.post(jsonrpc.error("ask-1", -1, "User rejected"))
-        client.now += 301
+        client.now += 11
         await client.transport.tick()
     assert outcome == ["closed"]
 
@@ -479,8 +485,8 @@ async def test_tick_waits_for_no_write() -> None:
     assert len(written) == 1
 
 
-async def test_close_while_a_message_is_written_loses_no_other_stream() -> None:
-    """Our choice: `close` waits for nobody, and what waits behind the write ends."""
+async def test_close_while_a_message_is_written_drops_what_waits_behind() -> None:
+    """Our choice: `close` waits for nobody, and nothing is written after it."""
     unblocked = anyio.Event()
     written: list[bytes] = []
 
@@ -490,19 +496,11 @@ async def test_close_while_a_message_is_written_loses_no_other_stream() -> None:
 
     transport = SSEServerTransport(write, endpoint=ENDPOINT, limits=LIMITS)
     witness = Witness(transport)
-    outcomes: list[str] = []
-
-    async def send_second() -> None:
-        with pytest.raises(TransportClosed):
-            await transport.send(sized(2))
-        outcomes.append("closed")
-
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(transport.send, sized(1))
         await wait_all_tasks_blocked()
-        tasks.start_soon(send_second)
-        await wait_all_tasks_blocked()
+        await transport.send(sized(2))
         with anyio.fail_after(PATIENCE_SECONDS):
             await transport.close()
         unblocked.set()
-    assert (len(written), outcomes, witness.closed) == (1, ["closed"], 1)
+    assert (len(written), witness.closed) == (1, 1)
