@@ -48,22 +48,8 @@ class SSEConsumer(HTTPConsumer):
             endpoint=_endpoint_url(exchange, session_id),
             limits=_limits(),
         )
-        with worker.stream():
-            await exchange.start_stream(STREAM_HEADERS)
-            try:
-                await self._hold(exchange, transport, identity, session_id)
-            finally:
-                await exchange.end_stream()
-
-    async def _hold(
-        self,
-        exchange: Exchange,
-        transport: SSEServerTransport,
-        identity: Identity,
-        session_id: str,
-    ) -> None:
-        worker = current_worker()
-        session = None
+        await exchange.start_stream(STREAM_HEADERS)
+        opened = None
         try:
             async with anyio.create_task_group() as tasks:
                 transport.on_close = tasks.cancel_scope.cancel
@@ -76,11 +62,14 @@ class SSEConsumer(HTTPConsumer):
                     await transport.start(tasks)
                     await exchange.wait_for_disconnect()
                 finally:
-                    worker.close(opened)
                     await transport.close()
         finally:
-            if session is not None:
-                await session.end()
+            if opened is not None and opened.session is not None:
+                await opened.session.end()
+            await exchange.end_stream()
+            # Last, because the end of the process waits for it.
+            if opened is not None:
+                worker.close(opened)
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str

@@ -134,7 +134,8 @@ class Session(SessionState):
         self._threads = threads
         self._protocol = LegacyServerProtocol(server.describe)
         self._running: dict[RequestId, _Run] = {}
-        self._inbox: deque[tuple[RequestReceived, Sender]] = deque()
+        # Made when it is needed: an empty deque takes 760 bytes of an idle session.
+        self._inbox: deque[tuple[RequestReceived, Sender]] | None = None
         self._inbox_bytes = 0
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
@@ -152,7 +153,7 @@ class Session(SessionState):
         return bool(
             self._may_begin
             or (
-                len(self._inbox) < mcp_settings.MAX_INBOX
+                len(self._inbox or ()) < mcp_settings.MAX_INBOX
                 and self._inbox_bytes < mcp_settings.MAX_INBOX_BYTES
             )
         )
@@ -287,6 +288,8 @@ class Session(SessionState):
         if self._may_begin:
             self._begin(received, sender)
         else:
+            if self._inbox is None:
+                self._inbox = deque()
             self._inbox.append((received, sender))
             self._inbox_bytes += sender.size
 
@@ -370,9 +373,10 @@ class Session(SessionState):
             run.request.is_cancelled = True
             run.cancel()
             return
-        for waiting in self._inbox:
+        inbox = self._inbox or deque()
+        for waiting in inbox:
             if waiting[0].id == id:
-                self._inbox.remove(waiting)
+                inbox.remove(waiting)
                 self._inbox_bytes -= waiting[1].size
                 self._announce_room()
                 return

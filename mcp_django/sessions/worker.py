@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from channels.layers import get_channel_layer
 
@@ -43,10 +40,9 @@ class Worker:
         self._loop = loop
         self._upkeep: asyncio.Task[None] | None = None
         self._notices: set[asyncio.Task[None]] = set()
-        self._streams = 0
-        self._stream_ended = asyncio.Event()
+        self._session_closed = asyncio.Event()
         self.registry = Registry()
-        self.listeners: WeakSet[Session] = WeakSet()
+        self.listeners: set[Session] = set()
         self.relay = Relay(
             get_channel_layer(mcp_settings.CHANNEL_LAYER),
             find=self.registry.find,
@@ -67,20 +63,11 @@ class Worker:
             call_before_shutdown(self.close_all)
 
     def close(self, opened: OpenSession) -> None:
-        """Let a session go."""
+        """Let a session go whose stream has ended."""
         self.registry.remove(opened)
         if opened.session is not None:
             self.listeners.discard(opened.session)
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """Make the end of the process wait until a stream has been ended properly."""
-        self._streams += 1
-        try:
-            yield
-        finally:
-            self._streams -= 1
-            self._stream_ended.set()
+        self._session_closed.set()
 
     def tell(self, server_name: str, notice: Notice) -> None:
         """Tell this worker's sessions of a change; can be called in any thread."""
@@ -97,9 +84,9 @@ class Worker:
         for opened in self.registry:
             await opened.transport.close()
         await self.relay.close()
-        while self._streams:
-            self._stream_ended = asyncio.Event()
-            await self._stream_ended.wait()
+        while len(self.registry):
+            self._session_closed.clear()
+            await self._session_closed.wait()
 
     def _begin_telling(self, server_name: str, notice: Notice) -> None:
         self._keep(self._tell(server_name, notice))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -79,6 +80,10 @@ class Answers:
         }
 
 
+NO_ANSWERS = Answers()
+"""Of a client that declares no capability."""
+
+
 @dataclass
 class Client:
     """A client with an open session.
@@ -145,6 +150,59 @@ class Client:
         """End a subscription."""
         params = types.UnsubscribeRequestParams(uri=uri)
         await self.send(types.UnsubscribeRequest(params=params), types.EmptyResult)
+
+
+@asynccontextmanager
+async def open_client(
+    connection: AbstractAsyncContextManager[tuple[Any, Any]],
+    *,
+    version: str = LATEST,
+    answers: Answers = NO_ANSWERS,
+) -> AsyncIterator[Client]:
+    """Open a session with a server.
+
+    Args:
+        connection: Gives the client's pair of streams.
+        version: What to offer.
+        answers: What the client answers when it is asked.
+    """
+    told, heard = anyio.create_memory_object_stream[Any](1000)
+
+    async def on_notification(message: Any) -> None:
+        told.send_nowait(message)
+
+    async with (
+        told,
+        heard,
+        connection as (reading, writing),
+        ClientSession(
+            reading,
+            writing,
+            message_handler=on_notification,
+            client_info=CLIENT,
+            **answers.callbacks(),
+        ) as session,
+    ):
+        with anyio.fail_after(BOUND):
+            initialized = await _initialize(session, version, answers)
+        yield Client(session, initialized, heard)
+
+
+async def _initialize(
+    session: ClientSession, version: str, answers: Answers
+) -> types.InitializeResult:
+    """Offer a version and go on with what the server answers."""
+    params = types.InitializeRequestParams(
+        protocol_version=version,
+        capabilities=answers.capabilities,
+        client_info=CLIENT,
+    )
+    initialized = await session.send_request(
+        types.InitializeRequest(params=params), types.InitializeResult
+    )
+    session.adopt(initialized)
+    await session.send_notification(types.InitializedNotification())
+    return initialized
 
 
 def text_of(result: types.CallToolResult) -> str:

@@ -1,0 +1,729 @@
+"""What a handler may use: the same for `def` and `async def`."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from mcp_types import (
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    Root,
+    SamplingMessage,
+    TextContent,
+    TextResourceContents,
+    Tool,
+)
+from pydantic import BaseModel
+
+from mcp_django import Answer, Context, ResourceNotFound, Server, SyncContext
+from mcp_django.exceptions import AskFailed, CapabilityMissing
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.handlers import make_handler
+from mcp_django.server.requests import LOG_LEVELS, Request
+from tests.server.calls import EVERYTHING, Caller, Notebook
+
+KINDS = ["def", "async def"]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    return backend
+
+
+async def use(
+    caller: Caller,
+    kind: str,
+    method: str,
+    *args: Any,
+    meta: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Use one method of the context in a tool, and give what it returned or raised."""
+    outcome: list[Any] = []
+    server = Server("shop", page_size=None)
+    server.resources = caller.server.resources
+
+    if kind == "def":
+
+        @server.tool
+        def tool(context: SyncContext) -> None:
+            try:
+                outcome.append(getattr(context, method)(*args, **kwargs))
+            except Exception as error:
+                outcome.append(error)
+
+    else:
+
+        @server.tool(name="tool")
+        async def async_tool(context: Context) -> None:
+            try:
+                outcome.append(await getattr(context, method)(*args, **kwargs))
+            except Exception as error:
+                outcome.append(error)
+
+    caller.server = server
+    await caller.call("tools/call", {"name": "tool", "_meta": dict(meta or {})})
+    [value] = outcome
+    return value
+
+
+def test_both_kinds_of_context_have_the_same_names() -> None:
+    """Our choice: who knows one knows the other."""
+
+    def public(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert public(Context) == public(SyncContext)
+    for name in public(Context):
+        ours, theirs = getattr(Context, name), getattr(SyncContext, name)
+        if inspect.isfunction(ours):
+            assert inspect.signature(ours) == inspect.signature(theirs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_context_tells_who_asks_and_how(kind: str) -> None:
+    """Our choice: all that is known of a request."""
+    server = Server("shop")
+    told: dict[str, Any] = {}
+
+    def look(context: Context | SyncContext) -> None:
+        for name in (
+            "user",
+            "client_info",
+            "client_capabilities",
+            "protocol_version",
+            "session_id",
+            "headers",
+            "request_id",
+            "meta",
+            "server",
+            "is_cancelled",
+        ):
+            told[name] = getattr(context, name)
+
+    if kind == "def":
+
+        @server.tool
+        def tool(context: SyncContext) -> None:
+            look(context)
+
+    else:
+
+        @server.tool(name="tool")
+        async def async_tool(context: Context) -> None:
+            look(context)
+
+    caller = Caller(
+        server,
+        user="ada",
+        version="2025-06-18",
+        headers={"x-tenant": "acme"},
+        session=Notebook(id="session-9"),
+    )
+    request = caller.request("tools/call", {"name": "tool", "_meta": {"a": 1}})
+    await caller.finish(request)
+    assert told == {
+        "user": "ada",
+        "client_info": request.client_info,
+        "client_capabilities": request.client_capabilities,
+        "protocol_version": "2025-06-18",
+        "session_id": "session-9",
+        "headers": {"x-tenant": "acme"},
+        "request_id": 7,
+        "meta": {"a": 1},
+        "server": server,
+        "is_cancelled": False,
+    }
+
+
+async def test_context_without_user_session_or_meta() -> None:
+    """Our choice: nobody is `AnonymousUser`, as in Django."""
+    server = Server("shop")
+    context = Context(server, Caller(server).request("tools/call"))
+    assert context.user == AnonymousUser()
+    assert not context.user.has_perm("shop.sell")
+    assert context.session_id is None
+    assert dict(context.headers) == {}
+    assert context.meta == {}
+
+
+async def test_meta_that_is_no_object_is_empty() -> None:
+    """Our choice: a handler need not look twice."""
+    server = Server("shop")
+    context = Context(server, Caller(server).request("tools/call", {"_meta": 7}))
+    assert context.meta == {}
+
+
+async def test_context_learns_of_cancellation() -> None:
+    """Our choice: threads cannot be cancelled, so that long loops look at it."""
+    server = Server("shop")
+    request = Caller(server).request("tools/call")
+    context = Context(server, request)
+    request.is_cancelled = True
+    assert context.is_cancelled
+
+
+def test_wrong_context_is_an_error_at_registration() -> None:
+    """Our choice: said at registration, not at the first call."""
+
+    def takes_context(context: Context) -> None: ...
+
+    async def takes_sync_context(context: SyncContext) -> None: ...
+
+    for function in (takes_context, takes_sync_context):
+        with pytest.raises(ValueError, match=r"Context"):
+            make_handler(function, name="tool")
+
+
+# Progress ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("token", ["abc", "", 0, 7])
+async def test_progress_is_sent_with_the_client_s_token(
+    kind: str, token: str | int
+) -> None:
+    """Spec: 2025-11-25 basic/utilities/progress, "Progress Flow"."""
+    caller = Caller(Server("shop"))
+    meta = {"progressToken": token}
+    await use(caller, kind, "report_progress", 1, 2.5, "half", meta=meta)
+    assert caller.notified == [
+        (
+            "notifications/progress",
+            {"progressToken": token, "progress": 1, "total": 2.5, "message": "half"},
+        )
+    ]
+
+
+@pytest.mark.parametrize("meta", [{}, {"progressToken": True}, {"a": 1}])
+async def test_no_progress_is_sent_without_a_token(meta: JSONObject) -> None:
+    """Spec: 2025-11-25 basic/utilities/progress: tokens are strings or integers."""
+    caller = Caller(Server("shop"))
+    await use(caller, "async def", "report_progress", 1, meta=meta)
+    assert caller.notified == []
+
+
+async def test_progress_has_no_message_in_the_oldest_version() -> None:
+    """Spec: 2025-03-26 schema.ts, `ProgressNotification`: `message` is new."""
+    caller = Caller(Server("shop"), version="2024-11-05")
+    meta = {"progressToken": 1}
+    await use(caller, "async def", "report_progress", 1, None, "half", meta=meta)
+    assert caller.notified == [
+        ("notifications/progress", {"progressToken": 1, "progress": 1})
+    ]
+
+
+async def test_progress_only_grows() -> None:
+    """Spec: 2025-11-25 basic/utilities/progress: "MUST increase with each
+    notification". That others are left out is our choice."""
+    caller = Caller(Server("shop"))
+    request = caller.request("tools/call", {"_meta": {"progressToken": 1}})
+    context = Context(caller.server, request)
+    for value in (0, 1, 1, 0.5, 1.5, -3, 2):
+        await context.report_progress(value)
+    # A run of the handler from the top has a context of its own.
+    for value in (1, 3):
+        await Context(caller.server, request).report_progress(value)
+    assert [params["progress"] for _, params in caller.notified] == [0, 1, 1.5, 2, 3]
+
+
+async def test_nothing_is_sent_after_the_end_of_a_request() -> None:
+    """Spec: 2025-11-25 basic/utilities/progress: notifications stop after completion.
+    A thread may run on after its request was cancelled."""
+    caller = Caller(Server("shop"), session=Notebook(log_level="debug"))
+    request = caller.request("tools/call", {"_meta": {"progressToken": 1}})
+    request.is_cancelled = True
+    context = Context(caller.server, request)
+    await context.report_progress(1)
+    await context.log("error", "too late")
+    assert caller.notified == []
+
+
+# Logging ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_log_message_is_sent(kind: str) -> None:
+    """Spec: 2025-11-25 server/utilities/logging, "Log Message Notifications"."""
+    caller = Caller(Server("shop"), session=Notebook())
+    await use(caller, kind, "log", "warning", {"stock": None}, logger="shop")
+    assert caller.notified == [
+        (
+            "notifications/message",
+            {"level": "warning", "data": {"stock": None}, "logger": "shop"},
+        )
+    ]
+
+
+@pytest.mark.parametrize("wanted", LOG_LEVELS)
+async def test_log_messages_below_the_chosen_severity_are_left_out(
+    wanted: str,
+) -> None:
+    """Spec: 2025-11-25 server/utilities/logging, "Setting Log Level"."""
+    caller = Caller(Server("shop"), session=Notebook(log_level=wanted))
+    context = Context(caller.server, caller.request("tools/call"))
+    for level in LOG_LEVELS:
+        await context.log(level, "text")  # type: ignore[arg-type]
+    sent = [params["level"] for _, params in caller.notified]
+    assert sent == list(LOG_LEVELS[LOG_LEVELS.index(wanted) :])
+
+
+async def test_nothing_is_logged_where_there_is_no_session() -> None:
+    """Our choice: nobody has chosen a severity."""
+    caller = Caller(Server("shop"))
+    await Context(caller.server, caller.request("tools/call")).log("error", "text")
+    assert caller.notified == []
+
+
+async def test_unknown_severity_is_a_mistake() -> None:
+    """Our choice: told to the developer, whatever the client wants to see."""
+    server = Server("shop")
+    context = Context(server, Caller(server).request("tools/call"))
+    with pytest.raises(ValueError, match="level must be one of"):
+        await context.log("loud", "text")  # type: ignore[arg-type]
+
+
+# Forms ------------------------------------------------------------------------------
+
+
+class Order(BaseModel):
+    count: int
+    gift: bool = False
+
+
+ACCEPTED = {"action": "accept", "content": {"count": 3}}
+
+
+def asked_params(caller: Caller) -> JSONObject:
+    [[(_, params)]] = caller.asked
+    return params
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_form_is_asked_and_read_as_its_model(kind: str) -> None:
+    """Spec: 2025-11-25 client/elicitation, "Form Mode Elicitation Requests"."""
+    caller = Caller(Server("shop"), answers={"elicitation/create": [ACCEPTED]})
+    answer = await use(caller, kind, "elicit", "How many?", Order)
+    assert answer == Answer("accept", Order(count=3))
+    assert asked_params(caller) == {
+        "mode": "form",
+        "message": "How many?",
+        "requestedSchema": {
+            "type": "object",
+            "properties": {
+                "count": {"type": "integer", "title": "Count"},
+                "gift": {"type": "boolean", "title": "Gift", "default": False},
+            },
+            "required": ["count"],
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_form_may_be_a_verbatim_schema(kind: str) -> None:
+    """Our choice: what the API cannot express is written by hand."""
+    schema = {"type": "object", "properties": {"count": {"type": "integer"}}}
+    caller = Caller(Server("shop"), answers={"elicitation/create": [ACCEPTED]})
+    answer = await use(caller, kind, "elicit", "How many?", schema)
+    assert answer == Answer("accept", {"count": 3})
+    assert asked_params(caller)["requestedSchema"] == schema
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_form_that_is_not_filled_in_has_no_data(action: str) -> None:
+    """Spec: 2025-11-25 client/elicitation, "Response Actions"."""
+    answers = {"elicitation/create": [{"action": action, "content": {"count": 3}}]}
+    caller = Caller(Server("shop"), answers=answers)
+    answer = await use(caller, "def", "elicit", "How many?", Order)
+    assert answer == Answer(action, None)  # type: ignore[arg-type]
+
+
+async def test_form_has_no_mode_before_it_was_invented() -> None:
+    """Spec: 2025-11-25 schema.ts, `ElicitRequestFormParams`: `mode` is new."""
+    caller = Caller(
+        Server("shop"), version="2025-06-18", answers={"elicitation/create": [ACCEPTED]}
+    )
+    await use(caller, "def", "elicit", "How many?", Order)
+    assert asked_params(caller).keys() == {"message", "requestedSchema"}
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"action": "accept", "content": {"count": "many"}},
+        {"action": "accept", "content": {}},
+        {"action": "accept"},
+        {"action": "perhaps"},
+        {"roots": []},
+        {},
+    ],
+)
+async def test_answer_that_does_not_fit_is_asked_for_again(unfit: JSONObject) -> None:
+    """Our choice: not every client checks what its user wrote."""
+    caller = Caller(Server("shop"), answers={"elicitation/create": [unfit, ACCEPTED]})
+    server = caller.server
+    runs: list[int] = []
+
+    @server.tool
+    async def order(context: Context) -> int:
+        runs.append(1)
+        answer = await context.elicit("How many?", Order)
+        count: int = answer.data.count
+        return count
+
+    assert await caller.text_of("order") == "3"
+    assert (len(caller.asked), len(runs)) == (2, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_error_of_the_client_is_raised(kind: str) -> None:
+    """Our choice: a handler may go another way."""
+    error = jsonrpc.error("ask", -32603, "window closed")
+    caller = Caller(Server("shop"), answers={"elicitation/create": [error]})
+    raised = await use(caller, kind, "elicit", "How many?", Order)
+    assert isinstance(raised, AskFailed)
+    assert str(raised) == (
+        "client refused 'elicitation/create': window closed (-32603)"
+    )
+
+
+async def test_handler_s_own_except_does_not_catch_a_question() -> None:
+    """Our choice: it ends the run with a `BaseException`."""
+    caller = Caller(Server("shop"), answers={"elicitation/create": [ACCEPTED]})
+    caught: list[Exception] = []
+
+    @caller.server.tool
+    async def order(context: Context) -> str:
+        try:
+            return (await context.elicit("How many?", Order)).action
+        except Exception as error:
+            caught.append(error)
+            raise
+
+    @caller.server.tool
+    def order_sync(context: SyncContext) -> str:
+        try:
+            return context.elicit("How many?", Order).action
+        except Exception as error:
+            caught.append(error)
+            raise
+
+    assert await caller.text_of("order") == "accept"
+    assert await caller.text_of("order_sync") == "accept"
+    assert caught == []
+
+
+async def test_several_questions_are_told_apart_by_their_order() -> None:
+    """Our choice: one round each where one follows the other's answer."""
+    answers = [
+        {"action": "accept", "content": {"count": number}} for number in (1, 2, 3)
+    ]
+    caller = Caller(Server("shop"), answers={"elicitation/create": answers})
+
+    @caller.server.tool
+    def order(context: SyncContext) -> list[int]:
+        return [context.elicit("How many?", Order).data.count for _ in range(3)]
+
+    assert await caller.text_of("order") == "[1,2,3]"
+    assert len(caller.asked) == 3
+
+
+async def test_questions_asked_together_go_out_in_one_round() -> None:
+    """Our choice: their answers find them by their keys."""
+    caller = Caller(
+        Server("shop"),
+        answers={
+            "elicitation/create": [ACCEPTED],
+            "roots/list": [{"roots": [{"uri": "file:///a"}]}],
+        },
+    )
+
+    @caller.server.tool
+    async def order(context: Context) -> str:
+        found: dict[str, Any] = {}
+
+        async def ask_count() -> None:
+            answer = await context.elicit("How many?", Order, key="count")
+            found["count"] = answer.data.count
+
+        async def ask_roots() -> None:
+            found["roots"] = len(await context.list_roots(key="roots"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask_count)
+            tasks.start_soon(ask_roots)
+        return f"{found['count']} {found['roots']}"
+
+    assert await caller.text_of("order") == "3 1"
+    [round_] = caller.asked
+    assert sorted(method for method, _ in round_) == [
+        "elicitation/create",
+        "roots/list",
+    ]
+
+
+# Visits to URLs ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_user_is_asked_to_visit_a_page(kind: str) -> None:
+    """Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests"."""
+    answers = {"elicitation/create": [{"action": "accept"}]}
+    caller = Caller(Server("shop"), answers=answers)
+    answer = await use(
+        caller, kind, "elicit_url", "Pay.", "https://shop/pay", elicitation_id="pay-1"
+    )
+    assert answer == Answer("accept", None)
+    assert asked_params(caller) == {
+        "mode": "url",
+        "message": "Pay.",
+        "url": "https://shop/pay",
+        "elicitationId": "pay-1",
+    }
+
+
+async def test_visit_has_one_id_in_every_run() -> None:
+    """Our choice: made for the developer, and the same when the handler runs again."""
+    answers = {"elicitation/create": [{"action": "x"}, {"action": "decline"}]}
+    caller = Caller(Server("shop"), answers=answers)
+
+    @caller.server.tool
+    async def pay(context: Context) -> str:
+        return (await context.elicit_url("Pay.", "https://shop/pay")).action
+
+    assert await caller.text_of("pay") == "decline"
+    ids = [params["elicitationId"] for [(_, params)] in caller.asked]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    assert len(ids[0]) == 36
+
+
+# Sampling and roots -----------------------------------------------------------------
+
+SAMPLED = {
+    "role": "assistant",
+    "content": {"type": "text", "text": "Blue."},
+    "model": "m",
+    "stopReason": "endTurn",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_client_s_model_is_asked(kind: str) -> None:
+    """Spec: 2025-11-25 client/sampling, "Creating Messages"."""
+    caller = Caller(Server("shop"), answers={"sampling/createMessage": [SAMPLED]})
+    result = await use(
+        caller, kind, "sample", "Which colour?", 100, system_prompt="Be brief."
+    )
+    assert result == CreateMessageResult(
+        role="assistant",
+        content=TextContent(text="Blue."),
+        model="m",
+        stop_reason="endTurn",
+    )
+    assert asked_params(caller) == {
+        "messages": [
+            {"role": "user", "content": {"type": "text", "text": "Which colour?"}}
+        ],
+        "maxTokens": 100,
+        "systemPrompt": "Be brief.",
+    }
+
+
+async def test_client_s_model_may_be_given_tools() -> None:
+    """Spec: 2025-11-25 client/sampling, "Sampling with Tools"."""
+    use_tool = {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "1", "name": "add", "input": {}}],
+        "model": "m",
+        "stopReason": "toolUse",
+    }
+    caller = Caller(Server("shop"), answers={"sampling/createMessage": [use_tool]})
+    messages = [SamplingMessage(role="user", content=TextContent(text="Add."))]
+    tools = [Tool(name="add", input_schema={"type": "object"})]
+    result = await use(caller, "async def", "sample", messages, 100, tools=tools)
+    assert isinstance(result, CreateMessageResultWithTools)
+    assert result.stop_reason == "toolUse"
+    assert asked_params(caller)["tools"] == [
+        {"name": "add", "inputSchema": {"type": "object"}}
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_client_lists_its_roots(kind: str) -> None:
+    """Spec: 2025-11-25 client/roots, "Listing Roots"."""
+    roots = {"roots": [{"uri": "file:///home/ada", "name": "Home"}]}
+    caller = Caller(Server("shop"), answers={"roots/list": [roots]})
+    listed = await use(caller, kind, "list_roots")
+    assert listed == [Root(uri="file:///home/ada", name="Home")]  # type: ignore[arg-type]
+    assert caller.asked == [[("roots/list", {})]]
+
+
+# Capabilities -----------------------------------------------------------------------
+
+TOOLS = {"tools": [Tool(name="add", input_schema={"type": "object"})]}
+ELICIT: Any = ("elicit", ("How many?", Order), {})
+ELICIT_URL: Any = ("elicit_url", ("Pay.", "https://shop/pay"), {})
+SAMPLE: Any = ("sample", ("Which?", 100), {})
+SAMPLE_WITH_TOOLS: Any = ("sample", ("Which?", 100), TOOLS)
+ROOTS: Any = ("list_roots", (), {})
+
+MISSING: list[tuple[Any, JSONObject, JSONObject, str]] = [
+    # (what is asked, declared, required, its name)
+    (ELICIT, {}, {"elicitation": {"form": {}}}, "elicitation.form"),
+    (
+        ELICIT,
+        {"elicitation": {"url": {}}},
+        {"elicitation": {"form": {}}},
+        "elicitation.form",
+    ),
+    (ELICIT_URL, {}, {"elicitation": {"url": {}}}, "elicitation.url"),
+    (ELICIT_URL, {"elicitation": {}}, {"elicitation": {"url": {}}}, "elicitation.url"),
+    (
+        ELICIT_URL,
+        {"elicitation": {"form": {}}},
+        {"elicitation": {"url": {}}},
+        "elicitation.url",
+    ),
+    (SAMPLE, {}, {"sampling": {}}, "sampling"),
+    (SAMPLE_WITH_TOOLS, {}, {"sampling": {"tools": {}}}, "sampling.tools"),
+    (
+        SAMPLE_WITH_TOOLS,
+        {"sampling": {}},
+        {"sampling": {"tools": {}}},
+        "sampling.tools",
+    ),
+    (ROOTS, {"sampling": {}}, {"roots": {}}, "roots"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("asked", "declared", "required", "name"), MISSING)
+async def test_client_that_declared_nothing_is_not_asked(
+    kind: str, asked: Any, declared: JSONObject, required: JSONObject, name: str
+) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Capability Negotiation"; client/elicitation,
+    "Capabilities": `{}` means forms only."""
+    method, args, kwargs = asked
+    caller = Caller(Server("shop"), capabilities=declared)
+    raised = await use(caller, kind, method, *args, **kwargs)
+    assert isinstance(raised, CapabilityMissing)
+    assert str(raised) == (
+        f"client cannot be asked: it did not declare the capability {name!r}"
+    )
+    assert raised.required == required
+    assert caller.asked == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "declared"),
+    [
+        (ELICIT, {"elicitation": {}}),
+        (ELICIT, {"elicitation": {"form": {}}}),
+        (ELICIT, {"elicitation": {"form": {}, "url": {}}}),
+        (ELICIT_URL, {"elicitation": {"url": {}}}),
+        (SAMPLE, {"sampling": {}}),
+        (SAMPLE_WITH_TOOLS, {"sampling": {"tools": {}}}),
+        (ROOTS, {"roots": {}}),
+        (ROOTS, {"roots": {"listChanged": True}}),
+    ],
+)
+async def test_client_is_asked_what_it_declared(
+    asked: Any, declared: JSONObject
+) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Capability Negotiation"."""
+    method, args, kwargs = asked
+    error = jsonrpc.error("ask", -1, "no")
+    answers = {
+        "elicitation/create": [error],
+        "sampling/createMessage": [error],
+        "roots/list": [error],
+    }
+    caller = Caller(Server("shop"), capabilities=declared, answers=answers)
+    assert isinstance(await use(caller, "def", method, *args, **kwargs), AskFailed)
+    assert len(caller.asked) == 1
+
+
+async def test_client_without_a_name_is_called_the_client() -> None:
+    """Our choice: the text is for a model to read."""
+    server = Server("shop")
+    request = Caller(server, capabilities={}).request("tools/call")
+    request.client_info.name = ""
+    with pytest.raises(CapabilityMissing, match=r"^the client cannot be asked: "):
+        await Context(server, request).list_roots()
+
+
+# Resources --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library() -> Server:
+    server = Server("library")
+
+    @server.resource("library://terms")
+    def terms() -> str:
+        return "None."
+
+    @server.resource("library://books/{id}")
+    async def book(id: int, context: Context) -> bytes:
+        return f"{context.request_id} {id}".encode()
+
+    @server.resource("library://secret", permission=lambda context: False)
+    def secret() -> str:
+        return "secret"
+
+    @server.resource("library://asks")
+    def asks(context: SyncContext) -> str:
+        return context.elicit("How many?", Order).action
+
+    return server
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_handler_reads_the_server_s_own_resources(
+    kind: str, library: Server
+) -> None:
+    """Our choice: as the client would."""
+    caller = Caller(library)
+    assert await use(caller, kind, "read_resource", "library://terms") == [
+        TextResourceContents(
+            uri="library://terms", mime_type="text/plain", text="None."
+        )
+    ]
+    [contents] = await use(caller, kind, "read_resource", "library://books/3")
+    assert (contents.uri, contents.blob) == ("library://books/3", "NyAz")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("uri", ["library://nothing", "library://secret"])
+async def test_handler_reads_only_what_its_user_may(
+    kind: str, uri: str, library: Server
+) -> None:
+    """Our choice: a tool is no way around a permission."""
+    raised = await use(Caller(library), kind, "read_resource", uri)
+    assert isinstance(raised, ResourceNotFound)
+    assert raised.uri == uri
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_resource_that_asks_runs_the_tool_again(
+    kind: str, library: Server
+) -> None:
+    """Our choice: the question passes through whoever reads the resource."""
+    answers = {"elicitation/create": [{"action": "decline"}]}
+    caller = Caller(library, answers=answers)
+    [contents] = await use(caller, kind, "read_resource", "library://asks")
+    assert contents.text == "decline"
+    assert len(caller.asked) == 1
+
+
+def test_capabilities_of_these_tests_are_all_there_are() -> None:
+    """Our choice: `EVERYTHING` has what a question may need."""
+    request: Request = Caller(Server("shop")).request("ping")
+    declared = request.client_capabilities.model_dump(exclude_none=True)
+    assert declared == EVERYTHING

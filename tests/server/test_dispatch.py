@@ -1,0 +1,862 @@
+"""From the method of a request to its result, in each protocol version."""
+
+import base64
+from typing import Any
+
+import pytest
+from mcp_types import (
+    AudioContent,
+    GetPromptResult,
+    Icon,
+    PromptMessage,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+    ToolAnnotations,
+)
+
+from mcp_django import Context, ErrorAnswer, ResourceNotFound, Server, ToolError
+from mcp_django.exceptions import CapabilityMissing
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.legacy import METHODS
+from tests.server.calls import Caller, Notebook
+
+LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+MODERN = "2026-07-28"
+NOT_FOUND = -32002
+INVALID_PARAMS = -32602
+METHOD_NOT_FOUND = -32601
+INTERNAL_ERROR = -32603
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server("shop")
+
+
+async def assert_refused(
+    caller: Caller, method: str, params: JSONObject | None, code: int, message: str
+) -> None:
+    error = await caller.error_of(method, params)
+    assert (error.code, error.message) == (code, message)
+
+
+# Tools ------------------------------------------------------------------------------
+
+
+async def test_tool_is_listed_with_all_that_its_version_knows(server: Server) -> None:
+    """Spec: `schema.ts` of each version, `Tool`."""
+
+    @server.tool(
+        title="Count",
+        annotations=ToolAnnotations(read_only_hint=True),
+        icons=[Icon(src="https://shop.example/icon.png")],
+        meta={"shop.example/a": 1},
+    )
+    def count(status: str = "open") -> int:
+        """Count the orders.
+
+        Args:
+            status: Only those.
+        """
+        return 3
+
+    input_schema = {
+        "type": "object",
+        "properties": {
+            "status": {
+                "type": "string",
+                "default": "open",
+                "description": "Only those.",
+            }
+        },
+        "additionalProperties": False,
+    }
+    oldest = {
+        "name": "count",
+        "description": "Count the orders.",
+        "inputSchema": input_schema,
+    }
+    added: dict[str, JSONObject] = {
+        "2024-11-05": {},
+        "2025-03-26": {"annotations": {"readOnlyHint": True}},
+        "2025-06-18": {
+            "title": "Count",
+            "outputSchema": {
+                "type": "object",
+                "properties": {"result": {"type": "integer"}},
+                "required": ["result"],
+            },
+            "_meta": {"shop.example/a": 1},
+        },
+        "2025-11-25": {"icons": [{"src": "https://shop.example/icon.png"}]},
+    }
+    expected: JSONObject = dict(oldest)
+    for version in LEGACY:
+        expected |= added[version]
+        listed = await Caller(server, version=version).call("tools/list")
+        assert listed == {"tools": [expected]}
+    listed = await Caller(server, version=MODERN).call("tools/list")
+    assert listed["tools"][0]["outputSchema"] == {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("version", "structured"),
+    [
+        ("2024-11-05", {}),
+        ("2025-03-26", {}),
+        ("2025-06-18", {"structuredContent": {"result": 3}}),
+        ("2025-11-25", {"structuredContent": {"result": 3}}),
+        (MODERN, {"structuredContent": 3}),
+    ],
+)
+async def test_result_has_the_structure_that_its_version_knows(
+    server: Server, version: str, structured: JSONObject
+) -> None:
+    """Spec: 2025-06-18 server/tools, "Structured Content"."""
+
+    @server.tool
+    def count() -> int:
+        return 3
+
+    assert await Caller(server, version=version).call_tool("count") == {
+        "content": [{"type": "text", "text": "3"}],
+        **structured,
+    }
+
+
+async def test_content_that_an_old_version_does_not_know_becomes_text(
+    server: Server,
+) -> None:
+    """Spec: `schema.ts` of each version, `CallToolResult`. That it becomes text is our
+    choice."""
+
+    @server.tool
+    def hear() -> list[AudioContent | ResourceLink]:
+        return [
+            AudioContent(data="AAAA", mime_type="audio/wav"),
+            ResourceLink(name="order", uri="shop://orders/1"),
+        ]
+
+    kinds = {}
+    for version in LEGACY:
+        result = await Caller(server, version=version).call_tool("hear")
+        kinds[version] = [block["type"] for block in result["content"]]
+    assert kinds == {
+        "2024-11-05": ["text", "text"],
+        "2025-03-26": ["audio", "text"],
+        "2025-06-18": ["audio", "resource_link"],
+        "2025-11-25": ["audio", "resource_link"],
+    }
+
+
+async def test_unknown_tool_is_a_protocol_error(server: Server) -> None:
+    """Spec: 2025-11-25 server/tools, "Error Handling"."""
+
+    @server.tool
+    def count() -> int:
+        return 3
+
+    for version in (*LEGACY, MODERN):
+        await assert_refused(
+            Caller(server, version=version),
+            "tools/call",
+            {"name": "sell"},
+            INVALID_PARAMS,
+            "Unknown tool: sell",
+        )
+
+
+async def test_arguments_that_do_not_fit_are_for_the_model_to_correct(
+    server: Server,
+) -> None:
+    """Spec: 2025-11-25 changelog: input validation errors are tool errors. That older
+    versions get the same is our choice."""
+
+    @server.tool
+    def count(limit: int) -> int:
+        return limit
+
+    for version in LEGACY:
+        result = await Caller(server, version=version).call_tool("count", limit="many")
+        assert result["isError"] is True
+        assert result["content"][0]["text"].startswith(
+            "invalid arguments for count: limit: "
+        )
+
+
+async def test_tool_error_is_for_the_model_to_read(server: Server) -> None:
+    """Spec: 2025-11-25 server/tools, "Error Handling"."""
+
+    @server.tool
+    def sell() -> None:
+        raise ToolError("Sold out until Monday.")
+
+    assert await Caller(server).call_tool("sell") == {
+        "content": [{"type": "text", "text": "Sold out until Monday."}],
+        "isError": True,
+    }
+
+
+async def test_question_the_client_cannot_be_asked_is_a_tool_error(
+    server: Server,
+) -> None:
+    """Our choice: the model learns why, and may go another way."""
+
+    @server.tool
+    async def ask(context: Context) -> None:
+        await context.list_roots()
+
+    assert await Caller(server, capabilities={}).call_tool("ask") == {
+        "content": [
+            {
+                "type": "text",
+                "text": "client cannot be asked: it did not declare the capability "
+                "'roots'",
+            }
+        ],
+        "isError": True,
+    }
+
+
+async def test_error_answer_of_a_handler_is_the_protocol_error(server: Server) -> None:
+    """Our choice: a public way to answer with a protocol error of one's own."""
+
+    @server.tool
+    def sell() -> None:
+        raise ErrorAnswer(-32000, "closed", {"until": "Monday"})
+
+    error = await Caller(server).error_of("tools/call", {"name": "sell"})
+    assert (error.code, error.message, error.data) == (
+        -32000,
+        "closed",
+        {"until": "Monday"},
+    )
+
+
+async def test_other_exceptions_of_a_handler_reach_the_driver(server: Server) -> None:
+    """Our choice: whoever drives the request logs it and answers neutrally."""
+
+    @server.tool
+    def sell() -> None:
+        raise LookupError("no such order")
+
+    with pytest.raises(LookupError):
+        await Caller(server).call_tool("sell")
+
+
+# Resources --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(server: Server) -> Server:
+    @server.resource("shop://terms", size=5, title="Terms")
+    def terms() -> str:
+        """The terms."""
+        return "None."
+
+    @server.resource("shop://orders/{number}", mime_type="text/plain")
+    def order(number: int) -> str:
+        if number > 100:
+            raise ResourceNotFound
+        return f"Order {number}"
+
+    return server
+
+
+async def test_resources_and_templates_are_listed_apart(library: Server) -> None:
+    """Spec: 2025-11-25 server/resources, "Listing Resources", "Resource Templates"."""
+    caller = Caller(library)
+    assert await caller.call("resources/list") == {
+        "resources": [
+            {
+                "uri": "shop://terms",
+                "name": "terms",
+                "title": "Terms",
+                "description": "The terms.",
+                "size": 5,
+            }
+        ]
+    }
+    assert await caller.call("resources/templates/list") == {
+        "resourceTemplates": [
+            {
+                "uriTemplate": "shop://orders/{number}",
+                "name": "order",
+                "mimeType": "text/plain",
+            }
+        ]
+    }
+
+
+async def test_resource_is_read_by_its_uri(library: Server) -> None:
+    """Spec: 2025-11-25 server/resources, "Reading Resources"."""
+    caller = Caller(library)
+    assert await caller.call("resources/read", {"uri": "shop://orders/7"}) == {
+        "contents": [
+            {"uri": "shop://orders/7", "mimeType": "text/plain", "text": "Order 7"}
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [*((v, NOT_FOUND) for v in LEGACY), (MODERN, INVALID_PARAMS)]
+)
+@pytest.mark.parametrize("uri", ["shop://nothing", "shop://orders/101", ""])
+async def test_unknown_resource_has_the_error_of_the_version(
+    library: Server, version: str, code: int, uri: str
+) -> None:
+    """Spec: 2025-11-25 server/resources, "Error Handling": -32002; 2026-07-28:
+    -32602."""
+    caller = Caller(library, version=version)
+    error = await caller.error_of("resources/read", {"uri": uri})
+    assert (error.code, error.message, error.data) == (
+        code,
+        "Resource not found",
+        {"uri": uri},
+    )
+
+
+async def test_variable_that_does_not_fit_is_invalid(library: Server) -> None:
+    """Our choice: the error names variable and reason."""
+    error = await Caller(library).error_of("resources/read", {"uri": "shop://orders/x"})
+    assert error.code == INVALID_PARAMS
+    assert error.message.startswith("invalid arguments for order: number: ")
+
+
+async def test_fixed_uri_comes_before_templates_in_the_order_of_registration(
+    server: Server,
+) -> None:
+    """Our choice: like Django's URL patterns, but what is exact wins."""
+
+    @server.resource("shop://{a}")
+    def first(a: str) -> str:
+        return f"first {a}"
+
+    @server.resource("shop://{b}")
+    def second(b: str) -> str:
+        return "second"
+
+    @server.resource("shop://x")
+    def fixed() -> str:
+        return "fixed"
+
+    caller = Caller(server)
+    for uri, text in [("shop://x", "fixed"), ("shop://y", "first y")]:
+        [contents] = (await caller.call("resources/read", {"uri": uri}))["contents"]
+        assert contents["text"] == text
+
+
+async def test_template_that_is_not_permitted_leaves_the_uri_to_the_next(
+    server: Server,
+) -> None:
+    """Our choice: what a user may not see is not there."""
+
+    @server.resource("shop://{a}", permission=lambda context: False)
+    def first(a: str) -> str:
+        return "first"
+
+    @server.resource("shop://{b}")
+    def second(b: str) -> str:
+        return "second"
+
+    [contents] = (await Caller(server).call("resources/read", {"uri": "shop://y"}))[
+        "contents"
+    ]
+    assert contents["text"] == "second"
+
+
+async def test_contents_have_meta_where_the_version_knows_it(server: Server) -> None:
+    """Spec: 2025-06-18 schema.ts, `ResourceContents`."""
+
+    @server.resource("shop://terms")
+    def terms() -> TextResourceContents:
+        return TextResourceContents(uri="shop://terms", text="None.", _meta={"a": 1})
+
+    for version in (*LEGACY, MODERN):
+        caller = Caller(server, version=version)
+        [contents] = (await caller.call("resources/read", {"uri": "shop://terms"}))[
+            "contents"
+        ]
+        assert ("_meta" in contents) is (version >= "2025-06-18")
+
+
+async def test_client_subscribes_to_what_it_may_read(library: Server) -> None:
+    """Spec: 2025-11-25 server/resources, "Subscriptions"."""
+    notebook = Notebook()
+    caller = Caller(library, session=notebook)
+    for uri in ("shop://terms", "shop://orders/7"):
+        assert await caller.call("resources/subscribe", {"uri": uri}) == {}
+    assert notebook.uris == {"shop://terms", "shop://orders/7"}
+    assert await caller.call("resources/unsubscribe", {"uri": "shop://terms"}) == {}
+    assert await caller.call("resources/unsubscribe", {"uri": "shop://terms"}) == {}
+    assert notebook.uris == {"shop://orders/7"}
+    error = await caller.error_of("resources/subscribe", {"uri": "shop://nothing"})
+    assert (error.code, error.data) == (NOT_FOUND, {"uri": "shop://nothing"})
+
+
+# Prompts ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prompter(server: Server) -> Server:
+    @server.prompt(title="Greet")
+    def greet(name: str, tone: str = "warm") -> str:
+        """Greet somebody.
+
+        Args:
+            name: Whom.
+        """
+        return f"Greet {name} in a {tone} tone."
+
+    @server.prompt
+    def talk(count: int) -> GetPromptResult:
+        return GetPromptResult(
+            description="A talk.",
+            messages=[
+                PromptMessage(
+                    role="assistant",
+                    content=AudioContent(data="AAAA", mime_type="audio/wav"),
+                )
+            ]
+            * count,
+        )
+
+    return server
+
+
+async def test_prompts_are_listed_with_their_arguments(prompter: Server) -> None:
+    """Spec: 2025-11-25 server/prompts, "Listing Prompts"."""
+    listed = await Caller(prompter).call("prompts/list")
+    assert listed["prompts"][0] == {
+        "name": "greet",
+        "title": "Greet",
+        "description": "Greet somebody.",
+        "arguments": [
+            {"name": "name", "description": "Whom.", "required": True},
+            {"name": "tone", "required": False},
+        ],
+    }
+    listed = await Caller(prompter, version="2025-03-26").call("prompts/list")
+    assert "title" not in listed["prompts"][0]
+
+
+async def test_prompt_is_filled_in(prompter: Server) -> None:
+    """Spec: 2025-11-25 server/prompts, "Getting a Prompt"."""
+    caller = Caller(prompter)
+    params = {"name": "greet", "arguments": {"name": "Ada"}}
+    assert await caller.call("prompts/get", params) == {
+        "description": "Greet somebody.",
+        "messages": [
+            {
+                "role": "user",
+                "content": {"type": "text", "text": "Greet Ada in a warm tone."},
+            }
+        ],
+    }
+    params = {"name": "talk", "arguments": {"count": "2"}}
+    talked = await caller.call("prompts/get", params)
+    assert [m["content"]["type"] for m in talked["messages"]] == ["audio"] * 2
+    talked = await Caller(prompter, version="2024-11-05").call("prompts/get", params)
+    assert [m["content"]["type"] for m in talked["messages"]] == ["text"] * 2
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"name": "nothing"}, "Unknown prompt: nothing"),
+        (
+            {"name": "greet"},
+            "invalid arguments for greet: name: missing, but required",
+        ),
+        (
+            {"name": "greet", "arguments": {"name": 7}},
+            "invalid params: arguments.name: Input should be a valid string",
+        ),
+    ],
+)
+async def test_prompt_that_cannot_be_filled_in_is_invalid(
+    prompter: Server, params: JSONObject, message: str
+) -> None:
+    """Spec: 2025-11-25 server/prompts, "Error Handling"."""
+    await assert_refused(
+        Caller(prompter), "prompts/get", params, INVALID_PARAMS, message
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ToolError("Only in summer."), INVALID_PARAMS, "Only in summer."),
+        (CapabilityMissing("cannot ask", required={}), INTERNAL_ERROR, "cannot ask"),
+    ],
+)
+async def test_texts_for_the_model_are_protocol_errors_where_there_is_no_tool(
+    server: Server, error: Exception, code: int, message: str
+) -> None:
+    """Our choice: only tools have results for failures, but the text is kept."""
+
+    @server.prompt
+    def greet() -> str:
+        raise error
+
+    @server.resource("shop://terms")
+    def terms() -> str:
+        raise error
+
+    caller = Caller(server)
+    await assert_refused(caller, "prompts/get", {"name": "greet"}, code, message)
+    await assert_refused(
+        caller, "resources/read", {"uri": "shop://terms"}, code, message
+    )
+
+
+# Completion -------------------------------------------------------------------------
+
+
+def completion_of(kind: str, name: str, argument: str, value: str) -> JSONObject:
+    key = "name" if kind == "prompt" else "uri"
+    return {
+        "ref": {"type": f"ref/{kind}", key: name},
+        "argument": {"name": argument, "value": value},
+    }
+
+
+@pytest.fixture
+def completer(prompter: Server, library: Server) -> Server:
+    server = prompter  # the same as library
+
+    @server.completion("greet", "tone")
+    def tones(value: str) -> list[str]:
+        return [tone for tone in ("warm", "wry") if tone.startswith(value)]
+
+    @server.completion("greet", "name")
+    async def names(
+        value: str, arguments: dict[str, str], context: Context
+    ) -> list[str]:
+        return [arguments.get("tone", "none"), context.client_info.name]
+
+    @server.completion("shop://orders/{number}", "number")
+    def numbers(value: str) -> list[int]:
+        return list(range(150))
+
+    return server
+
+
+async def test_values_are_suggested_for_arguments_and_variables(
+    completer: Server,
+) -> None:
+    """Spec: 2025-11-25 server/utilities/completion: at most 100 values."""
+    caller = Caller(completer)
+    for value, values in [("w", ["warm", "wry"]), ("wa", ["warm"]), ("x", [])]:
+        params = completion_of("prompt", "greet", "tone", value)
+        assert await caller.call("completion/complete", params) == {
+            "completion": {"values": values, "total": len(values), "hasMore": False}
+        }
+    params = completion_of("resource", "shop://orders/{number}", "number", "")
+    completed = (await caller.call("completion/complete", params))["completion"]
+    assert completed["values"] == [str(number) for number in range(100)]
+    assert (completed["total"], completed["hasMore"]) == (150, True)
+
+
+async def test_suggestions_may_depend_on_other_arguments(completer: Server) -> None:
+    """Spec: 2025-06-18 server/utilities/completion: `context`."""
+    params = completion_of("prompt", "greet", "name", "")
+    caller = Caller(completer)
+    completed = await caller.call("completion/complete", params)
+    assert completed["completion"]["values"] == ["none", "client"]
+    params["context"] = {"arguments": {"tone": "wry"}}
+    completed = await caller.call("completion/complete", params)
+    assert completed["completion"]["values"] == ["wry", "client"]
+
+
+async def test_nothing_is_suggested_where_nothing_is_registered(
+    completer: Server,
+) -> None:
+    """Our choice: clients ask for every argument."""
+    caller = Caller(completer)
+    for params in (
+        completion_of("prompt", "talk", "count", ""),
+        completion_of("prompt", "greet", "nothing", ""),
+        completion_of("resource", "shop://terms", "x", ""),
+    ):
+        assert await caller.call("completion/complete", params) == {
+            "completion": {"values": [], "total": 0, "hasMore": False}
+        }
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (
+            completion_of("prompt", "nothing", "tone", ""),
+            "Unknown reference: nothing",
+        ),
+        (
+            completion_of("resource", "shop://nothing/{x}", "x", ""),
+            "Unknown reference: shop://nothing/{x}",
+        ),
+    ],
+)
+async def test_suggestions_for_the_unknown_are_refused(
+    completer: Server, params: JSONObject, message: str
+) -> None:
+    """Spec: 2025-11-25 server/utilities/completion, "Error Handling"."""
+    await assert_refused(
+        Caller(completer), "completion/complete", params, INVALID_PARAMS, message
+    )
+
+
+# Pagination -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full() -> Server:
+    server = Server("full", page_size=3)
+    for number in range(7):
+        server.tool(name=f"tool-{number}")(lambda: None)
+        server.prompt(name=f"prompt-{number}")(lambda: "text")
+        server.resource(f"full://{number}", name="same")(lambda: "text")
+        server.resource(f"full://{number}/{{x}}", name="same")(lambda x: "text")
+    return server
+
+
+LISTS = [
+    ("tools/list", "tools", "name"),
+    ("prompts/list", "prompts", "name"),
+    ("resources/list", "resources", "uri"),
+    ("resources/templates/list", "resourceTemplates", "uriTemplate"),
+]
+
+
+@pytest.mark.parametrize(("method", "member", "key"), LISTS)
+async def test_lists_are_given_page_by_page_in_the_order_of_registration(
+    full: Server, method: str, member: str, key: str
+) -> None:
+    """Spec: 2025-11-25 server/utilities/pagination."""
+    pages: list[list[str]] = []
+    params: JSONObject = {}
+    caller = Caller(full)
+    while True:
+        page = await caller.call(method, params)
+        pages.append([entry[key] for entry in page[member]])
+        if "nextCursor" not in page:
+            break
+        params = {"cursor": page["nextCursor"]}
+    assert [len(page) for page in pages] == [3, 3, 1]
+    names = [name for page in pages for name in page]
+    assert names == sorted(names)
+    assert len(set(names)) == 7
+
+
+async def test_page_that_is_just_full_is_the_last() -> None:
+    """Spec: 2025-11-25 server/utilities/pagination: no cursor at the end."""
+    server = Server("full", page_size=3)
+    for number in range(3):
+        server.tool(name=f"tool-{number}")(lambda: None)
+    assert "nextCursor" not in await Caller(server).call("tools/list")
+
+
+async def test_page_size_is_the_setting_s_unless_the_server_has_one(
+    server: Server, settings: Any
+) -> None:
+    """Our choice: `MCP["PAGE_SIZE"]`."""
+    settings.MCP = {"PAGE_SIZE": 2}
+    for number in range(3):
+        server.tool(name=f"tool-{number}")(lambda: None)
+    assert len((await Caller(server).call("tools/list"))["tools"]) == 2
+
+
+async def test_cursor_survives_features_that_come_and_go() -> None:
+    """Our choice: a cursor names the last entry, not a number, so that nothing is
+    skipped or shown twice."""
+    server = Server("full", page_size=2)
+    for name in "bdfh":
+        server.tool(name=name)(lambda: None)
+    caller = Caller(server)
+    cursor = (await caller.call("tools/list"))["nextCursor"]
+    del server.tools["b"]
+    server.tool(name="j")(lambda: None)
+    page = await caller.call("tools/list", {"cursor": cursor})
+    assert [tool["name"] for tool in page["tools"]] == ["f", "h"]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "????",
+        "ü",
+        "\x00",
+        base64.urlsafe_b64encode(b"nothing").decode(),
+        base64.urlsafe_b64encode(b"\xff").decode(),
+    ],
+)
+async def test_unknown_cursor_is_invalid(full: Server, cursor: str) -> None:
+    """Spec: 2025-11-25 server/utilities/pagination, "Error Handling"."""
+    for method, _, _ in LISTS:
+        error = await Caller(full).error_of(method, {"cursor": cursor})
+        assert (error.code, error.message, error.data) == (
+            INVALID_PARAMS,
+            "unknown cursor; start again without one",
+            {"cursor": cursor},
+        )
+
+
+async def test_cursor_of_another_list_is_invalid(full: Server) -> None:
+    """Spec: 2025-11-25 server/utilities/pagination: cursors are opaque."""
+    caller = Caller(full)
+    cursor = (await caller.call("tools/list"))["nextCursor"]
+    error = await caller.error_of("prompts/list", {"cursor": cursor})
+    assert error.code == INVALID_PARAMS
+
+
+# Sessions ---------------------------------------------------------------------------
+
+
+async def test_client_chooses_the_severity_of_log_messages(server: Server) -> None:
+    """Spec: 2025-11-25 server/utilities/logging, "Setting Log Level"."""
+    notebook = Notebook()
+    caller = Caller(server, session=notebook)
+    assert await caller.call("logging/setLevel", {"level": "critical"}) == {}
+    assert notebook.log_level == "critical"
+    error = await caller.error_of("logging/setLevel", {"level": "loud"})
+    assert error.code == INVALID_PARAMS
+    assert notebook.log_level == "critical"
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("logging/setLevel", {"level": "error"}),
+        ("resources/subscribe", {"uri": "shop://terms"}),
+        ("resources/unsubscribe", {"uri": "shop://terms"}),
+    ],
+)
+async def test_what_needs_a_session_is_unknown_without_one(
+    library: Server, method: str, params: JSONObject
+) -> None:
+    """Our choice: where there are no sessions, nothing of them can be set."""
+    await assert_refused(
+        Caller(library), method, params, METHOD_NOT_FOUND, f"unknown method: {method}"
+    )
+
+
+# Capabilities and params ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "completion/complete",
+    ],
+)
+async def test_method_without_features_is_unknown(server: Server, method: str) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Capability Negotiation": no capability was
+    declared for it; server/utilities/completion, "Error Handling"."""
+    params = completion_of("prompt", "greet", "tone", "")
+    await assert_refused(
+        Caller(server), method, params, METHOD_NOT_FOUND, f"unknown method: {method}"
+    )
+
+
+async def test_list_that_is_empty_for_this_user_is_no_unknown_method(
+    server: Server,
+) -> None:
+    """Our choice: capabilities are the server's, not the user's."""
+
+    @server.tool(permission=lambda context: False)
+    def sell() -> None: ...
+
+    assert await Caller(server).call("tools/list") == {"tools": []}
+
+
+BAD_PARAMS: list[tuple[str, JSONObject, str]] = [
+    ("tools/call", {}, "invalid params: name: Field required"),
+    ("tools/call", {"name": 7}, "invalid params: name: Input should be a valid string"),
+    (
+        "tools/call",
+        {"name": "x", "arguments": [1]},
+        "invalid params: arguments: Input should be a valid dictionary",
+    ),
+    (
+        "tools/list",
+        {"cursor": 7},
+        "invalid params: cursor: Input should be a valid string",
+    ),
+    ("resources/read", {}, "invalid params: uri: Field required"),
+    (
+        "resources/subscribe",
+        {"uri": None},
+        "invalid params: uri: Input should be a valid string",
+    ),
+    ("prompts/get", {}, "invalid params: name: Field required"),
+    (
+        "tools/call",
+        {"name": "x", "_meta": 7},
+        "invalid params: _meta: Input should be a valid dictionary",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "message"), BAD_PARAMS)
+async def test_params_that_do_not_fit_are_invalid(
+    completer: Server, method: str, params: JSONObject, message: str
+) -> None:
+    """Spec: JSON-RPC 2.0, section 5.1, code -32602."""
+
+    @completer.tool
+    def x() -> None: ...
+
+    caller = Caller(completer, session=Notebook())
+    await assert_refused(caller, method, params, INVALID_PARAMS, message)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"ref": {"type": "ref/tool", "name": "x"}, "argument": {}},
+        {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "a"}},
+    ],
+)
+async def test_completion_params_that_do_not_fit_are_invalid(
+    completer: Server, params: JSONObject
+) -> None:
+    """Spec: JSON-RPC 2.0, section 5.1, code -32602."""
+    error = await Caller(completer).error_of("completion/complete", params)
+    assert error.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+async def test_every_method_that_the_protocol_lets_through_is_answered(
+    completer: Server, method: str
+) -> None:
+    """Our choice: the two tables have the same methods."""
+    try:
+        await Caller(completer, session=Notebook()).call(method)
+    except ErrorAnswer as error:
+        assert error.code in (INVALID_PARAMS, METHOD_NOT_FOUND)
+
+
+async def test_text_of_a_text_content_is_passed_on(server: Server) -> None:
+    """Our choice: content blocks are sent as they are."""
+
+    @server.tool
+    def say() -> TextContent:
+        return TextContent(text="hello")
+
+    assert await Caller(server).call_tool("say") == {
+        "content": [{"type": "text", "text": "hello"}]
+    }
