@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
+from anyio.lowlevel import RunVar, current_token
+from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from mcp_django.conf import mcp_settings
@@ -24,11 +23,13 @@ _is_in_pool: ContextVar[bool] = ContextVar("mcp_django_is_in_pool", default=Fals
 
 
 class ThreadPool:
-    """Runs functions in at most so many threads, for any event loop.
+    """Runs functions in at most so many threads.
 
     Django's database connections belong to a thread, so long-lived threads make
     persistent connections worth having. Each function is run between two calls of
-    `close_old_connections`, in the caller's `contextvars` context.
+    `close_old_connections`, in the caller's context: its `contextvars`, and what
+    Django keeps there, such as the language. Under trio, which has no Django of its
+    own, anyio's threads are used.
 
     Args:
         name: Prefix of the threads' names.
@@ -40,6 +41,7 @@ class ThreadPool:
         self._setting = setting
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
+        self._limiter: RunVar[anyio.CapacityLimiter | None] = RunVar(name)
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run a function in a thread and wait for it.
@@ -53,25 +55,23 @@ class ThreadPool:
             return await anyio.to_thread.run_sync(
                 _run, function, limiter=anyio.CapacityLimiter(1)
             )
-        context = contextvars.copy_context()
-        call_soon = _call_soon()
-        is_done = anyio.Event()
+        if _is_asyncio():
+            # Not thread sensitive: what asgiref means by that is one thread for all.
+            # Only asgiref carries Django's own context, such as the language, over.
+            in_thread = sync_to_async(
+                _run, thread_sensitive=False, executor=self._open()
+            )
+            return await in_thread(function)
+        return await anyio.to_thread.run_sync(
+            _run, function, limiter=self._limit(), abandon_on_cancel=True
+        )
 
-        def wake(future: Future[T]) -> None:
-            # The event loop may have ended before the function did. Whoever calls
-            # this must not wait for the loop: it may have stopped, and a future that
-            # is cancelled calls this in the loop's own thread.
-            with contextlib.suppress(RuntimeError):
-                call_soon(is_done.set)
-
-        future = self._open().submit(context.run, _run, function)
-        future.add_done_callback(wake)
-        try:
-            await is_done.wait()
-        except BaseException:
-            future.cancel()
-            raise
-        return future.result()
+    def _limit(self) -> anyio.CapacityLimiter:
+        limiter = self._limiter.get(None)
+        if limiter is None:
+            limiter = anyio.CapacityLimiter(getattr(mcp_settings, self._setting))
+            self._limiter.set(limiter)
+        return limiter
 
     def _open(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -82,23 +82,20 @@ class ThreadPool:
             return self._executor
 
 
-def _call_soon() -> Callable[[Callable[[], Any]], Any]:
-    """Give what calls a function in the running event loop, without waiting for it."""
-    loop: Any = anyio.lowlevel.current_token().native_token
-    # anyio itself has only calls that wait.
-    if isinstance(loop, asyncio.AbstractEventLoop):
-        return loop.call_soon_threadsafe
-    call_soon: Callable[[Callable[[], Any]], Any] = loop.run_sync_soon
-    return call_soon
+def _is_asyncio() -> bool:
+    token = current_token().native_token
+    return isinstance(token, asyncio.AbstractEventLoop)
 
 
 def _run(function: Callable[[], T]) -> T:
+    # Set back at the end, because asgiref gives the context back to the caller.
     _is_in_pool.set(True)
     close_old_connections()
     try:
         return function()
     finally:
         close_old_connections()
+        _is_in_pool.set(False)
 
 
 handler_threads = ThreadPool("mcp-handler", "SYNC_WORKERS")

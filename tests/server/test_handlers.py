@@ -11,6 +11,7 @@ import anyio
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db import connection, transaction
+from django.utils import translation
 
 from mcp_django import Context, Server, SyncContext
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -49,7 +50,7 @@ async def test_def_handlers_run_in_threads_and_async_ones_do_not(
     async def where_async() -> str:
         return threading.current_thread().name
 
-    assert (await Caller(server).text_of("where")).startswith("mcp-handler")
+    assert await Caller(server).text_of("where") != threading.current_thread().name
     assert await Caller(server).text_of("where_async") == (
         threading.current_thread().name
     )
@@ -561,3 +562,19 @@ async def test_each_permission_is_asked_once_for_a_list(server: Server) -> None:
     names = await Caller(server).names("tools/list", "tools")
     assert names == [f"tool-{number}" for number in range(5)]
     assert asked == ["permit"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_language_of_around_reaches_def_handlers(server: Server) -> None:
+    """Our choice: what Django keeps in its context goes along into the thread."""
+
+    @server.around
+    async def speak_german(context: Context) -> AsyncIterator[None]:
+        with translation.override("de"):
+            yield
+
+    @server.tool
+    def language() -> str | None:
+        return translation.get_language()
+
+    assert await Caller(server).text_of("language") == "de"
