@@ -56,6 +56,7 @@ check: install ## Lint, check types, imports, migrations and deployment.
 
 conformance-server: PORT ?= 8765
 conformance-server: install ## Run the conformance fixture on 127.0.0.1; PORT=8765.
+	@$(BIN)/python manage.py migrate --settings tests.conformance.settings --verbosity 0
 	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) tests.conformance.asgi:application
 
 bench: install ## Measure speed and memory.

@@ -57,6 +57,7 @@ from mcp_django.server.schemas import (
     unexpected,
     union_members,
 )
+from mcp_django.server.typed_dicts import with_portable_typed_dicts
 
 EMPTY = inspect.Parameter.empty
 
@@ -192,7 +193,10 @@ def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
     innermost = _innermost(function)
     try:
         signature = inspect.signature(function)
-        hints = get_type_hints(innermost, include_extras=True)
+        hints = {
+            name: with_portable_typed_dicts(hint)
+            for name, hint in get_type_hints(innermost, include_extras=True).items()
+        }
     except (NameError, AttributeError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(
             f"cannot read the annotations of {name!r}: {error}; import what they name "

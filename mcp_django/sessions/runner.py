@@ -98,6 +98,7 @@ class Session(SessionState):
     """
 
     __slots__ = (
+        "_asking",
         "_asks",
         "_elicitations",
         "_idle",
@@ -140,12 +141,14 @@ class Session(SessionState):
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
         self._asks: dict[RequestId, _Ask] = {}
+        self._asking = 0
         self._uris: set[str] = set()
         # Both are sets that keep the order.
         self._elicitations: dict[str, None] = {}
         self._notices: dict[Notice, None] = {}
         self._is_notifying = False
         transport.on_message = self.receive
+        transport.on_clear = self._begin_waiting
 
     @property
     def has_room(self) -> bool:
@@ -276,9 +279,10 @@ class Session(SessionState):
     def _may_begin(self) -> bool:
         """Whether a request that comes now runs at once.
 
-        While results wait to be read, no more handlers run side by side than do now.
+        While results wait to be read, no more handlers run side by side than do now;
+        those do not count whose user ponders a question, for they may take long.
         """
-        return not self._running or (
+        return len(self._running) == self._asking or (
             not self._inbox
             and len(self._running) < mcp_settings.MAX_CONCURRENT
             and not self._transport.is_congested
@@ -405,6 +409,8 @@ class Session(SessionState):
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         """Ask the client a round of questions, all at once, and learn the answers."""
         asks: list[tuple[Question[Any], RequestId, _Ask]] = []
+        self._asking += 1
+        self._begin_waiting()
         try:
             for question in questions:
                 message = self._protocol.send_ask(question.method, question.params)
@@ -417,6 +423,7 @@ class Session(SessionState):
                 for _, _, ask in asks:
                     await ask.is_answered.wait()
         finally:
+            self._asking -= 1
             for _, id, ask in asks:
                 self._asks.pop(id, None)
                 if ask.answer is None:

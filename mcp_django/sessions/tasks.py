@@ -79,7 +79,10 @@ class LoopTasks(Tasks):
     def start(
         self, coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None]
     ) -> Cancel:
-        """Run a coroutine in a task of its own."""
+        """Run a coroutine in a task of its own; not any more once all of them end."""
+        if self._is_ending:
+            coroutine.close()
+            return _do_nothing
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(partial(self._finish, on_done))
@@ -101,6 +104,10 @@ class LoopTasks(Tasks):
     def _finish(self, on_done: Callable[[], None], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         on_done()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 async def _run(

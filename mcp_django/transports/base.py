@@ -38,6 +38,7 @@ class Sender:
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]
 OnError: TypeAlias = Callable[[Exception], None]
 OnClose: TypeAlias = Callable[[], None]
+OnClear: TypeAlias = Callable[[], None]
 
 
 class Transport(ABC):
@@ -47,7 +48,7 @@ class Transport(ABC):
 
         NEW --start()--> OPEN --close(), or the peer goes--> CLOSED
 
-    Set the three callbacks before `start`. Each transport is started once; after
+    Set the callbacks before `start`. Each transport is started once; after
     CLOSED nothing is delivered and nothing can be sent.
 
     Attributes:
@@ -56,6 +57,7 @@ class Transport(ABC):
         on_error: Called for what went wrong and did not end the transport, such as
             a line that is no message.
         on_close: Called once, when the transport is closed by either side.
+        on_clear: Called when `is_congested` has become false.
         takes_batches: Whether the peer may send batches now; whoever knows the
             protocol version sets it.
     """
@@ -63,6 +65,7 @@ class Transport(ABC):
     on_message: OnMessage
     on_error: OnError
     on_close: OnClose
+    on_clear: OnClear
     takes_batches: bool
 
     def __init__(self) -> None:
@@ -70,6 +73,7 @@ class Transport(ABC):
         self.on_message = _discard
         self.on_error = _log_error
         self.on_close = _do_nothing
+        self.on_clear = _do_nothing
 
     @property
     def is_congested(self) -> bool:

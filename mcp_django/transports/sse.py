@@ -75,6 +75,7 @@ class SSEServerTransport(Transport):
         self._held: deque[bytes] | None = None
         self._held_bytes = 0
         self._held_since = 0.0
+        self._full_since = 0.0
         self._has_room: anyio.Event | None = None
         self._owed: set[RequestId] = set()
         self._ping: str | None = None
@@ -109,7 +110,9 @@ class SSEServerTransport(Transport):
             raise MessageTooLarge(len(event), self._limits.max_event_bytes)
         self._note_withdrawal(message)
         while not await self._take(message, event):
-            self._has_room = self._has_room or anyio.Event()
+            if self._has_room is None:
+                self._has_room = anyio.Event()
+                self._full_since = self._clock()
             await self._has_room.wait()
 
     async def close(self) -> None:
@@ -135,8 +138,10 @@ class SSEServerTransport(Transport):
             if message.id == self._ping and self._ping is not None:
                 await self._confirm()
                 return
-            if message.id is not None:
+            if message.id in self._owed:
                 self._owed.discard(message.id)
+                # A sign of life: the answer to a ping may be the next that comes.
+                self._held_since = self._full_since = self._clock()
         await self.on_message(message, sender)
 
     async def tick(self) -> None:
@@ -150,9 +155,10 @@ class SSEServerTransport(Transport):
             return
         now = self._clock()
         limits = self._limits
-        is_full = self._has_room is not None
-        patience = limits.max_full_seconds if is_full else limits.max_held_seconds
-        if self._held and not self._owed and now - self._held_since > patience:
+        is_patient = now - self._held_since <= limits.max_held_seconds and (
+            self._has_room is None or now - self._full_since <= limits.max_full_seconds
+        )
+        if self._held and not self._owed and not is_patient:
             self.on_error(
                 TransportClosed(
                     f"the client does not read: {self._held_bytes} bytes wait"
@@ -219,6 +225,8 @@ class SSEServerTransport(Transport):
             self._held_since = self._clock()
             await self._send_ping()
         self._let_go()
+        if not self.is_congested:
+            self.on_clear()
 
     def _let_go(self) -> None:
         """Let those look for room again who wait for it."""

@@ -397,6 +397,65 @@ async def test_client_that_has_answered_is_cut_as_any_other() -> None:
     assert client.witness.closed == 1
 
 
+async def test_answer_of_a_client_is_a_sign_of_life() -> None:
+    """Our choice: some clients answer a ping only after their user's dialog, however
+    long that was."""
+    client = Client()
+    await send_all(client, ASK, *map(sized, range(3)))
+    client.now += 500
+    await client.post(jsonrpc.result("ask-1", {"action": "decline"}))
+    await client.transport.tick()
+    assert client.witness.closed == 0
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_all, client, *map(sized, range(3, 7)))
+        await wait_all_tasks_blocked()
+        client.now += 9
+        await client.transport.tick()
+        assert client.witness.closed == 0
+        for _ in range(3):
+            await client.answer_ping()
+            await wait_all_tasks_blocked()
+    assert client.messages == [ASK, *map(sized, range(7))]
+
+
+async def test_ten_seconds_count_from_when_there_was_no_room() -> None:
+    """Our choice: what was held before, and how long, is another matter."""
+    client = Client()
+    await send_all(client, *map(sized, range(3)))
+    client.now += 200
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(send_in_vain_all, client, *map(sized, range(3, 7)))
+        await wait_all_tasks_blocked()
+        client.now += 10
+        await client.transport.tick()
+        assert client.witness.closed == 0
+        client.now += 1
+        await client.transport.tick()
+    assert client.witness.closed == 1
+
+
+async def send_in_vain_all(client: Client, *messages: Message) -> None:
+    with anyio.fail_after(PATIENCE_SECONDS), pytest.raises(TransportClosed):
+        for message in messages:
+            await client.transport.send(message)
+
+
+async def test_driver_is_told_when_the_client_has_caught_up() -> None:
+    """Our choice: it may have held requests back meanwhile."""
+    client = Client()
+    told: list[bool] = []
+    client.transport.on_clear = lambda: told.append(client.transport.is_congested)
+    await send_all(client, *map(sized, range(6)))
+    assert client.transport.is_congested
+    await client.answer_ping()
+    assert told == []
+    await client.answer_ping()
+    assert client.transport.is_congested, "as much again is unconfirmed"
+    await send_all(client, sized(6))
+    await client.answer_ping()
+    assert told == [False]
+
+
 async def test_client_owes_nothing_once_the_question_is_withdrawn() -> None:
     """Our choice: the withdrawal itself may find no room, and counts all the same."""
     client = Client()
