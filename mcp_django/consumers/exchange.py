@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any, TypeAlias
 from urllib.parse import unquote_plus
 
+from django.core.exceptions import BadRequest
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 
@@ -95,7 +96,7 @@ class Exchange:
         """
         try:
             return ASGIRequest(self.scope, BytesIO())
-        except (LookupError, ValueError) as error:
+        except (LookupError, ValueError, BadRequest) as error:
             # An odd charset in Content-Type, or a query string that is no UTF-8.
             raise Refused(400, "the request is malformed") from error
 

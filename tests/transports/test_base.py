@@ -28,7 +28,7 @@ class Silent(Transport):
 
 def test_interface_cannot_be_used_by_itself() -> None:
     """Our choice: start, send and close are what a custom transport writes."""
-    with pytest.raises(TypeError, match="close, send, start"):
+    with pytest.raises(TypeError, match=r"close'?, '?send'?, '?start"):
         Transport()  # type: ignore[abstract]
 
 

@@ -1,0 +1,120 @@
+"""A login through the demo's page opens MCP too, for own pages and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.demo.test_pages import log_in, submit
+
+pytestmark = pytest.mark.live
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+STREAM = """
+([url, withCredentials]) => new Promise((resolve) => {
+    const source = new EventSource(url, {withCredentials});
+    const finish = (outcome) => { source.close(); resolve(outcome); };
+    source.addEventListener("endpoint", (event) => finish(event.data));
+    source.onerror = () => finish("refused");
+})
+"""
+
+
+def test_session_cookie_opens_a_stream_until_logout(
+    site: str, browser: httpx2.Client
+) -> None:
+    """Ours: 200 by the cookie, 403 for a foreign page, 401 and the end at logout."""
+    anonymous = httpx2.get(f"{site}/mcp/sse")
+    assert anonymous.status_code == 401
+    assert anonymous.headers["WWW-Authenticate"]
+    log_in(browser, "reader")
+
+    foreign = browser.get("/mcp/sse", headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+
+    with browser.stream("GET", "/mcp/sse", headers={"Origin": site}) as stream:
+        assert stream.status_code == 200
+        lines = stream.iter_lines()
+        endpoint = next(line for line in lines if line.startswith("data: "))[6:]
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert browser.post(endpoint, json=ping).status_code == 202
+
+        submit(browser, "/logout/", browser.get("/").text)
+        assert browser.post(endpoint, json=ping).status_code == 401
+        # Within a minute; the client's own timeout is the bound.
+        rest = list(lines)
+    assert any('"id":1' in line for line in rest)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed (Debian's package: chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+                *("--disable-background-networking", "--disable-component-update"),
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, site: str) -> Iterator[Page]:
+    """Log `reader` in, in a browser of its own."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{site}/login/")
+    page.fill("input[name=username]", "reader")
+    page.fill("input[name=password]", "reader")
+    page.click("main form button")
+    page.wait_for_url(f"{site}/")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def foreign_site(tmp_path: Path) -> Iterator[str]:
+    """Serve an empty page under another origin of the same host."""
+    (tmp_path / "index.html").write_text("<!doctype html><title>Elsewhere</title>")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_own_page_in_a_browser_opens_a_stream(page: Page) -> None:
+    """Ours: browsers send no Origin with an EventSource of the page's own site."""
+    endpoint = page.evaluate(STREAM, ["/mcp/sse", False])
+    assert endpoint.startswith("/mcp/messages?session_id=")
+
+
+def test_foreign_page_in_a_browser_opens_no_stream(
+    page: Page, site: str, foreign_site: str
+) -> None:
+    """Ours: the cookie goes along, the host being the same, and is worth nothing."""
+    page.goto(foreign_site)
+    assert page.evaluate(STREAM, [f"{site}/mcp/sse", True]) == "refused"
