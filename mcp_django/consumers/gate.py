@@ -80,6 +80,7 @@ def check_host(exchange: Exchange) -> None:
         _refuse(400, "Host", host, "ALLOWED_HOSTS or MCP['ALLOWED_HOSTS']")
 
 
+@cache
 def _allowed_hosts() -> tuple[str, ...]:
     allowed = tuple(settings.ALLOWED_HOSTS)
     if "*" in allowed:
@@ -223,8 +224,9 @@ def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("MCP", "INSTALLED_APPS"):
+    if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
         _authenticators.cache_clear()
+        _allowed_hosts.cache_clear()
 
 
 def _refuse(status: int, header: str, value: str, remedy: str) -> None:

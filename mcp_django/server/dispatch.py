@@ -50,7 +50,7 @@ async def answer(server: Server, request: Request) -> JSONObject:
         QuestionsAsked: The client has to be asked first; then call again.
         Exception: A handler failed that is no tool's.
     """
-    request.answers.begin_run()
+    request.begin_run()
     try:
         return await _METHODS[request.method](server, request)
     except ToolError as error:

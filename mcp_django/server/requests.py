@@ -63,7 +63,6 @@ class Request:
         sender: User and HTTP headers.
         notify: Sends a notification that belongs to this request.
         session: The client's session; None in eras that have none.
-        answers: What the client answered to questions of earlier runs.
         threads: Where `def` handlers run.
         is_cancelled: Whether nobody waits for the answer any more.
         progress: The last progress that was reported; it must only grow.
@@ -78,10 +77,22 @@ class Request:
     sender: Sender
     notify: Notify
     session: SessionState | None = None
-    answers: Answers = field(default_factory=Answers)
     threads: ThreadPool = handler_threads
     is_cancelled: bool = False
     progress: float | None = None
+    _answers: Answers | None = field(default=None, init=False)
+
+    @property
+    def answers(self) -> Answers:
+        """What the client answered to questions of earlier runs; few requests ask."""
+        if self._answers is None:
+            self._answers = Answers()
+        return self._answers
+
+    def begin_run(self) -> None:
+        """Begin to run the handler, for the first time or again."""
+        if self._answers is not None:
+            self._answers.begin_run()
 
     @property
     def meta(self) -> Mapping[str, Any]:

@@ -278,11 +278,7 @@ class Relay:
         match message:
             case {"type": "mcp.batch", "batch": batch}:
                 for envelope in batch:
-                    if envelope["kind"] == "post":
-                        self._start(self._take_post(envelope))
-                    else:
-                        taken = Taken(envelope["status"], envelope["body"])
-                        self._acknowledge(envelope["nonce"], taken)
+                    self._take_envelope(envelope)
             case {"type": "mcp.notice", "from": sender, "server": server_name}:
                 if sender != self._mailbox or not sender:
                     notice = Notice(message["topic"], message["subject"])
@@ -293,6 +289,15 @@ class Relay:
                 logger.warning(
                     "unknown message in the mailbox: %r", message.get("type")
                 )
+
+    def _take_envelope(self, envelope: Envelope) -> None:
+        match envelope:
+            case {"kind": "post", "nonce": _, "from": _, "expires": _}:
+                self._start(self._take_post(envelope))
+            case {"kind": "taken", "nonce": nonce, "status": status, "body": body}:
+                self._acknowledge(nonce, Taken(status, body))
+            case _:
+                logger.warning("unknown envelope in the mailbox")
 
     async def _take_post(self, envelope: Envelope) -> None:
         nonce = envelope["nonce"]
