@@ -172,8 +172,9 @@ class Exchange:
 
     async def start_stream(self, headers: Headers) -> None:
         """Begin to answer with a stream; `write` and `end_stream` go on."""
-        # Django's view of the request is large, and streams live long.
+        # What only the gate needs is large, and streams live long.
         self.__dict__.pop("request", None)
+        self.headers = {}
         await self._start(200, list(headers))
 
     async def write(self, chunk: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_types import Annotations, Icon, ToolAnnotations
@@ -119,14 +120,22 @@ class Completion:
         value: str,
         arguments: Mapping[str, str],
     ) -> JSONObject:
-        """Suggest values and give the `CompleteResult`."""
+        """Suggest values and give the `CompleteResult`.
+
+        Raises:
+            TypeError: The function returned something else than a series of texts.
+        """
         given: dict[str, Any] = {"value": value}
         if "arguments" in self.handler.signature.input_schema["properties"]:
             given["arguments"] = dict(arguments)
         keywords = self.handler.signature.arguments(given)
-        values = [
-            str(item) for item in await self.handler.call(server, request, keywords)
-        ]
+        found = await self.handler.call(server, request, keywords)
+        if isinstance(found, str):
+            raise TypeError("a completion returned str; return a list of texts")
+        if not isinstance(found, list | tuple):
+            # A queryset, or a generator over one, reads its rows while it is iterated.
+            found = await request.threads.run(partial(list, found))
+        values = [str(item) for item in found]
         return {
             "completion": {
                 "values": values[:MAX_COMPLETIONS],
@@ -157,12 +166,11 @@ def make_entry(**members: Any) -> JSONObject:
 
     Keys are the wire's names; `meta` stands for `_meta`.
     """
-    entry = {
+    return {
         "_meta" if key == "meta" else key: _dump(value)
         for key, value in members.items()
         if value is not None
     }
-    return entry
 
 
 def _dump(value: Annotations | ToolAnnotations | Sequence[Icon] | JSON) -> JSON:

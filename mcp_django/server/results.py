@@ -169,10 +169,11 @@ class _TypedOutput:
             if "NaN" in text or "Infinity" in text:
                 # Perhaps only in a string; if not, the schema promised a number.
                 json.dumps(dumped, allow_nan=False)
-        return {
-            "content": [{"type": "text", "text": text}],
-            "structuredContent": dumped,
-        }
+        content: list[JSONObject] = [{"type": "text", "text": text}]
+        if _is_list_with_blocks(value):
+            # `list` alone does not tell of them, but they are what shall be seen.
+            content = [block for item in value for block in _content(item)]
+        return {"content": content, "structuredContent": dumped}
 
     def _mismatch(self, value: Any, reason: str) -> str:
         advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
@@ -225,8 +226,8 @@ class _UnstructuredOutput:
     def __call__(self, value: Any) -> JSONObject:
         if isinstance(value, CallToolResult):
             return _tool_result(value)
-        if isinstance(value, list | tuple) and (
-            self._has_blocks or any(isinstance(item, _BLOCKS) for item in value)
+        if _is_list_with_blocks(value) or (
+            self._has_blocks and isinstance(value, list | tuple)
         ):
             return {"content": [block for item in value for block in _content(item)]}
         return {"content": _content(value)}
@@ -241,6 +242,12 @@ def _has_blocks(annotation: Any) -> bool:
         ):
             return True
     return False
+
+
+def _is_list_with_blocks(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(
+        isinstance(item, _BLOCKS) for item in value
+    )
 
 
 def _tool_result(result: CallToolResult) -> JSONObject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
@@ -40,6 +42,9 @@ from mcp_django.server.uri_templates import UriTemplate
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:]*\{")
+"""How an absolute URI begins; in a template the scheme may be a variable."""
+
 
 class Decorator(Protocol):
     """What registers a function and gives it back unchanged."""
@@ -65,7 +70,7 @@ class Server:
         page_size: Features on one page of a list; `MCP["PAGE_SIZE"]` if left out.
 
     Raises:
-        ValueError: The name is not allowed.
+        ValueError: The name or the page size is not allowed.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class Server:
     ) -> None:
         self.name = check_name("server", name)
         self.instructions = instructions
+        if page_size is not None and page_size < 1:
+            raise ValueError(f"page_size must be at least 1, not {page_size!r}")
         self.page_size = page_size
         self.implementation = make_entry(
             name=name,
@@ -235,6 +242,16 @@ class Server:
 
         Spec: 2025-11-25 server/resources.
         """
+        if not isinstance(uri, str):
+            raise ValueError(
+                "resource needs a URI or a template, as in "
+                f'@server.resource("shop://orders/{{order_id}}"), not {uri!r}'
+            )
+        if not _ABSOLUTE.match(uri):
+            raise ValueError(
+                f"resource {uri!r} is no absolute URI; begin it with a scheme of your "
+                f"own, such as '{self.name}://'"
+            )
 
         def register(function: Function) -> Function:
             self._refuse_duplicate("resource", uri, self.resources)
@@ -489,11 +506,11 @@ class Server:
     ) -> tuple[str, Sequence[str]]:
         for prompt in self.prompts.values():
             signature = prompt.handler.signature
-            if of == prompt.name or of is signature.function:
+            if of in (prompt.name, signature.function):
                 return prompt.name, [p.name for p in signature.parameters]
         for resource in self.resources.values():
             if resource.template is not None and (
-                of == resource.uri or of is resource.handler.signature.function
+                of in (resource.uri, resource.handler.signature.function)
             ):
                 return resource.uri, resource.template.variables
         raise ValueError(
@@ -512,6 +529,12 @@ class Server:
 
 
 def _name_of(function: Callable[..., Any]) -> str:
+    if isinstance(function, str):
+        raise ValueError(
+            f"{function!r} is no function; give a name by keyword: name={function!r}"
+        )
+    while isinstance(function, functools.partial):
+        function = function.func
     name: str = getattr(function, "__name__", type(function).__name__)
     return name
 

@@ -208,6 +208,7 @@ def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
     for parameter in signature.parameters.values():
         annotation = hints.get(parameter.name, parameter.annotation)
         if annotation is EMPTY:
+            _check_bound(parameter, name)
             annotation = Any
         if parameter.kind is parameter.VAR_KEYWORD:
             rest = annotation
@@ -269,6 +270,14 @@ def _check_kind(parameter: inspect.Parameter, name: str) -> None:
         raise ValueError(
             f"{name!r} takes *{parameter.name}, but arguments arrive by name; "
             f"take one parameter such as '{parameter.name}: list[str]' instead"
+        )
+
+
+def _check_bound(parameter: inspect.Parameter, name: str) -> None:
+    if parameter.name in ("self", "cls") and parameter.default is EMPTY:
+        raise ValueError(
+            f"{name!r} takes {parameter.name!r}, which no client can give; register "
+            "the bound method of an instance, outside of the class body"
         )
 
 

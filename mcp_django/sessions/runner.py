@@ -142,8 +142,8 @@ class Session(SessionState):
         self._idle: anyio.Event | None = None
         self._asks: dict[RequestId, _Ask] = {}
         self._asking = 0
-        self._uris: set[str] = set()
-        # Both are sets that keep the order.
+        # Sets in all but type, which keep the order and take less memory when empty.
+        self._uris: dict[str, None] = {}
         self._elicitations: dict[str, None] = {}
         self._notices: dict[Notice, None] = {}
         self._is_notifying = False
@@ -267,11 +267,11 @@ class Session(SessionState):
                 INTERNAL_ERROR,
                 f"too many subscriptions; {_MAX_REMEMBERED} are allowed",
             )
-        self._uris.add(uri)
+        self._uris[uri] = None
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
-        self._uris.discard(uri)
+        self._uris.pop(uri, None)
 
     # Requests of the client -----------------------------------------------------
 

@@ -77,7 +77,8 @@ class SSEServerTransport(Transport):
         self._held_since = 0.0
         self._full_since = 0.0
         self._has_room: anyio.Event | None = None
-        self._owed: set[RequestId] = set()
+        # A set in all but type: an empty dict takes a third of the memory.
+        self._owed: dict[RequestId, None] = {}
         self._ping: str | None = None
         self._pings = 0
         self._written_at = 0.0
@@ -139,7 +140,7 @@ class SSEServerTransport(Transport):
                 await self._confirm()
                 return
             if message.id in self._owed:
-                self._owed.discard(message.id)
+                self._owed.pop(message.id, None)
                 # A sign of life: the answer to a ping may be the next that comes.
                 self._held_since = self._full_since = self._clock()
         await self.on_message(message, sender)
@@ -237,7 +238,7 @@ class SSEServerTransport(Transport):
     def _note_debt(self, message: Message) -> None:
         """Keep in mind that the client has yet to answer a request of ours."""
         if isinstance(message, JSONRPCRequest):
-            self._owed.add(message.id)
+            self._owed[message.id] = None
 
     def _note_withdrawal(self, message: Message) -> None:
         """Keep in mind that the client need not answer a request any more."""
@@ -245,4 +246,4 @@ class SSEServerTransport(Transport):
             case JSONRPCNotification(
                 method="notifications/cancelled", params={"requestId": id}
             ):
-                self._owed.discard(id)
+                self._owed.pop(id, None)
