@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import mcp_django
 from mcp_django import exceptions
+from mcp_django.auth.interface import User
 from mcp_django.conf import DEFAULTS
 
 
@@ -34,6 +36,14 @@ def test_every_exception_is_public() -> None:
 def test_public_names_are_documented_where_they_are_defined() -> None:
     """Chosen: `help(mcp_django.Server)` is the first reference."""
     assert all(getattr(mcp_django, name).__doc__ for name in mcp_django.__all__)
+
+
+def test_user_is_a_type_that_annotations_can_use() -> None:
+    """Chosen: frameworks evaluate annotations, and some programs have no choice."""
+
+    def greet(user: User | None) -> None: ...
+
+    assert "user" in get_type_hints(greet)
 
 
 def test_importing_needs_neither_settings_nor_app_registry() -> None:

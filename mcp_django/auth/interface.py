@@ -6,16 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    # Importing models needs the app registry; importing mcp_django must not.
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
 
-User: TypeAlias = "AbstractBaseUser | AnonymousUser"
+    User: TypeAlias = AbstractBaseUser | AnonymousUser
+else:
+    # Importing models needs the app registry; importing mcp_django must not. A type
+    # and no text, so that `User | None` can be evaluated.
+    User = Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,14 @@ class SSEConsumer(HTTPConsumer):
         if identity is None:
             return
         worker = current_worker()
-        _check_streams(worker, identity)
         session_id = await worker.new_session_id()
+        # Nothing waits from here until the stream is counted.
+        _check_streams(worker, identity)
         transport = SSEServerTransport(
             exchange.write,
             endpoint=_endpoint_url(exchange, session_id),
             limits=_limits(),
         )
-        await exchange.start_stream(STREAM_HEADERS)
         opened = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -59,17 +59,21 @@ class SSEConsumer(HTTPConsumer):
                 )
                 worker.open(opened)
                 try:
+                    await exchange.start_stream(STREAM_HEADERS)
                     await transport.start(tasks)
                     await exchange.wait_for_disconnect()
                 finally:
                     await transport.close()
         finally:
-            if opened is not None and opened.session is not None:
-                await opened.session.end()
-            await exchange.end_stream()
-            # Last, because the end of the process waits for it.
-            if opened is not None:
-                worker.close(opened)
+            try:
+                if opened is not None and opened.session is not None:
+                    await opened.session.end()
+                if exchange.is_started:
+                    await exchange.end_stream()
+            finally:
+                # Last, because the end of the process waits for it.
+                if opened is not None:
+                    worker.close(opened)
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str

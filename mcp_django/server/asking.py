@@ -87,11 +87,6 @@ class Answers:
         self._elicitation_ids: dict[str, str] = {}
         self._taken = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the client was asked nothing yet."""
-        return not self._known
-
     def begin_run(self) -> None:
         """Forget which questions the last run asked, keep the answers."""
         self._open.clear()

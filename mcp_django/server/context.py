@@ -7,12 +7,10 @@ names, without `await`. Both are injected by annotation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import anyio.from_thread
 import anyio.lowlevel
-from django.utils.module_loading import import_string
 from mcp_types import (
     BlobResourceContents,
     ClientCapabilities,
@@ -31,7 +29,7 @@ from mcp_types import (
 from mcp_types.jsonrpc import RequestId
 from pydantic import BaseModel
 
-from mcp_django.auth.interface import User
+from mcp_django.auth.interface import User, nobody
 from mcp_django.exceptions import CapabilityMissing
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Answer, Question
@@ -43,6 +41,9 @@ if TYPE_CHECKING:
 
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
+
+_URL_MODE = "2025-11-25"
+"""The version that began to ask users to visit URLs, and to name the mode."""
 
 
 class _RequestContext:
@@ -63,7 +64,7 @@ class _RequestContext:
     def user(self) -> User:
         """The site's user who asks; `AnonymousUser` without authentication."""
         user: User | None = self._request.sender.user
-        return _nobody() if user is None else user
+        return nobody().user if user is None else user
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -153,7 +154,7 @@ class _RequestContext:
             "message": message,
             "requestedSchema": form.requested_schema,
         }
-        if self._request.version >= "2025-11-25":
+        if self._request.version >= _URL_MODE:
             params["mode"] = "form"
 
         def read(result: JSONObject) -> Answer:
@@ -216,15 +217,17 @@ class _RequestContext:
         return Question(self._request.answers.name(key), method, params, read)
 
     def _require_elicitation(self, mode: str) -> None:
-        """Refuse what the client did not declare.
+        """Refuse what the client did not declare, or the version does not know.
 
-        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
+        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only, and
+        there was nothing else before.
         """
         declared = self.client_capabilities.elicitation
         if declared is not None:
-            if mode == "url" and declared.url is not None:
+            has_urls = declared.url is not None and self._request.version >= _URL_MODE
+            if mode == "url" and has_urls:
                 return
-            if mode == "form" and (declared.form is not None or declared.url is None):
+            if mode == "form" and (declared.form is not None or not has_urls):
                 return
         self._refuse({"elicitation": {mode: {}}})
 
@@ -236,13 +239,6 @@ class _RequestContext:
             f"{client} cannot be asked: it did not declare the capability {name!r}",
             required=required,
         )
-
-
-@cache
-def _nobody() -> User:
-    # Importing models needs the app registry; importing mcp_django must not.
-    user: User = import_string("django.contrib.auth.models.AnonymousUser")()
-    return user
 
 
 class Context(_RequestContext):

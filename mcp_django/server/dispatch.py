@@ -69,6 +69,7 @@ def tool_error(text: str) -> JSONObject:
 
 
 async def _list_tools(server: Server, request: Request) -> JSONObject:
+    _require(server.tools, request)
     return await _list(server, request, "tools", "tool", server.tools.values())
 
 
@@ -87,6 +88,7 @@ async def _list_templates(server: Server, request: Request) -> JSONObject:
 
 
 async def _list_prompts(server: Server, request: Request) -> JSONObject:
+    _require(server.prompts, request)
     return await _list(server, request, "prompts", "prompt", server.prompts.values())
 
 
@@ -193,9 +195,6 @@ async def _list(
 
     Spec: 2025-11-25 server/utilities/pagination.
     """
-    features = list(features)
-    if member in ("tools", "prompts"):
-        _require(features, request)
     cursor = _read(PaginatedRequestParams, request).cursor
     size = server.page_size or mcp_settings.PAGE_SIZE
     visible = await permitted(server, request, features)

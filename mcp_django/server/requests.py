@@ -33,7 +33,7 @@ LOG_LEVELS = (
 class SessionState(ABC):
     """What a client set for its session, wherever that is kept."""
 
-    id: str
+    id: str | None
     log_level: str
 
     @abstractmethod

@@ -42,7 +42,7 @@ from mcp_django.server.uri_templates import UriTemplate
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:]*\{")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
 """How an absolute URI begins; in a template the scheme may be a variable."""
 
 
@@ -348,8 +348,9 @@ class Server:
         """Register a function that suggests values for an argument.
 
         The function takes `value`, what was typed so far, and may take `arguments`,
-        the other arguments filled in already, and a context. It returns texts, best
-        first; at most 100 are sent.
+        the other arguments filled in already, and a context. It returns a list or
+        another iterable, such as a queryset, of texts, best first; at most 100 are
+        sent.
 
         Args:
             of: A prompt or resource template: its function, name or URI template.

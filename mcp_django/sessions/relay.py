@@ -78,6 +78,7 @@ class Relay:
         self._on_notice = on_notice
         self._mailbox = ""
         self._opening = asyncio.Lock()
+        self._failures_to_open = 0
         self._receiving: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox: dict[str, list[Envelope]] = {}
@@ -95,13 +96,16 @@ class Relay:
         layer = self._layer
         if self._mailbox or layer is None:
             return self._mailbox
+        failures = self._failures_to_open
         async with self._opening:
-            if not self._mailbox:
+            # Whoever waited while it failed does not try again, one after the other.
+            if not self._mailbox and failures == self._failures_to_open:
                 try:
                     async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
                         mailbox = await layer.new_channel()
                         await layer.group_add(GROUP, mailbox)
                 except Exception as error:
+                    self._failures_to_open += 1
                     logger.error(
                         "the channel layer is broken; only this process reaches the "
                         "sessions it opens now: %r",
@@ -259,6 +263,7 @@ class Relay:
         pause = _MIN_PAUSE_SECONDS
         while True:
             try:
+                await self.refresh()
                 message = await self._layer.receive(mailbox)
             except Exception as error:
                 logger.warning("the channel layer failed, trying again: %r", error)

@@ -55,6 +55,9 @@ _MAX_REMEMBERED = 1000
 
 _MAX_URI_CHARACTERS = 8000
 
+_MAX_LATE_ANSWERS = 1000
+"""Answers without a handler, such as to pings, that may wait to be sent."""
+
 _LISTS = {
     "tools": "notifications/tools/list_changed",
     "resources": "notifications/resources/list_changed",
@@ -93,7 +96,7 @@ class Session(SessionState):
         server: Who answers.
         transport: Carries the messages; its callbacks are set here.
         tasks: Where the handlers run; ending them is their owner's business.
-        id: Names the session; empty where the transport needs no name for it.
+        id: Names the session; None where the transport needs no name for it.
         threads: Where `def` handlers run.
     """
 
@@ -105,6 +108,7 @@ class Session(SessionState):
         "_inbox",
         "_inbox_bytes",
         "_is_notifying",
+        "_late_answers",
         "_notices",
         "_protocol",
         "_room",
@@ -124,7 +128,7 @@ class Session(SessionState):
         transport: Transport,
         tasks: TaskGroup | Tasks,
         *,
-        id: str = "",
+        id: str | None = None,
         threads: ThreadPool = handler_threads,
     ) -> None:
         self.server = server
@@ -138,6 +142,7 @@ class Session(SessionState):
         # Made when it is needed: an empty deque takes 760 bytes of an idle session.
         self._inbox: deque[tuple[RequestReceived, Sender]] | None = None
         self._inbox_bytes = 0
+        self._late_answers = 0
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
         self._asks: dict[RequestId, _Ask] = {}
@@ -153,13 +158,21 @@ class Session(SessionState):
     @property
     def has_room(self) -> bool:
         """Whether a request would be taken at once."""
-        return bool(
-            self._may_begin
-            or (
-                len(self._inbox or ()) < mcp_settings.MAX_INBOX
-                and self._inbox_bytes < mcp_settings.MAX_INBOX_BYTES
+        return (
+            bool(
+                self._may_begin
+                or (
+                    len(self._inbox or ()) < mcp_settings.MAX_INBOX
+                    and self._inbox_bytes < mcp_settings.MAX_INBOX_BYTES
+                )
             )
+            and self._takes_pings
         )
+
+    @property
+    def _takes_pings(self) -> bool:
+        """Whether the client has read enough of what needed no handler."""
+        return self._late_answers < _MAX_LATE_ANSWERS
 
     async def receive(self, message: Message, sender: Sender) -> None:
         """Take one message; waits while the session has no room for a request.
@@ -168,7 +181,8 @@ class Session(SessionState):
             TransportClosed: The session ended while the message waited.
         """
         if isinstance(message, JSONRPCRequest):
-            while not self.has_room and message.method != "ping":
+            is_ping = message.method == "ping"
+            while not (self.has_room or (is_ping and self._takes_pings)):
                 self._room = self._room or anyio.Event()
                 await self._room.wait()
                 if self._tasks.is_ending:
@@ -178,7 +192,7 @@ class Session(SessionState):
                 self._admit(received, sender)
             case Answered(answer):
                 self._transport.takes_batches = self._protocol.takes_batches
-                await self._send(answer)
+                await self._send_or_start_to(answer)
             case RequestCancelled(id, reason):
                 logger.info("request %r was cancelled: %.200r", id, reason)
                 self._cancel(id)
@@ -272,6 +286,18 @@ class Session(SessionState):
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
         self._uris.pop(uri, None)
+
+    async def _send_or_start_to(self, answer: Message) -> None:
+        """Send an answer; where that waits for the client to read, let nobody wait."""
+        if self._transport.is_congested:
+            self._late_answers += 1
+            self._tasks.start(self._send(answer), self._end_late_answer)
+        else:
+            await self._send(answer)
+
+    def _end_late_answer(self) -> None:
+        self._late_answers -= 1
+        self._announce_room()
 
     # Requests of the client -----------------------------------------------------
 

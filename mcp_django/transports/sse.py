@@ -81,7 +81,7 @@ class SSEServerTransport(Transport):
         self._owed: dict[RequestId, None] = {}
         self._ping: str | None = None
         self._pings = 0
-        self._written_at = 0.0
+        self._written_at = clock()
 
     @property
     def is_closed(self) -> bool:

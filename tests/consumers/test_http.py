@@ -134,6 +134,43 @@ async def test_server_that_cannot_send_is_logged(
     assert caplog.messages[-1] == f"GET {path} broke off"
 
 
+@open_to_all
+async def test_stream_whose_server_cannot_send_leaves_no_session_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Spec: ASGI HTTP, "Disconnected Client": send may raise OSError."""
+
+    async def receive() -> Event:
+        return {"type": "http.disconnect"}
+
+    async def send(event: Event) -> None:
+        raise OSError("the client is gone")
+
+    await site(make_scope("GET", "/mcp/sse", {}), receive, send)
+
+    assert caplog.messages == ["GET /mcp/sse failed"]
+    assert len(current_worker().registry) == 0
+
+
+class UnableDriver(SSEConsumer):
+    """Does not even begin to drive its streams."""
+
+    def drive(
+        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
+    ) -> Session | None:
+        """Fail."""
+        raise LookupError("the secret reason")
+
+
+@open_to_all
+async def test_driver_that_cannot_begin_is_a_neutral_500() -> None:
+    """Chosen: a stream begins when its session has."""
+    unable = cast(Application, UnableDriver.as_asgi(server=Server("site")))
+
+    assert (await request(unable, "GET", "/mcp/sse")).error() == INTERNAL_ERROR
+    assert len(current_worker().registry) == 0
+
+
 class FailingAuthenticator(Authenticator):
     """Finds its database gone."""
 

@@ -662,6 +662,46 @@ async def test_post_waits_for_room_before_it_is_refused(settings: Settings) -> N
     assert [answer["id"] for answer in answers] == [0, 9]
 
 
+async def test_pings_are_accepted_while_the_stream_is_full_and_unread(
+    settings: Settings,
+) -> None:
+    """Chosen: a POST never waits until the stream is read."""
+    settings.MCP = {"AUTHENTICATION": [], "UNCONFIRMED_BYTES": 1, "MAX_HELD_BYTES": 1}
+    async with open_stream(site, is_initialized=False) as stream:
+        with anyio.fail_after(5):
+            for number in range(3):
+                assert (await stream.post(PING | {"id": number})).status == 202
+
+        answered: list[int] = []
+        while len(answered) < 3:
+            message = await stream.read_message()
+            if "method" in message:
+                pong = {"jsonrpc": "2.0", "id": message["id"], "result": {}}
+                assert (await stream.post(pong)).status == 202
+            else:
+                answered.append(message["id"])
+
+    assert answered == [0, 1, 2]
+
+
+async def test_flood_of_pings_on_an_unread_stream_is_503_in_the_end(
+    settings: Settings,
+) -> None:
+    """Chosen: a thousand may wait; what waits is bounded."""
+    settings.MCP = {
+        "AUTHENTICATION": [],
+        "UNCONFIRMED_BYTES": 1,
+        "MAX_HELD_BYTES": 1,
+        "ROOM_TIMEOUT": 0.05,
+    }
+    async with open_stream(site, is_initialized=False) as stream:
+        statuses = [
+            (await stream.post(PING | {"id": number})).status for number in range(1002)
+        ]
+
+    assert statuses == [202] * 1001 + [503]
+
+
 async def test_bytes_that_wait_are_bounded_too(settings: Settings) -> None:
     """Chosen: MCP["MAX_INBOX_BYTES"]."""
     settings.MCP = {

@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from mcp_django import Context, Server
 from mcp_django.auth.interface import nobody
+from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.sessions.worker import current_worker
 from tests.consumers.connections import (
     Connection,
@@ -249,6 +250,31 @@ async def test_one_stream_too_many_of_a_user_is_refused(
         "2 streams of this user are open; close one",
     )
     assert refused.header("retry-after") == "10"
+
+
+async def test_streams_opened_at_the_same_time_are_counted_as_well(
+    ada: User, settings: Settings
+) -> None:
+    """Chosen: the limit holds however the server schedules the exchanges."""
+    settings.MCP = {"MAX_STREAMS_PER_USER": 2}
+    scope = make_scope("GET", "/mcp/sse", await token_of(ada))
+
+    async def slow_site(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_slowly(event: Event) -> None:
+            await anyio.wait_all_tasks_blocked()
+            await send(event)
+
+        await site(scope, receive, send_slowly)
+
+    connections = [Connection(slow_site, scope) for _ in range(5)]
+    for connection in connections:
+        await connection.wait_for_start()
+    for connection in connections:
+        await connection.close()
+
+    statuses = sorted(connection.status for connection in connections)
+    assert statuses == [200, 200, 429, 429, 429]
+    assert len(current_worker().registry) == 0
 
 
 async def test_streams_of_nobody_are_not_counted(settings: Settings) -> None:

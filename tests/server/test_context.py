@@ -649,6 +649,24 @@ async def test_client_is_asked_what_it_declared(
     assert len(caller.asked) == 1
 
 
+async def test_older_clients_are_asked_with_forms_only() -> None:
+    """Spec: 2025-11-25 changelog: URL mode is new; before, `elicitation` meant
+    forms, whatever stands in it."""
+    answers = {"elicitation/create": [ACCEPTED]}
+    caller = Caller(
+        Server("shop"),
+        version="2025-06-18",
+        capabilities={"elicitation": {"url": {}}},
+        answers=answers,
+    )
+    method, args, kwargs = ELICIT_URL
+    raised = await use(caller, "def", method, *args, **kwargs)
+    assert isinstance(raised, CapabilityMissing)
+    method, args, kwargs = ELICIT
+    answer = await use(caller, "def", method, *args, **kwargs)
+    assert answer == Answer("accept", Order(count=3))
+
+
 async def test_client_without_a_name_is_called_the_client() -> None:
     """Our choice: the text is for a model to read."""
     server = Server("shop")

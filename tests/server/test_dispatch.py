@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from mcp_types import (
     AudioContent,
     GetPromptResult,
@@ -19,6 +20,7 @@ from mcp_django import Context, ErrorAnswer, ResourceNotFound, Server, ToolError
 from mcp_django.exceptions import CapabilityMissing
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.legacy import METHODS
+from mcp_django.server.threads import handler_threads
 from tests.server.calls import Caller, Notebook
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
@@ -574,6 +576,36 @@ async def test_suggestions_may_depend_on_other_arguments(completer: Server) -> N
     params["context"] = {"arguments": {"tone": "wry"}}
     completed = await caller.call("completion/complete", params)
     assert completed["completion"]["values"] == ["wry", "client"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_generator", [False, True])
+async def test_suggestions_may_be_lazy_rows(
+    completer: Server, is_generator: bool
+) -> None:
+    """Our choice: nobody thinks of where a queryset is read."""
+
+    @completer.completion("talk", "count")
+    def counts(value: str) -> Any:
+        names = Group.objects.order_by("name").values_list("name", flat=True)
+        return (name for name in names) if is_generator else names
+
+    await handler_threads.run(lambda: Group.objects.create(name="readers"))
+    params = completion_of("prompt", "talk", "count", "")
+    completed = await Caller(completer).call("completion/complete", params)
+    assert completed["completion"]["values"] == ["readers"]
+
+
+async def test_suggestion_that_is_one_text_is_a_mistake(completer: Server) -> None:
+    """Our choice: its letters would be suggested."""
+
+    @completer.completion("talk", "count")
+    def counts(value: str) -> str:
+        return "seven"
+
+    params = completion_of("prompt", "talk", "count", "")
+    with pytest.raises(TypeError, match="return a list of texts"):
+        await Caller(completer).call("completion/complete", params)
 
 
 async def test_nothing_is_suggested_where_nothing_is_registered(

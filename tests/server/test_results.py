@@ -553,6 +553,17 @@ def test_list_is_a_list_of_blocks_where_the_annotation_says_so(
     assert output.result(value) == {"content": content}
 
 
+@pytest.mark.parametrize("annotation", [list, list[Any], tuple, Sequence[object]])
+def test_blocks_are_seen_where_the_annotation_does_not_tell_of_them(
+    annotation: Any,
+) -> None:
+    """Spec: 2025-11-25 server/tools, "Output Schema": what is promised is there too."""
+    result = ToolOutput.of(annotation).result([TEXT, "b", 3])
+
+    assert result["content"] == [WRITTEN_TEXT, text("b"), text("3")]
+    assert result["structuredContent"][1:] == ["b", 3]
+
+
 def test_call_tool_result_is_written_as_it_is() -> None:
     """We chose it; `resultType` belongs to the layer that knows the version."""
     result = CallToolResult(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -289,6 +290,95 @@ def test_verbatim_schemas_are_shown_as_they_are(server: Server) -> None:
     entry = server.tools["tool"].entry
     assert entry["inputSchema"] == input_schema
     assert entry["outputSchema"] == output_schema
+
+
+# What a newcomer writes first ---------------------------------------------------------
+
+
+class Counter:
+    """Counts; its methods are handlers."""
+
+    def count(self, step: int = 1) -> int:
+        """Count on."""
+        return step
+
+    async def greet(self, name: str) -> str:
+        """Greet somebody."""
+        return name
+
+    def __call__(self, step: int = 1) -> int:
+        return step
+
+
+def test_methods_partials_and_callable_objects_are_named_after_themselves(
+    server: Server,
+) -> None:
+    """Our choice: "partial" would say nothing."""
+    counter = Counter()
+    server.tool()(counter.count)
+    server.tool(counter)
+    server.prompt(partial(counter.greet, name="you"))
+    assert list(server.tools) == ["count", "Counter"]
+    assert list(server.prompts) == ["greet"]
+
+
+def test_completion_is_of_a_bound_method(server: Server) -> None:
+    """Our choice: each access to a method makes another, but equal, object."""
+    counter = Counter()
+    server.prompt(counter.greet)
+    server.completion(counter.greet, "name")(suggest)
+    assert set(server.completions) == {("greet", "name")}
+
+
+def test_method_that_is_not_bound_is_refused(server: Server) -> None:
+    """Our choice: else every call would fail for a missing argument "self"."""
+    assert_refuses(
+        lambda: server.tool(Counter.count),
+        "'count' takes 'self', which no client can give; register the bound method of "
+        "an instance, outside of the class body",
+    )
+
+
+def test_positional_name_is_refused(server: Server) -> None:
+    """Our choice: other frameworks take it so."""
+    message = "'total' is no function; give a name by keyword: name='total'"
+    assert_refuses(lambda: server.tool("total"), message)  # type: ignore[call-overload]
+    assert_refuses(lambda: server.prompt("total"), message)  # type: ignore[call-overload]
+
+
+def test_resource_without_a_uri_is_refused(server: Server) -> None:
+    """Our choice: a bare decorator would register nothing, and say nothing."""
+    assert_refuses(
+        lambda: server.resource(no_variables),  # type: ignore[arg-type]
+        "resource needs a URI or a template, as in "
+        f'@server.resource("shop://orders/{{order_id}}"), not {no_variables!r}',
+    )
+
+
+@pytest.mark.parametrize("uri", ["", "orders", "/orders/{number}", "7up:x", "://x"])
+def test_resource_at_a_relative_uri_is_refused(server: Server, uri: str) -> None:
+    """Spec: RFC 3986, section 4.3: what a URI identifies alone has a scheme."""
+    assert_refuses(
+        lambda: server.resource(uri),
+        f"resource {uri!r} is no absolute URI; begin it with a scheme of your own, "
+        "such as 'shop://'",
+    )
+
+
+@pytest.mark.parametrize("uri", ["urn:x-shop:{number}", "{+number}", "a{number}://b"])
+def test_scheme_has_no_slashes_or_is_a_variable(server: Server, uri: str) -> None:
+    """Spec: RFC 3986, section 3.1; RFC 6570 templates begin as they like."""
+    server.resource(uri)(one_variable)
+    assert list(server.resources) == [uri]
+
+
+@pytest.mark.parametrize("page_size", [0, -1])
+def test_page_without_room_is_refused(page_size: int) -> None:
+    """Our choice: a list would have no end."""
+    assert_refuses(
+        lambda: Server("shop", page_size=page_size),
+        f"page_size must be at least 1, not {page_size}",
+    )
 
 
 # Completions ------------------------------------------------------------------------

@@ -120,17 +120,7 @@ class Command(BaseCommand):
         if not rows:
             self.stdout.write("There are no tokens.")
             return
-        head = (
-            "ID",
-            "USER",
-            "NAME",
-            "HINT",
-            "STATE",
-            "CREATED",
-            "EXPIRES",
-            "LAST USED",
-        )
-        self.stdout.write(_table([head, *rows]))
+        self.stdout.write(_table([COLUMNS, *rows]))
 
     def revoke(self, names: Sequence[str]) -> None:
         """Revoke all the tokens named, or none if one of them is not found."""

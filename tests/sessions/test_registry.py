@@ -1,0 +1,70 @@
+"""The open sessions of one worker."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from mcp_django.server.server import Server
+from mcp_django.sessions.registry import Registry
+from tests.sessions.opening import open_session
+
+SERVER = Server("shop")
+ADA, BOB = User(pk=1, username="ada"), User(pk=2, username="bob")
+
+
+def test_session_is_found_by_its_id_until_it_is_removed() -> None:
+    """Our choice: an id is worth nothing once its stream has ended."""
+    registry = Registry()
+    one, other = open_session("one", SERVER), open_session("other", SERVER)
+    registry.add(one)
+    registry.add(other)
+    assert (registry.find("one"), registry.find("other")) == (one, other)
+    assert registry.find("third") is None
+    assert (len(registry), list(registry)) == (2, [one, other])
+    registry.remove(one)
+    assert registry.find("one") is None
+    assert (len(registry), list(registry)) == (1, [other])
+    with pytest.raises(KeyError):
+        registry.remove(one)
+
+
+def test_sessions_may_end_while_they_are_looked_at() -> None:
+    """Our choice: whoever closes one need not make a list first."""
+    registry = Registry()
+    for number in range(3):
+        registry.add(open_session(str(number), SERVER))
+    for opened in registry:
+        registry.remove(opened)
+    assert len(registry) == 0
+
+
+def test_streams_are_counted_by_their_owner() -> None:
+    """Our choice: `MAX_STREAMS_PER_USER`."""
+    registry = Registry()
+    sessions = [
+        open_session(str(number), SERVER, user=user)
+        for number, user in enumerate([ADA, ADA, BOB, None])
+    ]
+    for opened in sessions:
+        registry.add(opened)
+    counts = [registry.count_of(owner) for owner in ("1", "2", "", "3")]
+    assert counts == [2, 1, 1, 0]
+    for opened in sessions:
+        registry.remove(opened)
+    counts = [registry.count_of(owner) for owner in ("1", "2", "", "3")]
+    assert counts == [0, 0, 0, 0]
+
+
+def test_session_belongs_to_one_user_of_one_server() -> None:
+    """Our choice: anybody else is answered as for an unknown id."""
+    opened = open_session("one", SERVER, user=ADA)
+    assert opened.belongs_to("shop", "1")
+    assert not opened.belongs_to("shop", "2")
+    assert not opened.belongs_to("shop", "")
+    assert not opened.belongs_to("other", "1")
+
+
+def test_session_of_another_program_always_has_room() -> None:
+    """Our choice: what drives it instead of ours has bounds of its own."""
+    ours = open_session("one", SERVER)
+    theirs = type(ours)("two", SERVER, ours.identity, ours.transport, None)
+    assert (ours.has_room, theirs.has_room) == (True, True)

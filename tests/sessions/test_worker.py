@@ -1,0 +1,236 @@
+"""A worker: its open sessions, and what looks after them."""
+
+import asyncio
+import gc
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.protocol import jsonrpc
+from mcp_django.server.notices import Notice
+from mcp_django.server.server import Server
+from mcp_django.sessions.addresses import mailbox_of
+from mcp_django.sessions.worker import Worker, current_worker, workers_of_process
+from tests.sessions.opening import LIMITS, Stream, initialize, open_session
+
+PATIENCE_SECONDS = 10.0
+TOOLS_CHANGED = jsonrpc.notification("notifications/tools/list_changed")
+
+
+class Vouching(Authenticator):
+    """Says of each identity what the test wants it to say."""
+
+    def __init__(self) -> None:
+        self.asked: list[Identity] = []
+        self.says: bool | Exception = True
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        return None
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        self.asked.append(identity)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server("shop")
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = current_worker()
+    yield worker
+    for opened in worker.registry:
+        await opened.transport.close()
+        worker.close(opened)
+    await worker.close_all()
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Wait for tasks of this event loop; the worker looks after them every second."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not is_true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_event_loop_has_one_worker() -> None:
+    """Our choice: sessions belong to their event loop."""
+    assert current_worker() is current_worker()
+    assert current_worker() in workers_of_process()
+
+
+def test_workers_of_closed_event_loops_are_forgotten() -> None:
+    """Our choice: a task queue makes an event loop for every notice."""
+
+    async def make() -> int:
+        return id(current_worker())
+
+    for _ in range(50):
+        asyncio.run(make())
+    gc.collect()
+    workers = [thing for thing in gc.get_objects() if isinstance(thing, Worker)]
+    # The last one, and those of event loops that other tests have open.
+    assert len(workers) < 10
+    assert workers_of_process() == []
+
+
+async def test_session_id_names_the_worker_s_mailbox(worker: Worker) -> None:
+    """Our choice: any other worker finds it by that."""
+    session_id = await worker.new_session_id()
+    assert mailbox_of(session_id) == await worker.relay.open() != ""
+    assert session_id != await worker.new_session_id()
+
+
+class Broken(Stream):
+    """A stream that cannot be written to."""
+
+    async def write(self, chunk: bytes) -> None:
+        raise ConnectionError("cannot write")
+
+
+class Counted(Stream):
+    """A stream that counts its keep-alive comments."""
+
+    comments = 0
+
+    async def write(self, chunk: bytes) -> None:
+        self.comments += chunk.startswith(b":")
+
+
+async def test_streams_are_ticked_and_one_that_fails_ends_alone(
+    worker: Worker, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: a stream's failure is no other stream's."""
+    limits = replace(LIMITS, keep_alive_seconds=0)
+    counted = Counted()
+    broken = open_session("broken", server, stream=Broken(), limits=limits)
+    other = open_session("other", server, stream=counted, limits=limits)
+    for opened in (broken, other):
+        worker.open(opened)
+    await until(lambda: counted.comments >= 2)
+    assert (broken.transport.is_closed, other.transport.is_closed) == (True, False)
+    assert caplog.messages == ["a stream failed; it ends"]
+
+
+async def test_stream_ends_when_its_credentials_are_no_longer_valid(
+    worker: Worker, server: Server, settings: Any
+) -> None:
+    """Our choice: within `RECHECK_SECONDS`; asked once for all streams of one
+    identity."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    good, bad = Vouching(), Vouching()
+    bad.says = False
+    ada = User(pk=1, username="ada")
+    sessions = [
+        open_session("good", server, user=ada, authenticator=good),
+        open_session("bad", server, user=ada, authenticator=bad),
+        open_session("bad too", server, user=ada, authenticator=bad),
+        open_session("nobody's", server),
+    ]
+    for opened in sessions:
+        worker.open(opened)
+    await until(lambda: sessions[1].transport.is_closed)
+    assert [opened.transport.is_closed for opened in sessions] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert len(bad.asked) == 1
+    assert len(good.asked) == 1
+
+
+async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
+    worker: Worker, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: a database that is away for a moment logs nobody out, and keeps
+    nobody from being checked."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    broken, bad = Vouching(), Vouching()
+    broken.says, bad.says = ConnectionError("no database"), False
+    ada = User(pk=1, username="ada")
+    first = open_session("first", server, user=ada, authenticator=broken)
+    second = open_session("second", server, user=ada, authenticator=bad)
+    worker.open(first)
+    worker.open(second)
+    await until(lambda: second.transport.is_closed)
+    assert not first.transport.is_closed
+    assert "the credentials of a stream could not be checked" in caplog.messages
+
+
+async def test_sessions_of_the_server_are_told_of_a_change(worker: Worker) -> None:
+    """Our choice: from any thread, and only those of this server."""
+    streams = [Stream(), Stream()]
+    for stream, name in zip(streams, ("shop", "other"), strict=True):
+        opened = open_session(name, Server(name), stream=stream)
+        await initialize(opened)
+        worker.open(opened)
+    thread = threading.Thread(target=worker.tell, args=("shop", Notice("tools")))
+    thread.start()
+    await until(lambda: len(streams[0].sent) == 2)
+    thread.join()
+    assert streams[0].sent[1:] == [TOOLS_CHANGED]
+    assert len(streams[1].sent) == 1
+
+
+async def test_change_is_told_by_the_server_s_own_method(
+    worker: Worker, server: Server
+) -> None:
+    """Our choice: in a handler, a view or a signal receiver."""
+    stream = Stream()
+    opened = open_session("one", server, stream=stream)
+    await initialize(opened)
+    worker.open(opened)
+    server.tools_changed()
+    await until(lambda: len(stream.sent) == 2)
+    await asyncio.to_thread(server.tools_changed)
+    await until(lambda: len(stream.sent) == 3)
+    assert stream.sent[1:] == [TOOLS_CHANGED] * 2
+
+
+async def test_closed_session_is_told_nothing(worker: Worker, server: Server) -> None:
+    """Our choice: whoever is gone is forgotten."""
+    stream = Stream()
+    opened = open_session("one", server, stream=stream)
+    await initialize(opened)
+    worker.open(opened)
+    worker.close(opened)
+    worker.tell("shop", Notice("tools"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(stream.sent) == 1
+    assert len(worker.registry) == 0
+
+
+def test_change_is_told_where_there_is_no_event_loop(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: commands and task queues only publish."""
+    server.tools_changed()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+async def test_all_streams_end_before_the_process_does(
+    worker: Worker, server: Server
+) -> None:
+    """Our choice: `close_all` waits until the last stream has ended."""
+    sessions = [open_session(str(number), server) for number in range(3)]
+    for opened in sessions:
+        worker.open(opened)
+    closing = asyncio.create_task(worker.close_all())
+    await until(lambda: all(opened.transport.is_closed for opened in sessions))
+    assert not closing.done()
+    for opened in sessions:
+        worker.close(opened)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await closing
