@@ -26,6 +26,10 @@ _JSON_HEADERS = (
 )
 
 
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Kept from handlers, logs and the channel layer; authenticators see the request."""
+
+
 class Refused(Exception):
     """The exchange ends here, with this answer.
 
@@ -55,7 +59,8 @@ class Exchange:
 
     Attributes:
         scope: The ASGI scope.
-        headers: HTTP headers, names in lower case; a repeated one is joined by ", ".
+        headers: HTTP headers but those with credentials, names in lower case; a
+            repeated one is joined by ", ".
         cors_headers: To add to every answer; the gate fills them in.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
@@ -207,6 +212,8 @@ def _read_headers(raw: Headers) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
         key = name.decode("latin-1").lower()
+        if key in _SECRET_HEADERS:
+            continue
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers

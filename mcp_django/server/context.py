@@ -68,7 +68,10 @@ class _RequestContext:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """HTTP headers of the request, names in lower case; empty without HTTP."""
+        """HTTP headers of the request, names in lower case; empty without HTTP.
+
+        Those that carry credentials (Authorization, Cookie) are left out.
+        """
         return self._request.sender.headers
 
     @property
