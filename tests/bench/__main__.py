@@ -1,7 +1,7 @@
 """Run the benchmarks: `make bench`, or `python -m tests.bench --seconds 5`.
 
 Server and load run on a core each where there are two. Runs of our server and of the
-raw application alternate, and the medians are compared.
+raw application alternate; the median of their shares counts.
 """
 
 from __future__ import annotations
@@ -46,18 +46,19 @@ def _show(what: str, value: float, unit: str, goal: str) -> None:
 
 
 def _compare(port: int, *, seconds: float, rounds: int) -> float:
-    """Give our speed as a share of the raw application's."""
-    ours: list[float] = []
-    raw: list[float] = []
+    """Give our speed as a share of the raw application's: the median of the rounds.
+
+    Within a round the two runs follow each other, because machines change their speed.
+    """
+    shares = []
     for _ in range(rounds):
-        for path, rates in (("/raw/sse", raw), ("/mcp/sse", ours)):
-            rates.append(
-                asyncio.run(measure(port, path, sessions=SESSIONS, seconds=seconds))
-            )
-    sys.stdout.write(
-        f"  raw {statistics.median(raw):.0f}/s, ours {statistics.median(ours):.0f}/s\n"
-    )
-    return statistics.median(ours) / statistics.median(raw)
+        raw, ours = (
+            asyncio.run(measure(port, path, sessions=SESSIONS, seconds=seconds))
+            for path in ("/raw/sse", "/mcp/sse")
+        )
+        sys.stdout.write(f"  raw {raw:.0f}/s, ours {ours:.0f}/s\n")
+        shares.append(ours / raw)
+    return statistics.median(shares)
 
 
 async def _measure_idle(pid: int, port: int) -> float:
