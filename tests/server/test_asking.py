@@ -201,7 +201,7 @@ async def test_failure_beside_a_question_is_a_failure() -> None:
             tasks.start_soon(answers.ask_together, question())
             await anyio.lowlevel.checkpoint()
             tasks.start_soon(fail)
-            await anyio.sleep(1)
+            await anyio.sleep_forever()
 
     with pytest.raises(BaseExceptionGroup):
         await run(handler, Answers())
