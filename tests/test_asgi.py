@@ -37,11 +37,11 @@ async def refuse_to_send(event: Event) -> None:
     "scope",
     [
         make_scope("GET", "/elsewhere", {}),
-        make_scope("GET", "/mcp", {}),
+        make_scope("GET", "/mcp-or-not", {}),
         make_scope("GET", "/mcp/sse", {}) | {"type": "websocket"},
         {"type": "lifespan"},
     ],
-    ids=["elsewhere", "above", "websocket", "lifespan"],
+    ids=["elsewhere", "beside", "websocket", "lifespan"],
 )
 async def test_what_is_not_for_mcp_goes_on_untouched(scope: dict[str, Any]) -> None:
     """Chosen: the router adds nothing to the rest of the site."""

@@ -32,7 +32,7 @@ def test_endpoint_is_found_where_the_urlconf_has_it(path: str, binding: str) -> 
         "",
         "/",
         "mcp/sse",
-        "/mcp",
+        "/mcp//",
         "/mcp/sse/",
         "/MCP/sse",
         "//mcp/sse",
@@ -100,5 +100,6 @@ def test_every_endpoint_of_the_urlconf_is_given() -> None:
     """Chosen: also below `include`, in the order of the patterns."""
     endpoints = all_endpoints()
 
-    assert [endpoint.binding for endpoint in endpoints] == ["sse", "messages"] * 2
+    bindings = [endpoint.binding for endpoint in endpoints]
+    assert bindings == ["mcp", "mcp", "sse", "messages"] * 2
     assert {endpoint.server for endpoint in endpoints} == {server}

@@ -39,7 +39,12 @@ class Identity:
     @property
     def owner(self) -> str:
         """Whom sessions belong to: the user's primary key as text, "" for nobody."""
-        return "" if self.user.pk is None else str(self.user.pk)
+        return owner_of(self.user)
+
+
+def owner_of(user: User | None) -> str:
+    """Say whom the sessions and requests of a user belong to, "" for nobody."""
+    return "" if user is None or user.pk is None else str(user.pk)
 
 
 @cache

@@ -12,6 +12,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers, Refused
 from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.tasks import LoopTasks
@@ -89,7 +90,11 @@ class SSEConsumer(HTTPConsumer):
         Returns:
             The session, or None if something else sets the callbacks.
         """
-        return Session(self.server, transport, LoopTasks(), id=session_id)
+        # HTTP+SSE is of the legacy era only.
+        protocol = LegacyServerProtocol(self.server.describe)
+        return Session(
+            self.server, transport, LoopTasks(), id=session_id, protocol=protocol
+        )
 
 
 def _check_streams(worker: Worker, identity: Identity) -> None:

@@ -5,9 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse, RequestId
 
 from mcp_django.protocol.jsonrpc import JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What the program at the other end said of itself.
+
+    In the legacy era it says so once, with `initialize`; in the modern era with each
+    request.
+
+    Attributes:
+        version: Protocol version that answers to it have to follow.
+        client_info: Its name and version.
+        client_capabilities: What it can be asked for.
+        log_level: Least severe log messages that it wants for this request; None if
+            it wants none, and in the legacy era.
+    """
+
+    version: str
+    client_info: Implementation
+    client_capabilities: ClientCapabilities
+    log_level: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +46,7 @@ class RequestReceived:
     id: RequestId
     method: str
     params: JSONObject
+    peer: Peer
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from mcp_types.jsonrpc import (
 )
 from pydantic import ValidationError
 
-from mcp_django.exceptions import LocalProtocolError
+from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.events import (
     Answered,
@@ -31,6 +31,7 @@ from mcp_django.protocol.events import (
     Event,
     Ignored,
     Notified,
+    Peer,
     RequestCancelled,
     RequestReceived,
 )
@@ -57,6 +58,11 @@ Spec: 2025-11-25 schema.ts, `ClientRequest`.
 """
 
 
+_UNKNOWN_PEER = Peer(
+    versions.LATEST_LEGACY, Implementation(name="", version=""), ClientCapabilities()
+)
+
+
 class State(Enum):
     """Where a session stands."""
 
@@ -78,6 +84,10 @@ class LegacyServerProtocol:
     Args:
         describe: Called once, with the negotiated version; returns the rest of the
             `InitializeResult`: capabilities, serverInfo, instructions.
+
+    Attributes:
+        state: Where the session stands.
+        peer: What the client said of itself, in OPEN.
     """
 
     __slots__ = (
@@ -85,10 +95,8 @@ class LegacyServerProtocol:
         "_describe",
         "_in_flight",
         "_last_ask",
-        "client_capabilities",
-        "client_info",
+        "peer",
         "state",
-        "version",
     )
 
     def __init__(self, describe: Callable[[str], JSONObject]) -> None:
@@ -99,9 +107,7 @@ class LegacyServerProtocol:
         self._asked: dict[RequestId, None] = {}
         self._last_ask = 0
         self.state = State.NEW
-        self.version = versions.LATEST_LEGACY
-        self.client_info = Implementation(name="", version="")
-        self.client_capabilities = ClientCapabilities()
+        self.peer = _UNKNOWN_PEER
 
     @property
     def takes_batches(self) -> bool:
@@ -109,7 +115,11 @@ class LegacyServerProtocol:
 
         Spec: 2025-03-26 basic, "Batching"; no other version has them.
         """
-        return self.state is State.OPEN and self.version == versions.BATCHES
+        return self.state is State.OPEN and self.peer.version == versions.BATCHES
+
+    def has_in_flight(self, id: RequestId) -> bool:
+        """Say whether a request waits for its answer."""
+        return id in self._in_flight
 
     def receive(self, message: Message) -> Event:
         """Take one message from the peer and say what it means."""
@@ -178,7 +188,7 @@ class LegacyServerProtocol:
                 )
             )
         self._in_flight[id] = None
-        return RequestReceived(id, method, message.params or {})
+        return RequestReceived(id, method, message.params or {}, self.peer)
 
     def _receive_initialize(self, message: JSONRPCRequest) -> Event:
         if self.state is State.OPEN:
@@ -188,16 +198,12 @@ class LegacyServerProtocol:
                 )
             )
         try:
-            params = InitializeRequestParams.model_validate(message.params or {})
-        except ValidationError as error:
-            return Answered(
-                jsonrpc.error(message.id, INVALID_PARAMS, describe_faults(error))
-            )
+            self.peer = read_initialize(message)
+        except RemoteProtocolError as error:
+            return Answered(jsonrpc.error(message.id, error.code, error.message))
         self.state = State.OPEN
-        self.version = versions.negotiate(params.protocol_version)
-        self.client_info = params.client_info
-        self.client_capabilities = params.capabilities
-        result = {"protocolVersion": self.version, **self._describe(self.version)}
+        version = self.peer.version
+        result = {"protocolVersion": version, **self._describe(version)}
         return Answered(jsonrpc.result(message.id, result))
 
     def _receive_notification(self, message: JSONRPCNotification) -> Event:
@@ -221,6 +227,27 @@ class LegacyServerProtocol:
             return Ignored(f"answer to {id!r}, which was not asked")
         del self._asked[id]
         return AnswerReceived(id, message)
+
+
+def read_initialize(message: JSONRPCRequest) -> Peer:
+    """Read what a client says of itself in `initialize`, and choose the version.
+
+    Raises:
+        RemoteProtocolError: The parameters are not those of `initialize`.
+
+    Spec: 2025-11-25 basic/lifecycle, "Initialization".
+    """
+    try:
+        params = InitializeRequestParams.model_validate(message.params or {})
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            describe_faults(error), code=INVALID_PARAMS, request_id=message.id
+        ) from None
+    return Peer(
+        versions.negotiate(params.protocol_version),
+        params.client_info,
+        params.capabilities,
+    )
 
 
 def describe_faults(error: ValidationError) -> str:

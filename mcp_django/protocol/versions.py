@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
@@ -21,6 +21,9 @@ LEGACY: Final[tuple[str, ...]] = tuple(reversed(HANDSHAKE_PROTOCOL_VERSIONS))
 """Versions opened by `initialize`, newest first."""
 
 LATEST_LEGACY: Final = LEGACY[0]
+
+MODERN: Final[tuple[str, ...]] = tuple(reversed(MODERN_PROTOCOL_VERSIONS))
+"""Versions that each request names in its `_meta`, newest first."""
 
 BATCHES: Final = "2025-03-26"
 """The one version in which a JSON-RPC batch may be received."""

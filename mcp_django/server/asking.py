@@ -8,8 +8,10 @@ the handler again.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -38,6 +40,12 @@ class Question(Generic[T]):
     method: str
     params: JSONObject
     read: Callable[[JSONObject], T]
+
+    @property
+    def digest(self) -> str:
+        """What is asked, shortened; tells whether an answer is to the same question."""
+        asked = json.dumps([self.method, self.params], sort_keys=True)
+        return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,49 @@ class QuestionsAsked(BaseException):
         self.questions = questions
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Answers that a retried request brings along; modern era.
+
+    Attributes:
+        rounds: How many rounds of questions came before.
+        answered: Key -> digest of a question of an earlier round, and its result.
+        asked: Key -> digest of a question of the last round; None if the client
+            sent no state, so that this counts as the first round.
+        results: Key -> result that the client sent now, unchecked.
+    """
+
+    rounds: int
+    answered: Mapping[str, tuple[str, JSONObject]]
+    asked: Mapping[str, str] | None
+    results: Mapping[str, Any]
+
+
+_NOTHING_GIVEN = Given(0, {}, None, {})
+
+
 class Answers:
-    """What the client answered to one request's questions so far."""
+    """What the client answered to one request's questions so far.
 
-    __slots__ = ("_elicitation_ids", "_known", "_open", "_run", "_taken")
+    Args:
+        given: What a retried request brought along.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_elicitation_ids",
+        "_known",
+        "_open",
+        "_run",
+        "_taken",
+        "_used",
+        "given",
+    )
+
+    def __init__(self, given: Given = _NOTHING_GIVEN) -> None:
+        self.given = given
+        # Key -> digest of the question and its result, of the answers given that
+        # this run has used.
+        self._used: dict[str, tuple[str, JSONObject]] = {}
         # Key -> the question as it was asked, and the client's answer to it.
         self._known: dict[
             str, tuple[str, JSONObject, JSONRPCResponse | JSONRPCError]
@@ -91,7 +136,13 @@ class Answers:
         """Forget which questions the last run asked, keep the answers."""
         self._open.clear()
         self._run.clear()
+        self._used.clear()
         self._taken = 0
+
+    @property
+    def used(self) -> Mapping[str, tuple[str, JSONObject]]:
+        """What this run made of the answers given: key -> digest and result."""
+        return self._used
 
     def learn(
         self, question: Question[Any], answer: JSONRPCResponse | JSONRPCError
@@ -126,7 +177,9 @@ class Answers:
                 f"two questions have the key {question.key!r}; give each its own"
             )
         known = self._known.get(question.key)
-        if known is None or known[:2] != asked:
+        if known is None:
+            return self._find_given(question)
+        if known[:2] != asked:
             return None
         match known[2]:
             case JSONRPCError(error=error):
@@ -139,6 +192,27 @@ class Answers:
                     return (question.read(result),)
                 except ValueError:
                     return None
+
+    def _find_given(self, question: Question[T]) -> tuple[T] | None:
+        """Look for an answer that the request brought along."""
+        given, key = self.given, question.key
+        if key not in given.answered and key not in given.results:
+            return None
+        digest = question.digest
+        asked, result = given.answered.get(key, (None, None))
+        if asked != digest:
+            # With a state, only what was asked in the last round can be answered.
+            if given.asked is not None and given.asked.get(key) != digest:
+                return None
+            result = given.results.get(key)
+        if not isinstance(result, dict):
+            return None
+        try:
+            answer = question.read(result)
+        except ValueError:
+            return None
+        self._used[key] = (digest, result)
+        return (answer,)
 
     def ask(self, question: Question[T]) -> T:
         """Return the answer to a question, or end the run at it; for `def` handlers.

@@ -30,7 +30,7 @@ from mcp_types.jsonrpc import RequestId
 from pydantic import BaseModel
 
 from mcp_django.auth.interface import User, nobody
-from mcp_django.exceptions import CapabilityMissing
+from mcp_django.exceptions import CapabilityMissing, UrlElicitationRequired
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Answer, Question
 from mcp_django.server.forms import Form
@@ -135,13 +135,10 @@ class _RequestContext:
     def _log_params(
         self, level: LoggingLevel, data: JSON, logger: str | None
     ) -> JSONObject | None:
-        """Make a log notification; None if the client wants to see none."""
+        """Make a log notification; None if nobody would see it."""
         if level not in LOG_LEVELS:
             raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
-        session = self._request.session
-        if session is None or self._request.is_cancelled:
-            return None
-        if LOG_LEVELS.index(level) < LOG_LEVELS.index(session.log_level):
+        if self._request.is_cancelled:
             return None
         params: JSONObject = {"level": level, "data": data}
         if logger is not None:
@@ -176,9 +173,12 @@ class _RequestContext:
             "mode": "url",
             "message": message,
             "url": url,
-            "elicitationId": elicitation_id
-            or self._request.answers.elicitation_id(name),
         }
+        # Spec: 2026-07-28 schema.ts, `ElicitRequestURLParams`: no id any more.
+        if not self._request.is_modern:
+            params["elicitationId"] = (
+                elicitation_id or self._request.answers.elicitation_id(name)
+            )
 
         def read(result: JSONObject) -> Answer:
             return Answer(ElicitResult.model_validate(result).action)
@@ -284,7 +284,7 @@ class Context(_RequestContext):
         Spec: 2025-11-25 server/utilities/logging.
         """
         params = self._log_params(level, data, logger)
-        if params is not None:
+        if params is not None and await self._request.wants_log(level):
             await self._request.notify("notifications/message", params)
 
     async def elicit(
@@ -412,9 +412,8 @@ class SyncContext(_RequestContext):
 
     def log(self, level: LoggingLevel, data: JSON, logger: str | None = None) -> None:
         """Send a log message to the client, if its session wants such ones."""
-        params = self._log_params(level, data, logger)
-        if params is not None:
-            self._notify("notifications/message", params)
+        context = Context(self._server, self._request)
+        anyio.from_thread.run(context.log, level, data, logger, token=self._token)
 
     def elicit(self, message: str, schema: Schema, *, key: str | None = None) -> Answer:
         """Ask the user to fill in a form."""
@@ -456,3 +455,16 @@ class SyncContext(_RequestContext):
 
     def _notify(self, method: str, params: JSONObject) -> None:
         anyio.from_thread.run(self._request.notify, method, params, token=self._token)
+
+
+def visits(
+    server: Server, request: Request, required: UrlElicitationRequired
+) -> list[Question[Answer]]:
+    """Make the questions for visits to URLs that have to come first; modern era."""
+    context = Context(server, request)
+    return [
+        context._url_question(
+            visit["message"], visit["url"], None, visit["elicitationId"]
+        )
+        for visit in required.data["elicitations"]
+    ]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from mcp_types import (
+    SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CompleteRequestParams,
     GetPromptRequestParams,
@@ -17,22 +18,38 @@ from mcp_types import (
     SetLevelRequestParams,
     SubscribeRequestParams,
 )
-from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+)
 from pydantic import BaseModel, ValidationError
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     AskRefused,
+    CapabilityMissing,
     ErrorAnswer,
     ToolError,
+    UrlElicitationRequired,
 )
-from mcp_django.protocol import versions
+from mcp_django.protocol import modern, versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.legacy import describe_faults
 from mcp_django.protocol.versions import Kind
+from mcp_django.server.asking import QuestionsAsked
+from mcp_django.server.context import visits
 from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound
-from mcp_django.server.features import Prompt, Resource, Tool
+from mcp_django.server.features import (
+    NEVER_CACHE,
+    CacheHints,
+    Prompt,
+    Resource,
+    Tool,
+)
 from mcp_django.server.handlers import permitted
+from mcp_django.server.request_state import restore
 from mcp_django.server.requests import Request, SessionState
 
 if TYPE_CHECKING:
@@ -50,14 +67,28 @@ async def answer(server: Server, request: Request) -> JSONObject:
         QuestionsAsked: The client has to be asked first; then call again.
         Exception: A handler failed that is no tool's.
     """
+    if request.is_retry and request.method in modern.MAY_ASK:
+        restore(server, request)
     request.begin_run()
     try:
         return await _METHODS[request.method](server, request)
     except ToolError as error:
         # Results for the model to read are the tools' own.
         raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+    except CapabilityMissing as error:
+        if not request.is_modern:
+            raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
+        raise ErrorAnswer(
+            MISSING_REQUIRED_CLIENT_CAPABILITY,
+            str(error),
+            {"requiredCapabilities": error.required},
+        ) from None
     except AskRefused as error:
         raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
+    except UrlElicitationRequired as error:
+        if not request.is_modern:
+            raise
+        raise QuestionsAsked(visits(server, request, error)) from None
 
 
 def tool_error(text: str) -> JSONObject:
@@ -99,6 +130,10 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
         raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {params.name[:200]}")
     try:
         return await tool.call(server, request, params.arguments)
+    except CapabilityMissing as error:
+        if request.is_modern:
+            raise
+        return tool_error(str(error))
     except (ToolError, AskRefused) as error:
         return tool_error(str(error))
 
@@ -107,11 +142,11 @@ async def _read_resource(server: Server, request: Request) -> JSONObject:
     uri = _read(ReadResourceRequestParams, request).uri
     try:
         resource, arguments = await server.find_resource(uri, request)
-        return {"contents": await resource.read(server, request, uri, arguments)}
+        contents = await resource.read(server, request, uri, arguments)
+        return _cacheable(request, {"contents": contents}, resource.cache)
     except ResourceNotFound as error:
-        legacy = request.version in versions.LEGACY
         raise ErrorAnswer(
-            RESOURCE_NOT_FOUND if legacy else INVALID_PARAMS,
+            INVALID_PARAMS if request.is_modern else RESOURCE_NOT_FOUND,
             error.message,
             {"uri": error.uri or uri},
         ) from None
@@ -169,6 +204,15 @@ async def _unsubscribe(server: Server, request: Request) -> JSONObject:
     return {}
 
 
+async def _discover(server: Server, request: Request) -> JSONObject:
+    result = {
+        "supportedVersions": list(versions.MODERN),
+        "_meta": {SERVER_INFO_META_KEY: server.implementation},
+        **server.describe(request.version),
+    }
+    return _cacheable(request, result, server.cache)
+
+
 _METHODS: Final[Mapping[str, Method]] = {
     "completion/complete": _complete,
     "logging/setLevel": _set_level,
@@ -179,6 +223,7 @@ _METHODS: Final[Mapping[str, Method]] = {
     "resources/subscribe": _subscribe,
     "resources/templates/list": _list_templates,
     "resources/unsubscribe": _unsubscribe,
+    "server/discover": _discover,
     "tools/call": _call_tool,
     "tools/list": _list_tools,
 }
@@ -208,7 +253,18 @@ async def _list(
     }
     if start + size < len(visible):
         result["nextCursor"] = _cursor_after(page[-1])
-    return result
+    return _cacheable(request, result, server.cache)
+
+
+def _cacheable(request: Request, result: JSONObject, cache: CacheHints) -> JSONObject:
+    """Say how long the client may keep a result, where the version has words for it.
+
+    Spec: 2026-07-28 server/utilities/caching; what a retry made must not be kept.
+    """
+    if not request.is_modern:
+        return result
+    hints = NEVER_CACHE if request.is_retry else cache
+    return {**result, "ttlMs": hints.ttl_ms, "cacheScope": hints.scope}
 
 
 def _cursor_after(feature: Tool | Resource | Prompt) -> str:

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-Binding: TypeAlias = Literal["sse", "messages"]
+Binding: TypeAlias = Literal["mcp", "sse", "messages"]
 
 
 class Endpoint:

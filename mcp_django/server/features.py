@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mcp_types import Annotations, Icon, ToolAnnotations
 from pydantic import BaseModel
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+CacheScope: TypeAlias = Literal["private", "public"]
 
 MAX_COMPLETIONS = 100
 """Most values in one completion. Spec: 2025-11-25 server/utilities/completion."""
@@ -53,6 +55,49 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheHints:
+    """How long, and for whom, a client may keep what it was answered.
+
+    Attributes:
+        ttl_ms: Milliseconds for which it may be taken as fresh.
+        scope: "private" for its user alone, "public" for everybody.
+
+    Raises:
+        ValueError: There is no such time or scope.
+
+    Spec: 2026-07-28 server/utilities/caching.
+    """
+
+    ttl_ms: int
+    scope: CacheScope
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ttl_ms, bool) or self.ttl_ms < 0:
+            raise ValueError(
+                f"ttl_ms must be 0 or more milliseconds, not {self.ttl_ms!r}"
+            )
+        if self.scope not in ("private", "public"):
+            raise ValueError(
+                f"cache_scope must be 'private' or 'public', not {self.scope!r}"
+            )
+
+    def check_permission(self, feature: str, permission: Permission | None) -> None:
+        """Refuse to share with everybody what only some may see.
+
+        Raises:
+            ValueError: The scope is public, and there is a permission.
+        """
+        if self.scope == "public" and permission is not None:
+            raise ValueError(
+                f"{feature} needs a permission, and cache_scope='public' would let "
+                "caches show it to everybody; leave one of the two out"
+            )
+
+
+NEVER_CACHE = CacheHints(0, "private")
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """Something to read: at one URI, or at all that a template matches."""
 
@@ -63,6 +108,7 @@ class Resource:
     handler: Handler
     mime_type: str | None
     permission: Permission | None
+    cache: CacheHints = NEVER_CACHE
 
     def match(self, uri: str) -> Mapping[str, Any] | None:
         """Give the arguments for reading a URI; None if it is not of this resource."""

@@ -6,17 +6,32 @@ connected to `noticed` and passes it on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.dispatch import Signal
+
+from mcp_django.protocol.jsonrpc import JSONObject
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Topic: TypeAlias = Literal["tools", "resources", "prompts", "resource", "elicitation"]
+
+_METHODS: Final[Mapping[Topic, str]] = {
+    "tools": "notifications/tools/list_changed",
+    "resources": "notifications/resources/list_changed",
+    "prompts": "notifications/prompts/list_changed",
+    "resource": "notifications/resources/updated",
+    "elicitation": "notifications/elicitation/complete",
+}
+_SUBJECTS: Final[Mapping[Topic, str]] = {
+    "resource": "uri",
+    "elicitation": "elicitationId",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,17 @@ class Notice:
 
     topic: Topic
     subject: str = ""
+
+    @property
+    def method(self) -> str:
+        """Method of the notification that tells of it."""
+        return _METHODS[self.topic]
+
+    @property
+    def params(self) -> JSONObject:
+        """Parameters of that notification."""
+        name = _SUBJECTS.get(self.topic)
+        return {} if name is None else {name: self.subject}
 
 
 noticed = Signal()

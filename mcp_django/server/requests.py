@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import RequestId
 
+from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.asking import Answers
+from mcp_django.server.asking import Answers, Given
 from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
@@ -34,7 +35,10 @@ class SessionState(ABC):
     """What a client set for its session, wherever that is kept."""
 
     id: str | None
-    log_level: str
+
+    @abstractmethod
+    async def read_log_level(self) -> str:
+        """Give the severity of the least severe log messages to send."""
 
     @abstractmethod
     async def set_log_level(self, level: str) -> None:
@@ -62,7 +66,9 @@ class Request:
         client_capabilities: What it declared to be able to.
         sender: User and HTTP headers.
         notify: Sends a notification that belongs to this request.
-        session: The client's session; None in eras that have none.
+        session: The client's session; None in the modern era, which has none.
+        log_level: Least severe log messages that this request wants, in the modern
+            era; None for none.
         threads: Where `def` handlers run.
         is_cancelled: Whether nobody waits for the answer any more.
         progress: The last progress that was reported; it must only grow.
@@ -77,10 +83,15 @@ class Request:
     sender: Sender
     notify: Notify
     session: SessionState | None = None
+    log_level: str | None = None
     threads: ThreadPool = handler_threads
     is_cancelled: bool = False
     progress: float | None = None
     _answers: Answers | None = field(default=None, init=False)
+
+    def take_answers(self, given: Given) -> None:
+        """Let the handler find what a retried request brought along."""
+        self._answers = Answers(given)
 
     @property
     def answers(self) -> Answers:
@@ -93,6 +104,30 @@ class Request:
         """Begin to run the handler, for the first time or again."""
         if self._answers is not None:
             self._answers.begin_run()
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether the request is of the modern era."""
+        return self.version in versions.MODERN
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the request brings answers to questions of an earlier one.
+
+        Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
+        """
+        return self.is_modern and (
+            "requestState" in self.params or "inputResponses" in self.params
+        )
+
+    async def wants_log(self, level: str) -> bool:
+        """Say whether the client wants to see log messages of a severity."""
+        wanted = self.log_level
+        if self.session is not None:
+            wanted = await self.session.read_log_level()
+        return wanted is not None and (
+            LOG_LEVELS.index(level) >= LOG_LEVELS.index(wanted)
+        )
 
     @property
     def meta(self) -> Mapping[str, Any]:

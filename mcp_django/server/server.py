@@ -21,6 +21,8 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.features import (
+    CacheHints,
+    CacheScope,
     Completion,
     Prompt,
     Resource,
@@ -68,9 +70,13 @@ class Server:
         website_url: Where to read more.
         icons: For people to recognize it.
         page_size: Features on one page of a list; `MCP["PAGE_SIZE"]` if left out.
+        ttl_ms: Milliseconds for which clients may take the lists of features as
+            fresh.
+        cache_scope: "public" if caches may show the lists to everybody; no feature
+            can have a permission then.
 
     Raises:
-        ValueError: The name or the page size is not allowed.
+        ValueError: The name, the page size or a cache hint is not allowed.
     """
 
     def __init__(
@@ -84,12 +90,15 @@ class Server:
         website_url: str | None = None,
         icons: Sequence[Icon] | None = None,
         page_size: int | None = None,
+        ttl_ms: int = 0,
+        cache_scope: CacheScope = "private",
     ) -> None:
         self.name = check_name("server", name)
         self.instructions = instructions
         if page_size is not None and page_size < 1:
             raise ValueError(f"page_size must be at least 1, not {page_size!r}")
         self.page_size = page_size
+        self.cache = CacheHints(ttl_ms, cache_scope)
         self.implementation = make_entry(
             name=name,
             version=version,
@@ -98,6 +107,7 @@ class Server:
             websiteUrl=website_url,
             icons=icons,
         )
+        self.server_info = make_entry(name=name, version=version, title=title)
         self.tools: dict[str, Tool] = {}
         self.resources: dict[str, Resource] = {}
         self.prompts: dict[str, Prompt] = {}
@@ -180,6 +190,7 @@ class Server:
 
         def register(function: Function) -> Function:
             tool_name = check_name("tool", name or _name_of(function))
+            self.cache.check_permission(f"tool {tool_name!r}", permission)
             self._refuse_duplicate("tool", tool_name, self.tools)
             handler = make_handler(
                 function, name=tool_name, atomic=atomic, input_schema=input_schema
@@ -218,6 +229,8 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
+        ttl_ms: int = 0,
+        cache_scope: CacheScope = "private",
     ) -> Decorator:
         """Register a function that reads a resource, or all that a template matches.
 
@@ -235,12 +248,14 @@ class Server:
             meta: The entry's `_meta`.
             permission: As for `tool`.
             atomic: As for `tool`.
+            ttl_ms: Milliseconds for which clients may take the contents as fresh.
+            cache_scope: "public" if caches may show the contents to everybody.
 
         Raises:
-            ValueError: The URI is taken or malformed, or the function's parameters
-                are not the template's variables.
+            ValueError: The URI is taken or malformed, the function's parameters are
+                not the template's variables, or a cache hint is not allowed.
 
-        Spec: 2025-11-25 server/resources.
+        Spec: 2025-11-25 server/resources; 2026-07-28 server/utilities/caching.
         """
         if not isinstance(uri, str):
             raise ValueError(
@@ -252,6 +267,10 @@ class Server:
                 f"resource {uri!r} is no absolute URI; begin it with a scheme of your "
                 f"own, such as '{self.name}://'"
             )
+
+        cache = CacheHints(ttl_ms, cache_scope)
+        for hints in (cache, self.cache):
+            hints.check_permission(f"resource {uri!r}", permission)
 
         def register(function: Function) -> Function:
             self._refuse_duplicate("resource", uri, self.resources)
@@ -271,7 +290,14 @@ class Server:
                 meta=meta,
             )
             self.resources[uri] = Resource(
-                resource_name, uri, template, entry, handler, mime_type, permission
+                resource_name,
+                uri,
+                template,
+                entry,
+                handler,
+                mime_type,
+                permission,
+                cache,
             )
             return function
 
@@ -321,6 +347,7 @@ class Server:
 
         def register(function: Function) -> Function:
             prompt_name = check_name("prompt", name or _name_of(function))
+            self.cache.check_permission(f"prompt {prompt_name!r}", permission)
             self._refuse_duplicate("prompt", prompt_name, self.prompts)
             handler = make_handler(function, name=prompt_name, atomic=atomic)
             entry = make_entry(
@@ -429,7 +456,12 @@ class Server:
         """
         base = prefix.strip("/")
         base = f"{base}/" if base else ""
+        endpoint = Endpoint(self, "mcp")
+        without_slash = [path(base.rstrip("/"), endpoint)] if base else []
         return [
+            # Both without a redirect: a POST does not survive one.
+            *without_slash,
+            path(base, endpoint, name=f"{self.name}-mcp"),
             path(f"{base}sse", Endpoint(self, "sse"), name=f"{self.name}-sse"),
             path(
                 f"{base}messages",
@@ -439,13 +471,15 @@ class Server:
         ]
 
     def describe(self, version: str) -> JSONObject:
-        """Give capabilities, serverInfo and instructions of `InitializeResult`."""
-        described: JSONObject = {
-            "capabilities": self.capabilities(version),
-            "serverInfo": versions.adapt_entry(
+        """Say what the server is, as `initialize` and `server/discover` answer.
+
+        In the modern era serverInfo is not part of it, but of every result's `_meta`.
+        """
+        described: JSONObject = {"capabilities": self.capabilities(version)}
+        if version in versions.LEGACY:
+            described["serverInfo"] = versions.adapt_entry(
                 "implementation", self.implementation, version
-            ),
-        }
+            )
         if self.instructions:
             described["instructions"] = self.instructions
         return described

@@ -1,4 +1,4 @@
-"""Drives one legacy session: messages to handlers, answers to the transport."""
+"""Drives a two-way connection: messages to handlers, answers to the transport."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import (
     INTERNAL_ERROR,
-    INVALID_PARAMS,
     JSONRPCError,
     JSONRPCRequest,
     JSONRPCResponse,
@@ -28,10 +26,11 @@ from mcp_django.exceptions import (
     TransportClosed,
     UrlElicitationRequired,
 )
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
+    Event,
     Ignored,
     Notified,
     RequestCancelled,
@@ -39,30 +38,35 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol, State
-from mcp_django.server import dispatch
-from mcp_django.server.asking import Question, questions_of
+from mcp_django.protocol.modern import LISTEN, Subscription
+from mcp_django.protocol.server import ServerProtocol
+from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
+from mcp_django.server.subscriptions import MAX_URIS, check_uri, subscribe
 from mcp_django.server.threads import ThreadPool, handler_threads
+from mcp_django.sessions.answering import (
+    Answer,
+    answer_of,
+    message_of,
+    neutral,
+    report,
+    too_large,
+)
 from mcp_django.sessions.tasks import Cancel, GroupTasks, Tasks
 from mcp_django.transports.base import Sender, Transport
 
 logger = logging.getLogger("mcp_django.sessions")
 
-_MAX_REMEMBERED = 1000
-"""Subscriptions, and visits to URLs, that one session remembers."""
+_MAX_ELICITATIONS = 1000
+"""Visits to URLs that one session remembers."""
 
-_MAX_URI_CHARACTERS = 8000
+_MAX_SUBSCRIPTIONS = 100
+"""Requests to listen that one connection may have open."""
 
 _MAX_LATE_ANSWERS = 1000
 """Answers without a handler, such as to pings, that may wait to be sent."""
-
-_LISTS = {
-    "tools": "notifications/tools/list_changed",
-    "resources": "notifications/resources/list_changed",
-    "prompts": "notifications/prompts/list_changed",
-}
 
 
 def _do_nothing() -> None:
@@ -86,7 +90,10 @@ class _Ask:
 
 
 class Session(SessionState):
-    """One legacy session, from its first message until its transport closes.
+    """What one client does over one transport, from its first message to its last.
+
+    The era is chosen for each message. What is of the legacy era belongs to the session
+    that `initialize` opens; requests of the modern era stand for themselves.
 
     At most `MAX_CONCURRENT` handlers run at a time; further requests wait in an inbox
     bounded by `MAX_INBOX` and `MAX_INBOX_BYTES`, and `receive` waits when that is
@@ -98,6 +105,7 @@ class Session(SessionState):
         tasks: Where the handlers run; ending them is their owner's business.
         id: Names the session; None where the transport needs no name for it.
         threads: Where `def` handlers run.
+        protocol: Decides what the messages mean; one for both eras if left out.
     """
 
     __slots__ = (
@@ -113,6 +121,7 @@ class Session(SessionState):
         "_protocol",
         "_room",
         "_running",
+        "_subscriptions",
         "_tasks",
         "_threads",
         "_transport",
@@ -130,6 +139,7 @@ class Session(SessionState):
         *,
         id: str | None = None,
         threads: ThreadPool = handler_threads,
+        protocol: ServerProtocol | LegacyServerProtocol | None = None,
     ) -> None:
         self.server = server
         self.id = id
@@ -137,7 +147,7 @@ class Session(SessionState):
         self._transport = transport
         self._tasks = tasks if isinstance(tasks, Tasks) else GroupTasks(tasks)
         self._threads = threads
-        self._protocol = LegacyServerProtocol(server.describe)
+        self._protocol = protocol or ServerProtocol(server.describe, server.server_info)
         self._running: dict[RequestId, _Run] = {}
         # Made when it is needed: an empty deque takes 760 bytes of an idle session.
         self._inbox: deque[tuple[RequestReceived, Sender]] | None = None
@@ -150,6 +160,7 @@ class Session(SessionState):
         # Sets in all but type, which keep the order and take less memory when empty.
         self._uris: dict[str, None] = {}
         self._elicitations: dict[str, None] = {}
+        self._subscriptions: dict[RequestId, Subscription] = {}
         self._notices: dict[Notice, None] = {}
         self._is_notifying = False
         transport.on_message = self.receive
@@ -187,9 +198,15 @@ class Session(SessionState):
                 await self._room.wait()
                 if self._tasks.is_ending:
                     raise TransportClosed("cannot receive: the session has ended")
-        match self._protocol.receive(message):
-            case RequestReceived() as received:
-                self._admit(received, sender)
+        await self._take(self._protocol.receive(message), sender)
+
+    async def _take(self, event: Event, sender: Sender) -> None:
+        match event:
+            case RequestReceived() if event.method == LISTEN:
+                request = self._request(event, sender)
+                self._tasks.start(self._listen(request), _do_nothing)
+            case RequestReceived():
+                self._admit(event, sender)
             case Answered(answer):
                 self._transport.takes_batches = self._protocol.takes_batches
                 await self._send_or_start_to(answer)
@@ -218,9 +235,10 @@ class Session(SessionState):
 
         What changes again before the client was told is told once.
 
-        Spec: 2025-11-25 server/resources, "Subscriptions".
+        Spec: 2025-11-25 server/resources, "Subscriptions"; 2026-07-28
+        basic/patterns/subscriptions.
         """
-        if self._protocol.state is not State.OPEN or not self._is_wanted(notice):
+        if not (self._is_wanted(notice) or self._subscriptions):
             return
         self._notices[notice] = None
         if not self._is_notifying:
@@ -228,6 +246,9 @@ class Session(SessionState):
             self._tasks.start(self._send_notices(), _do_nothing)
 
     def _is_wanted(self, notice: Notice) -> bool:
+        """Say whether the legacy session wants to know."""
+        if self._protocol.state is not State.OPEN:
+            return False
         match notice.topic:
             case "resource":
                 return notice.subject in self._uris
@@ -250,19 +271,48 @@ class Session(SessionState):
             self._is_notifying = False
 
     async def _send_notice(self, notice: Notice) -> None:
-        match notice.topic:
-            case "resource":
-                await self._notify(
-                    "notifications/resources/updated", {"uri": notice.subject}
+        if self._is_wanted(notice):
+            self._elicitations.pop(notice.subject, None)
+            await self._notify(notice.method, notice.params or None)
+        for subscription in list(self._subscriptions.values()):
+            message = subscription.notification(notice.method, notice.params)
+            if message is not None:
+                await self._send(message)
+
+    # Listening, in the modern era -----------------------------------------------
+
+    async def _listen(self, request: Request) -> None:
+        """Begin to tell the client of changes; the request stays open."""
+        id = request.id
+        try:
+            if len(self._subscriptions) >= _MAX_SUBSCRIPTIONS:
+                raise ErrorAnswer(
+                    INTERNAL_ERROR,
+                    f"too many subscriptions; {_MAX_SUBSCRIPTIONS} are allowed",
                 )
-            case "elicitation":
-                self._elicitations.pop(notice.subject, None)
-                await self._notify(
-                    "notifications/elicitation/complete",
-                    {"elicitationId": notice.subject},
-                )
-            case topic:
-                await self._notify(_LISTS[topic], None)
+            subscription = await subscribe(self.server, request)
+        except ErrorAnswer as error:
+            await self._send_answer(id, error)
+        except Exception as error:
+            report(request, error)
+            await self._send_answer(id, neutral(request))
+        else:
+            if request.is_cancelled or not self._protocol.has_in_flight(id):
+                return
+            self._subscriptions[id] = subscription
+            await self._send(subscription.acknowledgement)
+
+    async def end_subscriptions(self) -> None:
+        """Answer the requests to listen, so that clients see a graceful end."""
+        for id, subscription in list(self._subscriptions.items()):
+            del self._subscriptions[id]
+            await self._send_answer(id, subscription.result)
+
+    # What the client set for its session ------------------------------------------
+
+    async def read_log_level(self) -> str:
+        """Give the severity of the least severe log messages to send."""
+        return self.log_level
 
     async def set_log_level(self, level: str) -> None:
         """Send log messages of this severity and above from now on."""
@@ -270,16 +320,10 @@ class Session(SessionState):
 
     async def subscribe(self, uri: str) -> None:
         """Tell the client whenever a resource changes."""
-        if len(uri) > _MAX_URI_CHARACTERS:
+        check_uri(uri)
+        if uri not in self._uris and len(self._uris) >= MAX_URIS:
             raise ErrorAnswer(
-                INVALID_PARAMS,
-                f"too long to subscribe to; {_MAX_URI_CHARACTERS} characters are "
-                "allowed",
-            )
-        if uri not in self._uris and len(self._uris) >= _MAX_REMEMBERED:
-            raise ErrorAnswer(
-                INTERNAL_ERROR,
-                f"too many subscriptions; {_MAX_REMEMBERED} are allowed",
+                INTERNAL_ERROR, f"too many subscriptions; {MAX_URIS} are allowed"
             )
         self._uris[uri] = None
 
@@ -324,21 +368,25 @@ class Session(SessionState):
             self._inbox_bytes += sender.size
 
     def _begin(self, received: RequestReceived, sender: Sender) -> None:
-        protocol = self._protocol
-        request = Request(
+        request = self._request(received, sender)
+        run = self._running[received.id] = _Run(request)
+        run.cancel = self._tasks.start(self._answer(request), partial(self._end, run))
+
+    def _request(self, received: RequestReceived, sender: Sender) -> Request:
+        peer = received.peer
+        return Request(
             id=received.id,
             method=received.method,
             params=received.params,
-            version=protocol.version,
-            client_info=protocol.client_info,
-            client_capabilities=protocol.client_capabilities,
+            version=peer.version,
+            client_info=peer.client_info,
+            client_capabilities=peer.client_capabilities,
             sender=sender,
             notify=self._notify,
-            session=self,
+            session=None if peer.version in versions.MODERN else self,
+            log_level=peer.log_level,
             threads=self._threads,
         )
-        run = self._running[received.id] = _Run(request)
-        run.cancel = self._tasks.start(self._answer(request), partial(self._end, run))
 
     def _end(self, run: _Run) -> None:
         """Let a request go that is answered or cancelled, and begin the next."""
@@ -350,54 +398,45 @@ class Session(SessionState):
         self._begin_waiting()
 
     async def _answer(self, request: Request) -> None:
-        answer = await self._result_of(request)
-        if isinstance(answer, ErrorAnswer):
-            if isinstance(answer, UrlElicitationRequired):
-                for elicitation_id in answer.elicitation_ids:
-                    self._remember_elicitation(elicitation_id)
-            message: Message | None = self._protocol.send_error(
-                request.id, answer.code, answer.message, answer.data
-            )
-        else:
-            message = self._protocol.send_result(request.id, answer)
+        answer = await answer_of(
+            self.server, request, ask=self._ask, is_ending=self._has_to_end
+        )
+        if isinstance(answer, UrlElicitationRequired):
+            for elicitation_id in answer.elicitation_ids:
+                self._remember_elicitation(elicitation_id)
+        message = self._message(request.id, answer)
         if message is None:
             return
         try:
             await self._send(message)
         except MessageTooLarge as error:
-            await self._send(_too_large(request, error))
+            await self._send_instead(request, too_large(request, error))
         except ValueError as error:
-            _report(request, error)
-            await self._send(_failure(request))
+            report(request, error)
+            await self._send_instead(request, neutral(request))
 
-    async def _result_of(self, request: Request) -> JSONObject | ErrorAnswer:
-        """Run the handler, and again after each round of questions it asks."""
-        try:
-            for _ in range(mcp_settings.MAX_ASK_ROUNDS):
-                try:
-                    return await dispatch.answer(self.server, request)
-                except BaseException as error:
-                    questions = questions_of(error)
-                    if questions is None:
-                        raise
-                await self._ask(request, questions)
-            raise RuntimeError(
-                f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
-                f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+    async def _send_instead(self, request: Request, answer: Answer) -> None:
+        """Send an answer in place of one that cannot be sent."""
+        await self._send(message_of(self.server, request, answer))
+
+    def _has_to_end(self) -> bool:
+        return self._tasks.is_ending
+
+    async def _send_answer(self, id: RequestId, answer: Answer) -> None:
+        message = self._message(id, answer)
+        if message is not None:
+            await self._send(message)
+
+    def _message(self, id: RequestId, answer: Answer) -> Message | None:
+        """Make the message that answers a request; None if it wants no answer."""
+        if isinstance(answer, ErrorAnswer):
+            return self._protocol.send_error(
+                id, answer.code, answer.message, answer.data
             )
-        except ErrorAnswer as error:
-            return error
-        except anyio.get_cancelled_exc_class() as error:
-            if request.is_cancelled or self._tasks.is_ending:
-                raise
-            # Nobody cancelled the request: the handler waited for a task of its own.
-            failure: BaseException = error
-        except (Exception, BaseExceptionGroup, SystemExit) as error:
-            failure = error
-        _report(request, failure)
-        return _neutral(request)
+        return self._protocol.send_result(id, answer)
 
     def _cancel(self, id: RequestId) -> None:
+        self._subscriptions.pop(id, None)
         run = self._running.get(id)
         if run is not None:
             run.request.is_cancelled = True
@@ -468,7 +507,7 @@ class Session(SessionState):
     def _remember_elicitation(self, id: str) -> None:
         """Keep in mind whom to tell that a visit to a URL ended."""
         self._elicitations[id] = None
-        if len(self._elicitations) > _MAX_REMEMBERED:
+        if len(self._elicitations) > _MAX_ELICITATIONS:
             del self._elicitations[next(iter(self._elicitations))]
 
     def _take_answer(
@@ -495,40 +534,3 @@ class Session(SessionState):
             await self._transport.send(message)
         except TransportClosed as error:
             logger.debug("message lost: %s", error)
-
-
-def _too_large(request: Request, error: MessageTooLarge) -> Message:
-    text = (
-        f"the result takes {error.size} bytes, and at most {error.limit} can be sent "
-        "on this connection; ask for less"
-    )
-    if request.method == "tools/call":
-        return jsonrpc.result(request.id, dispatch.tool_error(text))
-    return jsonrpc.error(request.id, INTERNAL_ERROR, text)
-
-
-def _failure(request: Request) -> Message:
-    answer = _neutral(request)
-    if isinstance(answer, ErrorAnswer):
-        return jsonrpc.error(request.id, answer.code, answer.message)
-    return jsonrpc.result(request.id, answer)
-
-
-def _neutral(request: Request) -> JSONObject | ErrorAnswer:
-    """Answer for a failure that is the site's own business."""
-    if request.method == "tools/call":
-        return dispatch.tool_error("Internal error")
-    return ErrorAnswer(INTERNAL_ERROR, "Internal error")
-
-
-def _report(request: Request, error: BaseException) -> None:
-    """Log a failure and tell Django, as for a view that raised."""
-    logger.error("%s failed", _describe(request), exc_info=error)
-    got_request_exception.send_robust(sender=Session, request=None)
-
-
-def _describe(request: Request) -> str:
-    name = request.params.get("name") or request.params.get("uri")
-    if not isinstance(name, str):
-        return request.method
-    return f"{request.method} {name[:200]!r}"

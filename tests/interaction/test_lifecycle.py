@@ -59,11 +59,14 @@ async def test_both_sides_may_ping(connect: Connect) -> None:
 
 
 async def test_unknown_method_is_refused(connect: Connect) -> None:
-    """Spec: JSON-RPC 2.0, 5.1; newer clients probe with `server/discover`."""
+    """Spec: JSON-RPC 2.0, 5.1."""
     async with connect() as client:
-        error = await error_of(client.session.send_discover("2026-07-28"))
+        request = types.GetTaskRequest(params=types.GetTaskRequestParams(task_id="1"))
+        error = await error_of(
+            client.session.send_request(request, types.GetTaskResult)
+        )
         assert error == types.ErrorData(
-            code=-32601, message="unknown method: server/discover"
+            code=-32601, message="unknown method: tasks/get"
         )
 
 

@@ -79,9 +79,9 @@ def test_initialize_opens_the_session_in_the_offered_version(version: str) -> No
     assert event == Answered(
         jsonrpc.result(0, {"protocolVersion": version, **DESCRIPTION})
     )
-    assert (protocol.state, protocol.version) == (State.OPEN, version)
-    assert protocol.client_info == Implementation(name="client", version="1.0")
-    assert protocol.client_capabilities == ClientCapabilities.model_validate(
+    assert (protocol.state, protocol.peer.version) == (State.OPEN, version)
+    assert protocol.peer.client_info == Implementation(name="client", version="1.0")
+    assert protocol.peer.client_capabilities == ClientCapabilities.model_validate(
         INITIALIZE["capabilities"]
     )
     assert asked == [version]
@@ -93,15 +93,15 @@ def test_initialize_that_offers_another_version_gets_the_newest_legacy_one(
 ) -> None:
     """Spec: 2025-11-25 basic/lifecycle, "Version Negotiation"."""
     protocol = open_protocol(offered)
-    assert (protocol.state, protocol.version) == (State.OPEN, "2025-11-25")
+    assert (protocol.state, protocol.peer.version) == (State.OPEN, "2025-11-25")
 
 
 def test_defaults_before_initialize_name_no_client() -> None:
     """Our choice: what a driver reads is never missing."""
     protocol = new_protocol()
-    assert protocol.version == "2025-11-25"
-    assert protocol.client_info == Implementation(name="", version="")
-    assert protocol.client_capabilities == ClientCapabilities()
+    assert protocol.peer.version == "2025-11-25"
+    assert protocol.peer.client_info == Implementation(name="", version="")
+    assert protocol.peer.client_capabilities == ClientCapabilities()
 
 
 BAD_INITIALIZE: dict[str, tuple[JSONObject | None, str]] = {
@@ -161,7 +161,7 @@ def test_second_initialize_is_refused() -> None:
     protocol = open_protocol("2025-03-26")
     event = protocol.receive(jsonrpc.request(1, "initialize", INITIALIZE))
     assert_refused(event, INVALID_REQUEST, "the session is initialized already")
-    assert protocol.version == "2025-03-26"
+    assert protocol.peer.version == "2025-03-26"
 
 
 # The table of states ----------------------------------------------------------------
@@ -208,13 +208,14 @@ def test_request_in_an_open_session_waits_for_its_answer(method: str) -> None:
     """Spec: 2025-11-25 schema.ts, `ClientRequest`."""
     protocol = open_protocol()
     event = protocol.receive(jsonrpc.request(1, method, {"a": 1}))
-    assert event == RequestReceived(1, method, {"a": 1})
+    assert event == RequestReceived(1, method, {"a": 1}, protocol.peer)
 
 
 def test_request_without_params_has_empty_ones() -> None:
     """Our choice: a driver need not tell the two apart."""
-    event = open_protocol().receive(jsonrpc.request(1, "tools/list", None))
-    assert event == RequestReceived(1, "tools/list", {})
+    protocol = open_protocol()
+    event = protocol.receive(jsonrpc.request(1, "tools/list", None))
+    assert event == RequestReceived(1, "tools/list", {}, protocol.peer)
 
 
 def test_initialized_notification_is_not_needed() -> None:
@@ -301,7 +302,7 @@ def test_ids_of_different_types_are_different() -> None:
     protocol = open_protocol()
     for id in (1, "1"):
         event = protocol.receive(jsonrpc.request(id, "tools/list", None))
-        assert event == RequestReceived(id, "tools/list", {})
+        assert event == RequestReceived(id, "tools/list", {}, protocol.peer)
 
 
 def test_id_may_come_again_after_its_answer() -> None:
@@ -309,7 +310,7 @@ def test_id_may_come_again_after_its_answer() -> None:
     protocol = open_protocol()
     for _ in range(2):
         event = protocol.receive(jsonrpc.request(1, "tools/list", None))
-        assert event == RequestReceived(1, "tools/list", {})
+        assert event == RequestReceived(1, "tools/list", {}, protocol.peer)
         assert protocol.send_result(1, {}) == jsonrpc.result(1, {})
 
 

@@ -33,6 +33,9 @@ class Notebook(SessionState):
         self.log_level = log_level
         self.uris: set[str] = set()
 
+    async def read_log_level(self) -> str:
+        return self.log_level
+
     async def set_log_level(self, level: str) -> None:
         self.log_level = level
 

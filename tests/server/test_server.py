@@ -587,6 +587,8 @@ def test_urls_point_to_the_server_s_endpoints(server: Server) -> None:
     patterns = server.urls()
     endpoints = [p.callback for p in patterns if isinstance(p.callback, Endpoint)]
     assert [(endpoint.server, endpoint.binding) for endpoint in endpoints] == [
+        (server, "mcp"),
+        (server, "mcp"),
         (server, "sse"),
         (server, "messages"),
     ]

@@ -682,7 +682,7 @@ async def test_failure_of_a_tool_is_answered_neutrally_logged_and_signalled(
     assert record.getMessage() == "tools/call 'fail' failed"
     assert record.exc_info is not None
     assert record.exc_info[0] is LookupError
-    assert reported == [(Session, None)]
+    assert reported == [(Server, None)]
 
 
 async def test_failure_of_another_feature_is_an_internal_error(

@@ -1,0 +1,329 @@
+"""The server's half of the modern era: each request says all that it needs.
+
+There is no handshake and no session: a request names its protocol version, its client
+and what that can do in `_meta`, and nothing is remembered for the next one.
+
+Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar, get_args
+
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+    SERVER_INFO_META_KEY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    CancelledNotificationParams,
+    ClientCapabilities,
+    Implementation,
+    LoggingLevel,
+    SubscriptionFilter,
+)
+from mcp_types.jsonrpc import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from pydantic import BaseModel, ValidationError
+
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol.events import (
+    Answered,
+    Event,
+    Ignored,
+    Notified,
+    Peer,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.legacy import describe_faults
+
+LISTEN: Final = "subscriptions/listen"
+
+SUBSCRIPTION_ID_META_KEY: Final = "io.modelcontextprotocol/subscriptionId"
+
+METHODS: Final = frozenset(
+    {
+        LISTEN,
+        "completion/complete",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "server/discover",
+        "tools/call",
+        "tools/list",
+    }
+)
+"""Requests of the modern era, all answered by a driver.
+
+Spec: 2026-07-28 schema.ts, `ClientRequest`.
+"""
+
+MAY_ASK: Final = frozenset({"prompts/get", "resources/read", "tools/call"})
+"""Requests that may be answered with `input_required`.
+
+Spec: 2026-07-28 basic/patterns/mrtr, "Supported Requests".
+"""
+
+_MODERN_ONLY: Final = frozenset({LISTEN, "server/discover"})
+"""Methods that the legacy era does not have."""
+
+_META_KEYS: Final = (
+    PROTOCOL_VERSION_META_KEY,
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+)
+_Model = TypeVar("_Model", bound=BaseModel)
+_NOBODY: Final = Implementation(name="", version="")
+_LOG_LEVELS: Final = frozenset(get_args(LoggingLevel))
+
+
+def is_modern(message: Message) -> bool:
+    """Say whether a message is of the modern era, by what it carries.
+
+    Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions".
+    """
+    if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
+        return False
+    if message.method in _MODERN_ONLY:
+        return True
+    meta = (message.params or {}).get("_meta")
+    return isinstance(meta, dict) and any(key in meta for key in _META_KEYS)
+
+
+def read_peer(message: JSONRPCRequest) -> Peer:
+    """Read what a request says of its client; the version may be any text.
+
+    Raises:
+        RemoteProtocolError: A required member is missing or malformed.
+
+    Spec: 2026-07-28 basic, "Per-request protocol fields".
+    """
+    meta = (message.params or {}).get("_meta")
+    if not isinstance(meta, dict):
+        raise _malformed(message, f"a request needs _meta with {_META_KEYS[:2]!r}")
+    version = meta.get(PROTOCOL_VERSION_META_KEY)
+    if not isinstance(version, str):
+        raise _malformed(
+            message, f"_meta needs {PROTOCOL_VERSION_META_KEY!r}, a version as text"
+        )
+    if CLIENT_CAPABILITIES_META_KEY not in meta:
+        raise _malformed(
+            message,
+            f"_meta needs {CLIENT_CAPABILITIES_META_KEY!r}, {{}} if there are none",
+        )
+    log_level = meta.get(LOG_LEVEL_META_KEY)
+    if log_level is not None and log_level not in _LOG_LEVELS:
+        raise _malformed(
+            message,
+            f"_meta: {LOG_LEVEL_META_KEY!r} must be one of {get_args(LoggingLevel)!r}",
+        )
+    info = meta.get(CLIENT_INFO_META_KEY)
+    return Peer(
+        version,
+        _NOBODY if info is None else _validate(Implementation, message, info),
+        _validate(ClientCapabilities, message, meta[CLIENT_CAPABILITIES_META_KEY]),
+        log_level,
+    )
+
+
+def check_version(peer: Peer, id: RequestId) -> None:
+    """Refuse a version that is not served in the modern era.
+
+    Raises:
+        RemoteProtocolError: With the versions that are.
+
+    Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation".
+    """
+    if peer.version not in versions.MODERN:
+        raise RemoteProtocolError(
+            "Unsupported protocol version",
+            code=UNSUPPORTED_PROTOCOL_VERSION,
+            data={
+                "supported": list(versions.MODERN),
+                "requested": peer.version[:100],
+            },
+            request_id=id,
+        )
+
+
+def check_method(message: JSONRPCRequest) -> None:
+    """Refuse a method that the modern era does not have.
+
+    Raises:
+        RemoteProtocolError: It has no such method.
+    """
+    if message.method not in METHODS:
+        raise RemoteProtocolError(
+            f"unknown method: {message.method[:100]}",
+            code=METHOD_NOT_FOUND,
+            request_id=message.id,
+        )
+
+
+def header_mismatch(message: str, id: RequestId | None) -> RemoteProtocolError:
+    """Make the error for headers that do not say what the body says.
+
+    Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
+    """
+    return RemoteProtocolError(message, code=HEADER_MISMATCH, request_id=id)
+
+
+def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
+    """Add to a result what every one has: its type, and who made it.
+
+    Spec: 2026-07-28 basic, "ResultType" and "Per-response protocol fields".
+    """
+    meta = {SERVER_INFO_META_KEY: server_info, **result.get("_meta", {})}
+    return {"resultType": "complete", **result, "_meta": meta}
+
+
+class ModernServerProtocol:
+    """Decides what the modern messages of one two-way connection mean.
+
+    Args:
+        server_info: Name and version of the server, for every result.
+    """
+
+    __slots__ = ("_in_flight", "_server_info")
+
+    def __init__(self, server_info: JSONObject) -> None:
+        self._server_info = server_info
+        self._in_flight: dict[RequestId, None] = {}
+
+    def has_in_flight(self, id: RequestId) -> bool:
+        """Say whether a request waits for its answer."""
+        return id in self._in_flight
+
+    def receive(self, message: JSONRPCRequest | JSONRPCNotification) -> Event:
+        """Take one message from the peer and say what it means."""
+        if isinstance(message, JSONRPCNotification):
+            return self._receive_notification(message)
+        if message.id in self._in_flight:
+            return Ignored(f"request id {message.id!r} is in flight already")
+        try:
+            peer = read_peer(message)
+            check_version(peer, message.id)
+            check_method(message)
+        except RemoteProtocolError as error:
+            return Answered(
+                jsonrpc.error(message.id, error.code, error.message, error.data)
+            )
+        self._in_flight[message.id] = None
+        return RequestReceived(message.id, message.method, message.params or {}, peer)
+
+    def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
+        """Answer a request; None if it was cancelled and wants no answer."""
+        if id not in self._in_flight:
+            return None
+        del self._in_flight[id]
+        return jsonrpc.result(id, complete(result, self._server_info))
+
+    def send_error(
+        self, id: RequestId, code: int, message: str, data: object = None
+    ) -> JSONRPCError | None:
+        """Answer a request with an error; None if it was cancelled."""
+        if id not in self._in_flight:
+            return None
+        del self._in_flight[id]
+        return jsonrpc.error(id, code, message, data)
+
+    def _receive_notification(self, message: JSONRPCNotification) -> Event:
+        params = message.params or {}
+        if message.method != "notifications/cancelled":
+            return Notified(message.method, params)
+        try:
+            cancelled = CancelledNotificationParams.model_validate(params)
+        except ValidationError as error:
+            return Ignored(describe_faults(error))
+        id = cancelled.request_id
+        # Spec: 2026-07-28 basic/patterns/cancellation, "Error Handling".
+        if id is None or id not in self._in_flight:
+            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
+        del self._in_flight[id]
+        return RequestCancelled(id, cancelled.reason)
+
+
+class Subscription:
+    """What one `subscriptions/listen` request is told.
+
+    Args:
+        id: Of the request; every message carries it.
+        honored: What the server agreed to tell.
+
+    Spec: 2026-07-28 basic/patterns/subscriptions.
+    """
+
+    __slots__ = ("_honored", "_methods", "_uris", "id")
+
+    def __init__(self, id: RequestId, honored: SubscriptionFilter) -> None:
+        self.id = id
+        self._honored = honored
+        self._uris = frozenset(honored.resource_subscriptions or ())
+        self._methods = frozenset(_methods_of(honored))
+
+    @property
+    def acknowledgement(self) -> JSONRPCNotification:
+        """The first message of the subscription: what it will be told."""
+        honored = self._honored.model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
+        return jsonrpc.notification(
+            "notifications/subscriptions/acknowledged",
+            {"_meta": self._meta, "notifications": honored},
+        )
+
+    @property
+    def result(self) -> JSONObject:
+        """The answer to the request, when the server ends the subscription."""
+        return {"_meta": self._meta}
+
+    def notification(
+        self, method: str, params: Mapping[str, Any]
+    ) -> JSONRPCNotification | None:
+        """Make the notification of a change; None if the client did not ask for it."""
+        is_wanted = (
+            params["uri"] in self._uris if "uri" in params else method in self._methods
+        )
+        if not is_wanted:
+            return None
+        return jsonrpc.notification(method, {"_meta": self._meta, **params})
+
+    @property
+    def _meta(self) -> JSONObject:
+        return {SUBSCRIPTION_ID_META_KEY: self.id}
+
+
+def _methods_of(honored: SubscriptionFilter) -> Iterable[str]:
+    if honored.tools_list_changed:
+        yield "notifications/tools/list_changed"
+    if honored.prompts_list_changed:
+        yield "notifications/prompts/list_changed"
+    if honored.resources_list_changed:
+        yield "notifications/resources/list_changed"
+
+
+def _validate(form: type[_Model], message: JSONRPCRequest, value: Any) -> _Model:
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        raise _malformed(message, describe_faults(error)) from None
+
+
+def _malformed(message: JSONRPCRequest, text: str) -> RemoteProtocolError:
+    return RemoteProtocolError(text, code=INVALID_PARAMS, request_id=message.id)

@@ -1,0 +1,117 @@
+"""From a request to its answer: the handler runs, again after each round of questions.
+
+Whoever carries the request says how its client is asked; in the modern era the answer
+itself asks, and the client sends the request again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import anyio
+from django.core.signals import got_request_exception
+from mcp_types.jsonrpc import INTERNAL_ERROR
+
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ErrorAnswer, MessageTooLarge
+from mcp_django.protocol import jsonrpc, modern
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.server import dispatch
+from mcp_django.server.asking import Question, questions_of
+from mcp_django.server.request_state import input_required
+from mcp_django.server.requests import Request
+from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.sessions")
+
+Ask: TypeAlias = Callable[[Request, Sequence[Question[Any]]], Awaitable[None]]
+"""Asks the client of a legacy session a round of questions; learns the answers."""
+
+Answer: TypeAlias = JSONObject | ErrorAnswer
+"""A result, or the error that a request is answered with."""
+
+
+async def answer_of(
+    server: Server, request: Request, *, ask: Ask, is_ending: Callable[[], bool]
+) -> Answer:
+    """Run the handler of a request until there is an answer.
+
+    Args:
+        server: Who answers.
+        request: What is asked.
+        ask: For handlers that ask the client, in the legacy era.
+        is_ending: Says whether whoever runs this is being cancelled; else a
+            cancellation is the handler's own fault.
+    """
+    try:
+        return await _run(server, request, ask)
+    except ErrorAnswer as error:
+        return error
+    except anyio.get_cancelled_exc_class() as error:
+        if request.is_cancelled or is_ending():
+            raise
+        # Nobody cancelled the request: the handler waited for a task of its own.
+        failure: BaseException = error
+    except (Exception, BaseExceptionGroup, SystemExit) as error:
+        failure = error
+    report(request, failure)
+    return neutral(request)
+
+
+async def _run(server: Server, request: Request, ask: Ask) -> JSONObject:
+    for _ in range(mcp_settings.MAX_ASK_ROUNDS):
+        try:
+            return await dispatch.answer(server, request)
+        except BaseException as error:
+            questions = questions_of(error)
+            if questions is None:
+                raise
+        if request.is_modern:
+            return input_required(server, request, questions)
+        await ask(request, questions)
+    raise RuntimeError(
+        f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
+        f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+    )
+
+
+def message_of(server: Server, request: Request, answer: Answer) -> Message:
+    """Make the message that answers a request."""
+    if isinstance(answer, ErrorAnswer):
+        return jsonrpc.error(request.id, answer.code, answer.message, answer.data)
+    if request.is_modern:
+        answer = modern.complete(answer, server.server_info)
+    return jsonrpc.result(request.id, answer)
+
+
+def too_large(request: Request, error: MessageTooLarge) -> Answer:
+    """Make the answer for a result that the connection cannot carry."""
+    text = (
+        f"the result takes {error.size} bytes, and at most {error.limit} can be sent "
+        "on this connection; ask for less"
+    )
+    if request.method == "tools/call":
+        return dispatch.tool_error(text)
+    return ErrorAnswer(INTERNAL_ERROR, text)
+
+
+def neutral(request: Request) -> Answer:
+    """Make the answer for a failure that is the site's own business."""
+    if request.method == "tools/call":
+        return dispatch.tool_error("Internal error")
+    return ErrorAnswer(INTERNAL_ERROR, "Internal error")
+
+
+def report(request: Request, error: BaseException) -> None:
+    """Log a failure and tell Django, as for a view that raised."""
+    logger.error("%s failed", _describe(request), exc_info=error)
+    got_request_exception.send_robust(sender=Server, request=None)
+
+
+def _describe(request: Request) -> str:
+    name = request.params.get("name") or request.params.get("uri")
+    if not isinstance(name, str):
+        return request.method
+    return f"{request.method} {name[:200]!r}"
