@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check conformance-server bench clean
+.PHONY: help install demo test check conformance conformance-server bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ check: install ## Lint, check types, imports, migrations and deployment.
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+conformance: install ## Run the official conformance suite; it needs npm.
+	@$(BIN)/python -m tests.conformance.suite
 
 conformance-server: PORT ?= 8765
 conformance-server: install ## Run the conformance fixture on 127.0.0.1; PORT=8765.

@@ -8,20 +8,30 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application as get_django_application
+from django.core.handlers.asgi import ASGIHandler
 
-from mcp_django.consumers.applications import Application, application_of
-from mcp_django.consumers.exchange import Receive, Scope, Send
+from mcp_django.consumers.applications import (
+    Application,
+    application_of,
+    has_application,
+)
+from mcp_django.consumers.daphne import deny_handshake
+from mcp_django.consumers.exchange import Headers, Receive, Scope, Send
 from mcp_django.routing import endpoint_at, path_info_of
+
+_NO_BODY: Headers = ((b"content-length", b"0"),)
 
 
 class MCPRouter:
-    """Sends HTTP requests to MCP endpoints, and everything else on.
+    """Sends HTTP requests and WebSockets to MCP endpoints, and everything else on.
 
-    Endpoints are found by the project's own URL patterns.
+    Endpoints are found by the project's own URL patterns. Django knows no WebSockets:
+    where it comes next, those to other paths are refused.
 
     Args:
-        application: Takes what is not for MCP, such as Django's ASGI application.
-            As the "http" entry of a Channels `ProtocolTypeRouter` it sees HTTP only.
+        application: Takes what is not for MCP, such as Django's ASGI application. In
+            a Channels `ProtocolTypeRouter`, the entries "http" and "websocket" need a
+            router each.
     """
 
     def __init__(self, application: Application) -> None:
@@ -29,13 +39,16 @@ class MCPRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        endpoint = None
-        if scope["type"] == "http":
+        kind = scope["type"]
+        if kind == "http" or kind == "websocket":
             endpoint = endpoint_at(path_info_of(scope))
-        if endpoint is None:
-            await self._application(scope, receive, send)
+            if endpoint is not None and has_application(endpoint, kind):
+                await application_of(endpoint, kind)(scope, receive, send)
+                return
+        if kind == "websocket" and isinstance(self._application, ASGIHandler):
+            await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return
-        await application_of(endpoint)(scope, receive, send)
+        await self._application(scope, receive, send)
 
 
 def get_asgi_application() -> MCPRouter:

@@ -38,6 +38,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_LINE_BYTES": 16 * 1024 * 1024,
     # Open streams of one user on one process.
     "MAX_STREAMS_PER_USER": 100,
+    # Requests of one user over Streamable HTTP that run on one process.
+    "MAX_CALLS_PER_USER": 1000,
     # Room in a session ----------------------------------------------------------
     # Handlers of one session that run at the same time.
     "MAX_CONCURRENT": 32,
@@ -59,6 +61,23 @@ DEFAULTS: dict[str, Any] = {
     "MAX_FULL_SECONDS": 10.0,
     # Seconds between two keep-alive comments on a silent stream.
     "KEEP_ALIVE_SECONDS": 15.0,
+    # Streamable HTTP ------------------------------------------------------------
+    # Seconds for which a handler may be silent before its answer becomes an event
+    # stream, so that the connection stays alive.
+    "STREAM_AFTER_SECONDS": 5.0,
+    # Seconds for which the id of a session of the versions before 2026-07-28 is good.
+    "SESSION_MAX_AGE": 7 * 24 * 3600,
+    # Alias of the cache that keeps what such a session set: log level, subscriptions,
+    # and that it has ended.
+    "CACHE": "default",
+    # Alias of the cache that keeps events, so that clients of versions before
+    # 2026-07-28 can come back for what they missed; None for no such thing.
+    "EVENT_STORE_CACHE": None,
+    # How many events of each stream it keeps, and for how many seconds.
+    "EVENT_STORE_EVENTS": 100,
+    "EVENT_STORE_SECONDS": 300.0,
+    # Milliseconds after which clients shall come back.
+    "RETRY_MS": 1000,
     # Asking the client ----------------------------------------------------------
     # Seconds to wait for a client's answer to one round of questions.
     "ASK_TIMEOUT": 600.0,

@@ -78,7 +78,7 @@ class _InnerExchange:
         start = self._started.result()
         status: int = start["status"]
         headers = _outer_headers(start)
-        if endpoint.binding == "sse" and status == 200 and not task.done():
+        if headers.get("content-type", "").startswith("text/event-stream"):
             chunks = self._stream(task)
             self._disconnect_with(chunks)
             return StreamingHttpResponse(chunks, status=status, headers=headers)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import MessagesConsumer
 from mcp_django.consumers.sse import SSEConsumer
+from mcp_django.consumers.streamable_http import StreamableHTTPConsumer
+from mcp_django.consumers.websocket import WebSocketConsumer
 from mcp_django.server.endpoints import Binding, Endpoint
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+ScopeType: TypeAlias = Literal["http", "websocket"]
 
-_CONSUMERS: Final[Mapping[Binding, type[HTTPConsumer]]] = {
-    "sse": SSEConsumer,
-    "messages": MessagesConsumer,
+_CONSUMERS: Final[Mapping[tuple[ScopeType, Binding], type[HTTPConsumer]]] = {
+    ("http", "mcp"): StreamableHTTPConsumer,
+    ("http", "sse"): SSEConsumer,
+    ("http", "messages"): MessagesConsumer,
+    ("websocket", "mcp"): WebSocketConsumer,
 }
 
 
+def has_application(endpoint: Endpoint, kind: ScopeType) -> bool:
+    """Say whether an endpoint answers connections of a kind of ASGI scope."""
+    return (kind, endpoint.binding) in _CONSUMERS
+
+
 @cache
-def application_of(endpoint: Endpoint) -> Application:
-    """Give the ASGI application that answers at an endpoint."""
-    application = _CONSUMERS[endpoint.binding].as_asgi(server=endpoint.server)
-    return cast(Application, application)
+def application_of(endpoint: Endpoint, kind: ScopeType = "http") -> Application:
+    """Give the ASGI application that answers at an endpoint.
+
+    Args:
+        endpoint: The endpoint, which has an application for the kind.
+        kind: Type of the ASGI scopes.
+    """
+    consumer = _CONSUMERS[kind, endpoint.binding]
+    return cast(Application, consumer.as_asgi(server=endpoint.server))

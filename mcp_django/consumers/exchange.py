@@ -26,6 +26,15 @@ _JSON_HEADERS = (
 )
 
 
+STREAM_HEADERS: Headers = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    # GZipMiddleware ignores no-transform and holds events back; this it respects.
+    (b"content-encoding", b"identity"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Kept from handlers, logs and the channel layer; authenticators see the request."""
 
@@ -64,6 +73,7 @@ class Exchange:
         cors_headers: To add to every answer; the gate fills them in.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
+        is_gone: Whether the client is known to be gone.
     """
 
     __slots__ = (
@@ -73,6 +83,7 @@ class Exchange:
         "cors_headers",
         "headers",
         "is_ended",
+        "is_gone",
         "is_started",
         "scope",
     )
@@ -85,6 +96,7 @@ class Exchange:
         self.cors_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
         self.is_ended = False
+        self.is_gone = False
 
     @property
     def method(self) -> str:
@@ -155,6 +167,7 @@ class Exchange:
         """Return when the client is gone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.is_gone = True
 
     async def respond(
         self, status: int, body: bytes = b"", headers: Headers = ()
@@ -175,12 +188,19 @@ class Exchange:
         error = jsonrpc.error(None, refused.code, refused.message)
         await self.respond(refused.status, jsonrpc.serialize(error), refused.headers)
 
-    async def start_stream(self, headers: Headers) -> None:
-        """Begin to answer with a stream; `write` and `end_stream` go on."""
+    async def give_up(self) -> None:
+        """Complete an answer that cannot be given."""
+        if self.is_started:
+            await self.end_stream()
+        else:
+            await self.refuse(Refused(500, "Internal error", code=-32603))
+
+    async def start_events(self, headers: Headers = ()) -> None:
+        """Begin to answer with an event stream; `write` and `end_stream` go on."""
         # What only the gate needs is large, and streams live long.
         self.__dict__.pop("request", None)
         self.headers = {}
-        await self._start(200, list(headers))
+        await self._start(200, [*STREAM_HEADERS, *headers])
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the stream."""

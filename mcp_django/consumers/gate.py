@@ -33,12 +33,15 @@ _LOOPBACK = (".localhost", "localhost", "127.0.0.1", "[::1]")
 _FOREIGN_SITES = ("cross-site", "same-site")
 
 
-async def admit(exchange: Exchange, methods: Sequence[str]) -> Identity | None:
+async def admit(
+    exchange: Exchange, methods: Sequence[str], *, cookies_need_origin: bool = False
+) -> Identity | None:
     """Let an exchange in, as far as its headers go; body size comes with the body.
 
     Args:
         exchange: The exchange; a CORS preflight is answered here.
         methods: HTTP methods that the endpoint has.
+        cookies_need_origin: As for `authenticate`.
 
     Returns:
         Who asks; None if the exchange has been answered already.
@@ -57,7 +60,7 @@ async def admit(exchange: Exchange, methods: Sequence[str]) -> Identity | None:
             f"{exchange.method} is not allowed here; use {' or '.join(methods)}",
             headers=[(b"allow", ", ".join(methods).encode())],
         )
-    return await _authenticate(exchange)
+    return await authenticate(exchange, cookies_need_origin=cookies_need_origin)
 
 
 # Host ---------------------------------------------------------------------------
@@ -144,8 +147,15 @@ def _cors_middleware() -> EndpointCorsMiddleware:
 # Authentication -----------------------------------------------------------------
 
 
-async def _authenticate(exchange: Exchange) -> Identity:
+async def authenticate(
+    exchange: Exchange, *, cookies_need_origin: bool = False
+) -> Identity:
     """Find out who asks.
+
+    Args:
+        exchange: The exchange, whose Origin is allowed if it has one.
+        cookies_need_origin: Whether cookies prove nothing without an Origin, as in a
+            handshake, with which browsers always send one.
 
     Raises:
         Refused: 401, with a challenge for each authenticator.
@@ -154,7 +164,10 @@ async def _authenticate(exchange: Exchange) -> Identity:
         return nobody()
     found = authenticators()
     request = exchange.request
-    candidates = [a for a in found if not a.uses_cookies or _may_use_cookies(request)]
+    may_use_cookies = "origin" in exchange.headers or (
+        not cookies_need_origin and _is_not_foreign(request)
+    )
+    candidates = [a for a in found if may_use_cookies or not a.uses_cookies]
     try:
         identity = await authentication_threads.run(
             lambda: _first_identity(candidates, request)
@@ -182,14 +195,12 @@ def _first_identity(
     return None
 
 
-def _may_use_cookies(request: HttpRequest) -> bool:
-    """Say whether no foreign page can have made a request.
+def _is_not_foreign(request: HttpRequest) -> bool:
+    """Say whether no foreign page can have made a request without an Origin.
 
-    An Origin that came this far is allowed. Browsers that send none say in
-    Sec-Fetch-Site where the request comes from; other programs say nothing.
+    Browsers that send none say in Sec-Fetch-Site where the request comes from; other
+    programs say nothing. An Origin that came this far is allowed.
     """
-    if "Origin" in request.headers:
-        return True
     return request.headers.get("Sec-Fetch-Site") not in _FOREIGN_SITES
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
 from django.core.signals import got_request_exception
@@ -31,7 +31,12 @@ class HTTPConsumer(AsyncConsumer):
 
     Args:
         server: Whose endpoint it is; passed by `as_asgi(server=...)`.
+
+    Attributes:
+        exchange_type: How an exchange is read and answered.
     """
+
+    exchange_type: ClassVar[type[Exchange]] = Exchange
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -44,7 +49,7 @@ class HTTPConsumer(AsyncConsumer):
         An exception that left here after the answer began would break Daphne for
         good, so that every one is logged and ends the answer.
         """
-        exchange = Exchange(scope, receive, send)
+        exchange = self.exchange_type(scope, receive, send)
         try:
             await self._answer(exchange)
         except Exception:
@@ -70,7 +75,4 @@ class HTTPConsumer(AsyncConsumer):
         except Exception:
             logger.exception("%s %s failed", exchange.method, exchange.scope["path"])
             got_request_exception.send_robust(sender=type(self), request=None)
-            if exchange.is_started:
-                await exchange.end_stream()
-            else:
-                await exchange.refuse(Refused(500, "Internal error", code=-32603))
+            await exchange.give_up()

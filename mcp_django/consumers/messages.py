@@ -24,9 +24,7 @@ class MessagesConsumer(HTTPConsumer):
         identity = await gate.admit(exchange, ("POST",))
         if identity is None:
             return
-        content_type = exchange.headers.get("content-type", "").partition(";")[0]
-        if content_type.strip().lower() != "application/json":
-            raise Refused(415, "send JSON, with Content-Type: application/json")
+        check_is_json(exchange)
         body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
         session_id = exchange.query("session_id")
         if session_id is None:
@@ -50,9 +48,21 @@ class MessagesConsumer(HTTPConsumer):
             taken = await take(
                 opened, body, sender, room_timeout=mcp_settings.ROOM_TIMEOUT
             )
-        await _answer(exchange, taken)
+        await respond_taken(exchange, taken)
 
 
-async def _answer(exchange: Exchange, taken: Taken) -> None:
+def check_is_json(exchange: Exchange) -> None:
+    """Refuse a body that is said to be something else; pages can send such unasked.
+
+    Raises:
+        Refused: 415.
+    """
+    content_type = exchange.headers.get("content-type", "").partition(";")[0]
+    if content_type.strip().lower() != "application/json":
+        raise Refused(415, "send JSON, with Content-Type: application/json")
+
+
+async def respond_taken(exchange: Exchange, taken: Taken) -> None:
+    """Answer a POST as whoever took its message says."""
     headers = RETRY_LATER if taken.status == 503 else ()
     await exchange.respond(taken.status, taken.body, headers)

@@ -173,14 +173,11 @@ class LegacyServerProtocol:
         id, method = message.id, message.method
         if id in self._in_flight:
             return Ignored(f"request id {id!r} is in flight already")
-        if method == "ping":
-            return Answered(jsonrpc.result(id, {}))
         if method == "initialize":
             return self._receive_initialize(message)
-        if method not in METHODS:
-            return Answered(
-                jsonrpc.error(id, METHOD_NOT_FOUND, f"unknown method: {method[:100]}")
-            )
+        answer = answer_at_once(message)
+        if answer is not None:
+            return Answered(answer)
         if self.state is State.NEW:
             return Answered(
                 jsonrpc.error(
@@ -229,6 +226,27 @@ class LegacyServerProtocol:
         return AnswerReceived(id, message)
 
 
+def answer_at_once(message: JSONRPCRequest) -> JSONRPCResponse | JSONRPCError | None:
+    """Answer what needs no handler: pings, and methods that there are not."""
+    if message.method == "ping":
+        return jsonrpc.result(message.id, {})
+    if message.method not in METHODS:
+        text = f"unknown method: {message.method[:100]}"
+        return jsonrpc.error(message.id, METHOD_NOT_FOUND, text)
+    return None
+
+
+def cancelled_id(message: JSONRPCNotification) -> RequestId | None:
+    """Give the id of the request that a notification cancels; None if it does not."""
+    if message.method != "notifications/cancelled":
+        return None
+    try:
+        params = CancelledNotificationParams.model_validate(message.params or {})
+    except ValidationError:
+        return None
+    return params.request_id
+
+
 def read_initialize(message: JSONRPCRequest) -> Peer:
     """Read what a client says of itself in `initialize`, and choose the version.
 
@@ -250,10 +268,13 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
     )
 
 
-def describe_faults(error: ValidationError) -> str:
-    """Say in one sentence what is wrong with the `params` of a message."""
+def describe_faults(error: ValidationError, what: str = "params") -> str:
+    """Say in one sentence what is wrong with the `params` of a message, or in them."""
     faults = error.errors(include_url=False, include_input=False)[:3]
-    return "invalid params: " + "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'params'}: {fault['msg']}"
-        for fault in faults
+    return f"invalid {what}: " + "; ".join(
+        ": ".join([*_place(fault["loc"]), fault["msg"]]) for fault in faults
     )
+
+
+def _place(location: tuple[int | str, ...]) -> list[str]:
+    return [".".join(str(part) for part in location)] if location else []

@@ -26,8 +26,10 @@ from mcp_types import (
     SubscriptionFilter,
 )
 from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
@@ -89,7 +91,12 @@ _META_KEYS: Final = (
 )
 _Model = TypeVar("_Model", bound=BaseModel)
 _NOBODY: Final = Implementation(name="", version="")
-_LOG_LEVELS: Final = frozenset(get_args(LoggingLevel))
+_LOG_LEVELS: Final = get_args(LoggingLevel)
+_DEFINED: Final = frozenset(
+    {HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY, UNSUPPORTED_PROTOCOL_VERSION}
+)
+_RESERVED: Final = range(-32099, -32019)
+_OLD_RESOURCE_NOT_FOUND: Final = -32002
 
 
 def is_modern(message: Message) -> bool:
@@ -130,16 +137,15 @@ def read_peer(message: JSONRPCRequest) -> Peer:
     log_level = meta.get(LOG_LEVEL_META_KEY)
     if log_level is not None and log_level not in _LOG_LEVELS:
         raise _malformed(
-            message,
-            f"_meta: {LOG_LEVEL_META_KEY!r} must be one of {get_args(LoggingLevel)!r}",
+            message, f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {_LOG_LEVELS!r}"
         )
-    info = meta.get(CLIENT_INFO_META_KEY)
-    return Peer(
-        version,
-        _NOBODY if info is None else _validate(Implementation, message, info),
-        _validate(ClientCapabilities, message, meta[CLIENT_CAPABILITIES_META_KEY]),
-        log_level,
+    info = _NOBODY
+    if meta.get(CLIENT_INFO_META_KEY) is not None:
+        info = _read_member(Implementation, CLIENT_INFO_META_KEY, message)
+    capabilities = _read_member(
+        ClientCapabilities, CLIENT_CAPABILITIES_META_KEY, message
     )
+    return Peer(version, info, capabilities, log_level)
 
 
 def check_version(peer: Peer, id: RequestId) -> None:
@@ -182,6 +188,17 @@ def header_mismatch(message: str, id: RequestId | None) -> RemoteProtocolError:
     Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
     """
     return RemoteProtocolError(message, code=HEADER_MISMATCH, request_id=id)
+
+
+def error_code(code: int) -> int:
+    """Give the code that the modern era has for an error of any version.
+
+    Spec: 2026-07-28 basic, "Error Codes": codes of earlier versions must not be sent,
+    nor reserved ones that are not defined.
+    """
+    if code == _OLD_RESOURCE_NOT_FOUND:
+        return INVALID_PARAMS
+    return INTERNAL_ERROR if code in _RESERVED and code not in _DEFINED else code
 
 
 def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
@@ -318,11 +335,12 @@ def _methods_of(honored: SubscriptionFilter) -> Iterable[str]:
         yield "notifications/resources/list_changed"
 
 
-def _validate(form: type[_Model], message: JSONRPCRequest, value: Any) -> _Model:
+def _read_member(form: type[_Model], key: str, message: JSONRPCRequest) -> _Model:
+    """Read an object in a request's `_meta`."""
     try:
-        return form.model_validate(value)
+        return form.model_validate((message.params or {})["_meta"][key])
     except ValidationError as error:
-        raise _malformed(message, describe_faults(error)) from None
+        raise _malformed(message, describe_faults(error, f"_meta[{key!r}]")) from None
 
 
 def _malformed(message: JSONRPCRequest, text: str) -> RemoteProtocolError:

@@ -214,6 +214,11 @@ class Answers:
         self._used[key] = (digest, result)
         return (answer,)
 
+    def reopen(self, question: Question[Any]) -> None:
+        """Ask a question again, whatever the answer that this run has found."""
+        self._used.pop(question.key, None)
+        self._open[question.key] = question
+
     def ask(self, question: Question[T]) -> T:
         """Return the answer to a question, or end the run at it; for `def` handlers.
 

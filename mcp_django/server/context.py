@@ -30,9 +30,13 @@ from mcp_types.jsonrpc import RequestId
 from pydantic import BaseModel
 
 from mcp_django.auth.interface import User, nobody
-from mcp_django.exceptions import CapabilityMissing, UrlElicitationRequired
+from mcp_django.exceptions import (
+    AskFailed,
+    CapabilityMissing,
+    UrlElicitationRequired,
+)
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.asking import Answer, Question
+from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
 from mcp_django.server.requests import LOG_LEVELS, Request
 
@@ -151,7 +155,7 @@ class _RequestContext:
         self._require_elicitation("form")
         form = Form.of(schema)
         params: JSONObject = {
-            "message": message,
+            "message": str(message),
             "requestedSchema": form.requested_schema,
         }
         if self._request.version >= _URL_MODE:
@@ -171,8 +175,8 @@ class _RequestContext:
         name = self._request.answers.name(key)
         params: JSONObject = {
             "mode": "url",
-            "message": message,
-            "url": url,
+            "message": str(message),
+            "url": str(url),
         }
         # Spec: 2026-07-28 schema.ts, `ElicitRequestURLParams`: no id any more.
         if not self._request.is_modern:
@@ -384,6 +388,27 @@ class Context(_RequestContext):
         """
         return await self._server.read_resource(uri, self._request)
 
+    async def close_stream(self, retry_ms: int | None = None) -> None:
+        """End the HTTP connection of a 2025-11-25 call; the client comes back for it.
+
+        Does nothing where streams cannot be resumed. The handler goes on, and the
+        client gets what it reports and returns when it comes back.
+
+        Args:
+            retry_ms: Milliseconds after which the client shall come back.
+
+        Raises:
+            ValueError: There is no such time.
+
+        Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
+        """
+        if retry_ms is not None and retry_ms < 0:
+            raise ValueError(
+                f"retry_ms must be 0 or more milliseconds, not {retry_ms!r}"
+            )
+        if self._request.close_stream is not None:
+            await self._request.close_stream(retry_ms)
+
 
 class SyncContext(_RequestContext):
     """What a `def` handler may use while it answers one request.
@@ -453,18 +478,36 @@ class SyncContext(_RequestContext):
             self._server.read_resource, uri, self._request, token=self._token
         )
 
+    def close_stream(self, retry_ms: int | None = None) -> None:
+        """End the HTTP connection of a call; the client comes back for it."""
+        context = Context(self._server, self._request)
+        anyio.from_thread.run(context.close_stream, retry_ms, token=self._token)
+
     def _notify(self, method: str, params: JSONObject) -> None:
         anyio.from_thread.run(self._request.notify, method, params, token=self._token)
 
 
-def visits(
+def ask_for_visits(
     server: Server, request: Request, required: UrlElicitationRequired
-) -> list[Question[Answer]]:
-    """Make the questions for visits to URLs that have to come first; modern era."""
+) -> NoReturn:
+    """Ask the user to visit URLs that have to be visited first; modern era.
+
+    That the user agreed to a visit does not say that it is over: the handler, which
+    still requires it, knows better.
+
+    Raises:
+        QuestionsAsked: The client has to be asked, for the first time or again.
+        CapabilityMissing: The client did not declare `elicitation.url`.
+        AskFailed: The user did not agree.
+    """
     context = Context(server, request)
-    return [
-        context._url_question(
-            visit["message"], visit["url"], None, visit["elicitationId"]
-        )
-        for visit in required.data["elicitations"]
-    ]
+    questions = []
+    for visit in required.data["elicitations"]:
+        key = visit.get("elicitationId") or visit["url"]
+        question = context._url_question(visit["message"], visit["url"], None, key)
+        found = request.answers.find(question)
+        if found is not None and not found[0].accepted:
+            raise AskFailed(f"the user did not agree to visit {visit['url']}")
+        request.answers.reopen(question)
+        questions.append(question)
+    raise QuestionsAsked(questions)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from mcp_types import (
+    HEADER_MISMATCH,
     SERVER_INFO_META_KEY,
     CallToolRequestParams,
     CompleteRequestParams,
@@ -35,11 +37,10 @@ from mcp_django.exceptions import (
     UrlElicitationRequired,
 )
 from mcp_django.protocol import modern, versions
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.legacy import describe_faults
 from mcp_django.protocol.versions import Kind
-from mcp_django.server.asking import QuestionsAsked
-from mcp_django.server.context import visits
+from mcp_django.server.context import ask_for_visits
 from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound
 from mcp_django.server.features import (
     NEVER_CACHE,
@@ -50,7 +51,8 @@ from mcp_django.server.features import (
 )
 from mcp_django.server.handlers import permitted
 from mcp_django.server.request_state import restore
-from mcp_django.server.requests import Request, SessionState
+from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
+from mcp_django.transports.http_headers import check_mirrored
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -72,6 +74,12 @@ async def answer(server: Server, request: Request) -> JSONObject:
     request.begin_run()
     try:
         return await _METHODS[request.method](server, request)
+    except ErrorAnswer as error:
+        if not request.is_modern or modern.error_code(error.code) == error.code:
+            raise
+        raise ErrorAnswer(
+            modern.error_code(error.code), error.message, error.data
+        ) from error
     except ToolError as error:
         # Results for the model to read are the tools' own.
         raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
@@ -85,10 +93,6 @@ async def answer(server: Server, request: Request) -> JSONObject:
         ) from None
     except AskRefused as error:
         raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
-    except UrlElicitationRequired as error:
-        if not request.is_modern:
-            raise
-        raise QuestionsAsked(visits(server, request, error)) from None
 
 
 def tool_error(text: str) -> JSONObject:
@@ -128,8 +132,11 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
     tool = server.tools.get(params.name)
     if tool is None or not await permitted(server, request, [tool]):
         raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {params.name[:200]}")
+    if request.mirrors_headers:
+        _check_headers(tool, request, params.arguments or {})
     try:
-        return await tool.call(server, request, params.arguments)
+        with _asking_for_visits(server, request):
+            return await tool.call(server, request, params.arguments)
     except CapabilityMissing as error:
         if request.is_modern:
             raise
@@ -138,11 +145,33 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
         return tool_error(str(error))
 
 
+@contextmanager
+def _asking_for_visits(server: Server, request: Request) -> Iterator[None]:
+    """Ask for the visits to URLs that a handler requires, as the modern era does.
+
+    Spec: 2026-07-28 basic, "Error Codes": -32042 is no more.
+    """
+    try:
+        yield
+    except UrlElicitationRequired as error:
+        if not request.is_modern:
+            raise
+        ask_for_visits(server, request, error)
+
+
+def _check_headers(tool: Tool, request: Request, arguments: Mapping[str, JSON]) -> None:
+    try:
+        check_mirrored(tool.mirrored, arguments, request.sender.headers)
+    except ValueError as error:
+        raise ErrorAnswer(HEADER_MISMATCH, f"Header mismatch: {error}") from None
+
+
 async def _read_resource(server: Server, request: Request) -> JSONObject:
     uri = _read(ReadResourceRequestParams, request).uri
     try:
         resource, arguments = await server.find_resource(uri, request)
-        contents = await resource.read(server, request, uri, arguments)
+        with _asking_for_visits(server, request):
+            contents = await resource.read(server, request, uri, arguments)
         return _cacheable(request, {"contents": contents}, resource.cache)
     except ResourceNotFound as error:
         raise ErrorAnswer(
@@ -157,7 +186,8 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     prompt = server.prompts.get(params.name)
     if prompt is None or not await permitted(server, request, [prompt]):
         raise ErrorAnswer(INVALID_PARAMS, f"Unknown prompt: {params.name[:200]}")
-    return await prompt.get(server, request, params.arguments)
+    with _asking_for_visits(server, request):
+        return await prompt.get(server, request, params.arguments)
 
 
 async def _complete(server: Server, request: Request) -> JSONObject:
@@ -295,8 +325,12 @@ def _require(features: object, request: Request) -> None:
 
 
 def _read(form: type[Params], request: Request) -> Params:
+    params = request.params
+    if not RETRY_MEMBERS.isdisjoint(params):
+        # Whoever asked looks at them; what is unfit is asked again, not refused.
+        params = {k: v for k, v in params.items() if k not in RETRY_MEMBERS}
     try:
-        return form.model_validate(request.params)
+        return form.model_validate(params)
     except ValidationError as error:
         raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
 

@@ -17,6 +17,7 @@ from mcp_django.server.handlers import Handler, Permission
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
 from mcp_django.server.uri_templates import UriTemplate
+from mcp_django.transports.http_headers import Mirrored
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -31,13 +32,18 @@ MAX_COMPLETIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the client's model may call."""
+    """A function that the client's model may call.
+
+    Attributes:
+        mirrored: Which of its parameters clients repeat in HTTP headers.
+    """
 
     name: str
     entry: JSONObject
     handler: Handler
     output: ToolOutput
     permission: Permission | None
+    mirrored: Mirrored
 
     async def call(
         self, server: Server, request: Request, arguments: Mapping[str, JSON] | None
@@ -72,9 +78,11 @@ class CacheHints:
     scope: CacheScope
 
     def __post_init__(self) -> None:
-        if isinstance(self.ttl_ms, bool) or self.ttl_ms < 0:
+        is_whole = isinstance(self.ttl_ms, int) and not isinstance(self.ttl_ms, bool)
+        if not is_whole or self.ttl_ms < 0:
             raise ValueError(
-                f"ttl_ms must be 0 or more milliseconds, not {self.ttl_ms!r}"
+                f"ttl_ms must be a whole number of 0 or more milliseconds, not "
+                f"{self.ttl_ms!r}"
             )
         if self.scope not in ("private", "public"):
             raise ValueError(

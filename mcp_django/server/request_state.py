@@ -3,7 +3,8 @@
 A request whose handler asks is answered with `input_required`. The client retries it
 with its answers and with the state that it was given: who asked what, when, what was
 asked last and answered before. The state is signed, not secret, and can be used again
-until it expires; what must happen once only, the handler has to see to.
+until it expires; what must happen once only, the handler has to see to. An answer of an
+earlier round stands, whatever the client sends later.
 
 Spec: 2026-07-28 basic/patterns/mrtr.
 """
@@ -22,16 +23,19 @@ from mcp_django.auth.interface import owner_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import modern
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Given, Question
-from mcp_django.server.requests import Request
+from mcp_django.server.requests import RETRY_MEMBERS, Request
 from mcp_django.signing import seal, unseal
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 _KIND: Final = "request-state"
-_NOT_SALIENT: Final = frozenset({"_meta", "inputResponses", "requestState"})
+_NOT_SALIENT: Final = RETRY_MEMBERS | {"_meta"}
+
+MAX_STATE_CHARACTERS: Final = 512 * 1024
+"""Longest state; it goes back and forth with each round, beside the answers to it."""
 
 
 def input_required(
@@ -40,7 +44,8 @@ def input_required(
     """Make the result that asks the client.
 
     Raises:
-        RuntimeError: A handler asks that may not, or for too many rounds.
+        RuntimeError: A handler asks that may not, for too many rounds, or for more
+            than the client can be made to carry.
     """
     if request.method not in modern.MAY_ASK:
         raise RuntimeError(
@@ -60,13 +65,20 @@ def input_required(
         dict(request.answers.used),
         {question.key: question.digest for question in questions},
     ]
+    sealed = seal(_KIND, state)
+    if len(sealed) > MAX_STATE_CHARACTERS:
+        raise RuntimeError(
+            f"{request.method}: the answers to earlier questions take {len(sealed)} "
+            f"characters, and the client can be made to carry {MAX_STATE_CHARACTERS}; "
+            "ask for less, or in another call"
+        )
     return {
         "resultType": "input_required",
         "inputRequests": {
             question.key: {"method": question.method, "params": question.params}
             for question in questions
         },
-        "requestState": seal(_KIND, state),
+        "requestState": sealed,
     }
 
 
@@ -87,6 +99,7 @@ def restore(server: Server, request: Request) -> None:
             "inputResponses must be an object of key and result for each question",
         )
     if params.get("requestState") is None:
+        # The first round, as far as we know.
         request.take_answers(Given(0, {}, None, results))
         return
     origin, expires, rounds, answered, asked = _unseal(params["requestState"])
@@ -120,9 +133,27 @@ def _refusal(reason: str) -> ErrorAnswer:
 
 def _origin_of(server: Server, request: Request) -> str:
     """Say in short whose request it is, and which."""
-    salient = {k: v for k, v in request.params.items() if k not in _NOT_SALIENT}
+    salient = {
+        key: _canonical(value)
+        for key, value in request.params.items()
+        # `arguments` may be left out where there are none.
+        if key not in _NOT_SALIENT and value not in (None, {})
+    }
     origin = json.dumps(
         [server.name, owner_of(request.sender.user), request.method, salient],
         sort_keys=True,
     )
     return hashlib.sha256(origin.encode()).hexdigest()
+
+
+def _canonical(value: JSON) -> JSON:
+    """Write equal numbers alike: to JSON, 42.0 is 42."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _canonical(item) for key, item in value.items()}
+        case list():
+            return [_canonical(item) for item in value]
+        case _:
+            return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -17,6 +17,13 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
 Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
+CloseStream: TypeAlias = Callable[[int | None], Awaitable[None]]
+
+RETRY_MEMBERS = frozenset({"inputResponses", "requestState"})
+"""Parameters that a retried request has and the first one had not.
+
+Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
+"""
 
 LOG_LEVELS = (
     "debug",
@@ -70,6 +77,11 @@ class Request:
         log_level: Least severe log messages that this request wants, in the modern
             era; None for none.
         threads: Where `def` handlers run.
+        mirrors_headers: Whether its headers have to say what its arguments say; on
+            Streamable HTTP in the modern era.
+        close_stream: Ends the connection that waits for the answer, so that the client
+            comes back for it, after some milliseconds if they are given; None where
+            it could not come back.
         is_cancelled: Whether nobody waits for the answer any more.
         progress: The last progress that was reported; it must only grow.
     """
@@ -85,6 +97,8 @@ class Request:
     session: SessionState | None = None
     log_level: str | None = None
     threads: ThreadPool = handler_threads
+    mirrors_headers: bool = False
+    close_stream: CloseStream | None = None
     is_cancelled: bool = False
     progress: float | None = None
     _answers: Answers | None = field(default=None, init=False)
@@ -116,9 +130,7 @@ class Request:
 
         Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
         """
-        return self.is_modern and (
-            "requestState" in self.params or "inputResponses" in self.params
-        )
+        return self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
 
     async def wants_log(self, level: str) -> bool:
         """Say whether the client wants to see log messages of a severity."""

@@ -41,6 +41,7 @@ from mcp_django.server.notices import Notice, send_after_commit
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput
 from mcp_django.server.uri_templates import UriTemplate
+from mcp_django.transports.http_headers import mirrored_parameters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -195,6 +196,10 @@ class Server:
             handler = make_handler(
                 function, name=tool_name, atomic=atomic, input_schema=input_schema
             )
+            try:
+                mirrored = mirrored_parameters(handler.signature.input_schema)
+            except ValueError as error:
+                raise ValueError(f"tool {tool_name!r}: {error}") from None
             output = ToolOutput.of(
                 handler.signature.returns,
                 structured=structured,
@@ -210,7 +215,9 @@ class Server:
                 icons=icons,
                 meta=meta,
             )
-            self.tools[tool_name] = Tool(tool_name, entry, handler, output, permission)
+            self.tools[tool_name] = Tool(
+                tool_name, entry, handler, output, permission, mirrored
+            )
             return function
 
         return register if function is None else register(function)

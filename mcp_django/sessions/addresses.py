@@ -1,4 +1,4 @@
-"""Session ids: each names its session, and the mailbox of the worker that holds it."""
+"""Sealed ids: each names something, and the mailbox of the worker that holds it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,26 @@ def mailbox_of(session_id: str) -> str:
         case [str(), str() as mailbox]:
             return mailbox
     raise ValueError("no sealed session: of another form")
+
+
+def make_ask_id(name: str, mailbox: str) -> str:
+    """Make the id of a request to the client, which says where the answer has to go.
+
+    Args:
+        name: Names the question, in the worker that asks.
+        mailbox: Channel of that worker; "" if none can reach it.
+    """
+    return seal("ask", [name, mailbox])
+
+
+def read_ask_id(id: object) -> tuple[str, str]:
+    """Give the name of a question, and the mailbox of the worker that asked it.
+
+    Raises:
+        ValueError: The id is none that this site made.
+    """
+    if isinstance(id, str) and len(id) <= _MAX_CHARACTERS:
+        match unseal("ask", id):
+            case [str() as name, str() as mailbox]:
+                return name, mailbox
+    raise ValueError("no sealed ask: of another form")

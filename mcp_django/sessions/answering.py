@@ -86,6 +86,30 @@ def message_of(server: Server, request: Request, answer: Answer) -> Message:
     return jsonrpc.result(request.id, answer)
 
 
+async def deliver(
+    server: Server,
+    request: Request,
+    message: Message,
+    send: Callable[[Message], Awaitable[None]],
+) -> None:
+    """Send the message that answers a request, or another one if that cannot be.
+
+    Args:
+        server: Who answers.
+        request: What is answered.
+        message: What to send.
+        send: Sends a message; may raise what `Transport.send` raises but
+            `TransportClosed`.
+    """
+    try:
+        await send(message)
+    except MessageTooLarge as error:
+        await send(message_of(server, request, too_large(request, error)))
+    except ValueError as error:
+        report(request, error)
+        await send(message_of(server, request, neutral(request)))
+
+
 def too_large(request: Request, error: MessageTooLarge) -> Answer:
     """Make the answer for a result that the connection cannot carry."""
     text = (

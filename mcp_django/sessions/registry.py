@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ class OpenSession:
         id: What the client names it by.
         server: Whose session it is.
         identity: Who opened it; nobody else may use it.
-        transport: Takes what the client posts.
+        transport: Carries its messages.
         session: What drives it; None if a program of the site does that itself.
     """
 
@@ -39,13 +38,20 @@ class OpenSession:
         """Whether a request would be taken at once."""
         return self.session is None or self.session.has_room
 
+    async def tick(self) -> None:
+        """Keep the stream alive."""
+        await self.transport.tick()
+
+    async def close(self) -> None:
+        """End the stream."""
+        await self.transport.close()
+
 
 class Registry:
     """Session id to open session, for one worker."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, OpenSession] = {}
-        self._by_owner: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -57,20 +63,11 @@ class Registry:
     def add(self, opened: OpenSession) -> None:
         """Make a session known."""
         self._by_id[opened.id] = opened
-        self._by_owner[opened.identity.owner] += 1
 
     def remove(self, opened: OpenSession) -> None:
         """Forget a session; its id is worth nothing from now on."""
         del self._by_id[opened.id]
-        owner = opened.identity.owner
-        self._by_owner[owner] -= 1
-        if not self._by_owner[owner]:
-            del self._by_owner[owner]
 
     def find(self, session_id: str) -> OpenSession | None:
         """Find a session; None if it is not, or no longer, held by this worker."""
         return self._by_id.get(session_id)
-
-    def count_of(self, owner: str) -> int:
-        """Count the open sessions of one user."""
-        return self._by_owner[owner]

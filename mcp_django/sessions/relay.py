@@ -64,6 +64,9 @@ class Relay:
         layer: The channel layer; None if the project has none.
         find: Finds a session of this worker by id.
         on_notice: Called with a server's name and a notice from another worker.
+        take_answer: Takes a posted answer to a question that this worker asked; called
+            with the question's name, the key of the client's session, and the body.
+        on_told: Called with what another worker tells all others, by `tell`.
     """
 
     def __init__(
@@ -72,10 +75,14 @@ class Relay:
         *,
         find: Callable[[str], OpenSession | None],
         on_notice: Callable[[str, Notice], None],
+        take_answer: Callable[[str, str, bytes], Taken],
+        on_told: Callable[[JSONObject], None],
     ) -> None:
         self._layer = layer
         self._find = find
         self._on_notice = on_notice
+        self._take_answer = take_answer
+        self._on_told = on_told
         self._mailbox = ""
         self._opening = asyncio.Lock()
         self._failures_to_open = 0
@@ -86,6 +93,11 @@ class Relay:
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self._silent_until: dict[str, float] = {}
         self._joined_at = 0.0
+
+    @property
+    def has_layer(self) -> bool:
+        """Whether the project has a channel layer."""
+        return self._layer is not None
 
     async def open(self) -> str:
         """Open the mailbox if it is not open yet, and give its channel name.
@@ -168,7 +180,44 @@ class Relay:
         except ValueError:
             return NOT_FOUND
         # A session of our own that was not found has ended.
-        if not mailbox or mailbox == self._mailbox or self._is_silent(mailbox):
+        if mailbox == self._mailbox:
+            return NOT_FOUND
+        return await self._hand_over(
+            mailbox,
+            {
+                "kind": "post",
+                "session": session_id,
+                "server": server_name,
+                "owner": owner,
+                "headers": headers,
+                "body": body,
+            },
+        )
+
+    async def answer(
+        self, mailbox: str, name: str, *, session_key: str, body: bytes
+    ) -> Taken:
+        """Hand an answer to the worker that asked.
+
+        Args:
+            mailbox: Of the worker that asked.
+            name: Names the question.
+            session_key: Names the session whose client answers.
+            body: What was posted.
+
+        Returns:
+            As for `post`.
+        """
+        if mailbox == self._mailbox:
+            return self._take_answer(name, session_key, body)
+        return await self._hand_over(
+            mailbox,
+            {"kind": "answer", "name": name, "session": session_key, "body": body},
+        )
+
+    async def _hand_over(self, mailbox: str, fields: Envelope) -> Taken:
+        """Send an envelope and wait for its acknowledgement."""
+        if not mailbox or self._is_silent(mailbox):
             return NOT_FOUND
         if not await self.open():
             return NOT_FOUND if self._layer is None else BROKEN
@@ -176,15 +225,10 @@ class Relay:
         taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._unacknowledged[nonce] = taken
         envelope = {
-            "kind": "post",
+            **fields,
             "nonce": nonce,
             "from": self._mailbox,
             "expires": time.time() + mcp_settings.RELAY_TIMEOUT,
-            "session": session_id,
-            "server": server_name,
-            "owner": owner,
-            "headers": headers,
-            "body": body,
         }
         try:
             self._put(mailbox, envelope)
@@ -198,20 +242,30 @@ class Relay:
 
     async def publish(self, server_name: str, notice: Notice) -> None:
         """Tell the other workers of a change; what cannot be sent is logged."""
+        await self._send_to_all(
+            "a change notice",
+            {
+                "type": "mcp.notice",
+                "server": server_name,
+                "topic": notice.topic,
+                "subject": notice.subject,
+            },
+        )
+
+    async def tell(self, told: JSONObject) -> None:
+        """Tell all other workers something; what cannot be sent is logged."""
+        await self._send_to_all(
+            "what happened here", {"type": "mcp.told", "told": told}
+        )
+
+    async def _send_to_all(self, what: str, message: JSONObject) -> None:
         if self._layer is None:
             return
-        message = {
-            "type": "mcp.notice",
-            "from": self._mailbox,
-            "server": server_name,
-            "topic": notice.topic,
-            "subject": notice.subject,
-        }
         try:
             async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                await self._layer.group_send(GROUP, message)
+                await self._layer.group_send(GROUP, {**message, "from": self._mailbox})
         except Exception as error:
-            logger.error("a change notice did not reach the other workers: %r", error)
+            logger.error("%s did not reach the other workers: %r", what, error)
 
     def _is_silent(self, mailbox: str) -> bool:
         return time.monotonic() < self._silent_until.get(mailbox, -math.inf)
@@ -288,6 +342,9 @@ class Relay:
                 if sender != self._mailbox or not sender:
                     notice = Notice(message["topic"], message["subject"])
                     self._on_notice(server_name, notice)
+            case {"type": "mcp.told", "from": sender, "told": told}:
+                if sender != self._mailbox or not sender:
+                    self._on_told(told)
             case {"type": "mcp.farewell", "mailbox": mailbox}:
                 self._note_silence(mailbox, _REJOIN_SECONDS)
             case _:
@@ -297,14 +354,14 @@ class Relay:
 
     def _take_envelope(self, envelope: Envelope) -> None:
         match envelope:
-            case {"kind": "post", "nonce": _, "from": _, "expires": _}:
-                self._start(self._take_post(envelope))
+            case {"kind": "post" | "answer", "nonce": _, "from": _, "expires": _}:
+                self._start(self._take_handed(envelope))
             case {"kind": "taken", "nonce": nonce, "status": status, "body": body}:
                 self._acknowledge(nonce, Taken(status, body))
             case _:
                 logger.warning("unknown envelope in the mailbox")
 
-    async def _take_post(self, envelope: Envelope) -> None:
+    async def _take_handed(self, envelope: Envelope) -> None:
         nonce = envelope["nonce"]
         if envelope["expires"] <= time.time() or nonce in self._nonces:
             logger.warning("a relayed message came late or twice; it is dropped")
@@ -321,6 +378,10 @@ class Relay:
         self._put(envelope["from"], {"kind": "taken", **answer})
 
     async def _take(self, envelope: Envelope) -> Taken:
+        if envelope["kind"] == "answer":
+            return self._take_answer(
+                envelope["name"], envelope["session"], envelope["body"]
+            )
         opened = self._find(envelope["session"])
         if opened is None or not opened.belongs_to(
             envelope["server"], envelope["owner"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,6 @@ from mcp_types.jsonrpc import (
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
-    MessageTooLarge,
     TransportClosed,
     UrlElicitationRequired,
 )
@@ -49,11 +48,12 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.sessions.answering import (
     Answer,
     answer_of,
-    message_of,
+    deliver,
     neutral,
     report,
-    too_large,
 )
+from mcp_django.sessions.asking import Pending, ask_round
+from mcp_django.sessions.notice_queue import NoticeQueue
 from mcp_django.sessions.tasks import Cancel, GroupTasks, Tasks
 from mcp_django.transports.base import Sender, Transport
 
@@ -79,14 +79,6 @@ class _Run:
 
     request: Request
     cancel: Cancel = _do_nothing
-
-
-@dataclass(slots=True)
-class _Ask:
-    """A question that the client has yet to answer."""
-
-    is_answered: anyio.Event
-    answer: JSONRPCResponse | JSONRPCError | None = None
 
 
 class Session(SessionState):
@@ -115,7 +107,6 @@ class Session(SessionState):
         "_idle",
         "_inbox",
         "_inbox_bytes",
-        "_is_notifying",
         "_late_answers",
         "_notices",
         "_protocol",
@@ -155,14 +146,13 @@ class Session(SessionState):
         self._late_answers = 0
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
-        self._asks: dict[RequestId, _Ask] = {}
+        self._asks: dict[RequestId, Pending] = {}
         self._asking = 0
         # Sets in all but type, which keep the order and take less memory when empty.
         self._uris: dict[str, None] = {}
         self._elicitations: dict[str, None] = {}
         self._subscriptions: dict[RequestId, Subscription] = {}
-        self._notices: dict[Notice, None] = {}
-        self._is_notifying = False
+        self._notices: NoticeQueue | None = None
         transport.on_message = self.receive
         transport.on_clear = self._begin_waiting
 
@@ -204,7 +194,7 @@ class Session(SessionState):
         match event:
             case RequestReceived() if event.method == LISTEN:
                 request = self._request(event, sender)
-                self._tasks.start(self._listen(request), _do_nothing)
+                self._start(self._listen(request))
             case RequestReceived():
                 self._admit(event, sender)
             case Answered(answer):
@@ -240,10 +230,12 @@ class Session(SessionState):
         """
         if not (self._is_wanted(notice) or self._subscriptions):
             return
-        self._notices[notice] = None
-        if not self._is_notifying:
-            self._is_notifying = True
-            self._tasks.start(self._send_notices(), _do_nothing)
+        if self._notices is None:
+            self._notices = NoticeQueue(self._send_notice, self._start)
+        self._notices.put(notice)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._tasks.start(coroutine, _do_nothing)
 
     def _is_wanted(self, notice: Notice) -> bool:
         """Say whether the legacy session wants to know."""
@@ -256,19 +248,6 @@ class Session(SessionState):
                 return notice.subject in self._elicitations
             case _:
                 return True
-
-    async def _send_notices(self) -> None:
-        """Send the notices that wait, one after the other."""
-        try:
-            while self._notices:
-                notice = next(iter(self._notices))
-                del self._notices[notice]
-                try:
-                    await self._send_notice(notice)
-                except Exception:
-                    logger.exception("a change notice was lost")
-        finally:
-            self._is_notifying = False
 
     async def _send_notice(self, notice: Notice) -> None:
         if self._is_wanted(notice):
@@ -407,17 +386,7 @@ class Session(SessionState):
         message = self._message(request.id, answer)
         if message is None:
             return
-        try:
-            await self._send(message)
-        except MessageTooLarge as error:
-            await self._send_instead(request, too_large(request, error))
-        except ValueError as error:
-            report(request, error)
-            await self._send_instead(request, neutral(request))
-
-    async def _send_instead(self, request: Request, answer: Answer) -> None:
-        """Send an answer in place of one that cannot be sent."""
-        await self._send(message_of(self.server, request, answer))
+        await deliver(self.server, request, message, self._send)
 
     def _has_to_end(self) -> bool:
         return self._tasks.is_ending
@@ -472,37 +441,31 @@ class Session(SessionState):
     # Requests to the client -----------------------------------------------------
 
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
-        """Ask the client a round of questions, all at once, and learn the answers."""
-        asks: list[tuple[Question[Any], RequestId, _Ask]] = []
         self._asking += 1
         self._begin_waiting()
         try:
-            for question in questions:
-                message = self._protocol.send_ask(question.method, question.params)
-                ask = self._asks[message.id] = _Ask(anyio.Event())
-                asks.append((question, message.id, ask))
-                if "elicitationId" in question.params:
-                    self._remember_elicitation(question.params["elicitationId"])
-                await self._send(message)
-            with anyio.move_on_after(mcp_settings.ASK_TIMEOUT):
-                for _, _, ask in asks:
-                    await ask.is_answered.wait()
+            await ask_round(
+                request,
+                questions,
+                begin=self._begin_asking,
+                end=self._end_asking,
+                send=self._send,
+            )
         finally:
             self._asking -= 1
-            for _, id, ask in asks:
-                self._asks.pop(id, None)
-                if ask.answer is None:
-                    await self._withdraw(id)
-        for question, id, ask in asks:
-            request.answers.learn(
-                question,
-                ask.answer
-                or jsonrpc.error(
-                    id,
-                    INTERNAL_ERROR,
-                    f"no answer within {mcp_settings.ASK_TIMEOUT} seconds",
-                ),
-            )
+
+    async def _begin_asking(
+        self, question: Question[Any]
+    ) -> tuple[JSONRPCRequest, Pending]:
+        message = self._protocol.send_ask(question.method, question.params)
+        pending = self._asks[message.id] = Pending()
+        if "elicitationId" in question.params:
+            self._remember_elicitation(question.params["elicitationId"])
+        return message, pending
+
+    def _end_asking(self, id: RequestId) -> Message:
+        del self._asks[id]
+        return self._protocol.send_ask_cancelled(id, "no longer needed")
 
     def _remember_elicitation(self, id: str) -> None:
         """Keep in mind whom to tell that a visit to a URL ended."""
@@ -513,16 +476,9 @@ class Session(SessionState):
     def _take_answer(
         self, id: RequestId, answer: JSONRPCResponse | JSONRPCError
     ) -> None:
-        ask = self._asks.get(id)
-        if ask is not None:
-            ask.answer = answer
-            ask.is_answered.set()
-
-    async def _withdraw(self, id: RequestId) -> None:
-        """Tell the client that a question needs no answer any more."""
-        message = self._protocol.send_ask_cancelled(id, "no longer needed")
-        with anyio.CancelScope(shield=True):
-            await self._send(message)
+        pending = self._asks.get(id)
+        if pending is not None:
+            pending.learn(answer)
 
     # Sending --------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -14,14 +15,20 @@ from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.addresses import make_session_id
+from mcp_django.sessions.connections import Connections, Listener, OpenConnection
+from mcp_django.sessions.http_registry import HTTPSessions
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
-from mcp_django.sessions.runner import Session
 from mcp_django.sessions.shutdown import call_before_shutdown
+from mcp_django.sessions.tasks import Cancel, LoopTasks
 
 logger = logging.getLogger("mcp_django.sessions")
 
 _TICK_SECONDS = 1.0
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class Worker:
@@ -31,23 +38,30 @@ class Worker:
     worker costs one timer.
 
     Attributes:
+        connections: All that is open and has to be looked after.
         registry: The open sessions that have an id.
-        listeners: All sessions that want change notices, with or without an id.
+        listeners: All who want change notices.
+        http: What is open of the sessions over Streamable HTTP.
+        tasks: Handlers that go on when their connection is gone, and the like.
         relay: The way to sessions of other workers.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._upkeep: asyncio.Task[None] | None = None
-        self._notices: set[asyncio.Task[None]] = set()
-        self._session_closed = asyncio.Event()
+        self._connection_closed = asyncio.Event()
+        self.connections = Connections()
         self.registry = Registry()
-        self.listeners: set[Session] = set()
+        self.listeners: set[Listener] = set()
+        self.tasks = LoopTasks()
         self.relay = Relay(
             get_channel_layer(mcp_settings.CHANNEL_LAYER),
             find=self.registry.find,
             on_notice=self.tell,
+            take_answer=lambda *answer: self.http.take_answer(*answer),
+            on_told=lambda told: self.http.hear(told),
         )
+        self.http = HTTPSessions(self.relay, self.start)
 
     async def new_session_id(self) -> str:
         """Make the id of a session that this worker is about to open."""
@@ -58,16 +72,30 @@ class Worker:
         self.registry.add(opened)
         if opened.session is not None:
             self.listeners.add(opened.session)
-        if self._upkeep is None:
-            self._upkeep = self._loop.create_task(self._look_after())
-            call_before_shutdown(self.close_all)
+        self.hold(opened)
 
     def close(self, opened: OpenSession) -> None:
         """Let a session go whose stream has ended."""
         self.registry.remove(opened)
         if opened.session is not None:
             self.listeners.discard(opened.session)
-        self._session_closed.set()
+        self.let_go(opened)
+
+    def hold(self, connection: OpenConnection) -> None:
+        """Look after a connection; pair with `let_go`."""
+        self.connections.add(connection)
+        if self._upkeep is None:
+            self._upkeep = self._loop.create_task(self._look_after())
+            call_before_shutdown(self.close_all)
+
+    def let_go(self, connection: OpenConnection) -> None:
+        """Let a connection go that has ended."""
+        self.connections.remove(connection)
+        self._connection_closed.set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> Cancel:
+        """Run a coroutine in a task that is held until it ends."""
+        return self.tasks.start(coroutine, _do_nothing)
 
     def tell(self, server_name: str, notice: Notice) -> None:
         """Tell this worker's sessions of a change; can be called in any thread."""
@@ -76,34 +104,29 @@ class Worker:
     def publish(self, server_name: str, notice: Notice) -> None:
         """Tell the other workers of a change; can be called in any thread."""
         self._loop.call_soon_threadsafe(
-            lambda: self._keep(self.relay.publish(server_name, notice))
+            lambda: self.start(self.relay.publish(server_name, notice))
         )
 
     async def close_all(self) -> None:
-        """End every stream, for the end of the process."""
-        for opened in self.registry:
-            await opened.transport.close()
+        """End every connection, for the end of the process."""
+        for connection in self.connections:
+            await connection.close()
         await self.relay.close()
-        while len(self.registry):
-            self._session_closed.clear()
-            await self._session_closed.wait()
+        while len(self.connections):
+            self._connection_closed.clear()
+            await self._connection_closed.wait()
 
     def _begin_telling(self, server_name: str, notice: Notice) -> None:
-        self._keep(self._tell(server_name, notice))
-
-    def _keep(self, coroutine: Any) -> None:
-        task = self._loop.create_task(coroutine)
-        self._notices.add(task)
-        task.add_done_callback(self._notices.discard)
+        self.start(self._tell(server_name, notice))
 
     async def _tell(self, server_name: str, notice: Notice) -> None:
-        for session in list(self.listeners):
-            if session.server.name != server_name:
-                continue
-            try:
-                await session.notify(notice)
-            except Exception:
-                logger.exception("a change notice was lost")
+        for listener in list(self.listeners):
+            if listener.server.name == server_name:
+                await listener.notify(notice)
+        try:
+            await self.http.notify(server_name, notice)
+        except Exception:
+            logger.exception("a change notice was lost")
 
     async def _look_after(self) -> None:
         """Tick the streams every second, and look at their users now and then."""
@@ -111,29 +134,29 @@ class Worker:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             try:
-                for opened in self.registry:
-                    await self._tick(opened)
+                for connection in self.connections:
+                    await self._tick(connection)
                 if self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS:
                     checked_at = self._loop.time()
                     await self._recheck()
                     await self.relay.refresh()
             except Exception:
-                logger.exception("looking after the open streams failed; going on")
+                logger.exception("looking after the connections failed; going on")
 
-    async def _tick(self, opened: OpenSession) -> None:
-        """Tick one stream; its failure is no other stream's."""
+    async def _tick(self, connection: OpenConnection) -> None:
+        """Tick one connection; its failure is no other's."""
         try:
-            await opened.transport.tick()
+            await connection.tick()
         except Exception:
-            logger.exception("a stream failed; it ends")
-            await opened.transport.close()
+            logger.exception("a connection failed; it ends")
+            await connection.close()
 
     async def _recheck(self) -> None:
-        """End the streams whose user logged out, was deactivated or lost the token."""
-        by_identity: dict[Identity, list[OpenSession]] = {}
-        for opened in self.registry:
-            by_identity.setdefault(opened.identity, []).append(opened)
-        for identity, sessions in by_identity.items():
+        """End what is of users who logged out, were deactivated or lost a token."""
+        by_identity: dict[Identity, list[OpenConnection]] = {}
+        for connection in self.connections:
+            by_identity.setdefault(connection.identity, []).append(connection)
+        for identity, connections in by_identity.items():
             if identity.authenticator is None:
                 continue
             check = partial(identity.authenticator.is_still_valid, identity)
@@ -144,9 +167,9 @@ class Worker:
                 logger.exception("the credentials of a stream could not be checked")
                 continue
             if not is_valid:
-                for opened in sessions:
+                for connection in connections:
                     logger.info("a stream ends: its credentials are no longer valid")
-                    await opened.transport.close()
+                    await connection.close()
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}

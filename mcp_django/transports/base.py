@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from anyio.abc import TaskGroup
 
-from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.exceptions import RemoteProtocolError, TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 
 logger = logging.getLogger("mcp_django.transports")
@@ -37,6 +39,7 @@ class Sender:
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]
 OnError: TypeAlias = Callable[[Exception], None]
+OnEnd: TypeAlias = Callable[[], Awaitable[None]]
 OnClose: TypeAlias = Callable[[], None]
 OnClear: TypeAlias = Callable[[], None]
 
@@ -56,6 +59,8 @@ class Transport(ABC):
             taken, so that a transport that can stop reading does so meanwhile.
         on_error: Called for what went wrong and did not end the transport, such as
             a line that is no message.
+        on_end: Awaited when the peer will send nothing more, where it can still read,
+            as at the end of a pipe; the transport closes after it.
         on_close: Called once, when the transport is closed by either side.
         on_clear: Called when `is_congested` has become false.
         takes_batches: Whether the peer may send batches now; whoever knows the
@@ -64,6 +69,7 @@ class Transport(ABC):
 
     on_message: OnMessage
     on_error: OnError
+    on_end: OnEnd
     on_close: OnClose
     on_clear: OnClear
     takes_batches: bool
@@ -72,6 +78,7 @@ class Transport(ABC):
         self.takes_batches = False
         self.on_message = _discard
         self.on_error = _log_error
+        self.on_end = _return_at_once
         self.on_close = _do_nothing
         self.on_clear = _do_nothing
 
@@ -120,6 +127,39 @@ class Transport(ABC):
             )
         return parsed
 
+    async def deliver(self, text: bytes, sender: Sender) -> None:
+        """Take the messages of one JSON text, or answer what is wrong with it.
+
+        Returns once they are taken; do not read on before.
+
+        Args:
+            text: UTF-8 as it came.
+            sender: Who sent it; the size is filled in here.
+        """
+        try:
+            messages = self.admit(jsonrpc.parse(text))
+            # The messages of a batch share its bytes, as far as room goes.
+            sender = replace(sender, size=len(text) // len(messages))
+            for message in messages:
+                await self.on_message(message, sender)
+        except RemoteProtocolError as error:
+            await self.refuse(error)
+        except Exception as error:
+            self.on_error(error)
+
+    async def refuse(self, error: RemoteProtocolError) -> None:
+        """Answer what is no message with a JSON-RPC error.
+
+        Its id is null if none can be read.
+
+        Spec: JSON-RPC 2.0, section 5.1.
+        """
+        self.on_error(error)
+        with contextlib.suppress(TransportClosed):
+            await self.send(
+                jsonrpc.error(error.request_id, error.code, error.message, error.data)
+            )
+
 
 async def _discard(message: Message, sender: Sender) -> None:
     logger.warning("a message came before on_message was set; it is lost")
@@ -127,6 +167,10 @@ async def _discard(message: Message, sender: Sender) -> None:
 
 def _log_error(error: Exception) -> None:
     logger.warning("transport error: %s", error)
+
+
+async def _return_at_once() -> None:
+    pass
 
 
 def _do_nothing() -> None:

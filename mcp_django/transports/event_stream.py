@@ -32,14 +32,29 @@ class ServerSentEvent:
     retry_ms: int | None = None
 
 
-def encode_event(event: str, data: bytes) -> bytes:
+def encode_event(event: str, data: bytes, *, id: str = "") -> bytes:
     """Write an event.
 
     Args:
         event: Its type, without line ends.
         data: UTF-8 without line ends, such as `jsonrpc.serialize` gives.
+        id: What a client names to go on after this event, without line ends.
     """
-    return b"event: %b\r\ndata: %b\r\n\r\n" % (event.encode(), data)
+    named = b"id: %b\r\n" % id.encode() if id else b""
+    return b"%bevent: %b\r\ndata: %b\r\n\r\n" % (named, event.encode(), data)
+
+
+def encode_priming(id: str, retry_ms: int) -> bytes:
+    """Write an event without data, so that the client can come back for what follows.
+
+    Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
+    """
+    return b"id: %b\r\nretry: %d\r\ndata: \r\n\r\n" % (id.encode(), retry_ms)
+
+
+def encode_retry(retry_ms: int) -> bytes:
+    """Tell the client how long to wait before it comes back."""
+    return b"retry: %d\r\n\r\n" % retry_ms
 
 
 class EventStreamDecoder:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, RequestId
+from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest
 
 from mcp_django.exceptions import MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event
+from mcp_django.transports.owed import OwedAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,7 @@ class SSEServerTransport(Transport):
         self._held_since = 0.0
         self._full_since = 0.0
         self._has_room: anyio.Event | None = None
-        # A set in all but type: an empty dict takes a third of the memory.
-        self._owed: dict[RequestId, None] = {}
+        self._owed = OwedAnswers()
         self._ping: str | None = None
         self._pings = 0
         self._written_at = clock()
@@ -109,7 +109,7 @@ class SSEServerTransport(Transport):
         event = encode_event("message", jsonrpc.serialize(message))
         if len(event) > self._limits.max_event_bytes:
             raise MessageTooLarge(len(event), self._limits.max_event_bytes)
-        self._note_withdrawal(message)
+        self._owed.note_withdrawn(message)
         while not await self._take(message, event):
             if self._has_room is None:
                 self._has_room = anyio.Event()
@@ -139,8 +139,7 @@ class SSEServerTransport(Transport):
             if message.id == self._ping and self._ping is not None:
                 await self._confirm()
                 return
-            if message.id in self._owed:
-                self._owed.pop(message.id, None)
+            if self._owed.note_received(message):
                 # A sign of life: the answer to a ping may be the next that comes.
                 self._held_since = self._full_since = self._clock()
         await self.on_message(message, sender)
@@ -174,12 +173,12 @@ class SSEServerTransport(Transport):
         if self._is_closed:
             raise TransportClosed("cannot send: the stream is closed")
         if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-            self._note_debt(message)
+            self._owed.note_sent(message)
             await self._pass(event)
             return True
         size = self._held_bytes + len(event)
         if size <= self._limits.max_held_bytes or not self._held:
-            self._note_debt(message)
+            self._owed.note_sent(message)
             await self._hold(event)
             return True
         return False
@@ -234,16 +233,3 @@ class SSEServerTransport(Transport):
         if self._has_room is not None:
             self._has_room.set()
             self._has_room = None
-
-    def _note_debt(self, message: Message) -> None:
-        """Keep in mind that the client has yet to answer a request of ours."""
-        if isinstance(message, JSONRPCRequest):
-            self._owed[message.id] = None
-
-    def _note_withdrawal(self, message: Message) -> None:
-        """Keep in mind that the client need not answer a request any more."""
-        match message:
-            case JSONRPCNotification(
-                method="notifications/cancelled", params={"requestId": id}
-            ):
-                self._owed.pop(id, None)

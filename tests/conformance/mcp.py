@@ -1,8 +1,8 @@
 """What the fixture site offers.
 
 The features named `test_...` and the URIs `test://...` are those that the official
-conformance suite calls, with its literal names, arguments and texts. The rest serves
-the live tests and the bench.
+conformance suite calls, with its literal names, arguments and texts; those that ask
+the client are in `asking`. The rest serves the live tests and the bench.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import subprocess
 import time
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
@@ -25,9 +25,11 @@ from mcp_types import (
     TextResourceContents,
 )
 from mcp_types.jsonrpc import RequestId
+from pydantic import Field
 
 from mcp_django import Context, ErrorAnswer, Server, SyncContext, ToolError
 from mcp_django.sessions.worker import current_worker
+from tests.conformance import asking
 
 MISSING_CAPABILITY = -32021
 """Spec: 2026-07-28 schema.ts, `MISSING_REQUIRED_CLIENT_CAPABILITY`."""
@@ -45,6 +47,12 @@ WAV = (
     * 8
 )
 """A millisecond of silence."""
+
+MIRRORED = Field(json_schema_extra={"x-mcp-header": "Region"})
+"""An argument that is repeated in `Mcp-Param-Region`.
+
+Spec: 2026-07-28 basic/transports/streamable-http, "Custom Headers".
+"""
 
 server = Server(
     "conformance",
@@ -140,85 +148,41 @@ async def test_tool_with_logging(context: Context) -> str:
 
 
 @server.tool(structured=False)
-async def test_sampling(prompt: str, context: Context) -> str:
-    """Ask the client's model."""
-    answer = await context.sample(prompt, 100)
-    blocks = answer.content if isinstance(answer.content, list) else [answer.content]
-    said = " ".join(block.text for block in blocks if isinstance(block, TextContent))
-    return f"LLM response: {said}"
+async def test_logging_tool(context: Context) -> str:
+    """Log a message, for those who want to see any."""
+    await context.log("info", "The tool was called")
+    return "A message was logged."
+
+
+for ask in asking.TOOLS:
+    server.tool(structured=False)(ask)
 
 
 @server.tool(structured=False)
-async def test_elicitation(message: str, context: Context) -> str:
-    """Ask the user for a name and an address."""
-    answer = await context.elicit(
-        message,
-        {
-            "type": "object",
-            "properties": {
-                "username": {"type": "string", "description": "User's response"},
-                "email": {"type": "string", "description": "User's email address"},
-            },
-            "required": ["username", "email"],
-        },
-    )
-    return f"User response: {answer.action}, {answer.data}"
+async def test_reconnection(context: Context) -> str:
+    """End the response before there is a result; the client has to come back."""
+    await context.close_stream(retry_ms=500)
+    return "Reconnection test completed."
 
 
 @server.tool(structured=False)
-def test_elicitation_sep1034_defaults(context: SyncContext) -> str:
-    """Ask with a default for each type of field."""
-    statuses = ["active", "inactive", "pending"]
-    answer = context.elicit(
-        "Please review the defaults.",
-        {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string", "default": "John Doe"},
-                "age": {"type": "integer", "default": 30},
-                "score": {"type": "number", "default": 95.5},
-                "status": {"type": "string", "enum": statuses, "default": "active"},
-                "verified": {"type": "boolean", "default": True},
-            },
-            "required": [],
-        },
-    )
-    return f"Elicitation completed: {answer.action}, {answer.data}"
+def test_trigger_tool_change() -> str:
+    """Tell clients that the list of tools changed."""
+    server.tools_changed()
+    return "Clients were told."
 
 
 @server.tool(structured=False)
-def test_elicitation_sep1330_enums(context: SyncContext) -> str:
-    """Ask with each form of enumeration."""
-    answer = context.elicit(
-        "Please choose.",
-        {
-            "type": "object",
-            "properties": {
-                "untitledSingle": {"type": "string", "enum": numbered("option")},
-                "titledSingle": {"type": "string", "oneOf": titled("value")},
-                "legacyEnum": {
-                    "type": "string",
-                    "enum": numbered("opt"),
-                    "enumNames": ["Option One", "Option Two", "Option Three"],
-                },
-                "untitledMulti": {
-                    "type": "array",
-                    "items": {"type": "string", "enum": numbered("option")},
-                },
-                "titledMulti": {"type": "array", "items": {"anyOf": titled("value")}},
-            },
-            "required": [],
-        },
-    )
-    return f"Elicitation completed: {answer.action}, {answer.data}"
+def test_trigger_prompt_change() -> str:
+    """Tell clients that the list of prompts changed."""
+    server.prompts_changed()
+    return "Clients were told."
 
 
-def numbered(name: str) -> list[str]:
-    return [f"{name}{number}" for number in (1, 2, 3)]
-
-
-def titled(name: str) -> list[dict[str, str]]:
-    return [{"const": value, "title": value.title()} for value in numbered(name)]
+@server.tool(structured=False)
+def test_x_mcp_header(region: Annotated[str, MIRRORED] = "") -> str:
+    """Take an argument that clients repeat in a header."""
+    return f"Region: {region}"
 
 
 @server.tool(
@@ -331,6 +295,9 @@ def test_prompt_with_image() -> list[PromptMessage | str]:
         PromptMessage(role="user", content=image()),
         "Please analyze the image above.",
     ]
+
+
+server.prompt(asking.test_input_required_result_prompt)
 
 
 @server.completion(test_prompt_with_arguments, "arg1")

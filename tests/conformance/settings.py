@@ -4,7 +4,7 @@
 `make conformance-server` does it. Optional environment variables:
 
 CONFORMANCE_DATABASE: path of the SQLite file.
-REDIS_URL: joins several processes over Redis.
+REDIS_URL: joins several processes over Redis, which then keeps the cache, too.
 REDIS_LAYER: "pubsub", the default, or "core": which layer of channels_redis.
 """
 
@@ -55,7 +55,14 @@ if "REDIS_URL" in os.environ:
             "CONFIG": {"hosts": [{"address": os.environ["REDIS_URL"]}]},
         }
     }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["REDIS_URL"],
+        }
+    }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-MCP: dict[str, object] = {"AUTHENTICATION": []}
+MCP: dict[str, object] = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}

@@ -64,15 +64,15 @@ class Outcome:
 def main() -> None:
     """Run all, print a line for each scenario and a summary; exit 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, help="folder to keep the results in")
+    parser.add_argument("--output", type=Path, help="new folder to keep the results in")
     options = parser.parse_args()
     summary = []
     has_passed = True
     with ExitStack() as stack:
-        output = options.output or Path(
-            stack.enter_context(tempfile.TemporaryDirectory())
-        )
-        output.mkdir(parents=True, exist_ok=True)
+        temporary = stack.enter_context(tempfile.TemporaryDirectory())
+        output = options.output or Path(temporary, "results")
+        # A new one, because results of another run would be taken for ours.
+        output.mkdir(parents=True)
         site = stack.enter_context(running_daphne(output))
         for revision in REVISIONS:
             requirements = read_requirements(revision)
@@ -96,14 +96,13 @@ def read_requirements(revision: str) -> Requirements:
     printed = _conformance("list", "--requirements", revision).stdout
     required, _, rest = printed.partition("Client scenarios")
     scored = re.findall(r"^  - (\S+)$", required, re.MULTILINE)
-    offered = []
-    reason = ""
-    for line in rest.splitlines():
-        if heading := re.fullmatch(r"  (\S+) \(\d+\):", line):
-            reason = heading[1]
-        elif entry := re.fullmatch(r"    - (\S+) \[server\]", line):
-            if reason != "extension":
-                offered.append(entry[1])
+    groups = re.findall(r"^  (\S+) \(\d+\):\n((?:    - .*\n)+)", rest, re.MULTILINE)
+    offered = [
+        name
+        for reason, entries in groups
+        if reason != "extension"
+        for name in re.findall(r"^    - (\S+) \[server\]$", entries, re.MULTILINE)
+    ]
     assert scored, f"the suite's list has no scenario:\n{printed}"
     return Requirements(scored, offered)
 
@@ -119,9 +118,9 @@ def run_set(revision: str, url: str, folder: Path) -> dict[str, Outcome]:
     Returns:
         Mapping of a scenario's name to its outcome, for those that came to an end.
     """
+    folder.mkdir()
     options = ["--url", url, "--requirements", revision, "--output-dir", str(folder)]
     done = _conformance("server", *options)
-    folder.mkdir(exist_ok=True)
     (folder / "printed.txt").write_text(done.stdout + done.stderr)
     outcomes = {}
     for path in folder.glob("*/checks.json"):
@@ -131,6 +130,7 @@ def run_set(revision: str, url: str, folder: Path) -> dict[str, Outcome]:
         outcomes[name.removeprefix("server-")] = Outcome(
             _texts(checks, "FAILURE"), _texts(checks, "WARNING")
         )
+    assert outcomes, f"the suite ran nothing:\n{done.stdout}{done.stderr}"
     return outcomes
 
 

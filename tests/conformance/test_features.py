@@ -1,34 +1,24 @@
 """The fixture site has what the official conformance suite calls, to the letter.
 
-The suite itself runs over Streamable HTTP; here its calls are made in memory. The
-client checks every answer against the schema of the version, as the suite does.
+The suite itself runs over Streamable HTTP (`make conformance`); here its calls are
+made in memory. The client checks every answer against the schema of the version, as
+the suite does.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import anyio
 import mcp_types as types
 import pytest
+from mcp.client.subscriptions import PromptsListChanged, ToolsListChanged
 from mcp_types import TextContent
 
-from tests.conformance.mcp import PNG, server
-from tests.interaction.bindings import NOBODY, connect_memory
-from tests.interaction.client import (
-    NO_ANSWERS,
-    Answers,
-    Client,
-    error_of,
-    open_client,
-    text_of,
-)
-
-
-def connect(answers: Answers = NO_ANSWERS) -> AbstractAsyncContextManager[Client]:
-    """Open a session with the fixture's server."""
-    return open_client(connect_memory(server, NOBODY), answers=answers)
+from tests.conformance.connections import connect, connect_modern
+from tests.conformance.mcp import PNG
+from tests.interaction.client import BOUND, error_of
 
 
 async def test_first_tool_is_callable_without_arguments() -> None:
@@ -157,90 +147,53 @@ async def test_tool_logs_three_messages() -> None:
             assert heard.params.level == "info"
 
 
-async def test_tool_asks_the_model() -> None:
-    """The suite: `tools-call-sampling`."""
-    asked: list[Any] = []
+async def test_tool_logs_for_those_who_want_it() -> None:
+    """The suite: `server-stateless`, which must not see a message unasked."""
+    heard: list[types.LoggingMessageNotificationParams] = []
 
-    async def sample(params: Any) -> types.CreateMessageResult:
-        asked.append(params)
-        return types.CreateMessageResult(
-            role="assistant", content=TextContent(text="of course"), model="a model"
-        )
+    async def on_log(params: types.LoggingMessageNotificationParams) -> None:
+        heard.append(params)
 
-    async with connect(Answers(sample=sample)) as client:
-        text = await client.call_for_text("test_sampling", prompt="Really?")
-    assert text == "LLM response: of course"
-    [params] = asked
-    assert params.max_tokens == 100
-    assert params.messages == [
-        types.SamplingMessage(role="user", content=TextContent(text="Really?"))
+    async with connect_modern(logging_callback=on_log) as client:
+        await client.call_tool("test_logging_tool")
+    assert heard == []
+    async with connect_modern(logging_callback=on_log, log_level="info") as client:
+        await client.call_tool("test_logging_tool")
+    assert [(params.level, params.data) for params in heard] == [
+        ("info", "The tool was called")
     ]
 
 
-async def elicit(tool: str, content: dict[str, Any], **arguments: Any) -> Any:
-    """Call a tool that asks, fill in its form, and give what it asked."""
-    asked: list[Any] = []
-
-    async def answer(params: Any) -> types.ElicitResult:
-        asked.append(params)
-        return types.ElicitResult(action="accept", content=content)
-
-    async with connect(Answers(elicit=answer)) as client:
-        assert text_of(await client.call(tool, arguments))
-    [params] = asked
-    return params
+async def test_tool_that_ends_its_response_goes_on() -> None:
+    """The suite: `server-sse-polling`; in memory there is no response to end."""
+    async with connect() as client:
+        text = await client.call_for_text("test_reconnection")
+    assert text == "Reconnection test completed."
 
 
-async def test_tool_asks_the_user() -> None:
-    """The suite: `tools-call-elicitation`."""
-    filled = {"username": "ann", "email": "ann@example.com"}
-    params = await elicit("test_elicitation", filled, message="Who?")
-    assert params.message == "Who?"
-    schema = params.requested_schema
-    assert {name: s["type"] for name, s in schema["properties"].items()} == {
-        "username": "string",
-        "email": "string",
-    }
-    assert schema["required"] == ["username", "email"]
+async def test_tools_tell_of_changed_lists() -> None:
+    """The suite: `server-stateless`, about `subscriptions/listen`."""
+    async with (
+        connect_modern() as client,
+        client.listen(tools_list_changed=True, prompts_list_changed=True) as changes,
+    ):
+        with anyio.fail_after(BOUND):
+            await client.call_tool("test_trigger_tool_change")
+            assert await anext(aiter(changes)) == ToolsListChanged()
+            await client.call_tool("test_trigger_prompt_change")
+            assert await anext(aiter(changes)) == PromptsListChanged()
 
 
-async def test_form_has_a_default_of_each_type() -> None:
-    """The suite: `elicitation-sep1034-defaults`."""
-    params = await elicit("test_elicitation_sep1034_defaults", {})
-    assert params.requested_schema["properties"] == {
-        "name": {"type": "string", "default": "John Doe"},
-        "age": {"type": "integer", "default": 30},
-        "score": {"type": "number", "default": 95.5},
-        "status": {
-            "type": "string",
-            "enum": ["active", "inactive", "pending"],
-            "default": "active",
-        },
-        "verified": {"type": "boolean", "default": True},
-    }
-
-
-async def test_form_has_each_form_of_enumeration_and_takes_the_answers() -> None:
-    """The suite: `elicitation-sep1330-enums`, with the values that its client gives."""
-    filled = {
-        "untitledSingle": "option1",
-        "titledSingle": "value1",
-        "legacyEnum": "opt1",
-        "untitledMulti": ["option1", "option2"],
-        "titledMulti": ["value1", "value2"],
-    }
-    params = await elicit("test_elicitation_sep1330_enums", filled)
-    forms = params.requested_schema["properties"]
-    assert {name: sorted(form) for name, form in forms.items()} == {
-        "untitledSingle": ["enum", "type"],
-        "titledSingle": ["oneOf", "type"],
-        "legacyEnum": ["enum", "enumNames", "type"],
-        "untitledMulti": ["items", "type"],
-        "titledMulti": ["items", "type"],
-    }
-    assert len(forms["legacyEnum"]["enum"]) == len(forms["legacyEnum"]["enumNames"])
-    assert forms["untitledMulti"]["items"].keys() == {"type", "enum"}
-    assert forms["titledMulti"]["items"].keys() == {"anyOf"}
+async def test_argument_is_to_be_repeated_in_a_header() -> None:
+    """The suite: `http-custom-header-server-validation`."""
+    async with connect() as client:
+        tools = {tool.name: tool for tool in (await client.session.list_tools()).tools}
+        schema = tools["test_x_mcp_header"].input_schema
+        assert schema["properties"] == {
+            "region": {"type": "string", "default": "", "x-mcp-header": "Region"}
+        }
+        text = await client.call_for_text("test_x_mcp_header", region="here")
+    assert text == "Region: here"
 
 
 async def test_verbatim_schema_arrives_intact() -> None:

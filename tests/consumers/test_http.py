@@ -44,7 +44,7 @@ class FailingConsumer(HTTPConsumer):
         """Do what the path says."""
         match exchange.scope["path"]:
             case "/late":
-                await exchange.start_stream([])
+                await exchange.start_events()
                 await exchange.write(b"a piece")
             case "/ended":
                 await exchange.respond(200, b"{}")

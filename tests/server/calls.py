@@ -1,5 +1,6 @@
 """Calls a server as its driver does, without a session or a transport."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server import dispatch
 from mcp_django.server.asking import questions_of
+from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
 from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
 LATEST = "2025-11-25"
+MODERN = "2026-07-28"
 EVERYTHING: JSONObject = {
     "elicitation": {"form": {}, "url": {}},
     "sampling": {"tools": {}},
@@ -67,6 +70,8 @@ class Caller:
         session: SessionState | None = None,
         answers: Mapping[str, Sequence[JSONObject | JSONRPCError]] | None = None,
         threads: ThreadPool = handler_threads,
+        log_level: str | None = None,
+        mirrors_headers: bool = False,
     ) -> None:
         self.server = server
         self.version = version
@@ -74,6 +79,8 @@ class Caller:
         self.sender = Sender(user, headers or {})
         self.session = session
         self.threads = threads
+        self.log_level = log_level
+        self.mirrors_headers = mirrors_headers
         self.notified: list[tuple[str, JSONObject]] = []
         self.asked: list[list[tuple[str, JSONObject]]] = []
         self.answers = {key: list(value) for key, value in (answers or {}).items()}
@@ -90,7 +97,9 @@ class Caller:
             sender=self.sender,
             notify=self._notify,
             session=self.session,
+            log_level=self.log_level,
             threads=self.threads,
+            mirrors_headers=self.mirrors_headers,
         )
 
     async def call(self, method: str, params: JSONObject | None = None) -> JSONObject:
@@ -99,6 +108,8 @@ class Caller:
 
     async def finish(self, request: Request) -> JSONObject:
         """Run a request to its result, answering its questions meanwhile."""
+        if request.is_modern:
+            return await self._retry_until_complete(request)
         while True:
             try:
                 return await dispatch.answer(self.server, request)
@@ -109,6 +120,44 @@ class Caller:
             self.asked.append([(q.method, q.params) for q in questions])
             for question in questions:
                 request.answers.learn(question, self._answer(question.method))
+
+    async def send(self, request: Request) -> JSONObject:
+        """Send a modern request once, and give what it is answered with.
+
+        What asks comes as it would over the wire.
+        """
+        try:
+            return await dispatch.answer(self.server, request)
+        except BaseException as error:
+            questions = questions_of(error)
+            if questions is None:
+                raise
+        result = input_required(self.server, request, questions)
+        written: JSONObject = json.loads(json.dumps(result))
+        return written
+
+    def retry(
+        self, request: Request, asked: JSONObject, responses: object = None
+    ) -> Request:
+        """Make the request that brings the answers to what a request was asked."""
+        params = {**request.params, "requestState": asked["requestState"]}
+        if responses is not None:
+            params["inputResponses"] = responses
+        return self.request(request.method, params)
+
+    async def _retry_until_complete(self, request: Request) -> JSONObject:
+        while True:
+            result = await self.send(request)
+            if result.get("resultType") != "input_required":
+                return result
+            questions = result["inputRequests"]
+            self.asked.append([(q["method"], q["params"]) for q in questions.values()])
+            responses: JSONObject = {}
+            for key, question in questions.items():
+                answer = self._answer(question["method"])
+                assert isinstance(answer, JSONRPCResponse), "no errors in this era"
+                responses[key] = answer.result
+            request = self.retry(request, result, responses)
 
     async def call_tool(self, name: str, **arguments: Any) -> JSONObject:
         """Give the result of a tool."""

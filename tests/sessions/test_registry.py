@@ -37,23 +37,6 @@ def test_sessions_may_end_while_they_are_looked_at() -> None:
     assert len(registry) == 0
 
 
-def test_streams_are_counted_by_their_owner() -> None:
-    """Our choice: `MAX_STREAMS_PER_USER`."""
-    registry = Registry()
-    sessions = [
-        open_session(str(number), SERVER, user=user)
-        for number, user in enumerate([ADA, ADA, BOB, None])
-    ]
-    for opened in sessions:
-        registry.add(opened)
-    counts = [registry.count_of(owner) for owner in ("1", "2", "", "3")]
-    assert counts == [2, 1, 1, 0]
-    for opened in sessions:
-        registry.remove(opened)
-    counts = [registry.count_of(owner) for owner in ("1", "2", "", "3")]
-    assert counts == [0, 0, 0, 0]
-
-
 def test_session_belongs_to_one_user_of_one_server() -> None:
     """Our choice: anybody else is answered as for an unknown id."""
     opened = open_session("one", SERVER, user=ADA)

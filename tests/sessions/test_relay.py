@@ -20,7 +20,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.server.threads import handler_threads
 from mcp_django.sessions.addresses import make_session_id
-from mcp_django.sessions.intake import FULL, NOT_FOUND, Taken
+from mcp_django.sessions.intake import ACCEPTED, FULL, NOT_FOUND, Taken
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import BROKEN, GROUP, Relay
 from tests.sessions.opening import Stream, body_of, initialize, open_session
@@ -101,13 +101,21 @@ class Worker:
     def __init__(self, layer: Layer | None) -> None:
         self.registry = Registry()
         self.noticed: list[tuple[str, Notice]] = []
+        self.answered: list[tuple[str, str, bytes]] = []
+        self.told: list[JSONObject] = []
         self.relay = Relay(
             layer,
             find=self.registry.find,
             on_notice=lambda server_name, notice: self.noticed.append(
                 (server_name, notice)
             ),
+            take_answer=self._take_answer,
+            on_told=self.told.append,
         )
+
+    def _take_answer(self, name: str, session_key: str, body: bytes) -> Taken:
+        self.answered.append((name, session_key, body))
+        return ACCEPTED
 
     async def open(
         self, server: Server, *, user: Any = None, stream: Stream | None = None

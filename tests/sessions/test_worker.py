@@ -119,7 +119,7 @@ async def test_streams_are_ticked_and_one_that_fails_ends_alone(
         worker.open(opened)
     await until(lambda: counted.comments >= 2)
     assert (broken.transport.is_closed, other.transport.is_closed) == (True, False)
-    assert caplog.messages == ["a stream failed; it ends"]
+    assert caplog.messages == ["a connection failed; it ends"]
 
 
 async def test_stream_ends_when_its_credentials_are_no_longer_valid(

@@ -20,7 +20,8 @@ from mcp_django.exceptions import ParseError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
-from mcp_django.transports.stdio import LineDecoder, StdioServerTransport
+from mcp_django.transports.lines import LineDecoder
+from mcp_django.transports.stdio import StdioServerTransport
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
 MAX_LINE_BYTES = 2 * 1024 * 1024
@@ -368,8 +369,8 @@ async def test_answers_are_still_written_when_the_input_ends(
         stdout=stdout,
         sender=Sender(),
         max_line_bytes=MAX_LINE_BYTES,
-        on_end=answer,
     )
+    transport.on_end = answer
     witness = Witness(transport)
     async with started(transport):
         peer.end()

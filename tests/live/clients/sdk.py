@@ -3,7 +3,12 @@
 ::
 
     python sdk.py sse URL
+    python sdk.py http URL
+    python sdk.py modern URL
     python sdk.py stdio PROGRAM ARGUMENTS...
+
+`modern` finds out by itself what the server speaks, over Streamable HTTP; only the 2.x
+release can. The others open a session of the legacy era.
 
 What it saw goes to standard output as one JSON object.
 """
@@ -20,8 +25,12 @@ import anyio
 from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 IS_SDK_1 = version("mcp").startswith("1.")
+if not IS_SDK_1:
+    from mcp import Client
+
 BOUND = 30.0
 
 
@@ -35,6 +44,10 @@ async def connect(kind: str, *target: str) -> AsyncIterator[tuple[Any, Any]]:
     """Open the streams of a transport."""
     if kind == "sse":
         async with sse_client(target[0]) as (reading, writing):
+            yield reading, writing
+    elif kind == "http":
+        # The 1.x release gives a third value.
+        async with streamable_http_client(target[0]) as (reading, writing, *_):
             yield reading, writing
     else:
         program, *arguments = target
@@ -62,15 +75,52 @@ async def answer_sampling(context: Any, params: Any) -> Any:
     )
 
 
-async def use(session: ClientSession) -> dict[str, Any]:
-    """Do everything once, and tell what came of it."""
-    initialized = await session.initialize()
-    seen: dict[str, Any] = {"initialize": wire(initialized)}
+async def use_session(kind: str, *target: str) -> dict[str, Any]:
+    """Open a session, do everything, close it; tell what came of it."""
+    async with (
+        connect(kind, *target) as (reading, writing),
+        ClientSession(
+            reading,
+            writing,
+            elicitation_callback=answer_elicitation,
+            sampling_callback=answer_sampling,
+        ) as session,
+    ):
+        initialized: Any = await session.initialize()
+        agreed = wire(initialized)
+        return {
+            "protocolVersion": agreed["protocolVersion"],
+            "serverInfo": agreed["serverInfo"],
+            **await use(session),
+            "ping": wire(await session.send_ping()),
+        }
+
+
+async def use_modern(url: str) -> dict[str, Any]:
+    """Connect in the newest way that the server knows, do everything, close."""
+    async with Client(
+        url,
+        elicitation_callback=answer_elicitation,
+        sampling_callback=answer_sampling,
+    ) as client:
+        return {
+            "protocolVersion": client.protocol_version,
+            "serverInfo": wire(client.server_info),
+            **await use(client),
+        }
+
+
+async def use(session: Any) -> dict[str, Any]:
+    """Do everything once, and tell what came of it.
+
+    Args:
+        session: A `ClientSession` or a `Client`; they have the same methods.
+    """
+    seen: dict[str, Any] = {}
     seen["tools"] = [tool.name for tool in (await session.list_tools()).tools]
     seen["call"] = wire(await session.call_tool("add", {"a": 2, "b": 3}))
     seen["concurrent"] = await call_together(session, 20)
-    uri: Any = "test://static-text"
-    seen["resource"] = wire(await session.read_resource(uri))
+    seen["resource"] = wire(await session.read_resource("test://static-text"))
     seen["prompt"] = wire(
         await session.get_prompt(
             "test_prompt_with_arguments", {"arg1": "one", "arg2": "two"}
@@ -83,17 +133,17 @@ async def use(session: ClientSession) -> dict[str, Any]:
     seen["sampling"] = wire(
         await session.call_tool("test_sampling", {"prompt": "Capital of France?"})
     )
+    seen["reconnection"] = wire(await session.call_tool("test_reconnection"))
     seen["cancelled"] = await cancel_call(session)
-    seen["ping"] = wire(await session.send_ping())
     return seen
 
 
-async def call_together(session: ClientSession, number: int) -> list[str]:
+async def call_together(session: Any, number: int) -> list[str]:
     """Call a tool so many times at once."""
     texts = [""] * number
 
     async def call(index: int) -> None:
-        result: Any = await session.call_tool(
+        result = await session.call_tool(
             "slow_echo", {"text": f"number {index}", "delay": 0.2}
         )
         texts[index] = result.content[0].text
@@ -104,7 +154,7 @@ async def call_together(session: ClientSession, number: int) -> list[str]:
     return texts
 
 
-async def call_with_progress(session: ClientSession) -> list[Any]:
+async def call_with_progress(session: Any) -> list[Any]:
     """Call a tool that reports progress."""
     reports: list[Any] = []
 
@@ -117,7 +167,7 @@ async def call_with_progress(session: ClientSession) -> list[Any]:
     return reports
 
 
-async def cancel_call(session: ClientSession) -> dict[str, Any]:
+async def cancel_call(session: Any) -> dict[str, Any]:
     """Begin a long call and cancel it; tell what ran before and after."""
 
     async def call() -> None:
@@ -142,12 +192,12 @@ async def cancel_call(session: ClientSession) -> dict[str, Any]:
 
 
 async def wait_for_echoes(
-    session: ClientSession, is_so: Callable[[list[Any]], bool]
+    session: Any, is_so: Callable[[list[Any]], bool]
 ) -> list[Any]:
     """Ask which calls of `slow_echo` run until the answer is as it should be."""
     with anyio.fail_after(BOUND):
         while True:
-            result: Any = await session.call_tool("slow_echoes")
+            result = await session.call_tool("slow_echoes")
             seen: list[Any] = json.loads(result.content[0].text)["running"]
             if is_so(seen):
                 return seen
@@ -156,17 +206,12 @@ async def wait_for_echoes(
 
 async def main() -> None:
     """Connect, do everything, close, print."""
+    kind, *target = sys.argv[1:]
     with anyio.fail_after(BOUND):
-        async with (
-            connect(*sys.argv[1:]) as (reading, writing),
-            ClientSession(
-                reading,
-                writing,
-                elicitation_callback=answer_elicitation,
-                sampling_callback=answer_sampling,
-            ) as session,
-        ):
-            seen = await use(session)
+        if kind == "modern":
+            seen = await use_modern(*target)
+        else:
+            seen = await use_session(kind, *target)
     print(json.dumps({"sdk": version("mcp"), **seen}))  # noqa: T201
 
 

@@ -1,0 +1,385 @@
+"""Streamable HTTP: one URL for every version from 2025-03-26 on, and 2024-11-05 too.
+
+The era is chosen for each POST by what it carries.
+
+Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports;
+2025-03-26 basic/transports for batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from mcp_types.jsonrpc import (
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
+
+from mcp_django.auth.interface import Identity
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers import gate
+from mcp_django.consumers.exchange import Exchange, Headers, Refused
+from mcp_django.consumers.holding import check_streams
+from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
+from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
+from mcp_django.protocol import jsonrpc, legacy, modern, versions
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.server.requests import Request
+from mcp_django.server.subscriptions import subscribe
+from mcp_django.sessions import event_store
+from mcp_django.sessions.event_store import Kind, Replay, StoredStream
+from mcp_django.sessions.exchanges import LegacyExchange, ModernExchange, make_request
+from mcp_django.sessions.http_sessions import (
+    HTTPSession,
+    make_session_id,
+    read_session_id,
+)
+from mcp_django.sessions.intake import ACCEPTED, Taken
+from mcp_django.sessions.notice_streams import (
+    ListenStream,
+    ResumedStream,
+    StandaloneStream,
+)
+from mcp_django.sessions.worker import current_worker
+from mcp_django.transports.base import Sender
+from mcp_django.transports.http_headers import Accepted, accepted, check_standard
+from mcp_django.transports.streamable_http import Reply, ReplyLimits
+
+METHODS: Final = ("POST", "GET", "DELETE")
+
+
+class StreamableHTTPConsumer(HTTPConsumer):
+    """Answers one request at the MCP endpoint, of any version."""
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer a POST, hold a stream for a GET, end a session for a DELETE."""
+        identity = await gate.admit(exchange, METHODS)
+        if identity is None:
+            return
+        match exchange.method:
+            case "POST":
+                await self._post(exchange, identity)
+            case "GET":
+                await self._get(exchange, identity)
+            case _:
+                session = await self._find_session(exchange, identity)
+                await current_worker().http.end(session)
+                await exchange.respond(200)
+
+    async def _post(self, exchange: Exchange, identity: Identity) -> None:
+        accepts = accepted(exchange.headers.get("accept"))
+        if not (accepts.json or accepts.stream):
+            raise Refused(
+                406, "accept application/json and text/event-stream, or one of the two"
+            )
+        check_is_json(exchange)
+        body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
+        _check_calls(identity)
+        sender = Sender(identity.user, exchange.headers, len(body))
+        try:
+            parsed = jsonrpc.parse(body)
+            if _is_modern(parsed, exchange.headers.get("mcp-protocol-version")):
+                await self._post_modern(exchange, identity, accepts, parsed, sender)
+            else:
+                await self._post_legacy(exchange, identity, accepts, parsed, sender)
+        except RemoteProtocolError as error:
+            status = 404 if error.code == METHOD_NOT_FOUND else 400
+            answer = jsonrpc.error(
+                error.request_id, error.code, error.message, error.data
+            )
+            await exchange.respond(status, jsonrpc.serialize(answer))
+
+    # 2026-07-28 -----------------------------------------------------------------
+
+    async def _post_modern(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        message: Message | list[Message],
+        sender: Sender,
+    ) -> None:
+        if isinstance(message, JSONRPCNotification):
+            # Also a cancellation: ids belong to one exchange, whose end cancels it.
+            await exchange.respond(202)
+            return
+        if not isinstance(message, JSONRPCRequest):
+            raise RemoteProtocolError(
+                "this version takes one request or notification, no answers, no batches"
+            )
+        peer = modern.read_peer(message)
+        # First: a version that the header says otherwise is not what is wrong with it.
+        check_standard(message, peer.version, exchange.headers)
+        modern.check_version(peer, message.id)
+        modern.check_method(message)
+        worker = current_worker()
+        if message.method == modern.LISTEN:
+            await self._listen(
+                exchange, identity, accepts, make_request(message, peer, sender)
+            )
+            return
+        running = ModernExchange(
+            self.server,
+            worker,
+            identity,
+            Reply(exchange, accepted=accepts, limits=_limits()),
+            message=message,
+            peer=peer,
+            sender=sender,
+        )
+        await running.run(exchange.wait_for_disconnect)
+
+    async def _listen(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        request: Request,
+    ) -> None:
+        if not accepts.stream:
+            raise Refused(406, f"{request.method} answers with text/event-stream")
+        worker = current_worker()
+        await worker.relay.open()
+        try:
+            subscription = await subscribe(self.server, request)
+        except ErrorAnswer as error:
+            raise RemoteProtocolError(
+                error.message, code=error.code, data=error.data, request_id=request.id
+            ) from None
+        # Nothing waits from here until the stream is counted.
+        check_streams(worker, identity)
+        stream = ListenStream(self.server, worker, identity, exchange, subscription)
+        await stream.run(exchange.wait_for_disconnect)
+
+    # Versions with sessions -------------------------------------------------------
+
+    async def _post_legacy(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        parsed: Message | list[Message],
+        sender: Sender,
+    ) -> None:
+        if isinstance(parsed, JSONRPCRequest) and parsed.method == "initialize":
+            await self._initialize(exchange, identity, accepts, parsed)
+            return
+        session = await self._find_session(exchange, identity)
+        is_batch = isinstance(parsed, list)
+        messages = parsed if isinstance(parsed, list) else [parsed]
+        if is_batch:
+            _check_batch(messages, session)
+        requests = []
+        taken = ACCEPTED
+        for message in messages:
+            if isinstance(message, JSONRPCRequest):
+                requests.append(message)
+            else:
+                taken = await _take(message, session)
+        if not requests:
+            await respond_taken(exchange, taken)
+            return
+        worker = current_worker()
+        reply = Reply(
+            exchange,
+            accepted=accepts,
+            limits=_limits(),
+            expected=len(requests),
+            is_batch=is_batch,
+            log=_new_log(session, "call"),
+            primes=session.primes_streams,
+        )
+        running = LegacyExchange(self.server, worker, identity, reply, session=session)
+        await running.run(requests, sender, exchange.wait_for_disconnect)
+        if not (exchange.is_ended or exchange.is_gone):
+            await exchange.give_up()
+
+    async def _initialize(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        message: JSONRPCRequest,
+    ) -> None:
+        headers: Headers = ()
+        try:
+            peer = legacy.read_initialize(message)
+        except RemoteProtocolError as error:
+            answer: Message = jsonrpc.error(message.id, error.code, error.message)
+        else:
+            result = {
+                "protocolVersion": peer.version,
+                **self.server.describe(peer.version),
+            }
+            answer = jsonrpc.result(message.id, result)
+            id = make_session_id(self.server.name, identity.owner, peer)
+            headers = [(b"mcp-session-id", id.encode())]
+        reply = Reply(exchange, accepted=accepts, limits=_limits(), headers=headers)
+        await reply.answer(answer)
+
+    async def _get(self, exchange: Exchange, identity: Identity) -> None:
+        if not accepted(exchange.headers.get("accept")).stream:
+            raise Refused(406, "a GET is answered with text/event-stream; accept it")
+        session = await self._find_session(exchange, identity)
+        last_event_id = exchange.headers.get("last-event-id")
+        replayed = None
+        if last_event_id is not None:
+            replayed = await _replay(session, last_event_id)
+        worker = current_worker()
+        # Nothing waits from here until the stream is counted.
+        check_streams(worker, identity)
+        if replayed is not None and replayed.kind == "call":
+            stream: ResumedStream | StandaloneStream = ResumedStream(
+                self.server, worker, identity, exchange, session, replayed=replayed
+            )
+        else:
+            stream = StandaloneStream(
+                self.server,
+                worker,
+                identity,
+                exchange,
+                session,
+                log=_new_log(session, "standalone", replayed),
+                replayed=replayed,
+            )
+        await stream.run(exchange.wait_for_disconnect)
+
+    async def _find_session(
+        self, exchange: Exchange, identity: Identity
+    ) -> HTTPSession:
+        """Find the session of a request.
+
+        Raises:
+            Refused: 400 if the request names none, or an unknown version; 404 if there
+                is no such session of this user; 405 if the version has no sessions.
+        """
+        version = exchange.headers.get("mcp-protocol-version")
+        if version in versions.MODERN and exchange.method != "POST":
+            raise Refused(
+                405,
+                f"{exchange.method} is not part of protocol version {version}; use "
+                "POST",
+                headers=[(b"allow", b"POST")],
+            )
+        if version is not None and version not in versions.LEGACY:
+            raise Refused(
+                400,
+                f"unsupported MCP-Protocol-Version {version[:100]!r}; supported are "
+                f"{[*versions.MODERN, *versions.LEGACY]!r}",
+            )
+        id = exchange.headers.get("mcp-session-id")
+        if id is None:
+            raise Refused(
+                400,
+                "Mcp-Session-Id is missing: send initialize first, and then the id "
+                "from its answer",
+            )
+        session = read_session_id(id)
+        if (
+            session is None
+            or session.server_name != self.server.name
+            or session.owner != identity.owner
+            or not await current_worker().http.is_open(session)
+        ):
+            # One answer for all: nobody learns of the sessions of somebody else.
+            raise Refused(404, "Session not found", code=-32001)
+        return session
+
+
+def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
+    """Say whether a body is of the modern era, alone or by the header of its request.
+
+    Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions".
+    """
+    if not isinstance(parsed, list) and modern.is_modern(parsed):
+        return True
+    is_initialize = isinstance(parsed, JSONRPCRequest) and parsed.method == "initialize"
+    return version in versions.MODERN and not is_initialize
+
+
+def _check_calls(identity: Identity) -> None:
+    """Refuse one more call of a user who has too many running; nobody is not a user.
+
+    Raises:
+        Refused: 503.
+    """
+    limit = mcp_settings.MAX_CALLS_PER_USER
+    if identity.owner and current_worker().connections.count_of(identity.owner) > limit:
+        raise Refused(
+            503,
+            f"{limit} requests of this user are running; try again later",
+            headers=RETRY_LATER,
+        )
+
+
+def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
+    """Refuse a batch where there are none, or with an `initialize` in it.
+
+    Raises:
+        RemoteProtocolError: It is refused.
+
+    Spec: 2025-03-26 basic, "Batching"; basic/lifecycle, "Initialization".
+    """
+    if session.peer.version != versions.BATCHES:
+        raise RemoteProtocolError(
+            "batches are not part of this protocol version; send one message"
+        )
+    for message in messages:
+        if isinstance(message, JSONRPCRequest) and message.method == "initialize":
+            raise RemoteProtocolError(
+                "initialize must not be part of a batch", request_id=message.id
+            )
+
+
+async def _take(message: Message, session: HTTPSession) -> Taken:
+    """Take a notification, or an answer to a question."""
+    http = current_worker().http
+    if isinstance(message, JSONRPCResponse | JSONRPCError):
+        return await http.answer(session, message)
+    if isinstance(message, JSONRPCNotification):
+        id = legacy.cancelled_id(message)
+        if id is not None:
+            await http.cancel(session, id)
+    return ACCEPTED
+
+
+async def _replay(session: HTTPSession, last_event_id: str) -> Replay:
+    """Read what a client has missed.
+
+    Raises:
+        Refused: 400: nothing is kept that it could go on from.
+    """
+    try:
+        if not event_store.is_enabled():
+            raise LookupError(last_event_id)
+        return await event_store.replay(session.key, last_event_id)
+    except LookupError:
+        raise Refused(
+            400,
+            "nothing is kept after this Last-Event-ID; send the request again, or open "
+            "a stream without it",
+        ) from None
+
+
+def _new_log(
+    session: HTTPSession, kind: Kind, replayed: Replay | None = None
+) -> StoredStream | None:
+    if not event_store.is_enabled():
+        return None
+    tell = partial(current_worker().http.tell_followers, session)
+    return StoredStream(session.key, kind, tell=tell, after=replayed)
+
+
+def _limits() -> ReplyLimits:
+    return ReplyLimits(
+        max_event_bytes=mcp_settings.MAX_EVENT_BYTES,
+        stream_after_seconds=mcp_settings.STREAM_AFTER_SECONDS,
+        keep_alive_seconds=mcp_settings.KEEP_ALIVE_SECONDS,
+    )

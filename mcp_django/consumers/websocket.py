@@ -1,0 +1,189 @@
+"""WebSocket at the endpoint of Streamable HTTP: one connection, both ways."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from mcp_django.auth.interface import Identity
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers import gate
+from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
+from mcp_django.consumers.handshake import Handshake
+from mcp_django.consumers.holding import HoldingConsumer, check_streams
+from mcp_django.sessions.runner import Session
+from mcp_django.sessions.worker import current_worker
+from mcp_django.transports.base import Sender
+from mcp_django.transports.flow import Flow
+from mcp_django.transports.websocket import (
+    INTERNAL_ERROR,
+    POLICY_VIOLATION,
+    WebSocketLimits,
+    WebSocketServerTransport,
+)
+
+logger = logging.getLogger("mcp_django.consumers")
+
+_END_SECONDS = 0.2
+"""For telling a client that what it listens to ends; the process has a second."""
+
+
+class WebSocketConsumer(HoldingConsumer):
+    """Holds one WebSocket and what its client does over it, in both eras.
+
+    Override `drive` to run another program than our `Session` over the transport.
+
+    Spec: 2025-11-25 basic/transports, "Custom Transports".
+    """
+
+    exchange_type = Handshake
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Open the WebSocket and hold it until either side closes it."""
+        assert isinstance(exchange, Handshake)
+        handshake = exchange
+        await handshake.wait_for_connect()
+        identity = await gate.admit(handshake, ("GET",), cookies_need_origin=True)
+        assert identity is not None  # it is no preflight
+        subprotocol = handshake.choose_subprotocol()
+        worker = current_worker()
+        session_id = await worker.new_session_id()
+        # Nothing waits from here until the connection is counted.
+        check_streams(worker, identity)
+        flow = handshake.flow()
+        transport = WebSocketServerTransport(
+            handshake.send_text, handshake.close, flow=flow, limits=_limits()
+        )
+
+        def enter(session: Session | None) -> Callable[[], None]:
+            connection = WebSocketConnection(identity, transport, session)
+            worker.hold(connection)
+            if session is not None:
+                worker.listeners.add(session)
+
+            def leave() -> None:
+                if session is not None:
+                    worker.listeners.discard(session)
+                worker.let_go(connection)
+
+            return leave
+
+        async def run(tasks: TaskGroup) -> None:
+            handshake.limit_messages(
+                max(mcp_settings.MAX_LINE_BYTES, mcp_settings.MAX_EVENT_BYTES)
+            )
+            await handshake.accept(subprotocol)
+            await transport.start(tasks)
+            try:
+                await _read(handshake, transport, flow, _Caller(handshake, identity))
+            except Exception:
+                await transport.close(INTERNAL_ERROR, "internal error")
+                raise
+
+        await self.hold(handshake, transport, session_id, enter=enter, run=run)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WebSocketConnection:
+    """An open WebSocket, as its worker sees it.
+
+    Attributes:
+        identity: Who opened it.
+        transport: Carries its messages.
+        session: What drives it; None if a program of the site does that itself.
+    """
+
+    identity: Identity
+    transport: WebSocketServerTransport
+    session: Session | None
+
+    async def tick(self) -> None:
+        """Close it if its client does not read."""
+        await self.transport.tick()
+
+    async def close(self) -> None:
+        """End what the client listens to, and the connection."""
+        if self.session is not None and not self.transport.is_congested:
+            with anyio.move_on_after(_END_SECONDS):
+                await self.session.end_subscriptions()
+        await self.transport.close()
+
+
+async def _read(
+    handshake: Handshake,
+    transport: WebSocketServerTransport,
+    flow: Flow,
+    caller: _Caller,
+) -> None:
+    """Hand over what comes, until the client is gone or may send nothing more."""
+    while True:
+        try:
+            frame = await handshake.read_frame()
+            sender = await caller.sender()
+        except Disconnected:
+            return
+        except Refused as refused:
+            await transport.close(POLICY_VIOLATION, refused.message)
+            return
+        # While the session has no room, the client has to wait.
+        with flow.reading_held():
+            if isinstance(frame, str):
+                await transport.receive_text(frame, sender)
+            else:
+                await transport.receive_bytes()
+
+
+class _Caller:
+    """Names the client's user as sender, as the authenticators see them now.
+
+    Over HTTP each message brings its credentials. Here they came with the handshake, so
+    that they are looked at again every `RECHECK_SECONDS`; permissions may change, too.
+    """
+
+    def __init__(self, handshake: Handshake, identity: Identity) -> None:
+        self._handshake = handshake
+        self._owner = identity.owner
+        self._sender = Sender(identity.user, handshake.headers)
+        self._seen_at = time.monotonic()
+
+    async def sender(self) -> Sender:
+        """Give the sender of a message that came now.
+
+        Raises:
+            Refused: The credentials are no longer valid.
+        """
+        if time.monotonic() - self._seen_at >= mcp_settings.RECHECK_SECONDS:
+            self._seen_at = time.monotonic()
+            await self._look_again()
+        return self._sender
+
+    async def _look_again(self) -> None:
+        try:
+            identity = await gate.authenticate(
+                self._handshake, cookies_need_origin=True
+            )
+        except Refused:
+            raise
+        except Exception:
+            # The database may be away for a moment; look again next time.
+            logger.exception("the credentials of a WebSocket could not be checked")
+            return
+        finally:
+            self._handshake.forget_request()
+        if identity.owner != self._owner:
+            raise Refused(401, "the credentials are of another user now")
+        self._sender = Sender(identity.user, self._handshake.headers)
+
+
+def _limits() -> WebSocketLimits:
+    return WebSocketLimits(
+        max_received_bytes=mcp_settings.MAX_LINE_BYTES,
+        max_sent_bytes=mcp_settings.MAX_EVENT_BYTES,
+        max_held_seconds=mcp_settings.MAX_HELD_SECONDS,
+        max_full_seconds=mcp_settings.MAX_FULL_SECONDS,
+    )

@@ -1,0 +1,163 @@
+"""Events of streams that clients may come back for, in a cache of Django's.
+
+Optional: `MCP["EVENT_STORE_CACHE"]` names the cache. Of each stream the last
+`EVENT_STORE_EVENTS` events are kept for `EVENT_STORE_SECONDS`. Their keys contain the
+session's, so that no session reads the events of another.
+
+Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from django.core.cache import caches
+
+from mcp_django.conf import mcp_settings
+from mcp_django.transports.streamable_http import EventLog
+
+Kind: TypeAlias = Literal["call", "standalone"]
+
+_MAX_ID_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What there is of a stream after some event.
+
+    Attributes:
+        name: Names the stream.
+        kind: Whether it is the stream of a call or the standalone one.
+        events: Id and data of the events, in order.
+        last: Number of the last event.
+        is_ended: Whether no event will follow.
+    """
+
+    name: str
+    kind: Kind
+    events: Sequence[tuple[str, bytes]]
+    last: int
+    is_ended: bool
+
+
+class StoredStream(EventLog):
+    """The events of one stream, as whoever writes them sees it.
+
+    Args:
+        session_key: Names the session.
+        kind: Whether it is the stream of a call or the standalone one.
+        tell: Awaited with the stream's name when somebody may wait for its events.
+        after: What was there before, where an earlier stream goes on.
+    """
+
+    def __init__(
+        self,
+        session_key: str,
+        kind: Kind,
+        *,
+        tell: Callable[[str], Awaitable[None]],
+        after: Replay | None = None,
+    ) -> None:
+        self.retry_ms = mcp_settings.RETRY_MS
+        self._session_key = session_key
+        self._kind = kind
+        self._tell = tell
+        self._name = secrets.token_urlsafe(9) if after is None else after.name
+        self._last = 0 if after is None else after.last
+
+    async def open(self) -> str:
+        """Make an id for the beginning of the stream, before its first event."""
+        self._last += 1
+        await self._note(is_ended=False)
+        return self._id
+
+    async def append(self, data: bytes, *, is_last: bool, is_left: bool) -> str:
+        """Keep an event and give its id; if the stream is left, tell who may wait."""
+        self._last += 1
+        oldest = self._last - mcp_settings.EVENT_STORE_EVENTS
+        if oldest > 0:
+            await _cache().adelete(_event_key(self._session_key, self._name, oldest))
+        key = _event_key(self._session_key, self._name, self._last)
+        await self._note(is_ended=is_last, events={key: data})
+        if is_left:
+            await self._tell(self._name)
+        return self._id
+
+    async def end(self) -> None:
+        """Say that no event will follow."""
+        await self._note(is_ended=True)
+        await self._tell(self._name)
+
+    @property
+    def _id(self) -> str:
+        return f"{self._name}-{self._last}"
+
+    async def _note(
+        self, *, is_ended: bool, events: dict[str, bytes] | None = None
+    ) -> None:
+        key = _stream_key(self._session_key, self._name)
+        values: dict[str, Any] = {key: [self._kind, self._last, is_ended]}
+        timeout = mcp_settings.EVENT_STORE_SECONDS
+        await _cache().aset_many({**(events or {}), **values}, timeout=timeout)
+
+
+def is_enabled() -> bool:
+    """Say whether streams can be resumed."""
+    return mcp_settings.EVENT_STORE_CACHE is not None
+
+
+async def replay(session_key: str, event_id: str) -> Replay:
+    """Read the events of a session's stream that come after one.
+
+    Raises:
+        LookupError: There is no such event, or there are no longer all that follow.
+    """
+    name, after = _parse_id(event_id)
+    return await replay_after(session_key, name, after)
+
+
+async def replay_after(session_key: str, name: str, after: int) -> Replay:
+    """Read the events of a session's stream that come after a number.
+
+    Raises:
+        LookupError: There is no such stream, or there are no longer all these events.
+    """
+    noted = await _cache().aget(_stream_key(session_key, name))
+    if noted is None:
+        raise LookupError(name)
+    kind, last, is_ended = noted
+    if after > last:
+        raise LookupError(name)
+    ids = {
+        _event_key(session_key, name, number): f"{name}-{number}"
+        for number in range(after + 1, last + 1)
+    }
+    found = await _cache().aget_many(list(ids)) if ids else {}
+    if len(found) < len(ids):
+        raise LookupError(name)
+    events = [(id, found[key]) for key, id in ids.items()]
+    return Replay(name, kind, events, last, is_ended)
+
+
+def _parse_id(text: str) -> tuple[str, int]:
+    name, _, number = text.rpartition("-")
+    if not (len(text) <= _MAX_ID_CHARACTERS and text.isascii() and text.isprintable()):
+        raise LookupError("no id of ours")
+    if not (name and number.isdigit()):
+        raise LookupError("no id of ours")
+    return name, int(number)
+
+
+def _cache() -> Any:
+    return caches[mcp_settings.EVENT_STORE_CACHE]
+
+
+def _stream_key(session_key: str, name: str) -> str:
+    return f"mcp_django:{session_key}:stream:{name}"
+
+
+def _event_key(session_key: str, name: str, number: int) -> str:
+    return f"mcp_django:{session_key}:event:{name}:{number}"

@@ -1,0 +1,384 @@
+"""Requests that came by POST over Streamable HTTP, from the first byte to the answer.
+
+A modern request lives as long as its connection, and runs in the connection's task. A
+legacy request goes on when its connection is gone, and has a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from mcp_types import (
+    HEADER_MISMATCH,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
+from mcp_types.jsonrpc import METHOD_NOT_FOUND, JSONRPCRequest, RequestId
+
+from mcp_django.auth.interface import Identity
+from mcp_django.exceptions import (
+    AskFailed,
+    ErrorAnswer,
+    TransportClosed,
+    UrlElicitationRequired,
+)
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Peer
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.legacy import answer_at_once
+from mcp_django.server.asking import Question
+from mcp_django.server.requests import Notify, Request
+from mcp_django.server.server import Server
+from mcp_django.sessions.answering import Answer, answer_of, deliver, message_of
+from mcp_django.sessions.asking import Pending, ask_round
+from mcp_django.sessions.http_sessions import CachedState, HTTPSession
+from mcp_django.sessions.tasks import Cancel
+from mcp_django.sessions.worker import Worker
+from mcp_django.transports.base import Sender
+from mcp_django.transports.streamable_http import Reply
+
+logger = logging.getLogger("mcp_django.sessions")
+
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
+
+_STATUSES: Final = {
+    METHOD_NOT_FOUND: 404,
+    HEADER_MISMATCH: 400,
+    MISSING_REQUIRED_CLIENT_CAPABILITY: 400,
+    UNSUPPORTED_PROTOCOL_VERSION: 400,
+}
+"""HTTP statuses of JSON-RPC errors, in the modern era; 200 for others.
+
+Spec: 2026-07-28 basic/transports/streamable-http; basic, "`_meta`".
+"""
+
+
+def _status_of(answer: Answer) -> int:
+    if isinstance(answer, ErrorAnswer):
+        return _STATUSES.get(answer.code, 200)
+    return 200
+
+
+class _Exchange:
+    """What both eras have in common: one POST that is being answered.
+
+    Handlers often end without waiting for anything. So the client is watched, and the
+    worker looks after the exchange, only from when a handler has begun to wait.
+    """
+
+    __slots__ = ("_beginning", "_identity", "_is_held", "_watching", "reply", "worker")
+
+    def __init__(self, worker: Worker, identity: Identity, reply: Reply) -> None:
+        self.worker = worker
+        self.reply = reply
+        self._identity = identity
+        self._beginning: asyncio.Handle | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._is_held = False
+
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+        return self._identity
+
+    async def tick(self) -> None:
+        """Keep the connection alive while the handler is silent."""
+        await self.reply.tick()
+
+    def _watch_soon(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        loop = asyncio.get_running_loop()
+        self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
+
+    def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        loop = asyncio.get_running_loop()
+        self._watching = loop.create_task(self._wait_until_gone(wait_for_disconnect))
+        self._hold()
+
+    def _hold(self) -> None:
+        self._is_held = True
+        self.worker.hold(self)
+
+    def _stop_watching(self) -> None:
+        if self._beginning is not None:
+            self._beginning.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _let_go(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self.worker.let_go(self)
+
+    async def _wait_until_gone(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        await wait_for_disconnect()
+        self._end_early()
+
+    def _end_early(self) -> None:
+        """Take note that the client is gone."""
+        raise NotImplementedError
+
+
+class ModernExchange(_Exchange):
+    """One request of the modern era; its handler ends with its connection.
+
+    Spec: 2026-07-28 basic/transports/streamable-http, "Cancellation".
+    """
+
+    __slots__ = ("_closing", "_request", "_server", "_task")
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        reply: Reply,
+        *,
+        message: JSONRPCRequest,
+        peer: Peer,
+        sender: Sender,
+    ) -> None:
+        super().__init__(worker, identity, reply)
+        self._server = server
+        self._request = make_request(
+            message, peer, sender, self._notify, mirrors_headers=True
+        )
+        self._task: asyncio.Task[Any] | None = None
+        self._closing = False
+
+    async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        """Answer the request, or stop when the client is gone."""
+        request = self._request
+        self._task = asyncio.current_task()
+        self._watch_soon(wait_for_disconnect)
+        try:
+            answer = await answer_of(
+                self._server, request, ask=_ask_nobody, is_ending=_never
+            )
+            message = message_of(self._server, request, answer)
+            send = partial(self.reply.answer, status=_status_of(answer))
+            await deliver(self._server, request, message, send)
+        except asyncio.CancelledError:
+            if not request.is_cancelled:
+                raise
+        finally:
+            self._stop_watching()
+            self._let_go()
+        if request.is_cancelled and self._task is not None:
+            # The cancellation was ours, whether or not the handler noticed.
+            self._task.uncancel()
+            if self._closing:
+                await self.reply.break_off()
+
+    async def close(self) -> None:
+        """Stop the handler, for the end of the process or of the credentials."""
+        self._closing = True
+        self._end_early()
+
+    def _end_early(self) -> None:
+        if not self._request.is_cancelled and self._task is not None:
+            self._request.is_cancelled = True
+            self._task.cancel()
+
+    async def _notify(self, method: str, params: JSONObject) -> None:
+        await _send(self.reply, jsonrpc.notification(method, params))
+
+
+class LegacyExchange(_Exchange):
+    """The requests of one POST of a legacy session.
+
+    They go on when the client loses its connection: it may come back for the answers,
+    where there is an event store. Only a cancellation stops them.
+
+    Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
+    """
+
+    __slots__ = ("_is_over", "_running", "_server", "_session")
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        reply: Reply,
+        *,
+        session: HTTPSession,
+    ) -> None:
+        super().__init__(worker, identity, reply)
+        self._server = server
+        self._session = session
+        # Id -> request, and what cancels it, of those that are not answered.
+        self._running: dict[RequestId, tuple[Request, Cancel]] = {}
+        self._is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(
+        self,
+        messages: Sequence[JSONRPCRequest],
+        sender: Sender,
+        wait_for_disconnect: WaitForDisconnect,
+    ) -> None:
+        """Begin with the requests; returns when the connection is of no more use."""
+        for message in messages:
+            answer = answer_at_once(message)
+            if answer is not None:
+                await self.reply.answer(answer)
+                continue
+            request = make_request(message, self._session.peer, sender, self._notify)
+            request.session = CachedState(self._session)
+            request.close_stream = self._release
+            done = partial(self._end, request)
+            cancel = self.worker.tasks.start(self._answer(request), done)
+            self._running[message.id] = (request, cancel)
+        if not self._running:
+            return
+        self._watch_soon(wait_for_disconnect)
+        try:
+            await self._is_over
+        finally:
+            self._stop_watching()
+            if self._running:
+                self.reply.detach()
+
+    async def close(self) -> None:
+        """Stop the handlers, for the end of the process or of the credentials."""
+        for id in list(self._running):
+            self.cancel(id)
+        await self.reply.break_off()
+        self._end_early()
+
+    def cancel(self, id: RequestId) -> None:
+        """Stop working on a request; its client wants no answer."""
+        if id in self._running:
+            request, cancel = self._running[id]
+            request.is_cancelled = True
+            cancel()
+
+    def _hold(self) -> None:
+        if not self._running:
+            return
+        super()._hold()
+        for id in self._running:
+            self.worker.http.add_call(self._session, id, self)
+
+    async def _answer(self, request: Request) -> None:
+        answer = await answer_of(
+            self._server, request, ask=self._ask, is_ending=self._has_to_end
+        )
+        if isinstance(answer, UrlElicitationRequired):
+            for elicitation_id in answer.elicitation_ids:
+                await CachedState(self._session).remember_elicitation(elicitation_id)
+        if request.is_cancelled:
+            return
+        self._running.pop(request.id, None)
+        message = message_of(self._server, request, answer)
+        try:
+            await deliver(self._server, request, message, self.reply.answer)
+        except Exception:
+            # Such as an event store that is away; the connection ends without answer.
+            logger.exception("the answer to %s cannot be sent", request.method)
+
+    def _end(self, request: Request) -> None:
+        """Let a request go that is answered or cancelled."""
+        self.worker.http.remove_call(self._session, request.id, self)
+        was_answered = self._running.pop(request.id, None) is None
+        if not was_answered:
+            self.worker.start(self._skip())
+        if not self._running:
+            self._let_go()
+            if was_answered:
+                self._end_early()
+
+    async def _skip(self) -> None:
+        await self.reply.skip()
+        if self.reply.is_ended:
+            self._end_early()
+
+    def _has_to_end(self) -> bool:
+        return self.worker.tasks.is_ending
+
+    def _end_early(self) -> None:
+        if not self._is_over.done():
+            self._is_over.set_result(None)
+
+    async def _release(self, retry_ms: int | None) -> None:
+        if await self.reply.release(retry_ms):
+            self._end_early()
+
+    # Sending --------------------------------------------------------------------
+
+    async def _notify(self, method: str, params: JSONObject) -> None:
+        await _send(self.reply, jsonrpc.notification(method, params))
+
+    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        await ask_round(
+            request,
+            questions,
+            begin=self._begin_asking,
+            end=self._end_asking,
+            send=partial(_send, self.reply),
+        )
+
+    async def _begin_asking(
+        self, question: Question[Any]
+    ) -> tuple[JSONRPCRequest, Pending]:
+        if not self.reply.can_ask:
+            raise AskFailed(
+                f"client cannot be asked {question.method!r}: it does not read the "
+                "stream of this request"
+            )
+        if "elicitationId" in question.params:
+            state = CachedState(self._session)
+            await state.remember_elicitation(question.params["elicitationId"])
+        return await self.worker.http.begin_asking(self._session, question)
+
+    def _end_asking(self, id: RequestId) -> Message:
+        self.worker.http.end_asking(id)
+        return jsonrpc.notification(
+            "notifications/cancelled",
+            {"requestId": id, "reason": "no longer needed"},
+        )
+
+
+async def _notify_nobody(method: str, params: JSONObject) -> None:
+    pass
+
+
+def make_request(
+    message: JSONRPCRequest,
+    peer: Peer,
+    sender: Sender,
+    notify: Notify = _notify_nobody,
+    *,
+    mirrors_headers: bool = False,
+) -> Request:
+    """Make what handlers see of a message."""
+    return Request(
+        id=message.id,
+        method=message.method,
+        params=message.params or {},
+        version=peer.version,
+        client_info=peer.client_info,
+        client_capabilities=peer.client_capabilities,
+        sender=sender,
+        notify=notify,
+        log_level=peer.log_level,
+        mirrors_headers=mirrors_headers,
+    )
+
+
+async def _send(reply: Reply, message: Message) -> None:
+    try:
+        await reply.send(message)
+    except TransportClosed as error:
+        logger.debug("message lost: %s", error)
+
+
+async def _ask_nobody(request: Request, questions: Sequence[Question[Any]]) -> None:
+    raise NotImplementedError  # In the modern era the answer itself asks.
+
+
+def _never() -> bool:
+    return False

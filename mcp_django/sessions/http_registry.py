@@ -1,0 +1,289 @@
+"""What one worker knows of the legacy sessions over Streamable HTTP.
+
+The sessions themselves need no worker. What does is what is open: a client's standalone
+stream, its calls that run, the questions that it was asked, and the memory of which
+sessions have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from mcp_types.jsonrpc import JSONRPCRequest, RequestId
+
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.asking import Question
+from mcp_django.server.notices import Notice
+from mcp_django.sessions.addresses import make_ask_id, read_ask_id
+from mcp_django.sessions.asking import Answer, Pending
+from mcp_django.sessions.http_sessions import HTTPSession, has_ended, note_end, wishing
+from mcp_django.sessions.intake import ACCEPTED, Taken, refusal
+from mcp_django.sessions.relay import Relay
+
+logger = logging.getLogger("mcp_django.sessions")
+
+_MAX_REMEMBERED = 10_000
+"""Sessions of which the worker remembers whether they have ended."""
+
+NOT_ASKED = refusal(
+    400, "nothing waits for this answer; it was not asked, or it comes too late"
+)
+
+
+class Call(Protocol):
+    """A request of a session that runs in this worker."""
+
+    def cancel(self, id: RequestId) -> None:
+        """Stop working on a request; its client wants no answer."""
+
+
+class Standalone(Protocol):
+    """The stream of a session that belongs to no call."""
+
+    opened_at: tuple[float, str]
+    server_name: str
+
+    def put(self, notice: Notice) -> None:
+        """Send a change notice soon."""
+
+    async def displace(self) -> None:
+        """End, because the client has opened a newer one."""
+
+    async def close(self) -> None:
+        """End, because the session has."""
+
+
+class HTTPSessions:
+    """The open ends of such sessions in one worker.
+
+    Args:
+        relay: Makes them known to the other workers.
+        start: Runs a coroutine in a task that somebody holds.
+    """
+
+    def __init__(
+        self, relay: Relay, start: Callable[[Coroutine[Any, Any, None]], object]
+    ) -> None:
+        self._relay = relay
+        self._start = start
+        self._streams: dict[str, Standalone] = {}
+        self._calls: dict[tuple[str, RequestId], Call] = {}
+        self._asks: dict[str, tuple[str, Pending]] = {}
+        self._followers: dict[tuple[str, str], asyncio.Event] = {}
+        # Key of a session -> when it was last known to be open; never for one that
+        # has ended.
+        self._looked_up: OrderedDict[str, float] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    # Sessions -------------------------------------------------------------------
+
+    async def is_open(self, session: HTTPSession) -> bool:
+        """Say whether a session has not been ended.
+
+        Ends are told to all workers, and kept in the cache, where this looks again
+        every `RECHECK_SECONDS`, should a worker not have heard of one.
+        """
+        key = session.key
+        if key in self._ended:
+            return False
+        now = time.monotonic()
+        looked_up = self._looked_up.get(key)
+        if looked_up is not None and now - looked_up < mcp_settings.RECHECK_SECONDS:
+            return True
+        # Only who has a mailbox hears of ends.
+        is_reached = bool(await self._relay.open()) or not self._relay.has_layer
+        try:
+            if await has_ended(session):
+                self._note_end(key)
+                return False
+        except Exception:
+            logger.exception("the cache does not say whether a session has ended")
+            return True
+        if is_reached:
+            _remember(self._looked_up, key, now)
+        return True
+
+    async def end(self, session: HTTPSession) -> None:
+        """End a session, in every worker."""
+        await note_end(session)
+        self._note_end(session.key)
+        await self._relay.open()
+        await self._relay.tell({"kind": "ended", "session": session.key})
+
+    def _note_end(self, key: str) -> None:
+        _remember(self._ended, key, None)
+        self._looked_up.pop(key, None)
+        stream = self._streams.get(key)
+        if stream is not None:
+            self._start(stream.close())
+        for (session_key, id), call in list(self._calls.items()):
+            if session_key == key:
+                call.cancel(id)
+
+    # Standalone streams ---------------------------------------------------------
+
+    async def add_stream(self, session: HTTPSession, stream: Standalone) -> None:
+        """Make a stream the one of its session; an older one ends, on any worker."""
+        older = self._streams.get(session.key)
+        self._streams[session.key] = stream
+        if older is not None:
+            await older.displace()
+        await self._relay.open()
+        opened_at = list(stream.opened_at)
+        await self._relay.tell(
+            {"kind": "stream", "session": session.key, "opened_at": opened_at}
+        )
+
+    def remove_stream(self, session: HTTPSession, stream: Standalone) -> None:
+        """Forget a stream that has ended."""
+        if self._streams.get(session.key) is stream:
+            del self._streams[session.key]
+
+    async def notify(self, server_name: str, notice: Notice) -> None:
+        """Tell clients that have a stream here of a change, if they want to know."""
+        streams = {
+            key: stream
+            for key, stream in self._streams.items()
+            if stream.server_name == server_name
+        }
+        if not streams:
+            return
+        for key in await wishing(streams, notice):
+            streams[key].put(notice)
+
+    # Calls ----------------------------------------------------------------------
+
+    def add_call(self, session: HTTPSession, id: RequestId, call: Call) -> None:
+        """Let a request be cancelled from now on."""
+        self._calls[session.key, id] = call
+
+    def remove_call(self, session: HTTPSession, id: RequestId, call: Call) -> None:
+        """Forget a request that is answered."""
+        if self._calls.get((session.key, id)) is call:
+            del self._calls[session.key, id]
+
+    async def cancel(self, session: HTTPSession, id: RequestId) -> None:
+        """Cancel a request, in whichever worker it runs."""
+        if not self._cancel_here(session.key, id):
+            await self._relay.open()
+            await self._relay.tell({"kind": "cancel", "session": session.key, "id": id})
+
+    def _cancel_here(self, session_key: str, id: RequestId) -> bool:
+        call = self._calls.get((session_key, id))
+        if call is not None:
+            call.cancel(id)
+        return call is not None
+
+    # Questions ------------------------------------------------------------------
+
+    async def begin_asking(
+        self, session: HTTPSession, question: Question[Any]
+    ) -> tuple[JSONRPCRequest, Pending]:
+        """Make a request of a question; its id says where the answer has to go."""
+        name = secrets.token_urlsafe(12)
+        pending = Pending()
+        self._asks[name] = (session.key, pending)
+        id = make_ask_id(name, await self._relay.open())
+        return jsonrpc.request(id, question.method, question.params), pending
+
+    def end_asking(self, id: RequestId) -> None:
+        """Wait for an answer no longer."""
+        name, _ = read_ask_id(id)
+        self._asks.pop(name, None)
+
+    async def answer(self, session: HTTPSession, answer: Answer) -> Taken:
+        """Hand an answer to whichever worker asked.
+
+        Returns:
+            What to answer to the POST.
+        """
+        try:
+            name, mailbox = read_ask_id(answer.id)
+        except ValueError:
+            return NOT_ASKED
+        if name in self._asks:
+            return self._learn(name, session.key, answer)
+        taken = await self._relay.answer(
+            mailbox, name, session_key=session.key, body=jsonrpc.serialize(answer)
+        )
+        # The session is well; clients would open another one after a 404.
+        return NOT_ASKED if taken.status == 404 else taken
+
+    def take_answer(self, name: str, session_key: str, body: bytes) -> Taken:
+        """Take an answer that another worker was posted."""
+        try:
+            answer = jsonrpc.parse(body)
+        except RemoteProtocolError:
+            return NOT_ASKED
+        return (
+            self._learn(name, session_key, answer)
+            if isinstance(answer, Answer)
+            else NOT_ASKED
+        )
+
+    def _learn(self, name: str, session_key: str, answer: Answer) -> Taken:
+        asked, pending = self._asks.get(name, ("", None))
+        if pending is None or asked != session_key or pending.answer is not None:
+            return NOT_ASKED
+        pending.learn(answer)
+        return ACCEPTED
+
+    # Streams that were left -----------------------------------------------------
+
+    def follow(self, session: HTTPSession, stream_name: str) -> asyncio.Event:
+        """Give an event that is set when a stream of the session has more to read."""
+        has_more = self._followers[session.key, stream_name] = asyncio.Event()
+        return has_more
+
+    def stop_following(
+        self, session: HTTPSession, stream_name: str, has_more: asyncio.Event
+    ) -> None:
+        """Forget that event."""
+        if self._followers.get((session.key, stream_name)) is has_more:
+            del self._followers[session.key, stream_name]
+
+    async def tell_followers(self, session: HTTPSession, stream_name: str) -> None:
+        """Say that a stream has more to read, to whoever follows it, on any worker."""
+        self._wake(session.key, stream_name)
+        await self._relay.tell(
+            {"kind": "event", "session": session.key, "stream": stream_name}
+        )
+
+    def _wake(self, session_key: str, stream_name: str) -> None:
+        event = self._followers.get((session_key, stream_name))
+        if event is not None:
+            event.set()
+
+    # From other workers ---------------------------------------------------------
+
+    def hear(self, told: JSONObject) -> None:
+        """Take what another worker tells all others."""
+        match told:
+            case {"kind": "ended", "session": key}:
+                self._note_end(key)
+            case {"kind": "cancel", "session": key, "id": id}:
+                self._cancel_here(key, id)
+            case {"kind": "stream", "session": key, "opened_at": [at, name]}:
+                stream = self._streams.get(key)
+                if stream is not None and stream.opened_at < (at, name):
+                    self._start(stream.displace())
+            case {"kind": "event", "session": key, "stream": name}:
+                self._wake(key, name)
+            case _:
+                logger.warning("another worker told of %r", told.get("kind"))
+
+
+def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > _MAX_REMEMBERED:
+        memory.popitem(last=False)

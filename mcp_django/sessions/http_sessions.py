@@ -1,0 +1,260 @@
+"""Legacy sessions over Streamable HTTP: the id says all, and the cache the little rest.
+
+The `Mcp-Session-Id` is a sealed text of what `initialize` settled, so that nothing is
+kept for a session without a stream, and any worker takes any request. What a client
+changes later is in the cache `MCP["CACHE"]`, each thing under a key of its own: the log
+level, each subscription, and that the session has ended.
+
+Spec: 2025-11-25 basic/transports, "Session Management".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from django.core.cache import caches
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from mcp_types import (
+    ClientCapabilities,
+    ElicitationCapability,
+    FormElicitationCapability,
+    Implementation,
+    RootsCapability,
+    SamplingCapability,
+    SamplingContextCapability,
+    SamplingToolsCapability,
+    UrlElicitationCapability,
+)
+
+from mcp_django.conf import mcp_settings
+from mcp_django.protocol import versions
+from mcp_django.protocol.events import Peer
+from mcp_django.server.notices import Notice
+from mcp_django.server.requests import SessionState
+from mcp_django.server.subscriptions import check_uri
+from mcp_django.signing import seal, unseal
+
+logger = logging.getLogger("mcp_django.sessions")
+
+MAX_CHARACTERS: Final = 1024
+"""Longest session id that is made or read."""
+
+_KIND: Final = "http-session"
+_KEY_BYTES: Final = 16
+_MAX_NAME_CHARACTERS: Final = 64
+_MAX_NAME_BYTES: Final = 120
+_DEFAULT_LOG_LEVEL: Final = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPSession:
+    """What a session id says.
+
+    Attributes:
+        key: Names the session; no two have the same.
+        server_name: The server that opened it.
+        owner: Whose it is, "" for nobody's.
+        peer: Version, client and capabilities that `initialize` settled.
+        created: When it was opened, in seconds since the epoch.
+    """
+
+    key: str
+    server_name: str
+    owner: str
+    peer: Peer
+    created: int
+
+    @property
+    def expires(self) -> float:
+        """When it ends by itself, in seconds since the epoch."""
+        return self.created + float(mcp_settings.SESSION_MAX_AGE)
+
+    @property
+    def primes_streams(self) -> bool:
+        """Whether its client knows events without data; older ones fail at them.
+
+        Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
+        """
+        return self.peer.version >= "2025-11-25"
+
+
+def make_session_id(server_name: str, owner: str, peer: Peer) -> str:
+    """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
+    return seal(
+        _KIND,
+        [
+            secrets.token_urlsafe(_KEY_BYTES),
+            server_name,
+            owner,
+            peer.version,
+            _flags_of(peer.client_capabilities),
+            _cut(peer.client_info.name),
+            _cut(peer.client_info.version),
+            int(time.time()),
+        ],
+    )
+
+
+def read_session_id(text: str) -> HTTPSession | None:
+    """Read an id; None if this site did not make it, or it has expired."""
+    session = _read(text) if len(text) <= MAX_CHARACTERS else None
+    return session if session is not None and time.time() < session.expires else None
+
+
+# On the hot path: a session sends many requests, all with the same id.
+@lru_cache(maxsize=4096)
+def _read(text: str) -> HTTPSession | None:
+    try:
+        key, server_name, owner, version, flags, name, client_version, created = unseal(
+            _KIND, text
+        )
+    except ValueError:
+        return None
+    if version not in versions.LEGACY:
+        return None
+    info = Implementation(name=name, version=client_version)
+    peer = Peer(version, info, _capabilities_of(flags))
+    return HTTPSession(key, server_name, owner, peer, created)
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
+        _read.cache_clear()
+
+
+def _cut(text: str) -> str:
+    """Shorten a name, so that the id stays short whatever its script."""
+    text = text[:_MAX_NAME_CHARACTERS]
+    while len(json.dumps(text)) > _MAX_NAME_BYTES:
+        text = text[:-1]
+    return text
+
+
+def _flags_of(capabilities: ClientCapabilities) -> str:
+    sampling, elicitation = capabilities.sampling, capabilities.elicitation
+    flags = {
+        "s": sampling is not None,
+        "t": sampling is not None and sampling.tools is not None,
+        "c": sampling is not None and sampling.context is not None,
+        "e": elicitation is not None,
+        "f": elicitation is not None and elicitation.form is not None,
+        "u": elicitation is not None and elicitation.url is not None,
+        "r": capabilities.roots is not None,
+        "l": capabilities.roots is not None and capabilities.roots.list_changed is True,
+    }
+    return "".join(flag for flag, is_set in flags.items() if is_set)
+
+
+def _capabilities_of(flags: str) -> ClientCapabilities:
+    return ClientCapabilities(
+        sampling=SamplingCapability(
+            tools=SamplingToolsCapability() if "t" in flags else None,
+            context=SamplingContextCapability() if "c" in flags else None,
+        )
+        if "s" in flags
+        else None,
+        elicitation=ElicitationCapability(
+            form=FormElicitationCapability() if "f" in flags else None,
+            url=UrlElicitationCapability() if "u" in flags else None,
+        )
+        if "e" in flags
+        else None,
+        roots=RootsCapability(list_changed="l" in flags or None)
+        if "r" in flags
+        else None,
+    )
+
+
+# What is kept ---------------------------------------------------------------------
+
+
+class CachedState(SessionState):
+    """What the client of a session set, in the cache.
+
+    Made for each request; what was read is not read again.
+    """
+
+    __slots__ = ("_log_level", "_session", "id")
+
+    def __init__(self, session: HTTPSession) -> None:
+        self.id = session.key
+        self._session = session
+        self._log_level: str | None = None
+
+    async def read_log_level(self) -> str:
+        """Give the severity of the least severe log messages to send."""
+        if self._log_level is None:
+            key = _key(self._session.key, "log-level")
+            self._log_level = await _cache().aget(key, _DEFAULT_LOG_LEVEL)
+        return self._log_level
+
+    async def set_log_level(self, level: str) -> None:
+        """Send log messages of this severity and above from now on."""
+        self._log_level = level
+        await self._set("log-level", level)
+
+    async def subscribe(self, uri: str) -> None:
+        """Tell the client whenever a resource changes."""
+        check_uri(uri)
+        await self._set(_wish(Notice("resource", uri)), True)
+
+    async def unsubscribe(self, uri: str) -> None:
+        """Tell it no longer."""
+        key = _key(self._session.key, _wish(Notice("resource", uri)))
+        await _cache().adelete(key)
+
+    async def remember_elicitation(self, elicitation_id: str) -> None:
+        """Tell the client when a visit to a URL has ended."""
+        await self._set(_wish(Notice("elicitation", elicitation_id)), True)
+
+    async def _set(self, what: str, value: Any) -> None:
+        rest = self._session.expires - time.time()
+        await _cache().aset(_key(self._session.key, what), value, timeout=rest)
+
+
+async def wishing(keys: Iterable[str], notice: Notice) -> set[str]:
+    """Say which sessions, given by key, want to know of a change.
+
+    Every one hears of lists; of a resource those that subscribed to it, and of a visit
+    to a URL the one that asked its user for it.
+    """
+    if notice.topic not in ("resource", "elicitation"):
+        return set(keys)
+    wish = _wish(notice)
+    by_cache_key = {_key(key, wish): key for key in keys}
+    found = await _cache().aget_many(list(by_cache_key))
+    return {by_cache_key[cache_key] for cache_key in found}
+
+
+async def note_end(session: HTTPSession) -> None:
+    """Keep in mind that a session has ended, for as long as its id would be good."""
+    rest = session.expires - time.time()
+    await _cache().aset(_key(session.key, "ended"), True, timeout=rest)
+
+
+async def has_ended(session: HTTPSession) -> bool:
+    """Look up whether a session has ended."""
+    return bool(await _cache().aget(_key(session.key, "ended"), False))
+
+
+def _cache() -> Any:
+    return caches[mcp_settings.CACHE]
+
+
+def _key(session_key: str, what: str) -> str:
+    return f"mcp_django:{session_key}:{what}"
+
+
+def _wish(notice: Notice) -> str:
+    digest = hashlib.sha256(notice.subject.encode()).hexdigest()[:32]
+    return f"{notice.topic}:{digest}"

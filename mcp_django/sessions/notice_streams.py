@@ -1,0 +1,269 @@
+"""Streams of change notices over Streamable HTTP, one class for each era."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from mcp_django.auth.interface import Identity
+from mcp_django.conf import mcp_settings
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.protocol.modern import Subscription, complete
+from mcp_django.server.notices import Notice
+from mcp_django.server.server import Server
+from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
+from mcp_django.sessions.http_sessions import HTTPSession
+from mcp_django.sessions.notice_queue import NoticeQueue
+from mcp_django.sessions.worker import Worker
+from mcp_django.transports.event_stream import (
+    KEEP_ALIVE,
+    encode_event,
+    encode_priming,
+    encode_retry,
+)
+from mcp_django.transports.streamable_http import HTTPResponse
+
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
+
+_DISPLACED_RETRY_MS = 10_000
+_POLL_SECONDS = 1.0
+
+
+class _EventStream(ABC):
+    """An event stream that stays open until either side ends it.
+
+    An idle one costs no task: whoever holds the connection waits for the client to go,
+    which is also what it hears when the stream has been ended here.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        response: HTTPResponse,
+    ) -> None:
+        self.server = server
+        self._worker = worker
+        self._identity = identity
+        self._response = response
+        self._is_over = False
+        self._written_at = time.monotonic()
+
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+        return self._identity
+
+    async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        """Hold the stream until either side ends it."""
+        await self._response.start_events()
+        self._worker.hold(self)
+        try:
+            await self._begin()
+            await wait_for_disconnect()
+        finally:
+            self._is_over = True
+            self._worker.let_go(self)
+            self._forget()
+            await self._response.end_stream()
+
+    async def tick(self) -> None:
+        """Keep the connection alive while there is nothing to tell."""
+        silence = time.monotonic() - self._written_at
+        if silence >= mcp_settings.KEEP_ALIVE_SECONDS:
+            await self._write(KEEP_ALIVE)
+
+    async def close(self) -> None:
+        """End the stream, for the end of the process or of the credentials."""
+        await self._end(b"")
+
+    async def _end(self, last_words: bytes) -> None:
+        if not self._is_over:
+            if last_words:
+                await self._write(last_words)
+            self._is_over = True
+            await self._response.end_stream()
+
+    async def _write(self, chunk: bytes) -> None:
+        if not self._is_over:
+            self._written_at = time.monotonic()
+            await self._response.write(chunk)
+
+    @abstractmethod
+    async def _begin(self) -> None:
+        """Write how the stream begins, and let others find it."""
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Let nobody find it any more."""
+
+
+class ListenStream(_EventStream):
+    """The answer to `subscriptions/listen`, in the modern era.
+
+    Spec: 2026-07-28 basic/patterns/subscriptions.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        response: HTTPResponse,
+        subscription: Subscription,
+    ) -> None:
+        super().__init__(server, worker, identity, response)
+        self._subscription = subscription
+        self._queue = NoticeQueue(self._send, worker.start)
+
+    async def notify(self, notice: Notice) -> None:
+        """Tell the client of a change, if it wants to know."""
+        if self._message(notice) is not None:
+            self._queue.put(notice)
+
+    async def close(self) -> None:
+        """Answer the request, so that the client sees a graceful end."""
+        result = complete(self._subscription.result, self.server.server_info)
+        await self._end(_event(jsonrpc.result(self._subscription.id, result)))
+
+    async def _begin(self) -> None:
+        await self._write(_event(self._subscription.acknowledgement))
+        self._worker.listeners.add(self)
+
+    def _forget(self) -> None:
+        self._worker.listeners.discard(self)
+
+    async def _send(self, notice: Notice) -> None:
+        message = self._message(notice)
+        if message is not None:
+            await self._write(_event(message))
+
+    def _message(self, notice: Notice) -> Message | None:
+        return self._subscription.notification(notice.method, notice.params)
+
+
+class StandaloneStream(_EventStream):
+    """The stream of a legacy session that belongs to no call.
+
+    Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
+
+    Attributes:
+        opened_at: When it was opened; of two streams of one session the later stays.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        response: HTTPResponse,
+        session: HTTPSession,
+        *,
+        log: StoredStream | None,
+        replayed: Replay | None = None,
+    ) -> None:
+        super().__init__(server, worker, identity, response)
+        self.server_name = server.name
+        self.opened_at = (time.time(), secrets.token_urlsafe(6))
+        self._session = session
+        self._log = log
+        self._replayed = replayed
+        self._queue = NoticeQueue(self._send, worker.start)
+
+    def put(self, notice: Notice) -> None:
+        """Send a change notice soon."""
+        self._queue.put(notice)
+
+    async def displace(self) -> None:
+        """End, because the client has opened a newer one."""
+        await self._end(encode_retry(_DISPLACED_RETRY_MS))
+
+    async def _begin(self) -> None:
+        if self._replayed is not None:
+            for id, data in self._replayed.events:
+                await self._write(encode_event("message", data, id=id))
+        elif self._log is not None and self._session.primes_streams:
+            id = await self._log.open()
+            await self._write(encode_priming(id, self._log.retry_ms))
+        # Something to read at once, so that the client knows that the stream is open.
+        await self._write(KEEP_ALIVE)
+        await self._worker.http.add_stream(self._session, self)
+
+    def _forget(self) -> None:
+        self._worker.http.remove_stream(self._session, self)
+
+    async def _send(self, notice: Notice) -> None:
+        message = jsonrpc.notification(notice.method, notice.params or None)
+        data = jsonrpc.serialize(message)
+        id = ""
+        if self._log is not None:
+            id = await self._log.append(data, is_last=False, is_left=False)
+        await self._write(encode_event("message", data, id=id))
+
+
+class ResumedStream(_EventStream):
+    """The rest of the stream of a call, for a client that has lost its connection.
+
+    The call may run on in another worker; what it sends is in the event store.
+
+    Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        response: HTTPResponse,
+        session: HTTPSession,
+        *,
+        replayed: Replay,
+    ) -> None:
+        super().__init__(server, worker, identity, response)
+        self._session = session
+        self._replayed = replayed
+        self._has_more = worker.http.follow(session, replayed.name)
+        self._following: Callable[[], object] | None = None
+
+    async def _begin(self) -> None:
+        await self._write(KEEP_ALIVE)
+        self._following = self._worker.start(self._follow())
+
+    def _forget(self) -> None:
+        self._worker.http.stop_following(
+            self._session, self._replayed.name, self._has_more
+        )
+        if self._following is not None:
+            self._following()
+
+    async def _follow(self) -> None:
+        """Write what there is, and what comes, until the call has ended."""
+        replayed = self._replayed
+        while True:
+            for id, data in replayed.events:
+                await self._write(encode_event("message", data, id=id))
+            if replayed.is_ended:
+                break
+            # Word of more may have been lost, so look now and then.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._has_more.wait()
+            self._has_more.clear()
+            try:
+                replayed = await replay_after(
+                    self._session.key, replayed.name, replayed.last
+                )
+            except LookupError:
+                break
+        await self._end(b"")
+
+
+def _event(message: Message) -> bytes:
+    return encode_event("message", jsonrpc.serialize(message))

@@ -1,0 +1,108 @@
+"""Serving one client over any transport, outside HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from mcp_django.auth.interface import User
+from mcp_django.conf import mcp_settings
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.server.server import Server
+from mcp_django.sessions.runner import Session
+from mcp_django.sessions.users import read_again
+from mcp_django.sessions.worker import current_worker
+from mcp_django.transports.base import OnMessage, Sender, Transport
+
+_GRACE_SECONDS = 1.5
+"""For running handlers when the client says no more; clients wait two seconds."""
+
+
+async def serve(
+    server: Server, transport: Transport, *, user: User | None = None
+) -> None:
+    """Serve one client, in every version, until either side closes the transport.
+
+    The session hears of changes like those of the site's own connections, and what is
+    begun may finish when the client sends nothing more but still reads.
+
+    Args:
+        server: Who answers.
+        transport: Not started yet; closed at the end. Its `on_error` and `on_close` are
+            still called.
+        user: Whom the client works as; read from the database again every
+            `MCP["RECHECK_SECONDS"]`, so that a deactivated user is gone. None leaves it
+            to the transport to name the sender of each message.
+    """
+    is_closed = anyio.Event()
+    on_close = transport.on_close
+
+    def end() -> None:
+        is_closed.set()
+        on_close()
+
+    async def finish() -> None:
+        with anyio.move_on_after(_GRACE_SECONDS):
+            await session.wait_until_idle()
+
+    transport.on_close = end
+    transport.on_end = finish
+    try:
+        async with anyio.create_task_group() as tasks:
+            session = Session(server, transport, tasks)
+            if user is not None:
+                named = _NamedUser(user, transport, transport.on_message)
+                transport.on_message = named.receive
+            async with _listening(session):
+                await transport.start(tasks)
+                await is_closed.wait()
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await transport.close()
+
+
+class _NamedUser:
+    """Names the user as sender of every message, as the database has them now."""
+
+    def __init__(self, user: User, transport: Transport, on_message: OnMessage) -> None:
+        self._user: User = user
+        self._transport = transport
+        self._on_message = on_message
+        self._read_at = anyio.current_time()
+
+    async def receive(self, message: Message, sender: Sender) -> None:
+        due = self._read_at + mcp_settings.RECHECK_SECONDS
+        if anyio.current_time() >= due and not await self._read_again():
+            return
+        await self._on_message(message, Sender(self._user, sender.headers, sender.size))
+
+    async def _read_again(self) -> bool:
+        """Read the user afresh; False if it is gone, and the transport closed."""
+        user = await read_again(self._user)
+        self._read_at = anyio.current_time()
+        if user is None:
+            await self._transport.close()
+            return False
+        self._user = user
+        return True
+
+
+@asynccontextmanager
+async def _listening(session: Session) -> AsyncIterator[None]:
+    """Let a session hear of changes; Channels, which carries them, needs asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        yield
+        return
+    worker = current_worker()
+    await worker.relay.open()
+    worker.listeners.add(session)
+    try:
+        yield
+    finally:
+        worker.listeners.discard(session)

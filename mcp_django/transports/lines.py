@@ -1,0 +1,150 @@
+"""Messages as lines of UTF-8 JSON: what every stream of bytes has in common.
+
+Spec: 2025-11-25 basic/transports, "stdio".
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import anyio
+from anyio.abc import TaskGroup
+
+from mcp_django.exceptions import ParseError, TransportClosed
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.transports.base import Sender, Transport
+
+CHUNK_BYTES = 64 * 1024
+"""Most bytes to read at a time."""
+
+
+class LineDecoder:
+    """Cuts bytes into lines, however they arrive; keeps at most `max_line_bytes`."""
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self._max_line_bytes = max_line_bytes
+        self._line = bytearray()
+        self._is_skipping = False
+
+    def feed(self, data: bytes) -> list[bytes | ParseError]:
+        """Take the next bytes.
+
+        Returns:
+            The lines they complete, without line ends and never blank, and a
+            `ParseError` for each line that was too long and is lost.
+        """
+        lines: list[bytes | ParseError] = []
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            self._keep(data[start:end], lines)
+            start = end + 1
+            if line := bytes(self._line.strip()):
+                lines.append(line)
+            self._line.clear()
+            self._is_skipping = False
+        self._keep(data[start:], lines)
+        return lines
+
+    def _keep(self, piece: bytes, lines: list[bytes | ParseError]) -> None:
+        if self._is_skipping:
+            return
+        if len(self._line) + len(piece) <= self._max_line_bytes:
+            self._line += piece
+            return
+        self._is_skipping = True
+        self._line.clear()
+        lines.append(ParseError(f"a line is longer than {self._max_line_bytes} bytes"))
+
+
+class LineTransport(Transport):
+    """Carries each message as one line, over whatever reads and writes bytes.
+
+    Bytes that are no message are answered with a JSON-RPC error, whose id is null if
+    none can be read, go to `on_error`, and do not end the transport. The end of what
+    the peer sends closes it, after `on_end`.
+
+    Args:
+        sender: Whom to name as sender of every message.
+        max_line_bytes: Longest line to take.
+    """
+
+    def __init__(self, *, sender: Sender, max_line_bytes: int) -> None:
+        super().__init__()
+        self._sender = sender
+        self._decoder = LineDecoder(max_line_bytes)
+        self._write_lock = anyio.Lock()
+        self._reading = anyio.CancelScope()
+        self._writing = anyio.CancelScope(shield=True)
+        self._is_closed = False
+
+    async def start(self, tasks: TaskGroup) -> None:
+        """Begin to read lines."""
+        tasks.start_soon(self._run)
+
+    async def send(self, message: Message) -> None:
+        """Write one message as a line; waits while the peer does not read."""
+        line = jsonrpc.serialize(message) + b"\n"
+        async with self._write_lock:
+            if self._is_closed:
+                raise TransportClosed("cannot send: the transport is closed")
+            # A line cut short would spoil the next one too, so that only the end
+            # of the transport interrupts it, not the end of whoever sends.
+            with self._writing:
+                await self._write_line(line)
+            if self._is_closed:
+                raise TransportClosed("cannot send: the transport is closed")
+            self._writing = anyio.CancelScope(shield=True)
+
+    async def close(self) -> None:
+        """Stop reading and writing; more calls do nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._reading.cancel()
+        self._writing.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._release()
+        self.on_close()
+
+    @abstractmethod
+    async def _read(self) -> bytes:
+        """Read some bytes; none at the end of what the peer sends.
+
+        Raises:
+            OSError: The peer is gone.
+        """
+
+    @abstractmethod
+    async def _write(self, data: bytes) -> None:
+        """Write all of the bytes; waits while the peer does not read.
+
+        Raises:
+            OSError: The peer is gone.
+        """
+
+    async def _release(self) -> None:
+        """Release what the transport holds; nothing unless overridden."""
+
+    async def _write_line(self, line: bytes) -> None:
+        try:
+            await self._write(line)
+        except OSError as error:
+            await self.close()
+            raise TransportClosed(f"cannot send: {error}") from None
+
+    async def _run(self) -> None:
+        with self._reading:
+            try:
+                while data := await self._read():
+                    for line in self._decoder.feed(data):
+                        if isinstance(line, ParseError):
+                            await self.refuse(line)
+                        else:
+                            await self.deliver(line, self._sender)
+                await self.on_end()
+            except OSError as error:
+                if not self._is_closed:
+                    self.on_error(error)
+        with anyio.CancelScope(shield=True):
+            await self.close()

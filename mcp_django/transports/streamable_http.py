@@ -1,0 +1,309 @@
+"""Streamable HTTP: one POST, and whatever it is answered with.
+
+Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol, TypeAlias
+
+import anyio
+
+from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.transports.event_stream import (
+    KEEP_ALIVE,
+    encode_event,
+    encode_priming,
+    encode_retry,
+)
+from mcp_django.transports.http_headers import Accepted
+
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+
+class HTTPResponse(Protocol):
+    """How an HTTP response is written, whatever the server."""
+
+    async def respond(
+        self, status: int, body: bytes = ..., headers: Headers = ...
+    ) -> None:
+        """Answer with a whole body."""
+
+    async def start_events(self, headers: Headers = ...) -> None:
+        """Begin to answer with an event stream."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the stream; waits while the client does not read."""
+
+    async def end_stream(self) -> None:
+        """End the stream cleanly."""
+
+
+class EventLog(ABC):
+    """Keeps the events of one stream, for clients that lose their connection."""
+
+    retry_ms: int
+    """When clients shall come back, in milliseconds."""
+
+    @abstractmethod
+    async def open(self) -> str:
+        """Make an id for the beginning of the stream, before its first event."""
+
+    @abstractmethod
+    async def append(self, data: bytes, *, is_last: bool, is_left: bool) -> str:
+        """Keep an event and give its id; if the stream is left, tell who may wait."""
+
+    @abstractmethod
+    async def end(self) -> None:
+        """Say that no event will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLimits:
+    """What a reply may cost, and when it becomes a stream; see the `MCP` settings."""
+
+    max_event_bytes: int
+    stream_after_seconds: float
+    keep_alive_seconds: float
+
+
+class _State(Enum):
+    NEW = auto()
+    STREAMING = auto()
+    DETACHED = auto()
+    ENDED = auto()
+
+
+class Reply:
+    """What one POST is answered with: JSON, or events once something comes first.
+
+    ::
+
+        NEW --send()--> STREAMING --answer()--> ENDED
+         |                  |
+         |                  +--detach()--> DETACHED --answer()--> ENDED
+         +--answer()--> ENDED
+
+    Detached, what is sent goes to the log alone, or nowhere if there is none.
+
+    Args:
+        response: Writes the HTTP response.
+        accepted: What the client can read.
+        limits: What the reply may cost.
+        expected: Answers that make the reply complete.
+        is_batch: Whether the answers are to a batch.
+        log: Keeps the events; None where streams cannot be resumed.
+        primes: Whether the stream begins with an event without data.
+        headers: HTTP headers beside the usual ones.
+        clock: Gives the time in seconds; never goes back.
+    """
+
+    __slots__ = (
+        "_accepted",
+        "_clock",
+        "_collected",
+        "_expected",
+        "_headers",
+        "_is_batch",
+        "_limits",
+        "_lock",
+        "_log",
+        "_primes",
+        "_response",
+        "_state",
+        "_written_at",
+    )
+
+    def __init__(
+        self,
+        response: HTTPResponse,
+        *,
+        accepted: Accepted,
+        limits: ReplyLimits,
+        expected: int = 1,
+        is_batch: bool = False,
+        log: EventLog | None = None,
+        primes: bool = False,
+        headers: Headers = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._response = response
+        self._accepted = accepted
+        self._limits = limits
+        self._expected = expected
+        self._is_batch = is_batch
+        self._log = log
+        self._primes = primes
+        self._headers = headers
+        self._clock = clock
+        self._collected: list[bytes] = []
+        self._state = _State.NEW
+        self._lock = anyio.Lock()
+        self._written_at = clock()
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether the client sees what is sent before the answer, now or later."""
+        return (
+            self._accepted.stream
+            and not self.is_ended
+            and (self._state is not _State.DETACHED or self._log is not None)
+        )
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the reply is complete."""
+        return self._state is _State.ENDED
+
+    async def send(self, message: Message) -> None:
+        """Send a message that is no answer; dropped if the client reads JSON only.
+
+        Raises:
+            TransportClosed: The reply is complete.
+            MessageTooLarge: The event would be larger than clients take.
+            ValueError: The message cannot be written as JSON.
+        """
+        if self.is_ended:
+            raise TransportClosed("cannot send: the request is answered")
+        if not self._accepted.stream:
+            return
+        await self._send_event(message, is_last=False)
+
+    async def answer(self, message: Message, status: int = 200) -> None:
+        """Send an answer; the last one that is expected completes the reply.
+
+        Args:
+            message: Result or error of a request.
+            status: HTTP status, unless a stream has begun already.
+
+        Raises:
+            MessageTooLarge: The event would be larger than clients take.
+            ValueError: The message cannot be written as JSON.
+        """
+        if self.is_ended:
+            return
+        is_last = self._expected == 1
+        as_json = self._state is _State.NEW and self._accepted.json
+        if as_json and not (self._is_batch and self._accepted.stream):
+            body = jsonrpc.serialize(message)
+            self._expected -= 1
+            self._collected.append(body)
+            if is_last:
+                await self._respond(status)
+            return
+        await self._send_event(message, is_last=is_last)
+        self._expected -= 1
+        if is_last:
+            await self._end_stream()
+
+    async def skip(self) -> None:
+        """Count an answer that is not wanted any more."""
+        self._expected -= 1
+        if self._expected > 0 or self.is_ended:
+            return
+        if self._collected:
+            await self._respond(200)
+            return
+        await self.break_off()
+
+    async def begin_stream(self) -> None:
+        """Become an event stream, if that has not begun; harmless otherwise."""
+        if self._state is _State.NEW and self._accepted.stream:
+            self._state = _State.STREAMING
+            async with self._lock:
+                await self._response.start_events(self._headers)
+                if self._log is not None and self._primes:
+                    id = await self._log.open()
+                    await self._write(encode_priming(id, self._log.retry_ms))
+
+    async def break_off(self) -> None:
+        """Complete the reply without an answer, because none will come."""
+        if self._state is _State.NEW and not self._accepted.stream:
+            self._state = _State.ENDED
+            error = jsonrpc.error(None, -32603, "the request was ended; try again")
+            await self._response.respond(
+                503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
+            )
+            return
+        await self.begin_stream()
+        if self._log is not None and not self.is_ended:
+            await self._log.end()
+        await self._end_stream()
+
+    def detach(self) -> None:
+        """Go on without the connection, which is gone."""
+        if self._state is _State.NEW:
+            # The client has nothing to come back with.
+            self._log = None
+        if not self.is_ended:
+            self._state = _State.DETACHED
+
+    async def release(self, retry_ms: int | None) -> bool:
+        """End the connection, and let the client come back for the rest.
+
+        Returns:
+            Whether the connection is ended; False where nobody could come back.
+        """
+        if self._log is None or not self._primes or self._state is _State.DETACHED:
+            return False
+        await self.begin_stream()
+        if self._state is not _State.STREAMING:
+            return False
+        async with self._lock:
+            if retry_ms is not None:
+                await self._write(encode_retry(retry_ms))
+            self._state = _State.DETACHED
+            await self._response.end_stream()
+        return True
+
+    async def tick(self) -> None:
+        """Keep the connection alive while nothing comes. To be called every second."""
+        silence = self._clock() - self._written_at
+        if self._state is _State.NEW:
+            if silence >= self._limits.stream_after_seconds:
+                await self.begin_stream()
+        elif (
+            self._state is _State.STREAMING
+            and silence >= self._limits.keep_alive_seconds
+            # Whoever ticks must not wait for one slow client.
+            and not self._lock.locked()
+        ):
+            async with self._lock:
+                await self._write(KEEP_ALIVE)
+
+    async def _send_event(self, message: Message, *, is_last: bool) -> None:
+        data = jsonrpc.serialize(message)
+        if len(data) > self._limits.max_event_bytes:
+            raise MessageTooLarge(len(data), self._limits.max_event_bytes)
+        await self.begin_stream()
+        async with self._lock:
+            id = ""
+            if self._log is not None:
+                is_left = self._state is not _State.STREAMING
+                id = await self._log.append(data, is_last=is_last, is_left=is_left)
+            if self._state is _State.STREAMING:
+                await self._write(encode_event("message", data, id=id))
+
+    async def _respond(self, status: int) -> None:
+        self._state = _State.ENDED
+        body = self._collected[0]
+        if self._is_batch:
+            body = b"[" + b",".join(self._collected) + b"]"
+        await self._response.respond(status, body, self._headers)
+
+    async def _end_stream(self) -> None:
+        was_streaming = self._state is _State.STREAMING
+        self._state = _State.ENDED
+        if was_streaming:
+            await self._response.end_stream()
+
+    async def _write(self, chunk: bytes) -> None:
+        self._written_at = self._clock()
+        await self._response.write(chunk)

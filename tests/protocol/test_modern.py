@@ -1,0 +1,500 @@
+"""The server's half of the modern era: what each request says of itself."""
+
+from typing import Any
+
+import pytest
+from mcp_types import (
+    ClientCapabilities,
+    Implementation,
+    SubscriptionFilter,
+)
+from mcp_types.jsonrpc import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    URL_ELICITATION_REQUIRED,
+    JSONRPCError,
+)
+
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol import jsonrpc, modern, versions
+from mcp_django.protocol.events import (
+    Answered,
+    Ignored,
+    Notified,
+    Peer,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.modern import ModernServerProtocol, Subscription
+
+VERSION = "2026-07-28"
+KEY = "io.modelcontextprotocol"
+META: JSONObject = {
+    f"{KEY}/protocolVersion": VERSION,
+    f"{KEY}/clientInfo": {"name": "client", "version": "1.0"},
+    f"{KEY}/clientCapabilities": {"elicitation": {"url": {}}},
+}
+SERVER_INFO: JSONObject = {"name": "shop", "version": "1.0.0"}
+SERVED_BY: JSONObject = {f"{KEY}/serverInfo": SERVER_INFO}
+UNSUPPORTED_PROTOCOL_VERSION = -32022
+
+PEER = Peer(
+    VERSION,
+    Implementation(name="client", version="1.0"),
+    ClientCapabilities.model_validate({"elicitation": {"url": {}}}),
+)
+
+
+def without(*keys: str, **changed: JSON) -> JSONObject:
+    """Give the `_meta` of a request with some members left out or changed."""
+    kept = {key: value for key, value in META.items() if key not in keys}
+    return kept | {f"{KEY}/{name}": value for name, value in changed.items()}
+
+
+def request(method: str = "tools/list", meta: JSON = META, *, id: int | str = 1) -> Any:
+    return jsonrpc.request(id, method, {"_meta": meta})
+
+
+# Which era --------------------------------------------------------------------------
+
+MODERN: dict[str, Message] = {
+    "a request with all it needs": request(),
+    "with a version alone": request(meta={f"{KEY}/protocolVersion": 7}),
+    "with capabilities alone": request(meta={f"{KEY}/clientCapabilities": None}),
+    "with a client alone": request(meta={f"{KEY}/clientInfo": {}}),
+    "a method of the era": jsonrpc.request(1, "server/discover", None),
+    "another method of the era": jsonrpc.request(1, "subscriptions/listen", {}),
+    "a method of the other era": request("initialize"),
+    "a notification": jsonrpc.notification("notifications/x", {"_meta": META}),
+}
+LEGACY: dict[str, Message] = {
+    "no params": jsonrpc.request(1, "tools/list", None),
+    "no _meta": jsonrpc.request(1, "tools/list", {}),
+    "another _meta": request(meta={"progressToken": 7, f"{KEY}/logLevel": "info"}),
+    "a _meta that is no object": request(meta=7),
+    "a notification": jsonrpc.notification("notifications/initialized"),
+    "a result": jsonrpc.result(1, {"_meta": META}),
+    "an error": jsonrpc.error(1, -1, "no"),
+}
+
+
+@pytest.mark.parametrize("message", MODERN.values(), ids=MODERN)
+def test_message_is_modern_by_what_it_carries(message: Message) -> None:
+    """Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions"."""
+    assert modern.is_modern(message)
+
+
+@pytest.mark.parametrize("message", LEGACY.values(), ids=LEGACY)
+def test_other_messages_are_legacy(message: Message) -> None:
+    """Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions"."""
+    assert not modern.is_modern(message)
+
+
+# What a request says of its client --------------------------------------------------
+
+
+def test_request_says_who_the_client_is() -> None:
+    """Spec: 2026-07-28 basic, "`_meta`", "Per-request protocol fields"."""
+    assert modern.read_peer(request()) == PEER
+
+
+def test_client_need_not_say_its_name() -> None:
+    """Spec: 2026-07-28 basic, "Per-request protocol fields": clientInfo is optional."""
+    nameless = Peer(VERSION, Implementation(name="", version=""), ClientCapabilities())
+    meta = without(f"{KEY}/clientInfo", clientCapabilities={})
+    assert modern.read_peer(request(meta=meta)) == nameless
+    assert (
+        modern.read_peer(request(meta=meta | {f"{KEY}/clientInfo": None})) == nameless
+    )
+
+
+@pytest.mark.parametrize("level", ["debug", "emergency"])
+def test_request_says_which_log_messages_it_wants(level: str) -> None:
+    """Spec: 2026-07-28 server/utilities/logging, "Per-request log level"."""
+    assert modern.read_peer(request(meta=without(logLevel=level))).log_level == level
+    assert modern.read_peer(request(meta=without(logLevel=None))).log_level is None
+
+
+def test_version_may_be_any_text() -> None:
+    """Our choice: whether we have it is looked at once the headers agree."""
+    meta = without(protocolVersion="v999.0.0")
+    assert modern.read_peer(request(meta=meta)).version == "v999.0.0"
+
+
+NEEDS_META = (
+    "a request needs _meta with ('io.modelcontextprotocol/protocolVersion', "
+    "'io.modelcontextprotocol/clientCapabilities')"
+)
+LEVELS = (
+    "('debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency')"
+)
+MALFORMED: dict[str, tuple[JSONObject | None, str]] = {
+    "no params": (None, NEEDS_META),
+    "no _meta": ({}, NEEDS_META),
+    "a _meta that is a list": ({"_meta": []}, NEEDS_META),
+    "no version": (
+        {"_meta": without(f"{KEY}/protocolVersion")},
+        "_meta needs 'io.modelcontextprotocol/protocolVersion', a version as text",
+    ),
+    "a version that is a number": (
+        {"_meta": without(protocolVersion=20260728)},
+        "_meta needs 'io.modelcontextprotocol/protocolVersion', a version as text",
+    ),
+    "no capabilities": (
+        {"_meta": without(f"{KEY}/clientCapabilities")},
+        "_meta needs 'io.modelcontextprotocol/clientCapabilities', {} if there are "
+        "none",
+    ),
+    "capabilities that are null": (
+        {"_meta": without(clientCapabilities=None)},
+        "invalid _meta['io.modelcontextprotocol/clientCapabilities']: Input should be "
+        "a valid dictionary or instance of ClientCapabilities",
+    ),
+    "capabilities that are a number": (
+        {"_meta": without(clientCapabilities=7)},
+        "invalid _meta['io.modelcontextprotocol/clientCapabilities']: Input should be "
+        "a valid dictionary or instance of ClientCapabilities",
+    ),
+    "a client without a version": (
+        {"_meta": without(clientInfo={"name": "client"})},
+        "invalid _meta['io.modelcontextprotocol/clientInfo']: version: Field required",
+    ),
+    "a log level that there is not": (
+        {"_meta": without(logLevel="loud")},
+        f"_meta['io.modelcontextprotocol/logLevel'] must be one of {LEVELS}",
+    ),
+    "a log level that is a list": (
+        {"_meta": without(logLevel=["info"])},
+        f"_meta['io.modelcontextprotocol/logLevel'] must be one of {LEVELS}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("params", "reason"), MALFORMED.values(), ids=MALFORMED)
+def test_request_that_says_too_little_is_malformed(
+    params: JSONObject | None, reason: str
+) -> None:
+    """Spec: 2026-07-28 basic, "Per-request protocol fields"; server/utilities/logging,
+    "Error Handling"."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        modern.read_peer(jsonrpc.request("a", "tools/list", params))
+    error = caught.value
+    assert (error.code, error.request_id) == (INVALID_PARAMS, "a")
+    assert error.message == reason
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "v999.0.0", "", "9" * 200])
+def test_version_that_is_not_served_is_refused_with_those_that_are(
+    version: str,
+) -> None:
+    """Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation"."""
+    peer = modern.read_peer(request(meta=without(protocolVersion=version)))
+    with pytest.raises(RemoteProtocolError) as caught:
+        modern.check_version(peer, 7)
+    error = caught.value
+    assert (error.code, error.request_id) == (UNSUPPORTED_PROTOCOL_VERSION, 7)
+    assert error.message == "Unsupported protocol version"
+    assert error.data == {"supported": [VERSION], "requested": version[:100]}
+
+
+def test_version_of_the_era_is_served() -> None:
+    """Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation"."""
+    assert versions.MODERN == (VERSION,)
+    modern.check_version(PEER, 7)
+
+
+@pytest.mark.parametrize("method", sorted(modern.METHODS))
+def test_methods_of_the_era_are_served(method: str) -> None:
+    """Spec: 2026-07-28 schema.ts, `ClientRequest`."""
+    modern.check_method(request(method))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tools/Call",
+        "x" * 200,
+    ],
+)
+def test_methods_of_other_eras_are_unknown(method: str) -> None:
+    """Spec: 2026-07-28 changelog, "Major changes", 2, 4 and 5."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        modern.check_method(request(method))
+    error = caught.value
+    assert (error.code, error.request_id) == (METHOD_NOT_FOUND, 1)
+    assert error.message == f"unknown method: {method[:100]}"
+
+
+def test_headers_that_disagree_have_an_error_of_their_own() -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation"."""
+    error = modern.header_mismatch("Header mismatch: no", 7)
+    assert (error.code, error.message, error.request_id) == (
+        HEADER_MISMATCH,
+        "Header mismatch: no",
+        7,
+    )
+
+
+# Answers ----------------------------------------------------------------------------
+
+
+def test_result_says_its_type_and_who_made_it() -> None:
+    """Spec: 2026-07-28 basic, "ResultType" and "Per-response protocol fields"."""
+    assert modern.complete({"tools": []}, SERVER_INFO) == {
+        "resultType": "complete",
+        "tools": [],
+        "_meta": SERVED_BY,
+    }
+
+
+def test_result_keeps_what_it_says_itself() -> None:
+    """Our choice: `input_required` is a type, too, and handlers may add metadata."""
+    given = {"resultType": "input_required", "_meta": {"a": 1}}
+    assert modern.complete(given, SERVER_INFO) == {
+        "resultType": "input_required",
+        "_meta": {**SERVED_BY, "a": 1},
+    }
+    assert given == {"resultType": "input_required", "_meta": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (-32002, INVALID_PARAMS),
+        (URL_ELICITATION_REQUIRED, INTERNAL_ERROR),
+        (-32099, INTERNAL_ERROR),
+        (-32023, INTERNAL_ERROR),
+        (MISSING_REQUIRED_CLIENT_CAPABILITY, MISSING_REQUIRED_CLIENT_CAPABILITY),
+        (HEADER_MISMATCH, HEADER_MISMATCH),
+        (UNSUPPORTED_PROTOCOL_VERSION, UNSUPPORTED_PROTOCOL_VERSION),
+        (-32100, -32100),
+        (-32019, -32019),
+        (-32000, -32000),
+        (INVALID_PARAMS, INVALID_PARAMS),
+        (7, 7),
+    ],
+)
+def test_codes_that_the_era_does_not_have_are_replaced(
+    code: int, expected: int
+) -> None:
+    """Spec: 2026-07-28 basic, "Error Codes"."""
+    assert modern.error_code(code) == expected
+
+
+# A two-way connection ---------------------------------------------------------------
+
+
+def new_protocol() -> ModernServerProtocol:
+    return ModernServerProtocol(SERVER_INFO)
+
+
+def test_request_waits_for_its_result() -> None:
+    """Spec: 2026-07-28 basic, "Result Responses"."""
+    protocol = new_protocol()
+    message = request("tools/call", id="a")
+    assert protocol.receive(message) == RequestReceived(
+        "a", "tools/call", {"_meta": META}, PEER
+    )
+    assert protocol.has_in_flight("a")
+    assert protocol.send_result("a", {"content": []}) == jsonrpc.result(
+        "a", {"resultType": "complete", "content": [], "_meta": SERVED_BY}
+    )
+    assert not protocol.has_in_flight("a")
+    assert protocol.send_result("a", {}) is None, "each request is answered once"
+
+
+def test_request_may_be_answered_with_an_error() -> None:
+    """Spec: 2026-07-28 basic, "Error Responses"."""
+    protocol = new_protocol()
+    protocol.receive(request())
+    assert protocol.send_error(1, -1, "no", {"a": 1}) == jsonrpc.error(
+        1, -1, "no", {"a": 1}
+    )
+    assert protocol.send_error(1, -1, "no") is None
+
+
+def test_nothing_is_remembered_of_a_client() -> None:
+    """Spec: 2026-07-28 basic, "Statelessness"."""
+    protocol = new_protocol()
+    protocol.receive(request())
+    event = protocol.receive(request(meta=without(clientCapabilities={}), id=2))
+    assert isinstance(event, RequestReceived)
+    assert event.peer.client_capabilities == ClientCapabilities()
+
+
+def test_id_in_flight_is_not_taken_again() -> None:
+    """Spec: 2026-07-28 basic, "Requests"; that it is ignored is our choice: an answer
+    could be taken for that of the first."""
+    protocol = new_protocol()
+    protocol.receive(request())
+    assert protocol.receive(request()) == Ignored("request id 1 is in flight already")
+    assert isinstance(protocol.receive(request(id="1")), RequestReceived)
+
+
+REFUSED: dict[str, tuple[str, JSON, int]] = {
+    "what is malformed": ("tools/list", 7, INVALID_PARAMS),
+    "an unknown version": (
+        "tools/list",
+        without(protocolVersion="1"),
+        UNSUPPORTED_PROTOCOL_VERSION,
+    ),
+    "an unknown method": ("ping", META, METHOD_NOT_FOUND),
+    "a malformed request before its method": ("ping", 7, INVALID_PARAMS),
+    "a version before the method": (
+        "ping",
+        without(protocolVersion="1"),
+        UNSUPPORTED_PROTOCOL_VERSION,
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "meta", "code"), REFUSED.values(), ids=REFUSED)
+def test_request_that_breaks_a_rule_is_answered_at_once(
+    method: str, meta: JSON, code: int
+) -> None:
+    """Spec: 2026-07-28 basic, "Per-request protocol fields"; basic/versioning."""
+    protocol = new_protocol()
+    event = protocol.receive(request(method, meta))
+    assert isinstance(event, Answered)
+    assert isinstance(event.answer, JSONRPCError)
+    assert (event.answer.id, event.answer.error.code) == (1, code)
+    assert not protocol.has_in_flight(1)
+
+
+def test_cancelled_request_wants_no_answer() -> None:
+    """Spec: 2026-07-28 basic/patterns/cancellation, "Behavior Requirements"."""
+    protocol = new_protocol()
+    protocol.receive(request())
+    params = {"requestId": 1, "reason": "too slow"}
+    message = jsonrpc.notification("notifications/cancelled", params)
+    assert protocol.receive(message) == RequestCancelled(1, "too slow")
+    assert protocol.send_result(1, {}) is None
+    assert protocol.receive(message) == Ignored(
+        "nothing to cancel: request 1 is not in flight"
+    )
+
+
+NOTHING_TO_CANCEL: dict[str, tuple[JSONObject | None, str]] = {
+    "no params": (None, "nothing to cancel: request None is not in flight"),
+    "another id": (
+        {"requestId": "1"},
+        "nothing to cancel: request '1' is not in flight",
+    ),
+    "no id": (
+        {"requestId": True},
+        "invalid params: requestId.int: Input should be a valid integer; "
+        "requestId.str: Input should be a valid string",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"), NOTHING_TO_CANCEL.values(), ids=NOTHING_TO_CANCEL
+)
+def test_malformed_cancellation_is_ignored(
+    params: JSONObject | None, reason: str
+) -> None:
+    """Spec: 2026-07-28 basic/patterns/cancellation, "Error Handling"."""
+    protocol = new_protocol()
+    protocol.receive(request())
+    message = jsonrpc.notification("notifications/cancelled", params)
+    assert protocol.receive(message) == Ignored(reason)
+    assert protocol.has_in_flight(1)
+
+
+def test_other_notifications_are_reported() -> None:
+    """Our choice: the driver may know them."""
+    protocol = new_protocol()
+    message = jsonrpc.notification("notifications/x", {"_meta": META})
+    assert protocol.receive(message) == Notified("notifications/x", {"_meta": META})
+    assert protocol.receive(jsonrpc.notification("notifications/x")) == Notified(
+        "notifications/x", {}
+    )
+
+
+# Subscriptions ----------------------------------------------------------------------
+
+ALL = SubscriptionFilter(
+    tools_list_changed=True,
+    prompts_list_changed=True,
+    resources_list_changed=True,
+    resource_subscriptions=["shop://orders/7"],
+)
+
+
+def test_acknowledgement_says_what_is_told() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
+    assert Subscription(7, ALL).acknowledgement == jsonrpc.notification(
+        "notifications/subscriptions/acknowledged",
+        {
+            "_meta": {f"{KEY}/subscriptionId": 7},
+            "notifications": {
+                "toolsListChanged": True,
+                "promptsListChanged": True,
+                "resourcesListChanged": True,
+                "resourceSubscriptions": ["shop://orders/7"],
+            },
+        },
+    )
+
+
+def test_acknowledgement_leaves_out_what_is_not_told() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
+    message = Subscription("a", SubscriptionFilter()).acknowledgement
+    assert message.params == {
+        "_meta": {f"{KEY}/subscriptionId": "a"},
+        "notifications": {},
+    }
+
+
+CHANGES: dict[str, tuple[str, JSONObject]] = {
+    "tools": ("notifications/tools/list_changed", {}),
+    "prompts": ("notifications/prompts/list_changed", {}),
+    "resources": ("notifications/resources/list_changed", {}),
+    "a resource": ("notifications/resources/updated", {"uri": "shop://orders/7"}),
+}
+
+
+@pytest.mark.parametrize(("method", "params"), CHANGES.values(), ids=CHANGES)
+def test_change_is_told_to_whoever_asked_for_it(
+    method: str, params: JSONObject
+) -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Receiving Notifications"."""
+    told = Subscription(2**60, ALL).notification(method, params)
+    assert told == jsonrpc.notification(
+        method, {"_meta": {f"{KEY}/subscriptionId": 2**60}, **params}
+    )
+    assert Subscription(7, SubscriptionFilter()).notification(method, params) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("notifications/resources/updated", {"uri": "shop://orders/8"}),
+        ("notifications/elicitation/complete", {"elicitationId": "a"}),
+        ("notifications/message", {"level": "info", "data": 1}),
+    ],
+)
+def test_other_changes_are_not_told(method: str, params: JSONObject) -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Opening a Stream"."""
+    assert Subscription(7, ALL).notification(method, params) is None
+
+
+def test_end_of_a_subscription_is_a_result() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Graceful Closure"."""
+    result = modern.complete(Subscription(7, ALL).result, SERVER_INFO)
+    assert result == {
+        "resultType": "complete",
+        "_meta": {f"{KEY}/subscriptionId": 7, **SERVED_BY},
+    }
