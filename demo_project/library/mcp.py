@@ -9,8 +9,6 @@ from datetime import date
 from typing import Annotated, Any
 
 from django.contrib.auth.models import User
-from django.db.models.signals import post_save
-from django.dispatch import receiver
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
@@ -212,7 +210,6 @@ def add_book(
     )
     for number in range(1, copies + 1):
         book.copies.create(number=f"{isbn}-{number}")
-    server.resource_updated("library://stats")
     return BookSummary(**summarize(Book.objects.with_counts().get(pk=book.pk)))
 
 
@@ -280,9 +277,10 @@ def complete_isbn(value: str) -> list[str]:
     return list(books.values_list("isbn", flat=True)[:100])
 
 
-@receiver(post_save, sender=Loan)
-def announce_loan(instance: Loan, **kwargs: object) -> None:
-    """Tell subscribed clients what a loan changed, however it was made."""
-    # Each waits for the transaction's end by itself.
-    server.resource_updated(f"library://books/{instance.copy.book.isbn}")
-    server.resource_updated("library://stats")
+# Clients that subscribed are told of every change, however it was made: by a tool, on
+# the site's own pages or in the admin.
+server.watch(Book, book_resource)
+server.watch(Copy, book_resource, isbn="book.isbn")
+server.watch(Loan, book_resource, isbn="copy.book.isbn")
+for model in (Book, Copy, Loan):
+    server.watch(model, stats)

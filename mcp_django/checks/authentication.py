@@ -69,6 +69,8 @@ def _mismatch(key: str, value: Any) -> str | None:
         return None if isinstance(value, str) else "a string"
     if default is None and value is None:
         return None
+    if key == "EVENT_STORE_CACHE":
+        return None if isinstance(value, str) else "the alias of a cache, or None"
     are_strings = isinstance(value, list | tuple) and all(
         isinstance(item, str) for item in value
     )

@@ -177,7 +177,7 @@ class Exchange:
             status,
             [
                 *(_JSON_HEADERS if body else ()),
-                (b"content-length", str(len(body)).encode()),
+                (b"content-length", b"%d" % len(body)),
                 *headers,
             ],
         )

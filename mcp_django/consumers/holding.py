@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,16 +17,16 @@ from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import Worker
 from mcp_django.transports.base import Transport
 
+T = TypeVar("T", bound=Transport)
 
-class HoldingConsumer(HTTPConsumer):
+
+class HoldingConsumer(HTTPConsumer, Generic[T]):
     """A consumer that holds one connection and its session.
 
     Override `drive` to run another program than our `Session` over the transport.
     """
 
-    def drive(
-        self, transport: Transport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
+    def drive(self, transport: T, tasks: TaskGroup, session_id: str) -> Session | None:
         """Say what drives the transport: our session, unless overridden.
 
         Args:
@@ -42,7 +43,7 @@ class HoldingConsumer(HTTPConsumer):
     async def hold(
         self,
         exchange: Exchange,
-        transport: Transport,
+        transport: T,
         session_id: str,
         *,
         enter: Callable[[Session | None], Callable[[], None]],

@@ -51,7 +51,16 @@ class HTTPConsumer(AsyncConsumer):
         """
         exchange = self.exchange_type(scope, receive, send)
         try:
-            await self._answer(exchange)
+            try:
+                await self.handle(exchange)
+            except Refused as refused:
+                await exchange.refuse(refused)
+            except Disconnected:
+                pass
+            except Exception:
+                logger.exception("%s %s failed", exchange.method, scope["path"])
+                got_request_exception.send_robust(sender=type(self), request=None)
+                await exchange.give_up()
         except Exception:
             # Also `send` may fail, as some servers do when the client is gone.
             logger.exception("%s %s broke off", exchange.method, scope["path"])
@@ -64,15 +73,3 @@ class HTTPConsumer(AsyncConsumer):
             Refused: It is answered with a refusal.
             Disconnected: It needs no answer.
         """
-
-    async def _answer(self, exchange: Exchange) -> None:
-        try:
-            await self.handle(exchange)
-        except Refused as refused:
-            await exchange.refuse(refused)
-        except Disconnected:
-            pass
-        except Exception:
-            logger.exception("%s %s failed", exchange.method, exchange.scope["path"])
-            got_request_exception.send_robust(sender=type(self), request=None)
-            await exchange.give_up()

@@ -17,11 +17,10 @@ from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import current_worker
-from mcp_django.transports.base import Transport
 from mcp_django.transports.sse import SSEServerTransport, StreamLimits
 
 
-class SSEConsumer(HoldingConsumer):
+class SSEConsumer(HoldingConsumer[SSEServerTransport]):
     """Holds one stream and its session.
 
     Override `drive` to run another program than our `Session` over the transport.
@@ -57,7 +56,7 @@ class SSEConsumer(HoldingConsumer):
         await self.hold(exchange, transport, session_id, enter=enter, run=run)
 
     def drive(
-        self, transport: Transport, tasks: TaskGroup, session_id: str
+        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
     ) -> Session | None:
         """Say what drives the transport: our session, of the legacy era."""
         return Session(

@@ -46,7 +46,7 @@ from mcp_django.sessions.notice_streams import (
     ResumedStream,
     StandaloneStream,
 )
-from mcp_django.sessions.worker import current_worker
+from mcp_django.sessions.worker import Worker, current_worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.http_headers import Accepted, accepted, check_standard
 from mcp_django.transports.streamable_http import Reply, ReplyLimits
@@ -80,7 +80,6 @@ class StreamableHTTPConsumer(HTTPConsumer):
             )
         check_is_json(exchange)
         body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
-        _check_calls(identity)
         sender = Sender(identity.user, exchange.headers, len(body))
         try:
             parsed = jsonrpc.parse(body)
@@ -124,11 +123,12 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 exchange, identity, accepts, make_request(message, peer, sender)
             )
             return
+        _check_calls(current_worker(), identity)
         running = ModernExchange(
             self.server,
             worker,
             identity,
-            Reply(exchange, accepted=accepts, limits=_limits()),
+            Reply(exchange, accepted=accepts, limits=_limits),
             message=message,
             peer=peer,
             sender=sender,
@@ -185,11 +185,13 @@ class StreamableHTTPConsumer(HTTPConsumer):
         if not requests:
             await respond_taken(exchange, taken)
             return
+        if any(legacy.answer_at_once(message) is None for message in requests):
+            _check_calls(current_worker(), identity)
         worker = current_worker()
         reply = Reply(
             exchange,
             accepted=accepts,
-            limits=_limits(),
+            limits=_limits,
             expected=len(requests),
             is_batch=is_batch,
             log=_new_log(session, "call"),
@@ -220,8 +222,8 @@ class StreamableHTTPConsumer(HTTPConsumer):
             answer = jsonrpc.result(message.id, result)
             id = make_session_id(self.server.name, identity.owner, peer)
             headers = [(b"mcp-session-id", id.encode())]
-        reply = Reply(exchange, accepted=accepts, limits=_limits(), headers=headers)
-        await reply.answer(answer)
+        reply = Reply(exchange, accepted=accepts, limits=_limits, headers=headers)
+        await reply.answer(jsonrpc.serialize(answer))
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
         if not accepted(exchange.headers.get("accept")).stream:
@@ -231,6 +233,14 @@ class StreamableHTTPConsumer(HTTPConsumer):
         replayed = None
         if last_event_id is not None:
             replayed = await _replay(session, last_event_id)
+            if replayed.is_ended and not replayed.events:
+                # Clients that do not take an error, or a cancellation, for an answer
+                # come back again and again, until they are told that there is nothing.
+                raise Refused(
+                    405,
+                    "this stream has ended, and nothing more will come on it",
+                    headers=[(b"allow", b"POST, DELETE")],
+                )
         worker = current_worker()
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
@@ -304,14 +314,14 @@ def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
     return version in versions.MODERN and not is_initialize
 
 
-def _check_calls(identity: Identity) -> None:
+def _check_calls(worker: Worker, identity: Identity) -> None:
     """Refuse one more call of a user who has too many running; nobody is not a user.
 
     Raises:
         Refused: 503.
     """
-    limit = mcp_settings.MAX_CALLS_PER_USER
-    if identity.owner and current_worker().connections.count_of(identity.owner) > limit:
+    owner, limit = identity.owner, mcp_settings.MAX_CALLS_PER_USER
+    if owner and worker.connections.count_of(owner) > limit:
         raise Refused(
             503,
             f"{limit} requests of this user are running; try again later",
@@ -320,7 +330,7 @@ def _check_calls(identity: Identity) -> None:
 
 
 def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
-    """Refuse a batch where there are none, or with an `initialize` in it.
+    """Refuse a batch where there are none, with an `initialize`, or an id twice.
 
     Raises:
         RemoteProtocolError: It is refused.
@@ -331,11 +341,20 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
         raise RemoteProtocolError(
             "batches are not part of this protocol version; send one message"
         )
+    ids = set()
     for message in messages:
-        if isinstance(message, JSONRPCRequest) and message.method == "initialize":
+        if not isinstance(message, JSONRPCRequest):
+            continue
+        if message.method == "initialize":
             raise RemoteProtocolError(
                 "initialize must not be part of a batch", request_id=message.id
             )
+        if message.id in ids:
+            # Spec: 2025-03-26 basic, "Requests": ids are not used twice.
+            raise RemoteProtocolError(
+                "two requests of a batch have the same id", request_id=message.id
+            )
+        ids.add(message.id)
 
 
 async def _take(message: Message, session: HTTPSession) -> Taken:

@@ -33,7 +33,7 @@ _END_SECONDS = 0.2
 """For telling a client that what it listens to ends; the process has a second."""
 
 
-class WebSocketConsumer(HoldingConsumer):
+class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
     """Holds one WebSocket and what its client does over it, in both eras.
 
     Override `drive` to run another program than our `Session` over the transport.

@@ -119,6 +119,16 @@ def serialize(message: Message) -> bytes:
     return to_json(message, exclude_none=True, by_alias=True, inf_nan_mode="null")
 
 
+def serialize_result(id: RequestId, value: JSONObject) -> bytes:
+    """Write the result of a request, as `serialize` would the message.
+
+    Raises:
+        ValueError: It holds what JSON or UTF-8 cannot carry.
+    """
+    # On the hot path: a model would cost as much as writing it does.
+    return to_json({"jsonrpc": "2.0", "id": id, "result": value}, inf_nan_mode="null")
+
+
 def request(id: RequestId, method: str, params: JSONObject | None) -> JSONRPCRequest:
     """Make a request."""
     return JSONRPCRequest(jsonrpc="2.0", id=id, method=method, params=params)

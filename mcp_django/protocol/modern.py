@@ -9,6 +9,7 @@ Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
 
 from mcp_types import (
@@ -37,6 +38,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import jsonrpc, versions
@@ -49,7 +51,7 @@ from mcp_django.protocol.events import (
     RequestCancelled,
     RequestReceived,
 )
-from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.legacy import describe_faults
 
 LISTEN: Final = "subscriptions/listen"
@@ -90,6 +92,7 @@ _META_KEYS: Final = (
     CLIENT_INFO_META_KEY,
 )
 _Model = TypeVar("_Model", bound=BaseModel)
+_MAX_KEPT_BYTES: Final = 4096
 _NOBODY: Final = Implementation(name="", version="")
 _LOG_LEVELS: Final = get_args(LoggingLevel)
 _DEFINED: Final = frozenset(
@@ -110,7 +113,7 @@ def is_modern(message: Message) -> bool:
     if message.method in _MODERN_ONLY:
         return True
     meta = (message.params or {}).get("_meta")
-    return isinstance(meta, dict) and any(key in meta for key in _META_KEYS)
+    return isinstance(meta, dict) and not meta.keys().isdisjoint(_META_KEYS)
 
 
 def read_peer(message: JSONRPCRequest) -> Peer:
@@ -139,13 +142,32 @@ def read_peer(message: JSONRPCRequest) -> Peer:
         raise _malformed(
             message, f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {_LOG_LEVELS!r}"
         )
-    info = _NOBODY
-    if meta.get(CLIENT_INFO_META_KEY) is not None:
-        info = _read_member(Implementation, CLIENT_INFO_META_KEY, message)
-    capabilities = _read_member(
-        ClientCapabilities, CLIENT_CAPABILITIES_META_KEY, message
-    )
+    # On the hot path: a client says the same of itself again and again, and reading
+    # that anew costs three times as much as writing it down does.
+    said = to_json([meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY]])
+    # What is kept is bounded, whatever clients send.
+    read = _read_client if len(said) <= _MAX_KEPT_BYTES else _read_client.__wrapped__
+    try:
+        info, capabilities = read(said)
+    except ValueError as error:
+        raise _malformed(message, str(error)) from None
     return Peer(version, info, capabilities, log_level)
+
+
+@lru_cache(maxsize=256)
+def _read_client(said: bytes) -> tuple[Implementation, ClientCapabilities]:
+    """Read, from JSON, what a client says it is and what it can do.
+
+    Raises:
+        ValueError: It is malformed; says how.
+    """
+    info, capabilities = from_json(said)
+    return (
+        _NOBODY
+        if info is None
+        else _read_member(Implementation, CLIENT_INFO_META_KEY, info),
+        _read_member(ClientCapabilities, CLIENT_CAPABILITIES_META_KEY, capabilities),
+    )
 
 
 def check_version(peer: Peer, id: RequestId) -> None:
@@ -335,12 +357,16 @@ def _methods_of(honored: SubscriptionFilter) -> Iterable[str]:
         yield "notifications/resources/list_changed"
 
 
-def _read_member(form: type[_Model], key: str, message: JSONRPCRequest) -> _Model:
-    """Read an object in a request's `_meta`."""
+def _read_member(form: type[_Model], key: str, value: JSON) -> _Model:
+    """Read a member of a request's `_meta`.
+
+    Raises:
+        ValueError: It is malformed; says how.
+    """
     try:
-        return form.model_validate((message.params or {})["_meta"][key])
+        return form.model_validate(value)
     except ValidationError as error:
-        raise _malformed(message, describe_faults(error, f"_meta[{key!r}]")) from None
+        raise ValueError(describe_faults(error, f"_meta[{key!r}]")) from None
 
 
 def _malformed(message: JSONRPCRequest, text: str) -> RemoteProtocolError:

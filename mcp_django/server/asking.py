@@ -19,7 +19,7 @@ import anyio.lowlevel
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
 from mcp_django.exceptions import AskFailed
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 T = TypeVar("T")
 
@@ -139,10 +139,26 @@ class Answers:
         self._used.clear()
         self._taken = 0
 
-    @property
-    def used(self) -> Mapping[str, tuple[str, JSONObject]]:
-        """What this run made of the answers given: key -> digest and result."""
-        return self._used
+    def to_keep(
+        self, open_questions: Sequence[Question[Any]]
+    ) -> Mapping[str, tuple[str, JSONObject]]:
+        """Give the answers that the next round needs: key -> digest and result.
+
+        Also those that this run has not come by, for it may have taken another way.
+
+        Args:
+            open_questions: What is asked now; older answers to it do not count.
+        """
+        given = self.given
+        kept = dict(given.answered)
+        for key, digest in (given.asked or {}).items():
+            result = given.results.get(key)
+            if isinstance(result, dict):
+                kept[key] = (digest, result)
+        kept |= self._used
+        for question in open_questions:
+            kept.pop(question.key, None)
+        return kept
 
     def learn(
         self, question: Question[Any], answer: JSONRPCResponse | JSONRPCError
@@ -199,25 +215,21 @@ class Answers:
         if key not in given.answered and key not in given.results:
             return None
         digest = question.digest
-        asked, result = given.answered.get(key, (None, None))
-        if asked != digest:
-            # With a state, only what was asked in the last round can be answered.
-            if given.asked is not None and given.asked.get(key) != digest:
-                return None
-            result = given.results.get(key)
-        if not isinstance(result, dict):
-            return None
-        try:
-            answer = question.read(result)
-        except ValueError:
-            return None
-        self._used[key] = (digest, result)
-        return (answer,)
-
-    def reopen(self, question: Question[Any]) -> None:
-        """Ask a question again, whatever the answer that this run has found."""
-        self._used.pop(question.key, None)
-        self._open[question.key] = question
+        candidates: list[JSON] = []
+        if key in given.answered and given.answered[key][0] == digest:
+            candidates.append(given.answered[key][1])
+        # With a state, only what was asked in the last round can be answered.
+        if given.asked is None or given.asked.get(key) == digest:
+            candidates.append(given.results.get(key))
+        for result in candidates:
+            try:
+                if isinstance(result, dict):
+                    answer = question.read(result)
+                    self._used[key] = (digest, result)
+                    return (answer,)
+            except ValueError:
+                pass
+        return None
 
     def ask(self, question: Question[T]) -> T:
         """Return the answer to a question, or end the run at it; for `def` handlers.

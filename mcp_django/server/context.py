@@ -508,6 +508,5 @@ def ask_for_visits(
         found = request.answers.find(question)
         if found is not None and not found[0].accepted:
             raise AskFailed(f"the user did not agree to visit {visit['url']}")
-        request.answers.reopen(question)
         questions.append(question)
     raise QuestionsAsked(questions)

@@ -49,7 +49,7 @@ from mcp_django.server.features import (
     Resource,
     Tool,
 )
-from mcp_django.server.handlers import permitted
+from mcp_django.server.handlers import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
 from mcp_django.transports.http_headers import check_mirrored
@@ -127,16 +127,39 @@ async def _list_prompts(server: Server, request: Request) -> JSONObject:
     return await _list(server, request, "prompts", "prompt", server.prompts.values())
 
 
+def _read_tool_call(request: Request) -> tuple[str, Mapping[str, JSON] | None]:
+    """Give the name and the arguments of a tool call.
+
+    On the hot path: the model is asked only to say what is wrong.
+    """
+    params = request.params
+    name, arguments = params.get("name"), params.get("arguments")
+    if (
+        isinstance(name, str)
+        and isinstance(arguments, dict | None)
+        and isinstance(params.get("_meta"), dict | None)
+    ):
+        return name, arguments
+    read = _read(CallToolRequestParams, request)
+    return read.name, read.arguments
+
+
 async def _call_tool(server: Server, request: Request) -> JSONObject:
-    params = _read(CallToolRequestParams, request)
-    tool = server.tools.get(params.name)
-    if tool is None or not await permitted(server, request, [tool]):
-        raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {params.name[:200]}")
-    if request.mirrors_headers:
-        _check_headers(tool, request, params.arguments or {})
+    name, arguments = _read_tool_call(request)
+    tool = server.tools.get(name)
+    if tool is None or not await is_permitted(server, request, tool):
+        raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {name[:200]}")
+    if tool.mirrored and request.mirrors_headers:
+        _check_headers(tool, request, arguments or {})
     try:
-        with _asking_for_visits(server, request):
-            return await tool.call(server, request, params.arguments)
+        try:
+            return await tool.call(server, request, arguments)
+        except UrlElicitationRequired as error:
+            if not request.is_modern:
+                raise
+            # As `_asking_for_visits` does, which costs more. Raises what is caught
+            # below, too.
+            ask_for_visits(server, request, error)
     except CapabilityMissing as error:
         if request.is_modern:
             raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLPattern, path
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
@@ -46,6 +47,30 @@ class Endpoint:
         """Answer as a Django view."""
         response: HttpResponseBase = await _view()(self, request)
         return response
+
+
+def url_patterns(server: Server, prefix: str) -> list[URLPattern]:
+    """Give the URL patterns of a server.
+
+    Args:
+        server: Who answers there.
+        prefix: Path below the including URLconf, such as "mcp".
+    """
+    base = prefix.strip("/")
+    base = f"{base}/" if base else ""
+    endpoint = Endpoint(server, "mcp")
+    without_slash = [path(base.rstrip("/"), endpoint)] if base else []
+    return [
+        # Both without a redirect: a POST does not survive one.
+        *without_slash,
+        path(base, endpoint, name=f"{server.name}-mcp"),
+        path(f"{base}sse", Endpoint(server, "sse"), name=f"{server.name}-sse"),
+        path(
+            f"{base}messages",
+            Endpoint(server, "messages"),
+            name=f"{server.name}-messages",
+        ),
+    ]
 
 
 class _AllDatabases(set[str]):

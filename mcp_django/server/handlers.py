@@ -150,6 +150,13 @@ async def permitted(
     ]
 
 
+async def is_permitted(server: Server, request: Request, feature: Feature) -> bool:
+    """Say whether the user of a request may see and use a feature."""
+    return feature.permission is None or bool(
+        await _allowed(server, request, {feature.permission})
+    )
+
+
 async def _allowed(
     server: Server, request: Request, permissions: set[Permission]
 ) -> set[Permission]:

@@ -62,13 +62,20 @@ noticed = Signal()
 """Sent with `sender=` the `Server` and `notice=` a `Notice`, in any thread."""
 
 
-def send_after_commit(server: Server, notice: Notice) -> None:
+def send_after_commit(
+    server: Server, notice: Notice, using: str = DEFAULT_DB_ALIAS
+) -> None:
     """Send a notice once the open transaction is committed, at once if there is none.
 
     Can be called from sync and async code.
+
+    Args:
+        server: Whose clients are told.
+        notice: What changed.
+        using: Alias of the database whose transaction is meant.
     """
     send = partial(noticed.send_robust, sender=server, notice=notice)
-    connection = connections[DEFAULT_DB_ALIAS]
+    connection = connections[using]
     # Outside a transaction Django's on_commit would open a connection to look.
     if connection.in_atomic_block:
         connection.on_commit(send)

@@ -62,7 +62,7 @@ def input_required(
         _origin_of(server, request),
         int(time.time() + mcp_settings.ASK_TIMEOUT),
         rounds,
-        dict(request.answers.used),
+        dict(request.answers.to_keep(questions)),
         {question.key: question.digest for question in questions},
     ]
     sealed = seal(_KIND, state)

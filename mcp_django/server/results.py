@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import Signature
 from typing import Any, Literal, get_args, get_origin
@@ -41,6 +41,12 @@ _BLOCKS = get_args(ContentBlock)
 _NEVER_STRUCTURED = (*_BLOCKS, CallToolResult)
 _SEQUENCES = (list, tuple, Sequence, Iterable)
 _SAYS_NOTHING = (Signature.empty, Any, object, None, type(None))
+
+# Type of a value that is JSON as it is -> how it is written as text.
+_PLAIN: Mapping[Any, Callable[[Any], str]] = {
+    bool: lambda value: "true" if value else "false",
+    int: str,
+}
 
 _ADVICE = (
     "return plain values instead, such as `list(queryset.values(...))`, or a dataclass"
@@ -139,12 +145,23 @@ class _TypedOutput:
         self._returns = returns
         self._validate = adapter.validator.validate_python
         self._dump = adapter.serializer.to_python
+        # Values of these types are JSON as they are, unless annotated to be written
+        # in another way.
+        is_plain = returns in _PLAIN and "serialization" not in adapter.core_schema
+        self._text_of = _PLAIN[returns] if is_plain else None
 
     def __call__(self, value: Any) -> JSONObject:
         if isinstance(value, Promise):
             value = str(value)
         try:
             fitting = self._validate(value, by_alias=True, by_name=True)
+            if self._text_of is not None and type(fitting) is self._returns:
+                # On the hot path.
+                text = self._text_of(fitting)
+                return {
+                    "content": [{"type": "text", "text": text}],
+                    "structuredContent": fitting,
+                }
             dumped = self._dump(
                 fitting,
                 mode="json",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
-from django.urls import URLPattern, path
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Model
+from django.urls import URLPattern
 from mcp_types import (
     Annotations,
     BlobResourceContents,
@@ -18,7 +18,7 @@ from mcp_types import (
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.features import (
     CacheHints,
@@ -31,22 +31,24 @@ from mcp_django.server.features import (
     make_entry,
 )
 from mcp_django.server.handlers import (
+    AnyFeature,
     Around,
     Permission,
     make_around,
-    make_handler,
     permitted,
 )
 from mcp_django.server.notices import Notice, send_after_commit
+from mcp_django.server.registration import (
+    check_uri,
+    make_completion,
+    make_prompt,
+    make_resource,
+    make_tool,
+)
 from mcp_django.server.requests import Request
-from mcp_django.server.results import ToolOutput
-from mcp_django.server.uri_templates import UriTemplate
-from mcp_django.transports.http_headers import mirrored_parameters
+from mcp_django.server.watching import Source, Watch
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
-"""How an absolute URI begins; in a template the scheme may be a variable."""
 
 
 class Decorator(Protocol):
@@ -114,6 +116,7 @@ class Server:
         self.prompts: dict[str, Prompt] = {}
         self.completions: dict[tuple[str, str], Completion] = {}
         self.arounds: list[Around] = []
+        self.watches: list[Watch] = []
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}>"
@@ -190,34 +193,21 @@ class Server:
         """
 
         def register(function: Function) -> Function:
-            tool_name = check_name("tool", name or _name_of(function))
-            self.cache.check_permission(f"tool {tool_name!r}", permission)
-            self._refuse_duplicate("tool", tool_name, self.tools)
-            handler = make_handler(
-                function, name=tool_name, atomic=atomic, input_schema=input_schema
-            )
-            try:
-                mirrored = mirrored_parameters(handler.signature.input_schema)
-            except ValueError as error:
-                raise ValueError(f"tool {tool_name!r}: {error}") from None
-            output = ToolOutput.of(
-                handler.signature.returns,
-                structured=structured,
-                output_schema=dict(output_schema) if output_schema else None,
-            )
-            entry = make_entry(
-                name=tool_name,
+            tool = make_tool(
+                function,
+                name=name,
                 title=title,
-                description=description or handler.signature.description,
-                inputSchema=handler.signature.input_schema,
-                outputSchema=output.schema,
+                description=description,
                 annotations=annotations,
                 icons=icons,
                 meta=meta,
+                permission=permission,
+                atomic=atomic,
+                input_schema=input_schema,
+                output_schema=output_schema,
+                structured=structured,
             )
-            self.tools[tool_name] = Tool(
-                tool_name, entry, handler, output, permission, mirrored
-            )
+            self._add("tool", tool.name, tool, self.tools)
             return function
 
         return register if function is None else register(function)
@@ -264,48 +254,27 @@ class Server:
 
         Spec: 2025-11-25 server/resources; 2026-07-28 server/utilities/caching.
         """
-        if not isinstance(uri, str):
-            raise ValueError(
-                "resource needs a URI or a template, as in "
-                f'@server.resource("shop://orders/{{order_id}}"), not {uri!r}'
-            )
-        if not _ABSOLUTE.match(uri):
-            raise ValueError(
-                f"resource {uri!r} is no absolute URI; begin it with a scheme of your "
-                f"own, such as '{self.name}://'"
-            )
-
+        check_uri(uri, self.name)
         cache = CacheHints(ttl_ms, cache_scope)
-        for hints in (cache, self.cache):
-            hints.check_permission(f"resource {uri!r}", permission)
+        cache.check_permission(f"resource {uri!r}", permission)
 
         def register(function: Function) -> Function:
-            self._refuse_duplicate("resource", uri, self.resources)
-            template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
-            resource_name = name or _name_of(function)
-            handler = make_handler(function, name=resource_name, atomic=atomic)
-            _check_variables(resource_name, handler.signature.input_schema, template)
-            entry = make_entry(
-                **{"uriTemplate" if template else "uri": uri},
-                name=resource_name,
+            resource = make_resource(
+                function,
+                uri,
+                name=name,
                 title=title,
-                description=description or handler.signature.description,
-                mimeType=mime_type,
-                size=None if template else size,
+                description=description,
+                mime_type=mime_type,
+                size=size,
                 annotations=annotations,
                 icons=icons,
                 meta=meta,
+                permission=permission,
+                atomic=atomic,
+                cache=cache,
             )
-            self.resources[uri] = Resource(
-                resource_name,
-                uri,
-                template,
-                entry,
-                handler,
-                mime_type,
-                permission,
-                cache,
-            )
+            self._add("resource", uri, resource, self.resources)
             return function
 
         return register
@@ -353,27 +322,17 @@ class Server:
         """
 
         def register(function: Function) -> Function:
-            prompt_name = check_name("prompt", name or _name_of(function))
-            self.cache.check_permission(f"prompt {prompt_name!r}", permission)
-            self._refuse_duplicate("prompt", prompt_name, self.prompts)
-            handler = make_handler(function, name=prompt_name, atomic=atomic)
-            entry = make_entry(
-                name=prompt_name,
+            prompt = make_prompt(
+                function,
+                name=name,
                 title=title,
-                description=description or handler.signature.description,
-                arguments=[
-                    make_entry(
-                        name=parameter.name,
-                        title=parameter.title,
-                        description=parameter.description,
-                        required=parameter.required,
-                    )
-                    for parameter in handler.signature.parameters
-                ],
+                description=description,
                 icons=icons,
                 meta=meta,
+                permission=permission,
+                atomic=atomic,
             )
-            self.prompts[prompt_name] = Prompt(prompt_name, entry, handler, permission)
+            self._add("prompt", prompt.name, prompt, self.prompts)
             return function
 
         return register if function is None else register(function)
@@ -406,17 +365,7 @@ class Server:
             )
 
         def register(function: Function) -> Function:
-            handler = make_handler(function, name=_name_of(function))
-            unknown = handler.signature.input_schema["properties"].keys() - {
-                "value",
-                "arguments",
-            }
-            if unknown:
-                raise ValueError(
-                    f"completion {_name_of(function)} takes {sorted(unknown)!r}; it "
-                    "may take value, arguments and a context"
-                )
-            self.completions[reference, argument] = Completion(handler)
+            self.completions[reference, argument] = make_completion(function)
             return function
 
         return register
@@ -433,6 +382,38 @@ class Server:
 
     # Telling clients ------------------------------------------------------------
 
+    def watch(
+        self,
+        model: type[Model],
+        resource: Callable[..., Any] | str,
+        /,
+        **variables: Source,
+    ) -> None:
+        """Tell clients that subscribed to a resource whenever rows of a model change.
+
+        A row that is saved or deleted fills in the resource's template; who subscribed
+        to this URI is told once the transaction is committed. A fixed URI is told of
+        with every row. Updates of whole querysets, and what `bulk_create` makes, send
+        no signals: call `resource_updated` for those.
+
+        Args:
+            model: The model; its proxies and children count as well.
+            resource: A resource: its function, URI or template.
+            variables: For variables of the template: an attribute of the row, such as
+                "author.slug", or a function that is given the row. The attribute of
+                the same name where it is left out.
+
+        Raises:
+            ValueError: There is no such resource, variable or attribute, or the model
+                is watched for this resource already.
+        """
+        found = self._find_resource(resource)
+        if any(w.model is model and w.resource is found for w in self.watches):
+            raise ValueError(
+                f"{model.__name__} is watched for {found.uri!r} already; once is enough"
+            )
+        self.watches.append(Watch.of(self, model, found, variables))
+
     def tools_changed(self) -> None:
         """Tell clients that the list of tools changed, for all or for some users."""
         send_after_commit(self, Notice("tools"))
@@ -445,9 +426,15 @@ class Server:
         """Tell clients that the list of prompts changed."""
         send_after_commit(self, Notice("prompts"))
 
-    def resource_updated(self, uri: str) -> None:
-        """Tell clients that subscribed to a resource that it changed."""
-        send_after_commit(self, Notice("resource", uri))
+    def resource_updated(self, uri: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
+        """Tell clients that subscribed to a resource that it changed.
+
+        Args:
+            uri: Of the resource.
+            using: Alias of the database that it comes from; clients are told once its
+                open transaction is committed.
+        """
+        send_after_commit(self, Notice("resource", uri), using)
 
     def elicitation_done(self, elicitation_id: str) -> None:
         """Tell the client that asked its user to visit a page that the visit ended."""
@@ -461,21 +448,7 @@ class Server:
         Args:
             prefix: Path of the server below the including URLconf, such as "mcp".
         """
-        base = prefix.strip("/")
-        base = f"{base}/" if base else ""
-        endpoint = Endpoint(self, "mcp")
-        without_slash = [path(base.rstrip("/"), endpoint)] if base else []
-        return [
-            # Both without a redirect: a POST does not survive one.
-            *without_slash,
-            path(base, endpoint, name=f"{self.name}-mcp"),
-            path(f"{base}sse", Endpoint(self, "sse"), name=f"{self.name}-sse"),
-            path(
-                f"{base}messages",
-                Endpoint(self, "messages"),
-                name=f"{self.name}-messages",
-            ),
-        ]
+        return url_patterns(self, prefix)
 
     def describe(self, version: str) -> JSONObject:
         """Say what the server is, as `initialize` and `server/discover` answer.
@@ -543,6 +516,15 @@ class Server:
                 if arguments is not None:
                     yield resource, arguments
 
+    def _find_resource(self, of: Callable[..., Any] | str) -> Resource:
+        for resource in self.resources.values():
+            if of in (resource.uri, resource.handler.signature.function):
+                return resource
+        raise ValueError(
+            f"server {self.name!r} has no resource {of!r}; register it before it is "
+            "watched"
+        )
+
     def _find_completable(
         self, of: Callable[..., Any] | str
     ) -> tuple[str, Sequence[str]]:
@@ -560,37 +542,17 @@ class Server:
             "it before its completions"
         )
 
-    def _refuse_duplicate(
-        self, kind: str, name: str, registered: Mapping[str, object]
+    def _add(
+        self,
+        kind: str,
+        name: str,
+        feature: AnyFeature,
+        registered: dict[str, AnyFeature],
     ) -> None:
         if name in registered:
             raise ValueError(
                 f"{kind} {name!r} is already on server {self.name!r}; "
                 "give one of the two another name"
             )
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    if isinstance(function, str):
-        raise ValueError(
-            f"{function!r} is no function; give a name by keyword: name={function!r}"
-        )
-    while isinstance(function, functools.partial):
-        function = function.func
-    name: str = getattr(function, "__name__", type(function).__name__)
-    return name
-
-
-def _check_variables(
-    name: str, schema: Mapping[str, Any], template: UriTemplate | None
-) -> None:
-    """Refuse a function that cannot be called with a template's variables."""
-    variables = set(template.variables) if template else set()
-    parameters = set(schema["properties"])
-    required = set(schema.get("required", ()))
-    takes_all = schema.get("additionalProperties") is not False
-    if (variables - parameters and not takes_all) or required - variables:
-        raise ValueError(
-            f"resource {name}: the function takes {sorted(parameters)!r}, the URI has "
-            f"the variables {sorted(variables)!r}; they must be the same"
-        )
+        self.cache.check_permission(f"{kind} {name!r}", feature.permission)
+        registered[name] = feature

@@ -81,33 +81,42 @@ def message_of(server: Server, request: Request, answer: Answer) -> Message:
     """Make the message that answers a request."""
     if isinstance(answer, ErrorAnswer):
         return jsonrpc.error(request.id, answer.code, answer.message, answer.data)
-    if request.is_modern:
-        answer = modern.complete(answer, server.server_info)
-    return jsonrpc.result(request.id, answer)
+    return jsonrpc.result(request.id, _complete(server, request, answer))
+
+
+def serialize(server: Server, request: Request, answer: Answer) -> bytes:
+    """Write that message.
+
+    Raises:
+        ValueError: It holds what JSON or UTF-8 cannot carry.
+    """
+    if isinstance(answer, ErrorAnswer):
+        return jsonrpc.serialize(message_of(server, request, answer))
+    return jsonrpc.serialize_result(request.id, _complete(server, request, answer))
+
+
+def _complete(server: Server, request: Request, result: JSONObject) -> JSONObject:
+    return modern.complete(result, server.server_info) if request.is_modern else result
 
 
 async def deliver(
-    server: Server,
-    request: Request,
-    message: Message,
-    send: Callable[[Message], Awaitable[None]],
+    request: Request, answer: Answer, send: Callable[[Answer], Awaitable[None]]
 ) -> None:
-    """Send the message that answers a request, or another one if that cannot be.
+    """Send the answer to a request, or another one if it cannot be sent.
 
     Args:
-        server: Who answers.
         request: What is answered.
-        message: What to send.
-        send: Sends a message; may raise what `Transport.send` raises but
+        answer: What to send.
+        send: Sends an answer; may raise what `Transport.send` raises but
             `TransportClosed`.
     """
     try:
-        await send(message)
+        await send(answer)
     except MessageTooLarge as error:
-        await send(message_of(server, request, too_large(request, error)))
+        await send(too_large(request, error))
     except ValueError as error:
         report(request, error)
-        await send(message_of(server, request, neutral(request)))
+        await send(neutral(request))
 
 
 def too_large(request: Request, error: MessageTooLarge) -> Answer:

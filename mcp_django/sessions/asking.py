@@ -58,9 +58,6 @@ async def ask_round(
         begin: Makes a request of a question, whose answer is waited for from then on.
         end: Stops waiting for it; gives what tells the client so.
         send: Sends a message to the client.
-
-    Raises:
-        AskFailed: The client cannot be reached; raised by `begin`.
     """
     asks: list[tuple[Question[Any], RequestId, Pending]] = []
     try:

@@ -9,6 +9,7 @@ Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from mcp_django.transports.streamable_http import EventLog
 
 Kind: TypeAlias = Literal["call", "standalone"]
 
-_MAX_ID_CHARACTERS = 100
+_ID = re.compile(r"([A-Za-z0-9_-]{1,40})-([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,19 @@ class StoredStream(EventLog):
         self._session_key = session_key
         self._kind = kind
         self._tell = tell
-        self._name = secrets.token_urlsafe(9) if after is None else after.name
+        # Made when it is needed: most calls are answered without a stream.
+        self._name = "" if after is None else after.name
         self._last = 0 if after is None else after.last
 
     async def open(self) -> str:
         """Make an id for the beginning of the stream, before its first event."""
-        self._last += 1
+        self._advance()
         await self._note(is_ended=False)
         return self._id
 
     async def append(self, data: bytes, *, is_last: bool, is_left: bool) -> str:
         """Keep an event and give its id; if the stream is left, tell who may wait."""
-        self._last += 1
+        self._advance()
         oldest = self._last - mcp_settings.EVENT_STORE_EVENTS
         if oldest > 0:
             await _cache().adelete(_event_key(self._session_key, self._name, oldest))
@@ -88,12 +90,17 @@ class StoredStream(EventLog):
 
     async def end(self) -> None:
         """Say that no event will follow."""
-        await self._note(is_ended=True)
-        await self._tell(self._name)
+        if self._name:
+            await self._note(is_ended=True)
+            await self._tell(self._name)
 
     @property
     def _id(self) -> str:
         return f"{self._name}-{self._last}"
+
+    def _advance(self) -> None:
+        self._name = self._name or secrets.token_urlsafe(9)
+        self._last += 1
 
     async def _note(
         self, *, is_ended: bool, events: dict[str, bytes] | None = None
@@ -129,7 +136,7 @@ async def replay_after(session_key: str, name: str, after: int) -> Replay:
     if noted is None:
         raise LookupError(name)
     kind, last, is_ended = noted
-    if after > last:
+    if not last - mcp_settings.EVENT_STORE_EVENTS <= after <= last:
         raise LookupError(name)
     ids = {
         _event_key(session_key, name, number): f"{name}-{number}"
@@ -143,12 +150,10 @@ async def replay_after(session_key: str, name: str, after: int) -> Replay:
 
 
 def _parse_id(text: str) -> tuple[str, int]:
-    name, _, number = text.rpartition("-")
-    if not (len(text) <= _MAX_ID_CHARACTERS and text.isascii() and text.isprintable()):
+    parts = _ID.fullmatch(text)
+    if parts is None:
         raise LookupError("no id of ours")
-    if not (name and number.isdigit()):
-        raise LookupError("no id of ours")
-    return name, int(number)
+    return parts[1], int(parts[2])
 
 
 def _cache() -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -17,11 +18,15 @@ from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     UNSUPPORTED_PROTOCOL_VERSION,
 )
-from mcp_types.jsonrpc import METHOD_NOT_FOUND, JSONRPCRequest, RequestId
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    JSONRPCRequest,
+    RequestId,
+)
 
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import (
-    AskFailed,
     ErrorAnswer,
     TransportClosed,
     UrlElicitationRequired,
@@ -33,7 +38,7 @@ from mcp_django.protocol.legacy import answer_at_once
 from mcp_django.server.asking import Question
 from mcp_django.server.requests import Notify, Request
 from mcp_django.server.server import Server
-from mcp_django.sessions.answering import Answer, answer_of, deliver, message_of
+from mcp_django.sessions.answering import Answer, answer_of, deliver, serialize
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.http_sessions import CachedState, HTTPSession
 from mcp_django.sessions.tasks import Cancel
@@ -63,7 +68,7 @@ def _status_of(answer: Answer) -> int:
     return 200
 
 
-class _Exchange:
+class _Exchange(ABC):
     """What both eras have in common: one POST that is being answered.
 
     Handlers often end without waiting for anything. So the client is watched, and the
@@ -117,9 +122,13 @@ class _Exchange:
         await wait_for_disconnect()
         self._end_early()
 
+    @abstractmethod
+    async def close(self) -> None:
+        """End it, for the end of the process or of the credentials."""
+
+    @abstractmethod
     def _end_early(self) -> None:
         """Take note that the client is gone."""
-        raise NotImplementedError
 
 
 class ModernExchange(_Exchange):
@@ -143,8 +152,10 @@ class ModernExchange(_Exchange):
     ) -> None:
         super().__init__(worker, identity, reply)
         self._server = server
+        # Without a way back to the exchange, which would be a cycle to be collected.
+        notify = partial(_notify, reply)
         self._request = make_request(
-            message, peer, sender, self._notify, mirrors_headers=True
+            message, peer, sender, notify, mirrors_headers=True
         )
         self._task: asyncio.Task[Any] | None = None
         self._closing = False
@@ -156,20 +167,22 @@ class ModernExchange(_Exchange):
         self._watch_soon(wait_for_disconnect)
         try:
             answer = await answer_of(
-                self._server, request, ask=_ask_nobody, is_ending=_never
+                self._server, request, ask=_ask_nobody, is_ending=self._has_to_end
             )
-            message = message_of(self._server, request, answer)
-            send = partial(self.reply.answer, status=_status_of(answer))
-            await deliver(self._server, request, message, send)
+            if not request.is_cancelled:
+                await deliver(request, answer, self._send_answer)
         except asyncio.CancelledError:
             if not request.is_cancelled:
+                # By whoever runs the exchange, as Django does when a client goes.
+                request.is_cancelled = True
                 raise
         finally:
             self._stop_watching()
             self._let_go()
-        if request.is_cancelled and self._task is not None:
+            task, self._task = self._task, None
+        if request.is_cancelled and task is not None:
             # The cancellation was ours, whether or not the handler noticed.
-            self._task.uncancel()
+            task.uncancel()
             if self._closing:
                 await self.reply.break_off()
 
@@ -183,8 +196,12 @@ class ModernExchange(_Exchange):
             self._request.is_cancelled = True
             self._task.cancel()
 
-    async def _notify(self, method: str, params: JSONObject) -> None:
-        await _send(self.reply, jsonrpc.notification(method, params))
+    async def _send_answer(self, answer: Answer) -> None:
+        data = serialize(self._server, self._request, answer)
+        await self.reply.answer(data, _status_of(answer))
+
+    def _has_to_end(self) -> bool:
+        return self._task is not None and self._task.cancelling() > 0
 
 
 class LegacyExchange(_Exchange):
@@ -221,12 +238,13 @@ class LegacyExchange(_Exchange):
         wait_for_disconnect: WaitForDisconnect,
     ) -> None:
         """Begin with the requests; returns when the connection is of no more use."""
+        notify = partial(_notify, self.reply)
         for message in messages:
             answer = answer_at_once(message)
             if answer is not None:
-                await self.reply.answer(answer)
+                await self.reply.answer(jsonrpc.serialize(answer))
                 continue
-            request = make_request(message, self._session.peer, sender, self._notify)
+            request = make_request(message, self._session.peer, sender, notify)
             request.session = CachedState(self._session)
             request.close_stream = self._release
             done = partial(self._end, request)
@@ -256,9 +274,11 @@ class LegacyExchange(_Exchange):
             request.is_cancelled = True
             cancel()
 
+    def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        if self._running:
+            super()._watch(wait_for_disconnect)
+
     def _hold(self) -> None:
-        if not self._running:
-            return
         super()._hold()
         for id in self._running:
             self.worker.http.add_call(self._session, id, self)
@@ -267,18 +287,23 @@ class LegacyExchange(_Exchange):
         answer = await answer_of(
             self._server, request, ask=self._ask, is_ending=self._has_to_end
         )
-        if isinstance(answer, UrlElicitationRequired):
-            for elicitation_id in answer.elicitation_ids:
-                await CachedState(self._session).remember_elicitation(elicitation_id)
         if request.is_cancelled:
             return
         self._running.pop(request.id, None)
-        message = message_of(self._server, request, answer)
         try:
-            await deliver(self._server, request, message, self.reply.answer)
+            if isinstance(answer, UrlElicitationRequired):
+                for elicitation_id in answer.elicitation_ids:
+                    state = CachedState(self._session)
+                    await state.remember_elicitation(elicitation_id)
+            await deliver(request, answer, partial(self._send_answer, request))
         except Exception:
-            # Such as an event store that is away; the connection ends without answer.
+            # Such as a cache that is away; the connection ends without an answer.
             logger.exception("the answer to %s cannot be sent", request.method)
+
+    async def _send_answer(self, request: Request, answer: Answer) -> None:
+        await self.reply.answer(serialize(self._server, request, answer))
+        if self.reply.is_ended:
+            self._end_early()
 
     def _end(self, request: Request) -> None:
         """Let a request go that is answered or cancelled."""
@@ -292,7 +317,10 @@ class LegacyExchange(_Exchange):
                 self._end_early()
 
     async def _skip(self) -> None:
-        await self.reply.skip()
+        try:
+            await self.reply.skip()
+        except Exception:
+            logger.exception("the end of a request cannot be kept")
         if self.reply.is_ended:
             self._end_early()
 
@@ -309,10 +337,12 @@ class LegacyExchange(_Exchange):
 
     # Sending --------------------------------------------------------------------
 
-    async def _notify(self, method: str, params: JSONObject) -> None:
-        await _send(self.reply, jsonrpc.notification(method, params))
-
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        if not self.reply.can_ask:
+            error = jsonrpc.error(None, INTERNAL_ERROR, "it reads no event stream")
+            for question in questions:
+                request.answers.learn(question, error)
+            return
         await ask_round(
             request,
             questions,
@@ -324,11 +354,6 @@ class LegacyExchange(_Exchange):
     async def _begin_asking(
         self, question: Question[Any]
     ) -> tuple[JSONRPCRequest, Pending]:
-        if not self.reply.can_ask:
-            raise AskFailed(
-                f"client cannot be asked {question.method!r}: it does not read the "
-                "stream of this request"
-            )
         if "elicitationId" in question.params:
             state = CachedState(self._session)
             await state.remember_elicitation(question.params["elicitationId"])
@@ -369,6 +394,10 @@ def make_request(
     )
 
 
+async def _notify(reply: Reply, method: str, params: JSONObject) -> None:
+    await _send(reply, jsonrpc.notification(method, params))
+
+
 async def _send(reply: Reply, message: Message) -> None:
     try:
         await reply.send(message)
@@ -378,7 +407,3 @@ async def _send(reply: Reply, message: Message) -> None:
 
 async def _ask_nobody(request: Request, questions: Sequence[Question[Any]]) -> None:
     raise NotImplementedError  # In the modern era the answer itself asks.
-
-
-def _never() -> bool:
-    return False

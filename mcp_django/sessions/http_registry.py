@@ -34,6 +34,9 @@ logger = logging.getLogger("mcp_django.sessions")
 _MAX_REMEMBERED = 10_000
 """Sessions of which the worker remembers whether they have ended."""
 
+_SIMULTANEOUS_SECONDS = 5.0
+"""Streams opened within so short a time are compared by when; else the last wins."""
+
 NOT_ASKED = refusal(
     400, "nothing waits for this answer; it was not asked, or it comes too late"
 )
@@ -133,15 +136,33 @@ class HTTPSessions:
 
     async def add_stream(self, session: HTTPSession, stream: Standalone) -> None:
         """Make a stream the one of its session; an older one ends, on any worker."""
-        older = self._streams.get(session.key)
+        other = self._streams.get(session.key)
+        if other is not None and other.opened_at > stream.opened_at:
+            await stream.displace()
+            return
         self._streams[session.key] = stream
-        if older is not None:
-            await older.displace()
+        if other is not None:
+            await other.displace()
         await self._relay.open()
+        await self._announce(session.key, stream)
+
+    async def _announce(self, session_key: str, stream: Standalone) -> None:
         opened_at = list(stream.opened_at)
         await self._relay.tell(
-            {"kind": "stream", "session": session.key, "opened_at": opened_at}
+            {"kind": "stream", "session": session_key, "opened_at": opened_at}
         )
+
+    def _hear_of_stream(self, session_key: str, opened_at: tuple[float, str]) -> None:
+        stream = self._streams.get(session_key)
+        if stream is None:
+            return
+        age = time.time() - stream.opened_at[0]
+        # What is heard of now was opened now, whatever the other worker's clock says.
+        if stream.opened_at < opened_at or age > _SIMULTANEOUS_SECONDS:
+            self._start(stream.displace())
+        else:
+            # The older one may not have been there yet to hear of ours.
+            self._start(self._announce(session_key, stream))
 
     def remove_stream(self, session: HTTPSession, stream: Standalone) -> None:
         """Forget a stream that has ended."""
@@ -189,10 +210,11 @@ class HTTPSessions:
         self, session: HTTPSession, question: Question[Any]
     ) -> tuple[JSONRPCRequest, Pending]:
         """Make a request of a question; its id says where the answer has to go."""
+        mailbox = await self._relay.open()
         name = secrets.token_urlsafe(12)
         pending = Pending()
         self._asks[name] = (session.key, pending)
-        id = make_ask_id(name, await self._relay.open())
+        id = make_ask_id(name, mailbox)
         return jsonrpc.request(id, question.method, question.params), pending
 
     def end_asking(self, id: RequestId) -> None:
@@ -273,9 +295,7 @@ class HTTPSessions:
             case {"kind": "cancel", "session": key, "id": id}:
                 self._cancel_here(key, id)
             case {"kind": "stream", "session": key, "opened_at": [at, name]}:
-                stream = self._streams.get(key)
-                if stream is not None and stream.opened_at < (at, name):
-                    self._start(stream.displace())
+                self._hear_of_stream(key, (at, name))
             case {"kind": "event", "session": key, "stream": name}:
                 self._wake(key, name)
             case _:

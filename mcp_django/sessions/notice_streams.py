@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -29,6 +30,8 @@ from mcp_django.transports.event_stream import (
 )
 from mcp_django.transports.streamable_http import HTTPResponse
 
+logger = logging.getLogger("mcp_django.sessions")
+
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 
 _DISPLACED_RETRY_MS = 10_000
@@ -53,6 +56,7 @@ class _EventStream(ABC):
         self._worker = worker
         self._identity = identity
         self._response = response
+        self._has_begun = False
         self._is_over = False
         self._written_at = time.monotonic()
 
@@ -63,16 +67,19 @@ class _EventStream(ABC):
 
     async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
         """Hold the stream until either side ends it."""
-        await self._response.start_events()
         self._worker.hold(self)
         try:
-            await self._begin()
-            await wait_for_disconnect()
+            await self._response.start_events()
+            self._has_begun = True
+            if not self._is_over:
+                await self._begin()
+                await wait_for_disconnect()
         finally:
             self._is_over = True
             self._worker.let_go(self)
             self._forget()
-            await self._response.end_stream()
+            if self._has_begun:
+                await self._response.end_stream()
 
     async def tick(self) -> None:
         """Keep the connection alive while there is nothing to tell."""
@@ -85,14 +92,15 @@ class _EventStream(ABC):
         await self._end(b"")
 
     async def _end(self, last_words: bytes) -> None:
-        if not self._is_over:
+        is_open = self._has_begun and not self._is_over
+        self._is_over = True  # first, so that nothing follows the last words
+        if is_open:
             if last_words:
-                await self._write(last_words)
-            self._is_over = True
+                await self._response.write(last_words)
             await self._response.end_stream()
 
     async def _write(self, chunk: bytes) -> None:
-        if not self._is_over:
+        if self._has_begun and not self._is_over:
             self._written_at = time.monotonic()
             await self._response.write(chunk)
 
@@ -200,6 +208,8 @@ class StandaloneStream(_EventStream):
         self._worker.http.remove_stream(self._session, self)
 
     async def _send(self, notice: Notice) -> None:
+        if self._is_over:  # a newer stream may go on with the log
+            return
         message = jsonrpc.notification(notice.method, notice.params or None)
         data = jsonrpc.serialize(message)
         id = ""
@@ -245,24 +255,29 @@ class ResumedStream(_EventStream):
 
     async def _follow(self) -> None:
         """Write what there is, and what comes, until the call has ended."""
+        try:
+            await self._write_all()
+        except LookupError:
+            logger.info("a resumed stream ends: its events are no longer kept")
+        except Exception:
+            logger.exception("the events of a resumed stream cannot be read")
+        await self._end(b"")
+
+    async def _write_all(self) -> None:
         replayed = self._replayed
         while True:
             for id, data in replayed.events:
                 await self._write(encode_event("message", data, id=id))
             if replayed.is_ended:
-                break
+                return
             # Word of more may have been lost, so look now and then.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._has_more.wait()
             self._has_more.clear()
-            try:
-                replayed = await replay_after(
-                    self._session.key, replayed.name, replayed.last
-                )
-            except LookupError:
-                break
-        await self._end(b"")
+            replayed = await replay_after(
+                self._session.key, replayed.name, replayed.last
+            )
 
 
 def _event(message: Message) -> bytes:

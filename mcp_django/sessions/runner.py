@@ -49,6 +49,7 @@ from mcp_django.sessions.answering import (
     Answer,
     answer_of,
     deliver,
+    message_of,
     neutral,
     report,
 )
@@ -386,7 +387,15 @@ class Session(SessionState):
         message = self._message(request.id, answer)
         if message is None:
             return
-        await deliver(self.server, request, message, self._send)
+
+        async def send(another: Answer) -> None:
+            await self._send(
+                message
+                if another is answer
+                else message_of(self.server, request, another)
+            )
+
+        await deliver(request, answer, send)
 
     def _has_to_end(self) -> bool:
         return self._tasks.is_ending

@@ -110,7 +110,7 @@ class Worker:
     async def close_all(self) -> None:
         """End every connection, for the end of the process."""
         for connection in self.connections:
-            await connection.close()
+            await _close(connection)
         await self.relay.close()
         while len(self.connections):
             self._connection_closed.clear()
@@ -149,7 +149,7 @@ class Worker:
             await connection.tick()
         except Exception:
             logger.exception("a connection failed; it ends")
-            await connection.close()
+            await _close(connection)
 
     async def _recheck(self) -> None:
         """End what is of users who logged out, were deactivated or lost a token."""
@@ -169,7 +169,15 @@ class Worker:
             if not is_valid:
                 for connection in connections:
                     logger.info("a stream ends: its credentials are no longer valid")
-                    await connection.close()
+                    await _close(connection)
+
+
+async def _close(connection: OpenConnection) -> None:
+    """Close one connection; its failure is no other's."""
+    try:
+        await connection.close()
+    except Exception:
+        logger.exception("a connection could not be closed")
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}

@@ -209,6 +209,8 @@ def _check_name(value: str, headers: Mapping[str, str], where: str) -> None:
     given = headers.get("mcp-name")
     if given is None:
         raise ValueError(f"mcp-name is missing; it must say what {where} does")
+    if given == value and given.isascii() and not given.startswith(_PREFIX):
+        return
     if _decoded("mcp-name", given) != value:
         raise ValueError(
             f"mcp-name is {given[:MAX_SHOWN]!r}, which is not what {where} says"

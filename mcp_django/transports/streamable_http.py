@@ -96,7 +96,7 @@ class Reply:
     Args:
         response: Writes the HTTP response.
         accepted: What the client can read.
-        limits: What the reply may cost.
+        limits: Gives what the reply may cost; most replies need not know.
         expected: Answers that make the reply complete.
         is_batch: Whether the answers are to a batch.
         log: Keeps the events; None where streams cannot be resumed.
@@ -113,7 +113,7 @@ class Reply:
         "_headers",
         "_is_batch",
         "_limits",
-        "_lock",
+        "_lock_made",
         "_log",
         "_primes",
         "_response",
@@ -126,7 +126,7 @@ class Reply:
         response: HTTPResponse,
         *,
         accepted: Accepted,
-        limits: ReplyLimits,
+        limits: Callable[[], ReplyLimits],
         expected: int = 1,
         is_batch: bool = False,
         log: EventLog | None = None,
@@ -145,7 +145,7 @@ class Reply:
         self._clock = clock
         self._collected: list[bytes] = []
         self._state = _State.NEW
-        self._lock = anyio.Lock()
+        self._lock_made: anyio.Lock | None = None
         self._written_at = clock()
 
     @property
@@ -174,34 +174,39 @@ class Reply:
             raise TransportClosed("cannot send: the request is answered")
         if not self._accepted.stream:
             return
-        await self._send_event(message, is_last=False)
+        data = jsonrpc.serialize(message)
+        self._check_size(data)
+        await self._send_event(data, is_last=False)
 
-    async def answer(self, message: Message, status: int = 200) -> None:
+    async def answer(self, data: bytes, status: int = 200) -> None:
         """Send an answer; the last one that is expected completes the reply.
 
         Args:
-            message: Result or error of a request.
+            data: Result or error of a request, as `jsonrpc.serialize` writes it.
             status: HTTP status, unless a stream has begun already.
 
         Raises:
             MessageTooLarge: The event would be larger than clients take.
-            ValueError: The message cannot be written as JSON.
         """
-        if self.is_ended:
+        if self._state is _State.ENDED:
             return
-        is_last = self._expected == 1
-        as_json = self._state is _State.NEW and self._accepted.json
-        if as_json and not (self._is_batch and self._accepted.stream):
-            body = jsonrpc.serialize(message)
+        if (
+            self._state is _State.NEW
+            and self._accepted.json
+            and not (self._is_batch and self._accepted.stream)
+        ):
             self._expected -= 1
-            self._collected.append(body)
-            if is_last:
-                await self._respond(status)
+            if self._is_batch:
+                self._collected.append(data)
+                data = b"[" + b",".join(self._collected) + b"]"
+            if not self._expected:
+                self._state = _State.ENDED
+                await self._response.respond(status, data, self._headers)
             return
-        await self._send_event(message, is_last=is_last)
+        self._check_size(data)
+        # Before anything is waited for, so that of two answers one is the last.
         self._expected -= 1
-        if is_last:
-            await self._end_stream()
+        await self._send_event(data, is_last=not self._expected)
 
     async def skip(self) -> None:
         """Count an answer that is not wanted any more."""
@@ -209,19 +214,19 @@ class Reply:
         if self._expected > 0 or self.is_ended:
             return
         if self._collected:
-            await self._respond(200)
+            self._state = _State.ENDED
+            body = b"[" + b",".join(self._collected) + b"]"
+            await self._response.respond(200, body, self._headers)
             return
+        async with self._lock:
+            pass  # Answers that are on their way go first.
         await self.break_off()
 
     async def begin_stream(self) -> None:
         """Become an event stream, if that has not begun; harmless otherwise."""
         if self._state is _State.NEW and self._accepted.stream:
-            self._state = _State.STREAMING
             async with self._lock:
-                await self._response.start_events(self._headers)
-                if self._log is not None and self._primes:
-                    id = await self._log.open()
-                    await self._write(encode_priming(id, self._log.retry_ms))
+                await self._begin()
 
     async def break_off(self) -> None:
         """Complete the reply without an answer, because none will come."""
@@ -232,10 +237,15 @@ class Reply:
                 503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
             )
             return
+        if self._state is _State.NEW:
+            # There is nothing to come back for.
+            self._log = None
         await self.begin_stream()
-        if self._log is not None and not self.is_ended:
-            await self._log.end()
-        await self._end_stream()
+        try:
+            if self._log is not None and not self.is_ended:
+                await self._log.end()
+        finally:
+            await self._end_stream()
 
     def detach(self) -> None:
         """Go on without the connection, which is gone."""
@@ -253,10 +263,12 @@ class Reply:
         """
         if self._log is None or not self._primes or self._state is _State.DETACHED:
             return False
-        await self.begin_stream()
-        if self._state is not _State.STREAMING:
+        if not self._accepted.stream:
             return False
         async with self._lock:
+            await self._begin()
+            if self._state is not _State.STREAMING:
+                return False
             if retry_ms is not None:
                 await self._write(encode_retry(retry_ms))
             self._state = _State.DETACHED
@@ -267,36 +279,46 @@ class Reply:
         """Keep the connection alive while nothing comes. To be called every second."""
         silence = self._clock() - self._written_at
         if self._state is _State.NEW:
-            if silence >= self._limits.stream_after_seconds:
+            if silence >= self._limits().stream_after_seconds:
                 await self.begin_stream()
         elif (
             self._state is _State.STREAMING
-            and silence >= self._limits.keep_alive_seconds
+            and silence >= self._limits().keep_alive_seconds
             # Whoever ticks must not wait for one slow client.
             and not self._lock.locked()
         ):
             async with self._lock:
                 await self._write(KEEP_ALIVE)
 
-    async def _send_event(self, message: Message, *, is_last: bool) -> None:
-        data = jsonrpc.serialize(message)
-        if len(data) > self._limits.max_event_bytes:
-            raise MessageTooLarge(len(data), self._limits.max_event_bytes)
-        await self.begin_stream()
+    def _check_size(self, data: bytes) -> None:
+        limit = self._limits().max_event_bytes
+        if len(data) > limit:
+            raise MessageTooLarge(len(data), limit)
+
+    async def _send_event(self, data: bytes, *, is_last: bool) -> None:
         async with self._lock:
+            await self._begin()
+            if self.is_ended:
+                return
             id = ""
             if self._log is not None:
                 is_left = self._state is not _State.STREAMING
                 id = await self._log.append(data, is_last=is_last, is_left=is_left)
             if self._state is _State.STREAMING:
                 await self._write(encode_event("message", data, id=id))
+            if is_last:
+                await self._end_stream()
 
-    async def _respond(self, status: int) -> None:
-        self._state = _State.ENDED
-        body = self._collected[0]
-        if self._is_batch:
-            body = b"[" + b",".join(self._collected) + b"]"
-        await self._response.respond(status, body, self._headers)
+    async def _begin(self) -> None:
+        """Become an event stream, whoever holds the lock; harmless if it is one."""
+        # Whoever held the lock before may have begun, or answered.
+        if self._state is not _State.NEW:
+            return
+        self._state = _State.STREAMING
+        await self._response.start_events(self._headers)
+        if self._log is not None and self._primes:
+            id = await self._log.open()
+            await self._write(encode_priming(id, self._log.retry_ms))
 
     async def _end_stream(self) -> None:
         was_streaming = self._state is _State.STREAMING
@@ -307,3 +329,11 @@ class Reply:
     async def _write(self, chunk: bytes) -> None:
         self._written_at = self._clock()
         await self._response.write(chunk)
+
+    @property
+    def _lock(self) -> anyio.Lock:
+        """Held while events are written, so that they do not mix."""
+        # Made when it is needed: most replies are no streams.
+        if self._lock_made is None:
+            self._lock_made = anyio.Lock()
+        return self._lock_made

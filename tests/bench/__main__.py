@@ -12,16 +12,37 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.bench.engine import measure_engine
-from tests.bench.load import SSEClient, measure
+from tests.bench.load import Client, HTTPClient, SSEClient, measure, open_sse
 from tests.live.daphne import running_daphne
 
-SESSIONS = 50
 IDLE_SESSIONS = 1000
+
+# What, how to connect, our path and the raw one, clients, and the share we want.
+_COMPARISONS = (
+    ("SSE round trips", open_sse, "/mcp/sse", "/raw/sse", 50, 0.80),
+    (
+        "2026-07-28 calls",
+        partial(HTTPClient.connect, era="modern"),
+        "/mcp",
+        "/raw",
+        32,
+        0.85,
+    ),
+    (
+        "2025-11-25 calls",
+        partial(HTTPClient.connect, era="legacy"),
+        "/mcp",
+        "/raw",
+        32,
+        0.80,
+    ),
+)
 
 
 def main() -> None:
@@ -33,8 +54,16 @@ def main() -> None:
     _show("engine, one call of add in process", measure_engine(), "us", "at most 60")
     with _server() as (_, port):
         _pin(os.getpid(), 1)
-        ratio = _compare(port, seconds=options.seconds, rounds=options.rounds)
-        _show(f"SSE round trips, {SESSIONS} sessions", ratio, "of raw", "at least 0.8")
+        for what, connect, ours, raw, clients, goal in _COMPARISONS:
+            ratio = _compare(
+                partial(connect, port),
+                ours=ours,
+                raw=raw,
+                clients=clients,
+                seconds=options.seconds,
+                rounds=options.rounds,
+            )
+            _show(f"{what}, {clients} clients", ratio, "of raw", f"at least {goal}")
     with _server() as (pid, port):
         size = asyncio.run(_measure_idle(pid, port))
         _show(f"idle session, of {IDLE_SESSIONS}", size, "KiB", "at most 24")
@@ -45,19 +74,29 @@ def _show(what: str, value: float, unit: str, goal: str) -> None:
     sys.stdout.flush()
 
 
-def _compare(port: int, *, seconds: float, rounds: int) -> float:
+def _compare(
+    connect: Callable[[str], Awaitable[Client]],
+    *,
+    ours: str,
+    raw: str,
+    clients: int,
+    seconds: float,
+    rounds: int,
+) -> float:
     """Give our speed as a share of the raw application's: the median of the rounds.
 
     Within a round the two runs follow each other, because machines change their speed.
     """
     shares = []
     for _ in range(rounds):
-        raw, ours = (
-            asyncio.run(measure(port, path, sessions=SESSIONS, seconds=seconds))
-            for path in ("/raw/sse", "/mcp/sse")
+        raw_speed, our_speed = (
+            asyncio.run(
+                measure(partial(connect, path), clients=clients, seconds=seconds)
+            )
+            for path in (raw, ours)
         )
-        sys.stdout.write(f"  raw {raw:.0f}/s, ours {ours:.0f}/s\n")
-        shares.append(ours / raw)
+        sys.stdout.write(f"  raw {raw_speed:.0f}/s, ours {our_speed:.0f}/s\n")
+        shares.append(our_speed / raw_speed)
     return statistics.median(shares)
 
 

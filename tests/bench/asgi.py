@@ -1,7 +1,8 @@
 """What the benchmarks measure: the fixture site, and a raw ASGI application beside it.
 
-The raw application does the least that an SSE server can do: it reads the body of a
-POST, writes a ready-made event to the stream, and answers 202.
+The raw application does the least that a server can do. Over SSE it reads the body of a
+POST, writes a ready-made event to the stream, and answers 202. Over Streamable HTTP it
+reads the body and answers with ready-made JSON.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any
 
 from tests.conformance.asgi import application as site
 
-EVENT = (
-    b'event: message\r\ndata: {"jsonrpc":"2.0","id":1,"result":{"content":[{"type":'
-    b'"text","text":"3"}],"structuredContent":{"result":3}}}\r\n\r\n'
+RESULT = (
+    b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"3"}],'
+    b'"structuredContent":{"result":3}}}'
 )
+EVENT = b"event: message\r\ndata: %b\r\n\r\n" % RESULT
 _streams: dict[bytes, Any] = {}
 
 
@@ -25,6 +27,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
             await _stream(receive, send)
         case "/raw/messages":
             await _message(scope, receive, send)
+        case "/raw":
+            await _answer(receive, send)
         case _:
             await site(scope, receive, send)
 
@@ -61,3 +65,19 @@ async def _message(scope: Any, receive: Any, send: Any) -> None:
     # As any server of real tools: the answer comes after the 202.
     await asyncio.sleep(0)
     await stream({"type": "http.response.body", "body": EVENT, "more_body": True})
+
+
+async def _answer(receive: Any, send: Any) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(RESULT)).encode()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": RESULT})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from pytest_django import Settings
+
+from tests.site.mcp import Door, doors
 
 
 @pytest.fixture
@@ -28,3 +31,12 @@ def bob(transactional_db: Any) -> User:
     """Give another user."""
     user: User = get_user_model().objects.create_user("bob")
     return user
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """Give the door "here", where handlers wait; it is open in the end."""
+    door = doors["here"] = Door()
+    yield door
+    door.open()
+    del doors["here"]

@@ -335,8 +335,9 @@ async def open_stream(
 
 
 def site_of(server: Server) -> Application:
-    """Give an application with one server, whose URLs are /mcp/sse and the like."""
+    """Give an application with one server, whose URLs are /mcp, /mcp/sse and so on."""
     endpoints = {f"/mcp/{b}": Endpoint(server, b) for b in ("sse", "messages")}
+    endpoints["/mcp"] = Endpoint(server, "mcp")
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await application_of(endpoints[scope["path"]])(scope, receive, send)

@@ -1,8 +1,8 @@
 """The official SDKs' clients, older and newer releases, over every transport.
 
 Each connects, lists, calls, calls twenty times at once, reads, prompts, sees progress,
-answers questions, comes back for a result, cancels and closes; see `clients/sdk.py` for those in Python and
-`clients/everything.mjs` for those in TypeScript.
+answers questions, comes back for a result, cancels and closes. See `clients/sdk.py` for
+those in Python and `clients/everything.mjs` for those in TypeScript.
 """
 
 import json

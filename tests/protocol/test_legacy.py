@@ -25,7 +25,13 @@ from mcp_django.protocol.events import (
     RequestReceived,
 )
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.legacy import METHODS, LegacyServerProtocol, State
+from mcp_django.protocol.legacy import (
+    METHODS,
+    LegacyServerProtocol,
+    State,
+    answer_at_once,
+    cancelled_id,
+)
 
 INITIALIZE: JSONObject = {
     "protocolVersion": "2025-11-25",
@@ -431,3 +437,40 @@ def test_withdrawn_question_needs_no_answer() -> None:
     )
     event = protocol.receive(jsonrpc.result(id, {"action": "decline"}))
     assert event == Ignored("answer to 'ask-1', which was not asked")
+
+
+# What needs no session --------------------------------------------------------------
+
+
+def test_ping_and_unknown_methods_are_answered_at_once() -> None:
+    """Spec: 2025-11-25 basic/utilities/ping; JSON-RPC 2.0, section 5.1, code
+    -32601."""
+    assert answer_at_once(jsonrpc.request(1, "ping", None)) == jsonrpc.result(1, {})
+    assert answer_at_once(jsonrpc.request(1, "x" * 200, None)) == jsonrpc.error(
+        1, METHOD_NOT_FOUND, f"unknown method: {'x' * 100}"
+    )
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_other_methods_need_a_handler(method: str) -> None:
+    """Spec: 2025-11-25 schema.ts, `ClientRequest`."""
+    assert answer_at_once(jsonrpc.request(1, method, {})) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "id"),
+    [
+        ("notifications/cancelled", {"requestId": 7, "reason": "late"}, 7),
+        ("notifications/cancelled", {"requestId": "a"}, "a"),
+        ("notifications/cancelled", {"requestId": True}, None),
+        ("notifications/cancelled", {}, None),
+        ("notifications/cancelled", None, None),
+        ("notifications/initialized", {"requestId": 7}, None),
+    ],
+)
+def test_cancellation_names_a_request(
+    method: str, params: JSONObject | None, id: int | str | None
+) -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation, "Cancellation Flow"; what is
+    malformed is ignored."""
+    assert cancelled_id(jsonrpc.notification(method, params)) == id

@@ -114,6 +114,13 @@ def test_client_need_not_say_its_name() -> None:
     )
 
 
+def test_client_may_say_much_of_itself() -> None:
+    """Our choice: only what is short is kept for its next request."""
+    for name in ("client", "client", "x" * 10_000, "x" * 10_000):
+        meta = without(clientInfo={"name": name, "version": "1.0"})
+        assert modern.read_peer(request(meta=meta)).client_info.name == name
+
+
 @pytest.mark.parametrize("level", ["debug", "emergency"])
 def test_request_says_which_log_messages_it_wants(level: str) -> None:
     """Spec: 2026-07-28 server/utilities/logging, "Per-request log level"."""

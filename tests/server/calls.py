@@ -13,7 +13,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server import dispatch
 from mcp_django.server.asking import questions_of
 from mcp_django.server.request_state import input_required
-from mcp_django.server.requests import Request, SessionState
+from mcp_django.server.requests import CloseStream, Request, SessionState
 from mcp_django.server.server import Server
 from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
@@ -72,6 +72,7 @@ class Caller:
         threads: ThreadPool = handler_threads,
         log_level: str | None = None,
         mirrors_headers: bool = False,
+        close_stream: CloseStream | None = None,
     ) -> None:
         self.server = server
         self.version = version
@@ -81,6 +82,7 @@ class Caller:
         self.threads = threads
         self.log_level = log_level
         self.mirrors_headers = mirrors_headers
+        self.close_stream = close_stream
         self.notified: list[tuple[str, JSONObject]] = []
         self.asked: list[list[tuple[str, JSONObject]]] = []
         self.answers = {key: list(value) for key, value in (answers or {}).items()}
@@ -100,6 +102,7 @@ class Caller:
             log_level=self.log_level,
             threads=self.threads,
             mirrors_headers=self.mirrors_headers,
+            close_stream=self.close_stream,
         )
 
     async def call(self, method: str, params: JSONObject | None = None) -> JSONObject:

@@ -1,7 +1,7 @@
 """Questions to the client: what a run leaves open, and what the next one knows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -14,6 +14,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import (
     Answer,
     Answers,
+    Given,
     Question,
     QuestionsAsked,
     questions_of,
@@ -134,6 +135,101 @@ def test_answer_says_whether_the_user_agreed() -> None:
     assert Answer("accept", 1).accepted
     assert not Answer("decline").accepted
     assert not Answer("cancel").accepted
+
+
+# Answers that a retried request brings along -----------------------------------------
+
+A = question("a")
+NUMBER: JSONObject = {"number": 3}
+OLD: JSONObject = {"number": 1}
+
+FOUND: dict[str, tuple[Given, int | None]] = {
+    "in the first round": (Given(0, {}, None, {"a": NUMBER}), 3),
+    "to what was asked": (Given(1, {}, {"a": A.digest}, {"a": NUMBER}), 3),
+    "to something else of this key": (Given(1, {}, {"a": "x"}, {"a": NUMBER}), None),
+    "to what was not asked": (Given(1, {}, {}, {"a": NUMBER}), None),
+    "earlier": (Given(2, {"a": (A.digest, OLD)}, {}, {}), 1),
+    "earlier, and now": (Given(2, {"a": (A.digest, OLD)}, {}, {"a": NUMBER}), 1),
+    "earlier to something else": (Given(2, {"a": ("x", OLD)}, {}, {"a": NUMBER}), None),
+    "earlier to something else, and now": (
+        Given(2, {"a": ("x", OLD)}, {"a": A.digest}, {"a": NUMBER}),
+        3,
+    ),
+    "earlier and unfit": (
+        Given(2, {"a": (A.digest, {"number": "x"})}, {"a": A.digest}, {"a": NUMBER}),
+        3,
+    ),
+    "unfit": (Given(1, {}, {"a": A.digest}, {"a": {"number": "x"}}), None),
+    "no object": (Given(1, {}, {"a": A.digest}, {"a": 3}), None),
+    "null": (Given(1, {}, {"a": A.digest}, {"a": None}), None),
+    "to nothing here": (Given(1, {}, {"b": A.digest}, {"b": NUMBER}), None),
+}
+
+
+@pytest.mark.parametrize(("given", "number"), FOUND.values(), ids=FOUND)
+def test_answer_that_was_brought_along_is_found(
+    given: Given, number: int | None
+) -> None:
+    """Our choice: an answer counts for the very question that was asked, and the first
+    one that fits stands."""
+    assert Answers(given).find(A) == (None if number is None else (number,))
+
+
+KEPT: dict[str, tuple[Given, list[Question[int]], Mapping[str, JSONObject]]] = {
+    "what this run came by": (
+        Given(1, {}, {"a": A.digest}, {"a": NUMBER}),
+        [question("b")],
+        {"a": NUMBER},
+    ),
+    "what came in the first round": (
+        Given(0, {}, None, {"a": NUMBER, "c": NUMBER}),
+        [question("b")],
+        {"a": NUMBER},
+    ),
+    "what this run did not come by": (
+        Given(2, {"c": ("x", OLD)}, {"d": "y"}, {"d": NUMBER, "e": NUMBER}),
+        [question("b")],
+        {"c": OLD, "d": NUMBER},
+    ),
+    "nothing to what is asked again": (
+        Given(2, {"a": (A.digest, OLD)}, {}, {}),
+        [question("a")],
+        {},
+    ),
+    "nothing that is no answer": (
+        Given(1, {}, {"c": "x", "d": "y"}, {"c": 7}),
+        [question("b")],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "asked", "kept"), KEPT.values(), ids=KEPT)
+def test_answers_are_kept_for_the_next_round(
+    given: Given, asked: list[Question[int]], kept: Mapping[str, JSONObject]
+) -> None:
+    """Our choice: nobody is asked twice, whatever way the handler takes."""
+    answers = Answers(given)
+    answers.begin_run()
+    answers.find(A)
+    found = {key: result for key, (_, result) in answers.to_keep(asked).items()}
+    assert found == kept
+
+
+def test_each_run_finds_the_answers_anew() -> None:
+    """Our choice: what one run used says nothing of the next."""
+    answers = Answers(Given(0, {}, None, {"a": NUMBER}))
+    answers.find(A)
+    answers.begin_run()
+    assert answers.to_keep([]) == {}
+
+
+def test_digest_tells_questions_apart() -> None:
+    """Our choice: an answer belongs to what the user saw."""
+    same = Question("b", A.method, dict(reversed(A.params.items())), read_number)
+    assert same.digest == A.digest
+    assert question(text="Sure?").digest != A.digest
+    assert Question("a", "roots/list", A.params, read_number).digest != A.digest
 
 
 # async def handlers -----------------------------------------------------------------

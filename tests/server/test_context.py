@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext_lazy
 from mcp_types import (
     CreateMessageResult,
     CreateMessageResultWithTools,
@@ -22,9 +23,10 @@ from mcp_django import Answer, Context, ResourceNotFound, Server, SyncContext
 from mcp_django.exceptions import AskFailed, CapabilityMissing
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.requests import LOG_LEVELS, Request
-from tests.server.calls import EVERYTHING, Caller, Notebook
+from tests.server.calls import EVERYTHING, MODERN, Caller, Notebook
 
 KINDS = ["def", "async def"]
 
@@ -280,6 +282,27 @@ async def test_nothing_is_logged_where_there_is_no_session() -> None:
     assert caller.notified == []
 
 
+@pytest.mark.parametrize("wanted", LOG_LEVELS)
+async def test_modern_request_chooses_the_severity_for_itself(wanted: str) -> None:
+    """Spec: 2026-07-28 server/utilities/logging, "Per-request log level"."""
+    caller = Caller(Server("shop"), version=MODERN, log_level=wanted)
+    context = Context(caller.server, caller.request("tools/call"))
+    for level in LOG_LEVELS:
+        await context.log(level, "text")  # type: ignore[arg-type]
+    sent = [params["level"] for _, params in caller.notified]
+    assert sent == list(LOG_LEVELS[LOG_LEVELS.index(wanted) :])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_modern_request_that_chooses_none_is_sent_no_log_messages(
+    kind: str,
+) -> None:
+    """Spec: 2026-07-28 server/utilities/logging, "Per-request log level"."""
+    caller = Caller(Server("shop"), version=MODERN)
+    await use(caller, kind, "log", "emergency", "text")
+    assert caller.notified == []
+
+
 async def test_unknown_severity_is_a_mistake() -> None:
     """Our choice: told to the developer, whatever the client wants to see."""
     server = Server("shop")
@@ -322,6 +345,29 @@ async def test_form_is_asked_and_read_as_its_model(kind: str) -> None:
             "required": ["count"],
         },
     }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25", MODERN])
+async def test_handler_asks_alike_in_every_version(kind: str, version: str) -> None:
+    """Our choice: the era is no business of handlers. Spec: 2026-07-28
+    client/elicitation, "Form Mode Elicitation Requests"."""
+    answers = {"elicitation/create": [ACCEPTED]}
+    caller = Caller(Server("shop"), version=version, answers=answers)
+    answer = await use(caller, kind, "elicit", "How many?", Order)
+    assert answer == Answer("accept", Order(count=3))
+    has_mode = version >= "2025-11-25"
+    assert asked_params(caller).get("mode") == ("form" if has_mode else None)
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", MODERN])
+async def test_message_may_be_a_lazy_translation(version: str) -> None:
+    """Our choice: Django's texts often are."""
+    answers = {"elicitation/create": [ACCEPTED]}
+    caller = Caller(Server("shop"), version=version, answers=answers)
+    await use(caller, "def", "elicit", gettext_lazy("How many?"), Order)
+    assert asked_params(caller)["message"] == "How many?"
+    assert type(asked_params(caller)["message"]) is str
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -503,6 +549,22 @@ async def test_visit_has_one_id_in_every_run() -> None:
     assert len(ids[0]) == 36
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_visit_has_no_id_in_the_modern_era(kind: str) -> None:
+    """Spec: 2026-07-28 changelog, "Minor changes", 11."""
+    answers = {"elicitation/create": [{"action": "accept"}]}
+    caller = Caller(Server("shop"), version=MODERN, answers=answers)
+    answer = await use(
+        caller, kind, "elicit_url", "Pay.", "https://shop/pay", elicitation_id="pay-1"
+    )
+    assert answer == Answer("accept", None)
+    assert asked_params(caller) == {
+        "mode": "url",
+        "message": "Pay.",
+        "url": "https://shop/pay",
+    }
+
+
 # Sampling and roots -----------------------------------------------------------------
 
 SAMPLED = {
@@ -667,6 +729,29 @@ async def test_older_clients_are_asked_with_forms_only() -> None:
     assert answer == Answer("accept", Order(count=3))
 
 
+@pytest.mark.parametrize(
+    ("elicitation", "can_form", "can_url"),
+    [
+        ({}, True, False),
+        ({"form": {}}, True, False),
+        ({"url": {}}, False, True),
+        ({"form": {}, "url": {}}, True, True),
+    ],
+)
+async def test_modern_clients_are_asked_in_the_modes_that_they_declare(
+    elicitation: JSONObject, can_form: bool, can_url: bool
+) -> None:
+    """Spec: 2026-07-28 client/elicitation, "Capabilities"."""
+    server = Server("shop")
+    capabilities = {"elicitation": elicitation}
+    caller = Caller(server, version=MODERN, capabilities=capabilities)
+    for (method, args, kwargs), can in ((ELICIT, can_form), (ELICIT_URL, can_url)):
+        context = Context(server, caller.request("tools/call"))
+        expected = QuestionsAsked if can else CapabilityMissing
+        with pytest.raises(expected):
+            await getattr(context, method)(*args, **kwargs)
+
+
 async def test_client_without_a_name_is_called_the_client() -> None:
     """Our choice: the text is for a model to read."""
     server = Server("shop")
@@ -745,3 +830,38 @@ def test_capabilities_of_these_tests_are_all_there_are() -> None:
     request: Request = Caller(Server("shop")).request("ping")
     declared = request.client_capabilities.model_dump(exclude_none=True)
     assert declared == EVERYTHING
+
+
+# The connection ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("retry_ms", [None, 0, 500])
+async def test_connection_is_ended_where_the_client_can_come_back(
+    kind: str, retry_ms: int | None
+) -> None:
+    """Spec: 2025-11-25 basic/transports, "Sending Messages to the Server"."""
+    ended: list[int | None] = []
+
+    async def end(retry_ms: int | None) -> None:
+        ended.append(retry_ms)
+
+    caller = Caller(Server("shop"), close_stream=end)
+    await use(caller, kind, "close_stream", retry_ms)
+    assert ended == [retry_ms]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_connection_goes_on_where_the_client_could_not_come_back(
+    kind: str,
+) -> None:
+    """Our choice: a handler need not know how its client is connected."""
+    assert await use(Caller(Server("shop")), kind, "close_stream") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_client_cannot_come_back_before_it_went(kind: str) -> None:
+    """Our choice: told to the developer, whatever the connection."""
+    raised = await use(Caller(Server("shop")), kind, "close_stream", -1)
+    assert isinstance(raised, ValueError)
+    assert str(raised) == "retry_ms must be 0 or more milliseconds, not -1"

@@ -513,22 +513,36 @@ async def test_earlier_answer_to_another_question_of_the_same_key_does_not_count
 
 
 async def test_questions_keep_their_answers_by_key_in_any_order() -> None:
-    """Our choice: a key names a question where their order may change."""
+    """Our choice: a key names a question where their order may change, and an answer
+    is kept that the next run has not come by."""
     server = Server("shop")
-    orders = [["a", "b"], ["b", "a"], ["a", "b"]]
+    orders = ["ab", "ba", "ab"]
 
     @server.tool
-    async def ask(context: Context) -> str:
-        return ", ".join(
-            [
-                f"{key} {(await context.elicit(f'{key}?', Confirm, key=key)).accepted}"
-                for key in orders.pop(0)
-            ]
-        )
+    def ask(context: SyncContext) -> str:
+        answers = [context.elicit(f"{key}?", Confirm, key=key) for key in orders.pop(0)]
+        return str([answer.accepted for answer in answers])
 
     caller = Caller(server, version=MODERN, answers={"elicitation/create": [SURE]})
-    assert await caller.text_of("ask") == "a True, b True"
+    assert await caller.text_of("ask") == "[True, True]"
     assert [params["message"] for [(_, params)] in caller.asked] == ["a?", "b?"]
+
+
+async def test_unfit_answer_that_was_kept_is_asked_for_again() -> None:
+    """Our choice: answers are looked at when their question comes."""
+    server = Server("shop")
+    orders = ["ab", "ba", "ab", "ab"]
+
+    @server.tool
+    def ask(context: SyncContext) -> str:
+        answers = [context.elicit(f"{key}?", Confirm, key=key) for key in orders.pop(0)]
+        return str([answer.accepted for answer in answers])
+
+    unfit: JSONObject = {"action": "accept"}
+    answers = {"elicitation/create": [unfit, SURE]}
+    caller = Caller(server, version=MODERN, answers=answers)
+    assert await caller.text_of("ask") == "[True, True]"
+    assert [params["message"] for [(_, params)] in caller.asked] == ["a?", "b?", "a?"]
 
 
 async def test_questions_asked_together_go_out_in_one_round() -> None:

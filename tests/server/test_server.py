@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from django.db import transaction
 from django.urls import path, reverse
 from mcp_types import Annotations, Icon
+from pydantic import Field
 
 from mcp_django import Context, Server, SyncContext
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -292,7 +293,7 @@ def test_verbatim_schemas_are_shown_as_they_are(server: Server) -> None:
     assert entry["outputSchema"] == output_schema
 
 
-# What a newcomer writes first ---------------------------------------------------------
+# What a newcomer writes first -------------------------------------------------------
 
 
 class Counter:
@@ -379,6 +380,85 @@ def test_page_without_room_is_refused(page_size: int) -> None:
         lambda: Server("shop", page_size=page_size),
         f"page_size must be at least 1, not {page_size}",
     )
+
+
+# Cache hints ------------------------------------------------------------------------
+
+
+def test_cache_hints_are_milliseconds_and_a_scope(server: Server) -> None:
+    """Spec: 2026-07-28 server/utilities/caching, "Cacheable Model"."""
+    times: list[Any] = [-1, 1.5, True, "60"]
+    for ttl_ms in times:
+        rule = "ttl_ms must be a whole number of 0 or more milliseconds"
+        text = f"{rule}, not {ttl_ms!r}"
+        assert_refuses(partial(Server, "a", ttl_ms=ttl_ms), text)
+        assert_refuses(partial(server.resource, "shop://a", ttl_ms=ttl_ms), text)
+    text = "cache_scope must be 'private' or 'public', not 'shared'"
+    assert_refuses(partial(Server, "a", cache_scope="shared"), text)  # type: ignore[arg-type]
+    assert_refuses(partial(server.resource, "shop://a", cache_scope="shared"), text)  # type: ignore[arg-type]
+
+
+def test_what_needs_a_permission_is_not_for_every_cache(server: Server) -> None:
+    """Spec: 2026-07-28 server/utilities/caching, "Security Considerations"."""
+    needs = (
+        "needs a permission, and cache_scope='public' would let caches show it to "
+        "everybody; leave one of the two out"
+    )
+    public = Server("public", cache_scope="public")
+    permission = "auth.view_user"
+    assert_refuses(
+        lambda: public.tool(name="a", permission=permission)(lambda: None),
+        f"tool 'a' {needs}",
+    )
+    assert_refuses(
+        lambda: public.prompt(name="a", permission=permission)(lambda: "x"),
+        f"prompt 'a' {needs}",
+    )
+    assert_refuses(
+        lambda: public.resource("shop://a", name="a", permission=permission)(
+            lambda: "x"
+        ),
+        f"resource 'shop://a' {needs}",
+    )
+    assert_refuses(
+        lambda: server.resource(
+            "shop://a", permission=permission, cache_scope="public"
+        ),
+        f"resource 'shop://a' {needs}",
+    )
+    assert not (public.tools or public.prompts or public.resources)
+    server.resource("shop://a", name="a", permission=permission, ttl_ms=1000)(
+        lambda: "x"
+    )
+
+
+# Headers of parameters --------------------------------------------------------------
+
+
+def test_parameter_that_cannot_be_a_header_is_refused(server: Server) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Schema Extension": clients
+    would drop the tool, and nobody would know why."""
+
+    def locate(
+        region: Annotated[
+            str | None, Field(json_schema_extra={"x-mcp-header": "Region"})
+        ] = None,
+    ) -> None: ...
+
+    assert_refuses(
+        lambda: server.tool(locate),
+        "tool 'locate': parameter 'region': x-mcp-header needs a schema with the one "
+        "type string, integer or boolean; for an optional parameter give a default of "
+        "that type instead of None",
+    )
+    schema = {"type": "object", "properties": {"a": {"items": {"x-mcp-header": "A"}}}}
+    assert_refuses(
+        lambda: server.tool(name="a", input_schema=schema)(lambda **kwargs: None),
+        "tool 'a': x-mcp-header at properties.a.items of the input schema: only what "
+        "is reached through `properties` alone can be a header; write the parameter "
+        "there and without $ref",
+    )
+    assert not server.tools
 
 
 # Completions ------------------------------------------------------------------------

@@ -1,0 +1,219 @@
+"""Making features of the functions that developers register.
+
+What is wrong with a function raises `ValueError`, with what to do about it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcp_django.server.features import (
+    CacheHints,
+    Completion,
+    Prompt,
+    Resource,
+    Tool,
+    check_name,
+    make_entry,
+)
+from mcp_django.server.handlers import Permission, make_handler
+from mcp_django.server.results import ToolOutput
+from mcp_django.server.uri_templates import UriTemplate
+from mcp_django.transports.http_headers import mirrored_parameters
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
+"""How an absolute URI begins; in a template the scheme may be a variable."""
+
+
+def make_tool(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    description: str | None,
+    permission: Permission | None,
+    atomic: bool | None,
+    input_schema: Mapping[str, Any] | None,
+    output_schema: Mapping[str, Any] | None,
+    structured: bool | None,
+    **shown: Any,
+) -> Tool:
+    """Make a tool; the arguments are those of `Server.tool`.
+
+    Args:
+        shown: Those that only lists show.
+
+    Raises:
+        ValueError: The name is not allowed, or the function cannot be a tool.
+    """
+    tool_name = check_name("tool", name or name_of(function))
+    handler = make_handler(
+        function, name=tool_name, atomic=atomic, input_schema=input_schema
+    )
+    try:
+        mirrored = mirrored_parameters(handler.signature.input_schema)
+    except ValueError as error:
+        raise ValueError(f"tool {tool_name!r}: {error}") from None
+    output = ToolOutput.of(
+        handler.signature.returns,
+        structured=structured,
+        output_schema=dict(output_schema) if output_schema else None,
+    )
+    entry = make_entry(
+        name=tool_name,
+        description=description or handler.signature.description,
+        inputSchema=handler.signature.input_schema,
+        outputSchema=output.schema,
+        **shown,
+    )
+    return Tool(tool_name, entry, handler, output, permission, mirrored)
+
+
+def check_uri(uri: str, scheme: str) -> None:
+    """Refuse what no resource can be registered at.
+
+    Args:
+        uri: URI or template.
+        scheme: One to propose.
+
+    Raises:
+        ValueError: It is no text, or not absolute.
+    """
+    if not isinstance(uri, str):
+        raise ValueError(
+            "resource needs a URI or a template, as in "
+            f'@server.resource("shop://orders/{{order_id}}"), not {uri!r}'
+        )
+    if not _ABSOLUTE.match(uri):
+        raise ValueError(
+            f"resource {uri!r} is no absolute URI; begin it with a scheme of your "
+            f"own, such as '{scheme}://'"
+        )
+
+
+def make_resource(
+    function: Callable[..., Any],
+    uri: str,
+    *,
+    name: str | None,
+    description: str | None,
+    mime_type: str | None,
+    size: int | None,
+    permission: Permission | None,
+    atomic: bool | None,
+    cache: CacheHints,
+    **shown: Any,
+) -> Resource:
+    """Make a resource; the arguments are those of `Server.resource`.
+
+    Args:
+        shown: Those that only lists show.
+
+    Raises:
+        ValueError: The URI is malformed, or the function's parameters are not the
+            template's variables.
+    """
+    template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
+    resource_name = name or name_of(function)
+    handler = make_handler(function, name=resource_name, atomic=atomic)
+    _check_variables(resource_name, handler.signature.input_schema, template)
+    entry = make_entry(
+        **{"uriTemplate" if template else "uri": uri},
+        name=resource_name,
+        description=description or handler.signature.description,
+        mimeType=mime_type,
+        size=None if template else size,
+        **shown,
+    )
+    return Resource(
+        resource_name, uri, template, entry, handler, mime_type, permission, cache
+    )
+
+
+def make_prompt(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    description: str | None,
+    permission: Permission | None,
+    atomic: bool | None,
+    **shown: Any,
+) -> Prompt:
+    """Make a prompt; the arguments are those of `Server.prompt`.
+
+    Args:
+        shown: Those that only lists show.
+
+    Raises:
+        ValueError: The name is not allowed, or the function cannot be a prompt.
+    """
+    prompt_name = check_name("prompt", name or name_of(function))
+    handler = make_handler(function, name=prompt_name, atomic=atomic)
+    entry = make_entry(
+        name=prompt_name,
+        description=description or handler.signature.description,
+        arguments=[
+            make_entry(
+                name=parameter.name,
+                title=parameter.title,
+                description=parameter.description,
+                required=parameter.required,
+            )
+            for parameter in handler.signature.parameters
+        ],
+        **shown,
+    )
+    return Prompt(prompt_name, entry, handler, permission)
+
+
+def make_completion(function: Callable[..., Any]) -> Completion:
+    """Make what suggests values for an argument.
+
+    Raises:
+        ValueError: The function takes something that it cannot be given.
+    """
+    name = name_of(function)
+    handler = make_handler(function, name=name)
+    unknown = handler.signature.input_schema["properties"].keys() - {
+        "value",
+        "arguments",
+    }
+    if unknown:
+        raise ValueError(
+            f"completion {name} takes {sorted(unknown)!r}; it may take value, "
+            "arguments and a context"
+        )
+    return Completion(handler)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Give the name of a function, or of what is like one.
+
+    Raises:
+        ValueError: It is a text: a name given by position.
+    """
+    if isinstance(function, str):
+        raise ValueError(
+            f"{function!r} is no function; give a name by keyword: name={function!r}"
+        )
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: str = getattr(function, "__name__", type(function).__name__)
+    return name
+
+
+def _check_variables(
+    name: str, schema: Mapping[str, Any], template: UriTemplate | None
+) -> None:
+    """Refuse a function that cannot be called with a template's variables."""
+    variables = set(template.variables) if template else set()
+    parameters = set(schema["properties"])
+    required = set(schema.get("required", ()))
+    takes_all = schema.get("additionalProperties") is not False
+    if (variables - parameters and not takes_all) or required - variables:
+        raise ValueError(
+            f"resource {name}: the function takes {sorted(parameters)!r}, the URI has "
+            f"the variables {sorted(variables)!r}; they must be the same"
+        )

@@ -1,0 +1,143 @@
+"""Watching models: a row is saved or deleted, and whoever subscribed to it is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+
+from mcp_django.server.features import Resource
+from mcp_django.server.uri_expressions import Value
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.server")
+
+Source: TypeAlias = str | Callable[[Any], Any]
+"""Where the value of a variable comes from: an attribute of an instance, or a function
+that is given the instance."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Watch:
+    """A model, and the resource that its rows are read as.
+
+    Whoever makes one keeps it, for signals do not.
+
+    Attributes:
+        server: Whose clients are told.
+        model: The model; its proxies and children count as well.
+        resource: The resource, fixed or a template.
+        getters: Variable of the template -> function from instance to value.
+    """
+
+    server: Server
+    model: type[Model]
+    resource: Resource
+    getters: Mapping[str, Callable[[Any], Any]]
+
+    @classmethod
+    def of(
+        cls,
+        server: Server,
+        model: type[Model],
+        resource: Resource,
+        sources: Mapping[str, Source],
+    ) -> Watch:
+        """Begin to watch a model.
+
+        Args:
+            server: Whose clients are told.
+            model: The model.
+            resource: What its rows are read as.
+            sources: Variable -> where its value comes from; the attribute of the same
+                name where there is none.
+
+        Raises:
+            ValueError: The model is none, has not such an attribute, or the resource
+                has not such a variable.
+        """
+        if not (isinstance(model, type) and issubclass(model, Model)):
+            raise ValueError(f"watch needs a model class, not {model!r}")
+        variables = resource.template.variables if resource.template else ()
+        if unknown := sorted(sources.keys() - set(variables)):
+            raise ValueError(
+                f"{resource.uri!r} has no variables {unknown!r}; it has "
+                f"{list(variables)!r}"
+            )
+        getters = {
+            variable: _getter(model, variable, sources.get(variable, variable))
+            for variable in variables
+        }
+        watch = cls(server, model, resource, getters)
+        for kind in (model, *_subclasses(model)):
+            # Never without a sender: a listener to every model's deletions would make
+            # Django fetch all rows before it deletes them, whatever they are.
+            post_save.connect(watch.tell, sender=kind)
+            post_delete.connect(watch.tell, sender=kind)
+        return watch
+
+    def tell(
+        self, instance: Model, using: str, raw: bool = False, **kwargs: object
+    ) -> None:
+        """Tell clients that a row changed, once the transaction is committed.
+
+        The receiver of Django's signals. That a notice cannot be made is logged, and
+        does not keep the row from being saved.
+        """
+        # Fixtures are loaded: what this row refers to may not be there yet.
+        if raw:
+            return
+        try:
+            uri = self._uri_of(instance)
+        except Exception:
+            logger.exception("cannot tell which %r changed", self.resource.uri)
+            return
+        if self.resource.match(uri) is not None:
+            self.server.resource_updated(uri, using=using)
+
+    def _uri_of(self, instance: Model) -> str:
+        template = self.resource.template
+        if template is None:
+            return self.resource.uri
+        return template.expand(
+            {name: _written(get(instance)) for name, get in self.getters.items()}
+        )
+
+
+def _getter(model: type[Model], variable: str, source: Source) -> Callable[[Any], Any]:
+    if not isinstance(source, str):
+        return source
+    if not hasattr(model, source.partition(".")[0]):
+        raise ValueError(
+            f"{model.__name__} has no attribute {source!r} for the variable "
+            f"{variable!r}; name another one, or a function, as in {variable}='pk'"
+        )
+    return attrgetter(source)
+
+
+def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _written(value: Any) -> Value:
+    """Write the value of a variable as templates take it; None is left out."""
+    match value:
+        case None:
+            return None
+        case str():
+            return value
+        case Mapping():
+            return {str(key): str(item) for key, item in value.items()}
+        case Sequence():
+            return [str(item) for item in value]
+        case _:
+            return str(value)

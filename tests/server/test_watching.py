@@ -1,0 +1,346 @@
+"""Watching models: whose rows change, and who is told of it."""
+
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, transaction
+from django.db.models import Model, signals
+from django.test.utils import isolate_apps
+
+from mcp_django import Server
+from mcp_django.server.notices import Notice, noticed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Told = list[str]
+
+
+@pytest.fixture
+def server() -> Server:
+    """A server with resources at fixed URIs and at templates."""
+    server = Server("site")
+    server.resource("site://stats", name="stats")(lambda: "None.")
+    server.resource("site://groups/{pk}", name="group")(lambda pk: pk)
+    server.resource("site://users/{username}", name="user")(lambda username: username)
+    server.resource("site://search/{name}{?order}", name="search")(
+        lambda name, order=None: name
+    )
+    server.resource("site://permissions/{app}/{code}", name="permission")(
+        lambda app, code: code
+    )
+    server.resource("site://tags{/tags*}", name="tags")(lambda tags=None: "x")
+    return server
+
+
+@pytest.fixture
+def told(server: Server) -> Iterator[Told]:
+    """Give the list of URIs that clients were told of."""
+    uris: Told = []
+
+    def note(sender: Server, notice: Notice, **kwargs: Any) -> None:
+        assert notice.topic == "resource"
+        uris.append(notice.subject)
+
+    noticed.connect(note, sender=server)
+    yield uris
+    noticed.disconnect(note, sender=server)
+
+
+def assert_refuses(watch: Callable[[], None], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        watch()
+    assert str(caught.value) == message
+
+
+# Who is told ------------------------------------------------------------------------
+
+
+def test_row_that_is_made_changed_or_deleted_is_told(
+    server: Server, told: Told
+) -> None:
+    """Our choice: whatever wrote it, clients hear of it."""
+    server.watch(Group, "site://groups/{pk}")
+    group = Group.objects.create(name="readers")
+    uri = f"site://groups/{group.pk}"
+    group.save()
+    Group.objects.update_or_create(pk=group.pk, defaults={"name": "writers"})
+    assert told == [uri] * 3
+    group.delete()
+    assert told == [uri] * 4
+    assert group.pk is None
+
+
+def test_rows_that_are_deleted_together_are_told_one_by_one(
+    server: Server, told: Told
+) -> None:
+    """Our choice: also those that go with others."""
+    server.watch(Permission, "site://permissions/{app}/{code}", **BY_PATH)
+    kind = ContentType.objects.create(app_label="site", model="page")
+    for code in ("read", "write"):
+        Permission.objects.create(content_type=kind, codename=code, name=code)
+    told.clear()
+    kind.delete()
+    assert sorted(told) == [
+        "site://permissions/site/read",
+        "site://permissions/site/write",
+    ]
+
+
+BY_PATH: dict[str, Any] = {"app": "content_type.app_label", "code": "codename"}
+
+
+def test_variables_are_attributes_of_the_same_name_unless_others_are_named(
+    server: Server, told: Told
+) -> None:
+    """Our choice: what is obvious need not be said."""
+    server.watch(User, "site://users/{username}")
+    server.watch(
+        Group, "site://search/{name}{?order}", order=lambda group: len(group.name)
+    )
+    server.watch(Permission, "site://permissions/{app}/{code}", **BY_PATH)
+    User.objects.create(username="ada b/c")
+    Group.objects.create(name="readers")
+    kind = ContentType.objects.create(app_label="site", model="page")
+    Permission.objects.create(content_type=kind, codename="read", name="Read")
+    assert told == [
+        "site://users/ada%20b%2Fc",
+        "site://search/readers?order=7",
+        "site://permissions/site/read",
+    ]
+
+
+def test_resource_may_be_named_by_its_function(server: Server, told: Told) -> None:
+    """Our choice: as for completions."""
+
+    @server.resource("site://members/{pk}")
+    def member(pk: int) -> str:
+        return str(pk)
+
+    server.watch(User, member)
+    user = User.objects.create(username="ada")
+    assert told == [f"site://members/{user.pk}"]
+
+
+def test_fixed_uri_is_told_of_with_every_row(server: Server, told: Told) -> None:
+    """Our choice: a resource may be made of many rows, of several models."""
+    server.watch(Group, "site://stats")
+    server.watch(User, "site://stats")
+    Group.objects.create(name="readers")
+    User.objects.create(username="ada")
+    assert told == ["site://stats"] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "uri"),
+    [
+        (["a", 1], "site://tags/a/1"),
+        (("a b",), "site://tags/a%20b"),
+        ({"a": 1}, "site://tags/a=1"),
+        ([], "site://tags"),
+        (None, "site://tags"),
+        (7, "site://tags/7"),
+    ],
+)
+def test_values_are_written_as_templates_take_them(
+    server: Server, told: Told, value: Any, uri: str
+) -> None:
+    """Spec: RFC 6570, section 3.2.1, "Variable Expansion"."""
+    server.watch(Group, "site://tags{/tags*}", tags=lambda group: value)
+    Group.objects.create(name="readers")
+    assert told == [uri]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_row_without_a_value_has_no_uri(
+    server: Server, told: Told, value: str | None
+) -> None:
+    """Our choice: nobody can have subscribed to what the template does not match."""
+    server.watch(Group, "site://groups/{pk}", pk=lambda group: value)
+    Group.objects.create(name="readers")
+    assert told == []
+
+
+def test_other_models_and_servers_are_left_alone(server: Server, told: Told) -> None:
+    """Our choice: each watch is of one model, on one server."""
+    other = Server("other")
+    other.resource("site://groups/{pk}", name="group")(lambda pk: pk)
+    other.watch(Group, "site://groups/{pk}")
+    server.watch(User, "site://users/{username}")
+    Group.objects.create(name="readers")
+    assert told == []
+    assert not signals.post_delete.has_listeners(ContentType), "deletes stay fast"
+
+
+@isolate_apps("tests.site")
+def test_proxies_count_as_their_model(server: Server, told: Told) -> None:
+    """Our choice: Django sends their signals in their own name."""
+
+    class Team(Group):
+        class Meta:
+            proxy = True
+            app_label = "site"
+
+    class Crew(Team):
+        class Meta:
+            proxy = True
+            app_label = "site"
+
+    server.watch(Group, "site://groups/{pk}")
+    for kind in (Group, Team, Crew):
+        group: Group = kind(name=kind.__name__)
+        group.save()
+    assert len(told) == 3
+    assert len(set(told)) == 3
+
+
+# When -------------------------------------------------------------------------------
+
+
+def test_clients_are_told_once_the_transaction_is_committed(
+    server: Server, told: Told
+) -> None:
+    """Our choice: a client that reads at once must find what changed."""
+    server.watch(Group, "site://groups/{pk}")
+    with transaction.atomic():
+        group = Group.objects.create(name="readers")
+        assert told == []
+    assert told == [f"site://groups/{group.pk}"]
+    with pytest.raises(LookupError), transaction.atomic():
+        group.save()
+        raise LookupError("no such order")
+    assert len(told) == 1
+
+
+@pytest.fixture
+def other_database() -> Iterator[str]:
+    """Give the alias of a second connection to the test database."""
+    connection = connections["default"].copy(alias="other")
+    connections["other"] = connection
+    yield "other"
+    connection.close()
+    del connections["other"]
+
+
+def test_transaction_is_that_of_the_row_s_own_database(
+    server: Server, told: Told, other_database: str
+) -> None:
+    """Our choice: sites may have several."""
+    server.watch(Group, "site://groups/{pk}")
+    with transaction.atomic(using=other_database):
+        group = Group(name="readers")
+        group.save(using=other_database)
+        assert told == []
+    assert told == [f"site://groups/{group.pk}"]
+    with transaction.atomic(using=other_database):
+        group.delete(using=other_database)
+        assert len(told) == 1
+    assert len(told) == 2
+
+
+def test_transaction_of_another_database_is_not_waited_for(
+    server: Server, told: Told, other_database: str
+) -> None:
+    """Our choice: it says nothing of this row."""
+    with transaction.atomic():
+        server.resource_updated("site://stats", using=other_database)
+        assert told == ["site://stats"]
+        server.resource_updated("site://stats")
+        assert len(told) == 1
+    assert len(told) == 2
+
+
+def test_fixtures_are_loaded_in_silence(server: Server, told: Told) -> None:
+    """Our choice: what a row refers to may not be there yet."""
+    server.watch(Group, "site://groups/{pk}")
+    Group(pk=7, name="readers").save_base(raw=True)
+    assert told == []
+
+
+def test_row_is_saved_although_it_cannot_be_told(
+    server: Server, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: a notice is never worth a row."""
+    server.watch(Group, "site://groups/{pk}", pk=lambda group: group.nothing)
+    with caplog.at_level(logging.ERROR, "mcp_django.server"):
+        Group.objects.create(name="readers")
+    assert Group.objects.filter(name="readers").exists()
+    assert told == []
+    [record] = caplog.records
+    assert record.getMessage() == "cannot tell which 'site://groups/{pk}' changed"
+    assert record.exc_info is not None
+
+
+def test_watch_lives_as_long_as_its_server() -> None:
+    """Our choice: signals hold nothing of ours."""
+    server = Server("short")
+    server.resource("site://stats", name="stats")(lambda: "None.")
+    before = len(signals.post_save.receivers)
+    server.watch(Group, "site://stats")
+    assert len(signals.post_save.receivers) > before
+    del server
+    gc.collect()
+    assert not signals.post_save.has_listeners(Group)
+
+
+# Registering ------------------------------------------------------------------------
+
+
+def test_resource_has_to_be_registered_first(server: Server) -> None:
+    """Our choice: a mistake is told at once."""
+    assert_refuses(
+        lambda: server.watch(Group, "site://groups/{id}"),
+        "server 'site' has no resource 'site://groups/{id}'; register it before it is "
+        "watched",
+    )
+
+
+@pytest.mark.parametrize("model", ["auth.Group", Group(), object])
+def test_only_models_can_be_watched(server: Server, model: Any) -> None:
+    """Our choice: a mistake is told at once."""
+    assert_refuses(
+        lambda: server.watch(model, "site://stats"),
+        f"watch needs a model class, not {model!r}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "variables", "source"),
+    [(Group, {}, "username"), (User, {"username": "account.name"}, "account.name")],
+)
+def test_variable_without_an_attribute_is_refused(
+    server: Server, model: type[Model], variables: dict[str, Any], source: str
+) -> None:
+    """Our choice: a mistake is told at once."""
+    assert_refuses(
+        lambda: server.watch(model, "site://users/{username}", **variables),
+        f"{model.__name__} has no attribute {source!r} for the variable 'username'; "
+        "name another one, or a function, as in username='pk'",
+    )
+
+
+def test_variable_that_the_template_has_not_is_refused(server: Server) -> None:
+    """Our choice: a mistake is told at once."""
+    assert_refuses(
+        lambda: server.watch(Group, "site://groups/{pk}", id="pk", a="name"),
+        "'site://groups/{pk}' has no variables ['a', 'id']; it has ['pk']",
+    )
+    assert_refuses(
+        lambda: server.watch(Group, "site://stats", pk="pk"),
+        "'site://stats' has no variables ['pk']; it has []",
+    )
+
+
+def test_watching_twice_is_refused(server: Server, told: Told) -> None:
+    """Our choice: a mistake is told at once, and nothing is told twice."""
+    server.watch(Group, "site://stats")
+    assert_refuses(
+        lambda: server.watch(Group, "site://stats"),
+        "Group is watched for 'site://stats' already; once is enough",
+    )
+    Group.objects.create(name="readers")
+    assert told == ["site://stats"]
