@@ -123,7 +123,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 exchange, identity, accepts, make_request(message, peer, sender)
             )
             return
-        _check_calls(current_worker(), identity)
+        _check_calls(worker, identity)
         running = ModernExchange(
             self.server,
             worker,
@@ -185,9 +185,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
         if not requests:
             await respond_taken(exchange, taken)
             return
-        if any(legacy.answer_at_once(message) is None for message in requests):
-            _check_calls(current_worker(), identity)
         worker = current_worker()
+        if any(legacy.answer_at_once(message) is None for message in requests):
+            _check_calls(worker, identity)
         reply = Reply(
             exchange,
             accepted=accepts,
@@ -321,7 +321,7 @@ def _check_calls(worker: Worker, identity: Identity) -> None:
         Refused: 503.
     """
     owner, limit = identity.owner, mcp_settings.MAX_CALLS_PER_USER
-    if owner and worker.connections.count_of(owner) > limit:
+    if owner and worker.connections.count_of(owner) >= limit:
         raise Refused(
             503,
             f"{limit} requests of this user are running; try again later",

@@ -61,7 +61,8 @@ async def answer_of(
 
 
 async def _run(server: Server, request: Request, ask: Ask) -> JSONObject:
-    for _ in range(mcp_settings.MAX_ASK_ROUNDS):
+    rounds = 0
+    while True:
         try:
             return await dispatch.answer(server, request)
         except BaseException as error:
@@ -70,11 +71,13 @@ async def _run(server: Server, request: Request, ask: Ask) -> JSONObject:
                 raise
         if request.is_modern:
             return input_required(server, request, questions)
+        rounds += 1
+        if rounds > mcp_settings.MAX_ASK_ROUNDS:
+            raise RuntimeError(
+                f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
+                f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+            )
         await ask(request, questions)
-    raise RuntimeError(
-        f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
-        f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
-    )
 
 
 def message_of(server: Server, request: Request, answer: Answer) -> Message:

@@ -200,9 +200,9 @@ class StandaloneStream(_EventStream):
         elif self._log is not None and self._session.primes_streams:
             id = await self._log.open()
             await self._write(encode_priming(id, self._log.retry_ms))
-        # Something to read at once, so that the client knows that the stream is open.
-        await self._write(KEEP_ALIVE)
         await self._worker.http.add_stream(self._session, self)
+        # Something to read at once, for a client that waits until it hears of changes.
+        await self._write(KEEP_ALIVE)
 
     def _forget(self) -> None:
         self._worker.http.remove_stream(self._session, self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import ByteStream
 
 from mcp_django.transports.base import Sender
@@ -48,6 +49,8 @@ class ByteStreamTransport(LineTransport):
             raise ConnectionError("the peer is gone") from error
 
     async def _release(self) -> None:
+        # Who reads or writes leaves first: sockets are not closed under them.
+        await anyio.lowlevel.cancel_shielded_checkpoint()
         # TLS says goodbye, for which a peer that does not read is not waited.
         with anyio.move_on_after(_GOODBYE_SECONDS), contextlib.suppress(*_LOST):
             await self._stream.aclose()

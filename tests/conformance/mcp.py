@@ -381,6 +381,33 @@ def touch(uri: str) -> str:
     return "touched"
 
 
+@server.resource("test://users/{username}", mime_type="application/json")
+def user_data(username: str) -> dict[str, str]:
+    """What the site knows of a user."""
+    user = get_user_model().objects.get(username=username)
+    return {"username": username, "email": user.email}
+
+
+server.watch(get_user_model(), user_data)
+
+
+@server.tool(structured=False)
+def save_user(username: str, email: str) -> str:
+    """Save a user, who is made if there is none of this name."""
+    get_user_model().objects.update_or_create(
+        username=username, defaults={"email": email}
+    )
+    return "saved"
+
+
+@server.tool(structured=False)
+async def leave_and_ask(context: Context) -> str:
+    """End the response, then ask; the client has to come back for the question."""
+    await context.close_stream()
+    answer = await context.elicit("Shall I go on?", asking.form(go_on="boolean"))
+    return f"The user said: {answer.action}"
+
+
 @server.tool
 def name_user(context: SyncContext) -> str:
     """Name the user who asks, with nothing for nobody."""
@@ -400,6 +427,32 @@ def shout(text: str) -> str:
 async def open_sessions() -> int:
     """Count the sessions that this process holds."""
     return len(current_worker().registry)
+
+
+@dataclass
+class Holdings:
+    """What this process has open.
+
+    Attributes:
+        connections: Streams, and calls that wait for something.
+        listeners: Who wants change notices of any session's.
+        tasks: Of asyncio.
+    """
+
+    connections: int
+    listeners: int
+    tasks: int
+
+
+@server.tool
+async def holdings() -> Holdings:
+    """Tell what this process has open, for this call as well."""
+    worker = current_worker()
+    return Holdings(
+        connections=len(worker.connections),
+        listeners=len(worker.listeners),
+        tasks=len(asyncio.all_tasks()),
+    )
 
 
 @server.tool

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio.lowlevel
+
 from mcp_django.consumers.applications import Application
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.sessions.worker import current_worker
@@ -20,6 +22,7 @@ from tests.consumers.connections import (
     site_of,
 )
 from tests.consumers.shop import server
+from tests.site.mcp import Door
 
 MODERN = "2026-07-28"
 BOTH = "application/json, text/event-stream"
@@ -125,6 +128,12 @@ def text_of(answer: Any) -> str:
     [block] = answer["result"]["content"]
     text: str = block["text"]
     return text
+
+
+async def arrival(door: Door) -> None:
+    """Wait until a handler waits at a door, and everybody knows that it waits."""
+    await door.arrivals.receive()
+    await anyio.lowlevel.checkpoint()
 
 
 async def tick() -> None:

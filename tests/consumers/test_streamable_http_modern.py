@@ -28,6 +28,7 @@ from tests.consumers.streamable import (
     JSON_ONLY,
     MODERN,
     STREAM_ONLY,
+    arrival,
     begin_modern,
     call_of,
     complete,
@@ -90,7 +91,7 @@ async def test_request_is_answered_as_json() -> None:
         "result": complete(
             {
                 "content": [{"type": "text", "text": "3"}],
-                "structuredContent": {"result": 3},
+                "structuredContent": 3,
             }
         ),
     }
@@ -120,7 +121,7 @@ async def test_discovery_names_versions_and_capabilities() -> None:
 async def test_same_id_may_be_in_use_twice(door: Door) -> None:
     """Spec: 2026-07-28 basic, "Statelessness": each exchange stands for itself."""
     held = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
     assert text_of((await post_modern(ADD)).json()) == "3"
     door.open()
 
@@ -482,7 +483,7 @@ async def test_notification_is_accepted(method: str) -> None:
 async def test_posted_cancellation_cancels_nothing(door: Door) -> None:
     """Spec: 2026-07-28 basic/patterns/cancellation: closing the stream does."""
     held = begin_modern(call_of("hold", door="here", id=7))
-    await door.arrivals.receive()
+    await arrival(door)
     message = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
     response = await post(
         shop,
@@ -572,7 +573,7 @@ async def test_answer_becomes_a_stream_when_the_handler_is_silent(
     """Chosen: MCP["STREAM_AFTER_SECONDS"], so that the connection stays alive."""
     settings.MCP = {"AUTHENTICATION": [], "STREAM_AFTER_SECONDS": 1e-9}
     stream = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
     assert stream.status == 0
     await tick()
     assert stream.status == 200
@@ -588,7 +589,7 @@ async def test_handler_is_left_alone_until_it_was_silent_for_long(
     """Chosen: as above; the worker looks each second."""
     settings.MCP = {"AUTHENTICATION": [], "STREAM_AFTER_SECONDS": 1000.0}
     held = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
     await tick()
     door.open()
 
@@ -603,7 +604,7 @@ async def test_silent_stream_is_kept_alive(settings: Settings, door: Door) -> No
         "KEEP_ALIVE_SECONDS": 1e-9,
     }
     stream = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
     await tick()
     await tick()
     assert await stream.read_chunk() == b": keep-alive\r\n\r\n"
@@ -618,7 +619,7 @@ async def test_client_that_reads_json_only_waits_however_long(
     """Chosen: there is no other way to answer it."""
     settings.MCP = {"AUTHENTICATION": [], "STREAM_AFTER_SECONDS": 1e-9}
     held = begin_modern(call_of("hold", door="here"), headers={"accept": JSON_ONLY})
-    await door.arrivals.receive()
+    await arrival(door)
     await tick()
     assert held.status == 0
     door.open()
@@ -717,7 +718,7 @@ async def test_unknown_tool_is_an_error_in_a_good_response() -> None:
 async def test_handler_is_cancelled_when_the_client_goes(door: Door) -> None:
     """Spec: 2026-07-28 basic/patterns/cancellation: a disconnect is one."""
     held = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
 
     await held.close()
 
@@ -835,7 +836,7 @@ async def test_end_of_the_worker_ends_requests_that_run(door: Door) -> None:
         call_of("hold", door="here"), headers={"accept": JSON_ONLY}
     )
     for _ in range(2):
-        await door.arrivals.receive()
+        await arrival(door)
 
     await current_worker().close_all()
 
@@ -858,7 +859,7 @@ async def test_one_call_too_many_of_a_user_is_refused(
     message = call_of("hold", door="here")
     held = [begin_modern(message, headers=headers) for _ in range(2)]
     for _ in held:
-        await door.arrivals.receive()
+        await arrival(door)
 
     refused = await post_modern(ADD, headers=headers)
     notified = await post(
@@ -885,7 +886,7 @@ async def test_calls_of_nobody_are_not_counted(settings: Settings, door: Door) -
     """Chosen: without authentication all clients would be one user."""
     settings.MCP = {"AUTHENTICATION": [], "MAX_CALLS_PER_USER": 1}
     held = begin_modern(call_of("hold", door="here"))
-    await door.arrivals.receive()
+    await arrival(door)
     assert (await post_modern(ADD)).status == 200
     door.open()
     await finish(held)

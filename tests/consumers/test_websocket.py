@@ -382,6 +382,7 @@ async def test_idle_connection_of_a_revoked_user_closes(
     """We promise it: within a minute; here the look comes with the next tick."""
     settings.MCP = {"RECHECK_SECONDS": 0}
     async with open_websocket(site, headers=await token_of(ada)) as websocket:
+        assert await websocket.ask("ping") == {}
         await in_thread(Token.objects.all().delete)
         assert await websocket.receive() == Closed(1001, "")
 

@@ -17,7 +17,7 @@ from mcp_django.consumers.applications import Application
 from mcp_django.consumers.exchange import Event, Scope
 from tests.consumers.connections import LATEST, WAIT_SECONDS, Response, make_scope
 
-DENIAL = {"websocket.http.response": {}}
+DENIAL: dict[str, Any] = {"websocket.http.response": {}}
 """The ASGI extension by which a server lets applications refuse with any status."""
 
 
@@ -87,8 +87,12 @@ class WebSocket:
     async def receive(self) -> Any:
         """Wait for the next message, or for the end."""
         async with asyncio.timeout(WAIT_SECONDS):
-            item = await self._outgoing.get()
+            item = await self.read()
         return json.loads(item) if isinstance(item, str) else item
+
+    async def read(self) -> str | Closed:
+        """Wait for the next text frame, or for the end, for however long."""
+        return await self._outgoing.get()
 
     async def ask(self, method: str, params: Any = None) -> Any:
         """Send a request and wait for the next message, which has to answer it.

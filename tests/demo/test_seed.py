@@ -115,8 +115,8 @@ def test_vs_code_configuration_names_endpoint_and_token(info: str) -> None:
     assert vs_code == {
         "servers": {
             "library": {
-                "type": "sse",
-                "url": "http://127.0.0.1:8123/mcp/sse",
+                "type": "http",
+                "url": "http://127.0.0.1:8123/mcp",
                 "headers": {"Authorization": f"Bearer {token}"},
             }
         }
@@ -127,7 +127,7 @@ def test_claude_code_command_names_endpoint_and_token(info: str) -> None:
     """We chose it: the command that Claude Code documents."""
     token = info.splitlines()[-1]
     assert (
-        "claude mcp add --transport sse library http://127.0.0.1:8123/mcp/sse "
+        "claude mcp add --transport http library http://127.0.0.1:8123/mcp "
         f'--header "Authorization: Bearer {token}"'
     ) in info.splitlines()
 

@@ -7,8 +7,9 @@ client works as, and gives the client's streams until the end of the block.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -17,9 +18,13 @@ import sniffio
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
 
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.interface import User as SiteUser
+from mcp_django.consumers.applications import application_of
+from mcp_django.protocol.versions import LEGACY, MODERN
+from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
@@ -29,8 +34,9 @@ from mcp_django.transports.stdio import StdioServerTransport
 from mcp_django.transports.streams import open_streams
 from tests.consumers.connections import site_of
 from tests.interaction.in_process import InProcessTransport
+from tests.interaction.websocket import connect_byte_stream, connect_websocket
 
-Streams: TypeAlias = tuple[Any, Any]
+Streams: TypeAlias = Sequence[Any]
 Binding: TypeAlias = Callable[[Server, SiteUser], AbstractAsyncContextManager[Streams]]
 
 STAFF: Final = User(pk=1, username="staff", is_superuser=True)
@@ -114,10 +120,43 @@ async def connect_sse(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
         yield streams
 
 
-BINDINGS: Final[Mapping[str, Binding]] = {
-    "memory": connect_memory,
-    "stdio": connect_stdio,
-    "sse": connect_sse,
+@asynccontextmanager
+async def connect_http(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+    """Connect by Streamable HTTP, through the consumer and the SDK's own client."""
+    transport = InProcessTransport(application_of(Endpoint(server, "mcp")))
+    headers = {"X-User": user.get_username()}
+    async with (
+        httpx2.AsyncClient(headers=headers, transport=transport) as http,
+        streamable_http_client("http://testserver/mcp", http_client=http) as streams,
+    ):
+        yield (*streams, transport.has_stream)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A binding, and what it can carry.
+
+    Attributes:
+        connect: Connects a client with a server.
+        versions: Protocol versions that it carries.
+        loops: Event loops that it runs on.
+    """
+
+    connect: Binding
+    versions: Sequence[str]
+    loops: Sequence[str] = ("asyncio",)
+
+
+BOTH_LOOPS: Final = ("asyncio", "trio")
+ALL_VERSIONS: Final = (*LEGACY, *MODERN)
+
+BINDINGS: Final[Mapping[str, Carried]] = {
+    "memory": Carried(connect_memory, ALL_VERSIONS, BOTH_LOOPS),
+    "stdio": Carried(connect_stdio, ALL_VERSIONS, BOTH_LOOPS),
+    "socket": Carried(connect_byte_stream, ALL_VERSIONS, BOTH_LOOPS),
+    "sse": Carried(connect_sse, LEGACY),
+    "http": Carried(connect_http, ALL_VERSIONS),
+    "websocket": Carried(connect_websocket, ALL_VERSIONS),
 }
 
 

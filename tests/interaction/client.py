@@ -12,13 +12,16 @@ import mcp_types as types
 import pytest
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import ClientSession
+from mcp.client.subscriptions import listen
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
 BOUND = 10.0
 """Seconds that anything may take before a scenario gives up."""
 
-LATEST = "2025-11-25"
+LATEST_LEGACY = "2025-11-25"
+
+MODERN = "2026-07-28"
 
 CLIENT = types.Implementation(name="scenario", version="1")
 
@@ -42,6 +45,24 @@ class Answers:
         Callable[[Any], Awaitable[types.CreateMessageResult | types.ErrorData]] | None
     ) = None
     roots: Sequence[str] | None = None
+
+    async def answer(self, request: types.InputRequest) -> Any:
+        """Answer a question that came with a result, as the modern era has it."""
+        match request:
+            case types.ElicitRequest(params=params):
+                assert self.elicit is not None
+                return await self.elicit(params)
+            case types.CreateMessageRequest(params=sampling):
+                assert self.sample is not None
+                return await self.sample(sampling)
+            case _:
+                return self.listed_roots()
+
+    def listed_roots(self) -> types.ListRootsResult:
+        """List the folders."""
+        assert self.roots is not None
+        roots = [types.Root(uri=uri) for uri in self.roots]  # type: ignore[arg-type]
+        return types.ListRootsResult(roots=roots)
 
     @property
     def capabilities(self) -> types.ClientCapabilities:
@@ -69,9 +90,7 @@ class Answers:
             return await self.sample(params)
 
         async def on_roots(context: Any) -> Any:
-            assert self.roots is not None
-            roots = [types.Root(uri=uri) for uri in self.roots]  # type: ignore[arg-type]
-            return types.ListRootsResult(roots=roots)
+            return self.listed_roots()
 
         return {
             "elicitation_callback": on_elicit if self.elicit else None,
@@ -86,16 +105,31 @@ NO_ANSWERS = Answers()
 
 @dataclass
 class Client:
-    """A client with an open session.
+    """A client that has found out what the server is.
 
     Attributes:
-        session: The SDK's session.
-        initialized: What the server answered to `initialize`.
+        session: The SDK's session, in either era.
+        opened: What the server answered to `initialize` or `server/discover`.
+        answers: What the client answers when it is asked.
     """
 
     session: ClientSession
-    initialized: types.InitializeResult
+    opened: types.InitializeResult | types.DiscoverResult
+    answers: Answers
     _heard: MemoryObjectReceiveStream[Any] = field(repr=False)
+    _is_listening: anyio.Event | None = field(repr=False)
+
+    @property
+    def version(self) -> str:
+        """Protocol version of what the server answers."""
+        version = self.session.protocol_version
+        assert version is not None
+        return version
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether each request stands for itself."""
+        return self.version == MODERN
 
     async def hear(self, kind: type[T]) -> T:
         """Wait for the next notification, which has to be of a kind."""
@@ -112,11 +146,25 @@ class Client:
     async def call(
         self, tool: str, /, arguments: dict[str, Any] | None = None, **options: Any
     ) -> types.CallToolResult:
-        """Call a tool."""
+        """Call a tool, and answer what it asks."""
         with anyio.fail_after(BOUND):
-            result: types.CallToolResult = await self.session.call_tool(
-                tool, arguments, **options
+            result: Any = await self.session.call_tool(
+                tool, arguments, allow_input_required=True, **options
             )
+            while isinstance(result, types.InputRequiredResult):
+                answers = {
+                    key: await self.answers.answer(request)
+                    for key, request in (result.input_requests or {}).items()
+                }
+                result = await self.session.call_tool(
+                    tool,
+                    arguments,
+                    input_responses=answers,
+                    request_state=result.request_state,
+                    allow_input_required=True,
+                    **options,
+                )
+        assert isinstance(result, types.CallToolResult)
         return result
 
     async def call_for_text(self, tool: str, **arguments: Any) -> str:
@@ -137,34 +185,64 @@ class Client:
             return await self.session.send_request(request, result)
 
     async def set_log_level(self, level: types.LoggingLevel) -> None:
-        """Choose which log messages to hear."""
+        """Choose which log messages to hear; legacy era."""
         params = types.SetLevelRequestParams(level=level)
         await self.send(types.SetLevelRequest(params=params), types.EmptyResult)
 
     async def subscribe(self, uri: str) -> None:
-        """Subscribe to a resource."""
+        """Subscribe to a resource; legacy era."""
         params = types.SubscribeRequestParams(uri=uri)
         await self.send(types.SubscribeRequest(params=params), types.EmptyResult)
 
     async def unsubscribe(self, uri: str) -> None:
-        """End a subscription."""
+        """End a subscription; legacy era."""
         params = types.UnsubscribeRequestParams(uri=uri)
         await self.send(types.UnsubscribeRequest(params=params), types.EmptyResult)
+
+    @asynccontextmanager
+    async def listening(self, *uris: str) -> AsyncIterator[None]:
+        """Hear of all lists, and of some resources, to the end of the block."""
+        if self.is_modern:
+            with anyio.fail_after(BOUND):
+                subscription = listen(
+                    self.session,
+                    tools_list_changed=True,
+                    prompts_list_changed=True,
+                    resources_list_changed=True,
+                    resource_subscriptions=uris,
+                )
+                await subscription.__aenter__()
+            try:
+                yield
+            finally:
+                await subscription.__aexit__(None, None, None)
+            return
+        if self._is_listening is not None:
+            with anyio.fail_after(BOUND):
+                await self._is_listening.wait()
+        for uri in uris:
+            await self.subscribe(uri)
+        yield
+        for uri in uris:
+            await self.unsubscribe(uri)
 
 
 @asynccontextmanager
 async def open_client(
-    connection: AbstractAsyncContextManager[tuple[Any, Any]],
+    connection: AbstractAsyncContextManager[Sequence[Any]],
     *,
-    version: str = LATEST,
+    version: str = LATEST_LEGACY,
     answers: Answers = NO_ANSWERS,
+    log_level: types.LoggingLevel | None = None,
 ) -> AsyncIterator[Client]:
-    """Open a session with a server.
+    """Connect with a server and find out what it is.
 
     Args:
-        connection: Gives the client's pair of streams.
-        version: What to offer.
+        connection: Gives the client's pair of streams; a third item is set when the
+            client hears of changes.
+        version: What to offer; the era follows from it.
         answers: What the client answers when it is asked.
+        log_level: Which log messages it wants; modern era.
     """
     told, heard = anyio.create_memory_object_stream[Any](1000)
 
@@ -174,18 +252,24 @@ async def open_client(
     async with (
         told,
         heard,
-        connection as (reading, writing),
+        connection as streams,
         ClientSession(
-            reading,
-            writing,
+            streams[0],
+            streams[1],
             message_handler=on_notification,
             client_info=CLIENT,
+            log_level=log_level,
             **answers.callbacks(),
         ) as session,
     ):
+        opened: types.InitializeResult | types.DiscoverResult
         with anyio.fail_after(BOUND):
-            initialized = await _initialize(session, version, answers)
-        yield Client(session, initialized, heard)
+            if version == MODERN:
+                opened = await session.discover()
+            else:
+                opened = await _initialize(session, version, answers)
+        is_listening = streams[2] if len(streams) > 2 else None
+        yield Client(session, opened, answers, heard, is_listening)
 
 
 async def _initialize(

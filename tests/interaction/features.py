@@ -107,7 +107,7 @@ def crash() -> str:
 @server.tool
 async def refuse() -> str:
     """Answer with a JSON-RPC error."""
-    raise ErrorAnswer(-32099, "not today", {"retry": "tomorrow"})
+    raise ErrorAnswer(4001, "not today", {"retry": "tomorrow"})
 
 
 @server.tool

@@ -15,11 +15,16 @@ from mcp_django.consumers.exchange import Event, Scope
 
 
 class InProcessTransport(httpx2.AsyncBaseTransport):
-    """Runs an application in this event loop, in a task for each request."""
+    """Runs an application in this event loop, in a task for each request.
+
+    Attributes:
+        has_stream: Set when a GET has been answered with something.
+    """
 
     def __init__(self, application: Application) -> None:
         self._application = application
         self._stack = AsyncExitStack()
+        self.has_stream = anyio.Event()
 
     async def __aenter__(self) -> InProcessTransport:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -36,7 +41,8 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer once the application begins to."""
-        exchange = _Exchange(await request.aread())
+        has_body = self.has_stream if request.method == "GET" else anyio.Event()
+        exchange = _Exchange(await request.aread(), has_body)
         self._tasks.start_soon(
             self._application, _scope_of(request), exchange.receive, exchange.send
         )
@@ -53,7 +59,8 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
 class _Exchange(httpx2.AsyncByteStream):
     """One request, and the body of its response."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, has_body: anyio.Event) -> None:
+        self._has_body = has_body
         self._incoming: list[Event] = [{"type": "http.request", "body": body}]
         self._is_gone = anyio.Event()
         self._body: list[bytes] = []
@@ -75,8 +82,11 @@ class _Exchange(httpx2.AsyncByteStream):
             self.has_started.set()
             return
         self._body.append(event.get("body", b""))
+        self._has_body.set()
         self._is_whole = not event.get("more_body")
         self._has_more.set()
+        if self._is_whole:
+            self._is_gone.set()  # Spec: ASGI HTTP, "Disconnect": also after the end.
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._body or not self._is_whole:

@@ -8,8 +8,9 @@ import mcp_types as types
 import pytest
 
 from tests.interaction import features
-from tests.interaction.client import Answers
+from tests.interaction.client import LATEST_LEGACY, Answers, error_of
 from tests.interaction.conftest import Connect
+from tests.interaction.ways import Way, only
 
 
 class Person:
@@ -44,6 +45,7 @@ def say(text: str) -> types.CreateMessageResult:
 ASKING = ["ask_name", "ask_name_in_thread"]
 
 
+@only(since="2025-06-18")
 @pytest.mark.parametrize("tool", ASKING)
 async def test_form_is_filled_in(connect: Connect, tool: str) -> None:
     """Spec: 2025-11-25 client/elicitation, "Form Mode Elicitation Requests"."""
@@ -56,6 +58,7 @@ async def test_form_is_filled_in(connect: Connect, tool: str) -> None:
     assert params.requested_schema["required"] == ["first"]
 
 
+@only(since="2025-06-18")
 @pytest.mark.parametrize("tool", ASKING)
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_form_is_not_filled_in(connect: Connect, tool: str, action: Any) -> None:
@@ -65,6 +68,7 @@ async def test_form_is_not_filled_in(connect: Connect, tool: str, action: Any) -
         assert await client.call_for_text(tool) == action
 
 
+@only(since="2025-06-18")
 async def test_answer_that_does_not_fit_is_asked_for_again(connect: Connect) -> None:
     """Spec: 2025-11-25 client/elicitation: servers SHOULD validate what they get."""
     ann = Person(accept(last="Lee"), accept(first="Ann", last="Lee"))
@@ -73,6 +77,7 @@ async def test_answer_that_does_not_fit_is_asked_for_again(connect: Connect) -> 
     assert len(ann.asked) == 2
 
 
+@only(since="2025-06-18")
 async def test_second_question_knows_the_first_answer(connect: Connect) -> None:
     """We promise it: the handler runs again from the top with the answers."""
     ann = Person(accept(first="Ann"), accept(first="Bob"))
@@ -84,17 +89,16 @@ async def test_second_question_knows_the_first_answer(connect: Connect) -> None:
     ]
 
 
-async def test_user_is_sent_to_a_page(connect: Connect) -> None:
+@only(since="2025-11-25")
+async def test_user_is_sent_to_a_page(connect: Connect, way: Way) -> None:
     """Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests"."""
     ann = Person(types.ElicitResult(action="accept"))
     async with connect(answers=Answers(elicit=ann.answer)) as client:
         assert await client.call_for_text("ask_to_visit") == "accept"
     [params] = ann.asked
-    assert (params.mode, params.url, params.elicitation_id) == (
-        "url",
-        "https://shop.example/pay",
-        "payment-1",
-    )
+    assert (params.mode, params.url) == ("url", "https://shop.example/pay")
+    # Spec: 2026-07-28 schema.ts, `ElicitRequestURLParams`: no id any more.
+    assert params.elicitation_id == (None if way.is_modern else "payment-1")
 
 
 async def test_model_is_asked(connect: Connect) -> None:
@@ -112,10 +116,10 @@ async def test_model_is_asked(connect: Connect) -> None:
 async def test_folders_are_listed(connect: Connect) -> None:
     """Spec: 2025-11-25 client/roots."""
     async with connect(answers=Answers(roots=["file:///home/ann"])) as client:
-        result = await client.call("ask_roots")
-        assert result.structured_content == {"result": ["file:///home/ann"]}
+        assert await client.call_for_text("ask_roots") == '["file:///home/ann"]'
 
 
+@only(since="2025-06-18")
 async def test_questions_of_a_task_group_go_out_together(connect: Connect) -> None:
     """We promise it: one round, so that the handler runs twice and no more."""
     features.runs.clear()
@@ -127,9 +131,7 @@ async def test_questions_of_a_task_group_go_out_together(connect: Connect) -> No
     assert (len(ann.asked), len(model.asked)) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    "way", ["memory-asyncio", "stdio-asyncio", "sse-asyncio"], indirect=True
-)
+@only(since="2025-06-18", loop="asyncio")
 async def test_questions_of_a_gather_go_out_together(connect: Connect) -> None:
     """We promise it: one round, so that the handler runs twice and no more."""
     features.runs.clear()
@@ -155,14 +157,21 @@ async def test_questions_of_a_gather_go_out_together(connect: Connect) -> None:
 async def test_client_that_cannot_be_asked_is_told_so(
     connect: Connect, tool: str, capability: str
 ) -> None:
-    """Spec: 2025-11-25 basic/lifecycle, "Operation": only what was negotiated."""
+    """Spec: 2025-11-25 basic/lifecycle, "Operation": only what was negotiated;
+    2026-07-28 basic, "`_meta`": -32021."""
+    text = f"scenario cannot be asked: it did not declare the capability {capability!r}"
+    name, _, part = capability.partition(".")
+    required: dict[str, Any] = {name: {part: {}} if part else {}}
     async with connect() as client:
-        assert await client.call_for_error(tool) == (
-            f"scenario cannot be asked: it did not declare the capability "
-            f"{capability!r}"
-        )
+        if client.is_modern:
+            assert await error_of(client.call(tool)) == types.ErrorData(
+                code=-32021, message=text, data={"requiredCapabilities": required}
+            )
+        else:
+            assert await client.call_for_error(tool) == text
 
 
+@only(until=LATEST_LEGACY)
 async def test_client_that_refuses_to_answer_fails_the_call(connect: Connect) -> None:
     """Spec: 2025-11-25 client/sampling, "Error Handling"."""
     model = Person(types.ErrorData(code=-1, message="User rejected sampling request"))

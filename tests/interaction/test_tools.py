@@ -13,10 +13,19 @@ import pytest
 from django.core.signals import got_request_exception
 
 from tests.interaction import features
-from tests.interaction.client import BOUND, Client, error_of, text_of
+from tests.interaction.client import (
+    BOUND,
+    LATEST_LEGACY,
+    MODERN,
+    Client,
+    error_of,
+    text_of,
+)
 from tests.interaction.conftest import Connect
+from tests.interaction.ways import Way, only
 
 
+@only(since="2025-06-18")
 async def test_result_is_structured_as_its_schema_says(connect: Connect) -> None:
     """Spec: 2025-11-25 server/tools, "Structured Content"; the client validates."""
     async with connect() as client:
@@ -29,30 +38,30 @@ async def test_result_is_structured_as_its_schema_says(connect: Connect) -> None
         assert text_of(result) == '{"city":"Rome","celsius":22.0}'
 
 
-async def test_result_that_is_no_object_is_wrapped(connect: Connect) -> None:
-    """Spec: 2025-11-25 schema.ts, `CallToolResult.structuredContent`."""
+@only(since="2025-06-18")
+async def test_result_that_is_no_object_is_wrapped_where_it_has_to_be(
+    connect: Connect,
+) -> None:
+    """Spec: 2025-11-25 schema.ts, `CallToolResult.structuredContent`; 2026-07-28
+    server/tools, "Structured Content"."""
     async with connect() as client:
         result = await client.call("double", {"number": 21})
-        assert result.structured_content == {"result": 42}
+        expected = 42 if client.is_modern else {"result": 42}
+        assert result.structured_content == expected
         assert text_of(result) == "42"
 
 
-@pytest.mark.parametrize(
-    ("version", "kinds"),
-    [
-        ("2024-11-05", ["text", "text", "text"]),
-        ("2025-03-26", ["text", "audio", "text"]),
-        ("2025-06-18", ["text", "audio", "resource_link"]),
-        ("2025-11-25", ["text", "audio", "resource_link"]),
-    ],
-)
-async def test_content_is_what_the_version_knows(
-    connect: Connect, version: str, kinds: list[str]
-) -> None:
+async def test_content_is_what_the_version_knows(connect: Connect, way: Way) -> None:
     """Spec: `CallToolResult.content` in schema.ts of each version."""
-    async with connect(version=version) as client:
+    kinds = {
+        "2024-11-05": ["text", "text", "text"],
+        "2025-03-26": ["text", "audio", "text"],
+    }
+    async with connect() as client:
         result = await client.call("shapes")
-        assert [block.type for block in result.content] == kinds
+        assert [block.type for block in result.content] == kinds.get(
+            way.version, ["text", "audio", "resource_link"]
+        )
 
 
 async def test_unknown_tool_is_a_protocol_error(connect: Connect) -> None:
@@ -85,7 +94,7 @@ async def test_handler_answers_with_a_protocol_error_of_its_own(
     """We promise it."""
     async with connect() as client:
         assert await error_of(client.call("refuse")) == types.ErrorData(
-            code=-32099, message="not today", data={"retry": "tomorrow"}
+            code=4001, message="not today", data={"retry": "tomorrow"}
         )
 
 
@@ -134,7 +143,11 @@ async def test_progress_comes_before_the_result(connect: Connect, tool: str) -> 
         assert text_of(result) == "on top"
         for _ in range(3):
             await client.hear(types.ProgressNotification)
-    assert reports == [(1, 3, "step 1"), (2, 3, "step 2"), (3, 3, "step 3")]
+    # Spec: 2025-03-26 schema.ts, `ProgressNotification`: the message came then.
+    has_message = client.version >= "2025-03-26"
+    assert reports == [
+        (step, 3, f"step {step}" if has_message else None) for step in (1, 2, 3)
+    ]
 
 
 async def test_progress_that_nobody_asked_for_is_not_sent(connect: Connect) -> None:
@@ -154,6 +167,7 @@ async def hear_logs(client: Client, number: int) -> list[tuple[str, Any, str | N
     return [(message.level, message.data, message.logger) for message in messages]
 
 
+@only(until=LATEST_LEGACY)
 async def test_log_messages_are_sent_from_info_upwards(connect: Connect) -> None:
     """Spec: 2025-11-25 server/utilities/logging leaves the default to us."""
     async with connect() as client:
@@ -164,16 +178,28 @@ async def test_log_messages_are_sent_from_info_upwards(connect: Connect) -> None
         ]
 
 
+@only(since=MODERN)
+async def test_log_messages_that_nobody_asked_for_are_not_sent(
+    connect: Connect,
+) -> None:
+    """Spec: 2026-07-28 server/utilities/logging."""
+    async with connect() as client:
+        await client.call("chatter")
+        client.assert_heard_nothing()
+
+
 @pytest.mark.parametrize(
     ("level", "expected"),
     [("debug", ["debug", "info", "error"]), ("error", ["error"]), ("alert", [])],
 )
 async def test_client_chooses_the_level_of_log_messages(
-    connect: Connect, level: types.LoggingLevel, expected: list[str]
+    connect: Connect, way: Way, level: types.LoggingLevel, expected: list[str]
 ) -> None:
-    """Spec: 2025-11-25 server/utilities/logging, "Setting Log Level"."""
-    async with connect() as client:
-        await client.set_log_level(level)
+    """Spec: 2025-11-25 server/utilities/logging, "Setting Log Level"; 2026-07-28
+    basic, "`_meta`"."""
+    async with connect(log_level=level if way.is_modern else None) as client:
+        if not way.is_modern:
+            await client.set_log_level(level)
         await client.call("chatter")
         heard = await hear_logs(client, len(expected))
         assert [heard_level for heard_level, _, _ in heard] == expected

@@ -1,22 +1,17 @@
-"""An ASGI application that sends much, with and without flow control."""
+"""An ASGI application that sends much, waiting for its readers."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
-from urllib.parse import parse_qs
+from dataclasses import asdict, dataclass, field
 
-from mcp_django.consumers.daphne import (
-    close_websocket,
-    deny_handshake,
-    flow_of,
-    limit_messages,
-)
-from mcp_django.consumers.exchange import Receive, Scope, Send
+from mcp_django.consumers import daphne
+from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.transports.flow import Flow
 
-CHUNK = b"x" * 1_000_000
+CHUNK = "x" * 1_000_000
+COUNT = 100
 
 
 @dataclass
@@ -24,39 +19,32 @@ class State:
     """What the application did last.
 
     Attributes:
-        sent: Chunks sent on the connection that was opened last.
+        sent: Chunks that were sent.
         is_congested: Whether it waits for the reader.
-        received: Texts that came on it.
+        received: Texts that came on the WebSocket.
     """
 
-    sent: int
-    is_congested: bool
-    received: list[str]
+    sent: int = 0
+    is_congested: bool = False
+    received: list[str] = field(default_factory=list)
 
 
-state = State(0, False, [])
+state = State()
+released = asyncio.Event()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request, or hold a WebSocket."""
-    query = {k: v[0] for k, v in parse_qs(scope["query_string"].decode()).items()}
-    if scope["path"] == "/state":
-        await _respond(send, json.dumps(vars(state)).encode())
-        return
-    if scope["path"] == "/release":
-        release.set()
-        await _respond(send, b"")
-        return
-    if scope["path"] == "/denied":
-        headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"4")]
-        await deny_handshake(scope, send, int(query["status"]), headers, b"no!\n")
-        return
-    state.sent, state.received = 0, []
-    count = int(query.get("count", "0"))
-    if scope["type"] == "http":
-        await _stream(send, count, with_flow=query["flow"] == "1")
-    else:
-        await _hold(receive, send, count, with_flow=query["flow"] == "1")
+    """Answer a request, or hold a WebSocket, as the path says."""
+    match scope["path"]:
+        case "/state":
+            await _respond(send, json.dumps(asdict(state)).encode())
+        case "/release":
+            released.set()
+            await _respond(send, b"")
+        case _ if scope["type"] == "http":
+            await _stream(send)
+        case _:
+            await _hold(receive, send)
 
 
 async def _respond(send: Send, body: bytes) -> None:
@@ -64,49 +52,37 @@ async def _respond(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(send: Send, count: int, *, with_flow: bool) -> None:
-    flow = flow_of(send) if with_flow else Flow()
+async def _stream(send: Send) -> None:
+    flow = daphne.flow_of(send)
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    for _ in range(count):
-        await _wait(flow)
-        await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
-        state.sent += 1
+    body: Event = {"type": "http.response.body", "body": CHUNK.encode()}
+    await _send_all(flow, send, {**body, "more_body": True})
     flow.close()
     await send({"type": "http.response.body"})
 
 
-async def _hold(receive: Receive, send: Send, count: int, *, with_flow: bool) -> None:
+async def _send_all(flow: Flow, send: Send, event: Event) -> None:
+    for _ in range(COUNT):
+        state.is_congested = flow.is_congested
+        await flow.wait()
+        state.is_congested = False
+        await send(event)
+        state.sent += 1
+
+
+async def _hold(receive: Receive, send: Send) -> None:
+    """Send everything, and take what comes meanwhile; "hold" holds the reading."""
     await receive()
     await send({"type": "websocket.accept"})
-    limit_messages(send, 4 * len(CHUNK))
-    flow = flow_of(send) if with_flow else Flow()
-
-    async def send_all() -> None:
-        for _ in range(count):
-            await _wait(flow)
-            await send({"type": "websocket.send", "text": CHUNK.decode()})
-            state.sent += 1
-
-    sending = asyncio.create_task(send_all())
+    flow = daphne.flow_of(send)
+    chunk = {"type": "websocket.send", "text": CHUNK}
+    sending = asyncio.create_task(_send_all(flow, send, chunk))
     try:
         while (event := await receive())["type"] == "websocket.receive":
-            state.received.append(event["text"][:20])
-            if event["text"] == "close":
-                await close_websocket(send, 1001, "as you wish")
+            state.received.append(event["text"][:10])
             if event["text"] == "hold":
                 with flow.reading_held():
-                    await release.wait()
-            if event["text"] == "await":
-                await sending
+                    await released.wait()
     finally:
-        flow.close()
         sending.cancel()
-
-
-release = asyncio.Event()
-
-
-async def _wait(flow: Flow) -> None:
-    state.is_congested = flow.is_congested
-    await flow.wait()
-    state.is_congested = False
+        flow.close()

@@ -166,6 +166,7 @@ async def test_close_does_not_wait_for_a_peer_that_reads_nothing() -> None:
             async with anyio.create_task_group() as tasks:
                 await transport.start(tasks)
                 tasks.start_soon(send, BIG)
+                await wait_all_tasks_blocked()
                 tasks.start_soon(send, PONG)
                 await wait_all_tasks_blocked()
                 await transport.close()

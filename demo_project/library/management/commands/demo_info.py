@@ -18,7 +18,8 @@ The library is open.
 
   Site    {site}/
   Admin   {site}/admin/
-  MCP     {site}/mcp/sse
+  MCP     {site}/mcp
+          {site}/mcp/sse for clients that know HTTP+SSE only
 
   Log in as reader (password: reader), or as admin (password: admin).
   These passwords are public: for your own machine only.
@@ -33,11 +34,14 @@ VS Code, in .vscode/mcp.json:
 
 {vs_code}
 
-Claude Desktop, Cursor and others that start the server themselves, over stdio:
+A client that knows HTTP+SSE only: the same with sse in place of http, and /mcp/sse in
+place of /mcp.
+
+Clients that start the server themselves, over stdio:
 
 {stdio}
 
-The token of reader, for anything else that speaks HTTP+SSE:
+The token of reader, for anything else that connects over HTTP or WebSocket:
 
 {token}
 """
@@ -62,8 +66,8 @@ class Command(BaseCommand):
         vs_code = {
             "servers": {
                 "library": {
-                    "type": "sse",
-                    "url": f"{site}/mcp/sse",
+                    "type": "http",
+                    "url": f"{site}/mcp",
                     "headers": {"Authorization": f"Bearer {token}"},
                 }
             }
@@ -72,7 +76,7 @@ class Command(BaseCommand):
             INFO.format(
                 site=site,
                 claude_code=(
-                    f"claude mcp add --transport sse library {site}/mcp/sse "
+                    f"claude mcp add --transport http library {site}/mcp "
                     f'--header "{authorization}"'
                 ),
                 vs_code=json.dumps(vs_code, indent=2),
