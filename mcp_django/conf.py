@@ -34,9 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "ALLOWED_ORIGINS": [],
     # Largest body of an HTTP request, in bytes.
     "MAX_BODY_BYTES": 4 * 1024 * 1024,
-    # Largest line on stdio, in bytes.
+    # Largest line on stdio, and largest message over a WebSocket, in bytes.
     "MAX_LINE_BYTES": 16 * 1024 * 1024,
-    # Open streams of one user on one process.
+    # Open streams and WebSockets of one user on one process.
     "MAX_STREAMS_PER_USER": 100,
     # Requests of one user over Streamable HTTP that run on one process.
     "MAX_CALLS_PER_USER": 1000,
@@ -49,13 +49,14 @@ DEFAULTS: dict[str, Any] = {
     # Seconds a POST waits for room in its session before it is answered 503.
     "ROOM_TIMEOUT": 3.0,
     # Slow readers ---------------------------------------------------------------
-    # Largest SSE event, in bytes; the official Python client drops the connection
-    # above 1 MiB.
+    # Largest SSE event, and largest message sent over a WebSocket, in bytes; common
+    # Python clients drop the connection above 1 MiB.
     "MAX_EVENT_BYTES": 1024 * 1024 - 1024,
     # Bytes sent on an SSE stream before the client must show that it reads.
     "UNCONFIRMED_BYTES": 1024 * 1024,
     # Bytes held back for a client that does not read, and for how many seconds; where
-    # there is no room for more, the seconds until its stream ends.
+    # there is no room for more, or more waits to be sent over a WebSocket, the seconds
+    # until its connection ends.
     "MAX_HELD_BYTES": 4 * 1024 * 1024,
     "MAX_HELD_SECONDS": 300.0,
     "MAX_FULL_SECONDS": 10.0,

@@ -232,7 +232,8 @@ async def inventory(context: Context) -> list[Shelf]:
     return shelves
 
 
-@server.resource("library://stats", title="The library in numbers")
+# For a minute clients need not ask again; those that listen hear of changes at once.
+@server.resource("library://stats", title="The library in numbers", ttl_ms=60_000)
 def stats() -> dict[str, int]:
     """How many books, copies and readers there are, and how many copies are lent."""
     return {
@@ -277,8 +278,8 @@ def complete_isbn(value: str) -> list[str]:
     return list(books.values_list("isbn", flat=True)[:100])
 
 
-# Clients that subscribed are told of every change, however it was made: by a tool, on
-# the site's own pages or in the admin.
+# Clients that listen are told of every change, however it was made: by a tool, on the
+# site's own pages or in the admin.
 server.watch(Book, book_resource)
 server.watch(Copy, book_resource, isbn="book.isbn")
 server.watch(Loan, book_resource, isbn="copy.book.isbn")

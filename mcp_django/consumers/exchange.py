@@ -202,6 +202,11 @@ class Exchange:
         self.headers = {}
         await self._start(200, [*STREAM_HEADERS, *headers])
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether a write would wait until the client has read something."""
+        return False
+
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the stream."""
         await self._send(

@@ -27,6 +27,7 @@ from mcp_django.consumers.exchange import Exchange, Headers, Refused
 from mcp_django.consumers.holding import check_streams
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
+from mcp_django.consumers.paced import PacedExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.jsonrpc import Message
@@ -56,6 +57,8 @@ METHODS: Final = ("POST", "GET", "DELETE")
 
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
+
+    exchange_type = PacedExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a POST, hold a stream for a GET, end a session for a DELETE."""

@@ -76,22 +76,24 @@ class StoredStream(EventLog):
         await self._note(is_ended=False)
         return self._id
 
-    async def append(self, data: bytes, *, is_last: bool, is_left: bool) -> str:
-        """Keep an event and give its id; if the stream is left, tell who may wait."""
+    async def append(self, data: bytes, *, is_last: bool) -> str:
+        """Keep an event and give its id."""
         self._advance()
         oldest = self._last - mcp_settings.EVENT_STORE_EVENTS
         if oldest > 0:
             await _cache().adelete(_event_key(self._session_key, self._name, oldest))
         key = _event_key(self._session_key, self._name, self._last)
         await self._note(is_ended=is_last, events={key: data})
-        if is_left:
-            await self._tell(self._name)
         return self._id
 
     async def end(self) -> None:
-        """Say that no event will follow."""
+        """Keep that no event will follow."""
         if self._name:
             await self._note(is_ended=True)
+
+    async def tell(self) -> None:
+        """Tell a client that came back already that there is more."""
+        if self._name:
             await self._tell(self._name)
 
     @property

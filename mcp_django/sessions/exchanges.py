@@ -41,7 +41,6 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.answering import Answer, answer_of, deliver, serialize
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.http_sessions import CachedState, HTTPSession
-from mcp_django.sessions.tasks import Cancel
 from mcp_django.sessions.worker import Worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.streamable_http import Reply
@@ -213,7 +212,7 @@ class LegacyExchange(_Exchange):
     Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
     """
 
-    __slots__ = ("_is_over", "_running", "_server", "_session")
+    __slots__ = ("_is_over", "_running", "_server", "_session", "_unfinished")
 
     def __init__(
         self,
@@ -227,8 +226,10 @@ class LegacyExchange(_Exchange):
         super().__init__(worker, identity, reply)
         self._server = server
         self._session = session
-        # Id -> request, and what cancels it, of those that are not answered.
-        self._running: dict[RequestId, tuple[Request, Cancel]] = {}
+        # Id -> request, and the task of its handler, of those without an answer yet.
+        self._running: dict[RequestId, tuple[Request, asyncio.Task[None]]] = {}
+        # With those whose answer is on its way.
+        self._unfinished = 0
         self._is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(
@@ -239,6 +240,7 @@ class LegacyExchange(_Exchange):
     ) -> None:
         """Begin with the requests; returns when the connection is of no more use."""
         notify = partial(_notify, self.reply)
+        loop = asyncio.get_running_loop()
         for message in messages:
             answer = answer_at_once(message)
             if answer is not None:
@@ -247,9 +249,10 @@ class LegacyExchange(_Exchange):
             request = make_request(message, self._session.peer, sender, notify)
             request.session = CachedState(self._session)
             request.close_stream = self._release
-            done = partial(self._end, request)
-            cancel = self.worker.tasks.start(self._answer(request), done)
-            self._running[message.id] = (request, cancel)
+            task = loop.create_task(self._answer(request))
+            task.add_done_callback(partial(self._end, request))
+            self._running[message.id] = (request, task)
+            self._unfinished += 1
         if not self._running:
             return
         self._watch_soon(wait_for_disconnect)
@@ -257,7 +260,7 @@ class LegacyExchange(_Exchange):
             await self._is_over
         finally:
             self._stop_watching()
-            if self._running:
+            if self._unfinished:
                 self.reply.detach()
 
     async def close(self) -> None:
@@ -270,9 +273,9 @@ class LegacyExchange(_Exchange):
     def cancel(self, id: RequestId) -> None:
         """Stop working on a request; its client wants no answer."""
         if id in self._running:
-            request, cancel = self._running[id]
+            request, task = self._running[id]
             request.is_cancelled = True
-            cancel()
+            task.cancel()
 
     def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
         if self._running:
@@ -305,27 +308,30 @@ class LegacyExchange(_Exchange):
         if self.reply.is_ended:
             self._end_early()
 
-    def _end(self, request: Request) -> None:
+    def _end(self, request: Request, task: asyncio.Task[None]) -> None:
         """Let a request go that is answered or cancelled."""
         self.worker.http.remove_call(self._session, request.id, self)
-        was_answered = self._running.pop(request.id, None) is None
-        if not was_answered:
+        if self._running.pop(request.id, None) is None:
+            self._finish()
+        else:
             self.worker.start(self._skip())
-        if not self._running:
-            self._let_go()
-            if was_answered:
-                self._end_early()
 
     async def _skip(self) -> None:
         try:
             await self.reply.skip()
         except Exception:
             logger.exception("the end of a request cannot be kept")
-        if self.reply.is_ended:
+        self._finish()
+
+    def _finish(self) -> None:
+        self._unfinished -= 1
+        if not self._unfinished:
+            self._let_go()
             self._end_early()
 
     def _has_to_end(self) -> bool:
-        return self.worker.tasks.is_ending
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     def _end_early(self) -> None:
         if not self._is_over.done():

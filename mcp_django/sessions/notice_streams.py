@@ -84,7 +84,9 @@ class _EventStream(ABC):
     async def tick(self) -> None:
         """Keep the connection alive while there is nothing to tell."""
         silence = time.monotonic() - self._written_at
-        if silence >= mcp_settings.KEEP_ALIVE_SECONDS:
+        # Whoever ticks must not wait for one slow client.
+        is_due = silence >= mcp_settings.KEEP_ALIVE_SECONDS
+        if is_due and not self._response.is_congested:
             await self._write(KEEP_ALIVE)
 
     async def close(self) -> None:
@@ -95,7 +97,7 @@ class _EventStream(ABC):
         is_open = self._has_begun and not self._is_over
         self._is_over = True  # first, so that nothing follows the last words
         if is_open:
-            if last_words:
+            if last_words and not self._response.is_congested:
                 await self._response.write(last_words)
             await self._response.end_stream()
 
@@ -214,7 +216,7 @@ class StandaloneStream(_EventStream):
         data = jsonrpc.serialize(message)
         id = ""
         if self._log is not None:
-            id = await self._log.append(data, is_last=False, is_left=False)
+            id = await self._log.append(data, is_last=False)
         await self._write(encode_event("message", data, id=id))
 
 

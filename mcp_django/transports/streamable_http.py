@@ -31,6 +31,10 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 class HTTPResponse(Protocol):
     """How an HTTP response is written, whatever the server."""
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether a write would wait until the client has read something."""
+
     async def respond(
         self, status: int, body: bytes = ..., headers: Headers = ...
     ) -> None:
@@ -57,12 +61,16 @@ class EventLog(ABC):
         """Make an id for the beginning of the stream, before its first event."""
 
     @abstractmethod
-    async def append(self, data: bytes, *, is_last: bool, is_left: bool) -> str:
-        """Keep an event and give its id; if the stream is left, tell who may wait."""
+    async def append(self, data: bytes, *, is_last: bool) -> str:
+        """Keep an event and give its id."""
 
     @abstractmethod
     async def end(self) -> None:
-        """Say that no event will follow."""
+        """Keep that no event will follow."""
+
+    @abstractmethod
+    async def tell(self) -> None:
+        """Tell a client that came back already that there is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +252,7 @@ class Reply:
         try:
             if self._log is not None and not self.is_ended:
                 await self._log.end()
+                await self._log.tell()
         finally:
             await self._end_stream()
 
@@ -285,7 +294,7 @@ class Reply:
             self._state is _State.STREAMING
             and silence >= self._limits().keep_alive_seconds
             # Whoever ticks must not wait for one slow client.
-            and not self._lock.locked()
+            and not (self._lock.locked() or self._response.is_congested)
         ):
             async with self._lock:
                 await self._write(KEEP_ALIVE)
@@ -302,10 +311,11 @@ class Reply:
                 return
             id = ""
             if self._log is not None:
-                is_left = self._state is not _State.STREAMING
-                id = await self._log.append(data, is_last=is_last, is_left=is_left)
+                id = await self._log.append(data, is_last=is_last)
             if self._state is _State.STREAMING:
                 await self._write(encode_event("message", data, id=id))
+            elif self._log is not None:
+                await self._log.tell()
             if is_last:
                 await self._end_stream()
 

@@ -6,7 +6,6 @@
 CONFORMANCE_DATABASE: path of the SQLite file.
 REDIS_URL: joins several processes over Redis, which then keeps the cache, too.
 REDIS_LAYER: "pubsub", the default, or "core": which layer of channels_redis.
-RECHECK_SECONDS: between two looks at the credentials of open streams.
 """
 
 import os
@@ -67,5 +66,3 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 MCP: dict[str, object] = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}
-if "RECHECK_SECONDS" in os.environ:
-    MCP["RECHECK_SECONDS"] = float(os.environ["RECHECK_SECONDS"])

@@ -239,6 +239,7 @@ class Session:
     Attributes:
         id: The session id.
         headers: Of each request.
+        primes: Whether the version has events without data.
     """
 
     def __init__(
@@ -246,6 +247,7 @@ class Session:
     ) -> None:
         self.id = id
         self.headers = {**headers, "mcp-session-id": id}
+        self.primes = False
         self._application = application
 
     def begin_post(self, message: Any, **headers: str) -> Connection:
@@ -328,6 +330,7 @@ async def open_session(
     id = response.header("mcp-session-id")
     assert id is not None
     session = Session(application, id, headers)
+    session.primes = version >= "2025-11-25"
     initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     response = await session.post(initialized)
     assert (response.status, response.body) == (202, b"")

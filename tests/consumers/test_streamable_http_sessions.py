@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -140,7 +139,9 @@ async def test_malformed_initialize_opens_no_session(params: Any) -> None:
 
 @open_to_all
 @pytest.mark.parametrize(
-    "name", ["test", "a" * 100_000, "\u00e9" * 1000, "\U0001f4a5" * 99]
+    "name",
+    ["test", "a" * 100_000, "\u00e9" * 1000, "\U0001f4a5" * 99],
+    ids=["short", "long", "accents", "emoji"],
 )
 async def test_session_id_is_short_and_visible_whatever_the_client_is_called(
     name: str,
@@ -152,7 +153,7 @@ async def test_session_id_is_short_and_visible_whatever_the_client_is_called(
     assert all("!" <= character <= "~" for character in session.id)
     found = (await session.post(LOOK)).json()["result"]["structuredContent"]
     assert found["client"] == name[: len(found["client"])]
-    assert len(found["client"]) >= min(len(name), 10)
+    assert len(found["client"]) >= min(len(name), 9)
 
 
 @open_to_all
@@ -297,7 +298,6 @@ async def test_session_that_is_too_old_is_not_found(settings: Settings) -> None:
     settings.MCP = {"AUTHENTICATION": []}
     session = await open_session()
     settings.MCP = {"AUTHENTICATION": [], "SESSION_MAX_AGE": 1e-9}
-    assert time.time() > 0
 
     for response in await all_of(session):
         assert response.error() == NOT_FOUND

@@ -26,6 +26,40 @@ STREAM = """
     source.onerror = () => finish("refused");
 })
 """
+INITIALIZE = """
+const initialize = JSON.stringify({
+    jsonrpc: "2.0", id: 1, method: "initialize", params: {
+        protocolVersion: "2025-11-25", capabilities: {},
+        clientInfo: {name: "page", version: "1"},
+    },
+});
+const nameIn = (answer) => JSON.parse(answer).result.serverInfo.name;
+"""
+REQUEST = (
+    "async (url) => {"
+    + INITIALIZE
+    + """
+    try {
+        const answer = await fetch(url, {
+            method: "POST", credentials: "include", body: initialize,
+            headers: {"Content-Type": "application/json"},
+        });
+        return nameIn(await answer.text());
+    } catch {
+        return "refused";
+    }
+}"""
+)
+SOCKET = (
+    "(url) => new Promise((resolve) => {"
+    + INITIALIZE
+    + """
+    const socket = new WebSocket(url.replace("http", "ws"), "mcp");
+    socket.onopen = () => socket.send(initialize);
+    socket.onmessage = (event) => { socket.close(); resolve(nameIn(event.data)); };
+    socket.onerror = () => resolve("refused");
+})"""
+)
 
 
 def test_session_cookie_opens_a_stream_until_logout(
@@ -118,3 +152,20 @@ def test_foreign_page_in_a_browser_opens_no_stream(
     """Ours: the cookie goes along, the host being the same, and is worth nothing."""
     page.goto(foreign_site)
     assert page.evaluate(STREAM, [f"{site}/mcp/sse", True]) == "refused"
+
+
+@pytest.mark.parametrize("script", [REQUEST, SOCKET], ids=["request", "socket"])
+def test_own_page_in_a_browser_asks_the_server(
+    script: str, page: Page, site: str
+) -> None:
+    """Ours: a page may use its site's MCP endpoint as the user who looks at it."""
+    assert page.evaluate(script, f"{site}/mcp") == "library"
+
+
+@pytest.mark.parametrize("script", [REQUEST, SOCKET], ids=["request", "socket"])
+def test_foreign_page_in_a_browser_asks_nothing(
+    script: str, page: Page, site: str, foreign_site: str
+) -> None:
+    """Ours: the cookie goes along here too, and is worth nothing."""
+    page.goto(foreign_site)
+    assert page.evaluate(script, f"{site}/mcp") == "refused"

@@ -1,29 +1,35 @@
 """What the demo offers to MCP clients, asked by the official SDK's client."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import anyio
 import httpx2
 import mcp_types
 import pytest
-from mcp import ClientSession, MCPError, StdioServerParameters
+from mcp import Client, ClientSession, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourceUpdated
 
 from tests.demo.conftest import Demo
 from tests.demo.test_pages import log_in, submit
 
 pytestmark = [
     pytest.mark.live,
-    # The SDK warns of what the newest revision removes; over SSE it is in use.
+    # The SDK warns of what the newest revision removes; in sessions it is in use.
     pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning"),
 ]
 
+Way: TypeAlias = Literal["modern", "session", "sse"]
+
 FRANKENSTEIN = "9780000000057"
 UNKNOWN = "9790000000000"
+DRACULA_PATH = "/books/9780000000163/"
+DRACULA = "library://books/9780000000163"
 
 
 @pytest.fixture(scope="session")
@@ -41,30 +47,46 @@ def admin_token(demo: Demo) -> str:
 
 @asynccontextmanager
 async def connect(
-    site: str, token: str, **callbacks: Any
-) -> AsyncIterator[ClientSession]:
-    """Open a session over SSE, with callbacks of `ClientSession`."""
+    site: str, token: str, way: Way = "modern", **callbacks: Any
+) -> AsyncIterator[Client]:
+    """Connect a client.
+
+    Args:
+        site: Address of the demo.
+        token: Names the user.
+        way: How: in the newest version, in a session, or in one over HTTP+SSE.
+        callbacks: Of `Client`.
+    """
     headers = {"Authorization": f"Bearer {token}"}
-    async with (
-        sse_client(f"{site}/mcp/sse", headers=headers) as streams,
-        ClientSession(*streams, **callbacks) as session,
-    ):
-        await session.initialize()
-        yield session
+    mode = "auto" if way == "modern" else "legacy"
+    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        transport: Any = (
+            sse_client(f"{site}/mcp/sse", headers=headers)
+            if way == "sse"
+            else streamable_http_client(f"{site}/mcp", http_client=http)
+        )
+        async with Client(transport, mode=mode, **callbacks) as client:
+            yield client
 
 
-async def call(session: ClientSession, name: str, **arguments: Any) -> Any:
+async def call(client: Client | ClientSession, name: str, **arguments: Any) -> Any:
     """Call a tool that succeeds, and return its structured result."""
-    result = await session.call_tool(name, arguments)
+    result = await client.call_tool(name, arguments)
     assert isinstance(result, mcp_types.CallToolResult)
     assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return result.structured_content.get("result", result.structured_content)
+    structured: Any = result.structured_content
+    assert structured is not None
+    # Sessions carry objects only.
+    return (
+        structured.get("result", structured)
+        if isinstance(structured, dict)
+        else structured
+    )
 
 
-async def fail(session: ClientSession, name: str, **arguments: Any) -> str:
+async def fail(client: Client, name: str, **arguments: Any) -> str:
     """Call a tool that fails, and return what it tells the model."""
-    result = await session.call_tool(name, arguments)
+    result = await client.call_tool(name, arguments)
     assert isinstance(result, mcp_types.CallToolResult)
     assert result.is_error
     [content] = result.content
@@ -76,8 +98,8 @@ async def test_only_librarians_see_the_tool_that_adds_books(
     site: str, reader_token: str, admin_token: str
 ) -> None:
     """We chose it: a tool is hidden from those who lack its permission."""
-    async with connect(site, reader_token) as session:
-        tools = {tool.name for tool in (await session.list_tools()).tools}
+    async with connect(site, reader_token) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
     assert tools == {
         "book_details",
         "borrow_book",
@@ -86,8 +108,8 @@ async def test_only_librarians_see_the_tool_that_adds_books(
         "return_book",
         "search_books",
     }
-    async with connect(site, admin_token) as session:
-        of_admin = {tool.name for tool in (await session.list_tools()).tools}
+    async with connect(site, admin_token) as client:
+        of_admin = {tool.name for tool in (await client.list_tools()).tools}
     assert of_admin == tools | {"add_book"}
 
 
@@ -102,61 +124,47 @@ async def test_librarian_adds_a_book_that_readers_find(
         "year": 1900,
         "genre": "humor",
     }
-    async with connect(site, admin_token) as session:
-        added = await call(session, "add_book", copies=2, **book)
-        again = await fail(session, "add_book", copies=2, **book)
+    async with connect(site, admin_token) as client:
+        added = await call(client, "add_book", copies=2, **book)
+        again = await fail(client, "add_book", copies=2, **book)
     assert added == {**book, "copies_free": 2}
     assert again == "The library already has a book with the ISBN 9791000000008."
-    async with connect(site, reader_token) as session:
-        found = await call(session, "search_books", text="book of tests")
+    async with connect(site, reader_token) as client:
+        found = await call(client, "search_books", text="book of tests")
     assert found == [added]
 
 
 async def test_search_and_details_are_structured(site: str, reader_token: str) -> None:
     """We chose it: a program can use what a model reads."""
-    async with connect(site, reader_token) as session:
-        found = await call(session, "search_books", text="whale", genre="adventure")
+    async with connect(site, reader_token) as client:
+        found = await call(client, "search_books", text="whale", genre="adventure")
         [book] = found
-        details = await call(session, "book_details", isbn=book["isbn"])
-        missing = await fail(session, "book_details", isbn=UNKNOWN)
+        details = await call(client, "book_details", isbn=book["isbn"])
+        missing = await fail(client, "book_details", isbn=UNKNOWN)
     assert book["title"] == "Moby-Dick"
     assert book.items() <= details.items()
     assert details["copies"] - len(details["due_back"]) == book["copies_free"]
     assert missing == f"The library has no book with the ISBN {UNKNOWN}."
 
 
-async def test_borrowing_asks_for_the_days_and_tells_subscribers(
-    site: str, reader_token: str
+@pytest.mark.parametrize("way", ["modern", "session", "sse"])
+async def test_borrowing_asks_for_the_days(
+    way: Way, site: str, reader_token: str
 ) -> None:
-    """We chose it: nothing is lent before the user said yes."""
+    """We chose it: nothing is lent before the user said yes, whatever the client."""
     asked = []
-    updated: set[str] = set()
-    everything_updated = anyio.Event()
 
     async def answer(context: Any, params: Any) -> mcp_types.ElicitResult:
         asked.append(params.message)
         return mcp_types.ElicitResult(action="accept", content={"days": 7})
 
-    async def receive(message: Any) -> None:
-        if isinstance(message, mcp_types.ResourceUpdatedNotification):
-            updated.add(str(message.params.uri))
-            if len(updated) == 2:
-                everything_updated.set()
-
-    async with connect(
-        site, reader_token, elicitation_callback=answer, message_handler=receive
-    ) as session:
-        await session.subscribe_resource(f"library://books/{FRANKENSTEIN}")
-        await session.subscribe_resource("library://stats")
-        borrowed = await call(session, "borrow_book", isbn=FRANKENSTEIN)
-        with anyio.fail_after(10):
-            await everything_updated.wait()
-        loans = await call(session, "my_loans")
-        twice = await fail(session, "borrow_book", isbn=FRANKENSTEIN)
-        returned = await call(session, "return_book", isbn=FRANKENSTEIN)
-        missing = await fail(session, "return_book", isbn=FRANKENSTEIN)
+    async with connect(site, reader_token, way, elicitation_callback=answer) as client:
+        borrowed = await call(client, "borrow_book", isbn=FRANKENSTEIN)
+        loans = await call(client, "my_loans")
+        twice = await fail(client, "borrow_book", isbn=FRANKENSTEIN)
+        returned = await call(client, "return_book", isbn=FRANKENSTEIN)
+        missing = await fail(client, "return_book", isbn=FRANKENSTEIN)
     assert asked[0] == "Borrow Frankenstein?"
-    assert updated == {f"library://books/{FRANKENSTEIN}", "library://stats"}
     [loan] = [loan for loan in loans if loan["isbn"] == FRANKENSTEIN]
     assert borrowed == f"Borrowed Frankenstein; it is due back on {loan['due_on']}."
     assert twice == "You have borrowed Frankenstein already."
@@ -170,35 +178,67 @@ async def test_declined_book_is_not_lent(site: str, reader_token: str) -> None:
     async def decline(context: Any, params: Any) -> mcp_types.ElicitResult:
         return mcp_types.ElicitResult(action="decline")
 
-    async with connect(site, reader_token, elicitation_callback=decline) as session:
-        before = await call(session, "my_loans")
-        answer = await call(session, "borrow_book", isbn=FRANKENSTEIN)
-        assert await call(session, "my_loans") == before
+    async with connect(site, reader_token, elicitation_callback=decline) as client:
+        before = await call(client, "my_loans")
+        answer = await call(client, "borrow_book", isbn=FRANKENSTEIN)
+        assert await call(client, "my_loans") == before
     assert answer == "The user decided not to borrow Frankenstein."
 
 
-async def test_loan_made_on_a_page_reaches_a_subscribed_client(
-    site: str, reader_token: str, browser: httpx2.Client
-) -> None:
-    """We chose it: clients hear of changes whoever made them."""
-    path = "/books/9780000000163/"
-    uri = "library://books/9780000000163"
-    updated = anyio.Event()
-
-    async def receive(message: Any) -> None:
-        if isinstance(message, mcp_types.ResourceUpdatedNotification):
-            updated.set()
+@pytest.fixture
+def borrow_on_page(browser: httpx2.Client) -> Callable[[], None]:
+    """Give what borrows Dracula on the site's own page."""
 
     def borrow() -> None:
         log_in(browser, "reader")
-        submit(browser, f"{path}borrow/", browser.get(path).text)
+        page = browser.get(DRACULA_PATH).text
+        submit(browser, f"{DRACULA_PATH}borrow/", page)
 
-    async with connect(site, reader_token, message_handler=receive) as session:
-        await session.subscribe_resource(uri)
-        await anyio.to_thread.run_sync(borrow)
+    return borrow
+
+
+async def test_loan_made_on_a_page_reaches_a_client_that_listens(
+    site: str, reader_token: str, borrow_on_page: Callable[[], None]
+) -> None:
+    """We chose it: clients hear of changes whoever made them."""
+    uris = {DRACULA, "library://stats"}
+    heard = set()
+    async with (
+        connect(site, reader_token) as client,
+        client.listen(resource_subscriptions=sorted(uris)) as changes,
+    ):
+        await anyio.to_thread.run_sync(borrow_on_page)
         with anyio.fail_after(10):
-            await updated.wait()
-        await call(session, "return_book", isbn="9780000000163")
+            async for change in changes:
+                assert isinstance(change, ResourceUpdated)
+                heard.add(change.uri)
+                if heard == uris:
+                    break
+        await call(client, "return_book", isbn=DRACULA[-13:])
+
+
+@pytest.mark.parametrize("way", ["session", "sse"])
+async def test_loan_made_on_a_page_reaches_a_subscribed_client(
+    way: Way, site: str, reader_token: str, borrow_on_page: Callable[[], None]
+) -> None:
+    """We chose it: clients hear of changes whoever made them."""
+    uris = {DRACULA, "library://stats"}
+    heard: set[str] = set()
+    has_heard_all = anyio.Event()
+
+    async def receive(message: Any) -> None:
+        if isinstance(message, mcp_types.ResourceUpdatedNotification):
+            heard.add(str(message.params.uri))
+            if heard == uris:
+                has_heard_all.set()
+
+    async with connect(site, reader_token, way, message_handler=receive) as client:
+        for uri in uris:
+            await client.subscribe_resource(uri)
+        await anyio.to_thread.run_sync(borrow_on_page)
+        with anyio.fail_after(10):
+            await has_heard_all.wait()
+        await call(client, "return_book", isbn=DRACULA[-13:])
 
 
 async def test_inventory_reports_progress_to_the_end(
@@ -210,11 +250,10 @@ async def test_inventory_reports_progress_to_the_end(
     async def show(progress: float, total: float | None, message: str | None) -> None:
         seen.append((progress, total, message))
 
-    async with connect(site, reader_token) as session:
-        result = await session.call_tool("inventory", progress_callback=show)
+    async with connect(site, reader_token) as client:
+        result = await client.call_tool("inventory", progress_callback=show)
     assert isinstance(result, mcp_types.CallToolResult)
-    assert result.structured_content is not None
-    shelves = result.structured_content["result"]
+    shelves: Any = result.structured_content
     assert [shelf["genre"] for shelf in shelves][:2] == ["adventure", "children"]
     assert [value for value, _, _ in seen] == list(range(12))
     assert seen[0] == (0, 11, "Counting Adventure")
@@ -225,11 +264,11 @@ async def test_resources_are_json_and_unknown_books_an_error(
     site: str, reader_token: str, demo: Demo
 ) -> None:
     """We chose the JSON; the error is the protocol's."""
-    async with connect(site, reader_token) as session:
-        stats = await session.read_resource("library://stats")
-        book = await session.read_resource(f"library://books/{FRANKENSTEIN}")
+    async with connect(site, reader_token) as client:
+        stats = await client.read_resource("library://stats")
+        book = await client.read_resource(f"library://books/{FRANKENSTEIN}")
         with pytest.raises(MCPError, match="Resource not found"):
-            await session.read_resource(f"library://books/{UNKNOWN}")
+            await client.read_resource(f"library://books/{UNKNOWN}")
     for result in (stats, book):
         assert isinstance(result, mcp_types.ReadResourceResult)
         [contents] = result.contents
@@ -237,6 +276,7 @@ async def test_resources_are_json_and_unknown_books_an_error(
         assert contents.mime_type == "application/json"
         if result is stats:
             assert json.loads(contents.text)["copies"] == demo.count("library_copy")
+            assert (result.ttl_ms, result.cache_scope) == (60_000, "private")
         else:
             assert json.loads(contents.text)["title"] == "Frankenstein"
 
@@ -247,12 +287,12 @@ async def test_prompt_and_completions_know_the_catalog(
     """We chose it: what can be filled in is suggested."""
     prompt = mcp_types.PromptReference(name="recommend")
     template = mcp_types.ResourceTemplateReference(uri="library://books/{isbn}")
-    async with connect(site, reader_token) as session:
-        genres = await session.complete(prompt, {"name": "genre", "value": "r"})
-        isbns = await session.complete(
+    async with connect(site, reader_token) as client:
+        genres = await client.complete(prompt, {"name": "genre", "value": "r"})
+        isbns = await client.complete(
             template, {"name": "isbn", "value": FRANKENSTEIN[:-1]}
         )
-        recommended = await session.get_prompt(
+        recommended = await client.get_prompt(
             "recommend", {"genre": "poetry", "mood": "wistful"}
         )
     assert genres.completion.values == ["realism", "romance"]

@@ -44,34 +44,38 @@ def running_daphne(
     folder: Path,
     *,
     name: str = "daphne",
+    port: int = 0,
     application: str = APPLICATION,
     settings: str | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Iterator[Daphne]:
-    """Run Daphne on a free port of 127.0.0.1 until the end of the block.
+    """Run Daphne on 127.0.0.1 until the end of the block.
 
     Args:
-        folder: Where its log goes, and the database, which it has for itself.
+        folder: Where its log goes, and the database, which is made if there is none.
         name: Of the log, where several run.
+        port: A free one if left out.
         application: What Daphne serves.
         settings: Settings module; those of the fixture site if left out.
         extra: More environment variables.
     """
     log = folder / f"{name}.log"
+    database = folder / "site.sqlite3"
     variables = {
-        "CONFORMANCE_DATABASE": str(folder / "site.sqlite3"),
+        "CONFORMANCE_DATABASE": str(database),
         **({"DJANGO_SETTINGS_MODULE": settings} if settings else {}),
         **(extra or {}),
     }
-    migrate = ["migrate", "-v", "0", "--settings", settings or SETTINGS]
-    processes.run([sys.executable, "manage.py", *migrate], variables)
+    if not database.exists():
+        migrate = ["migrate", "-v", "0", "--settings", settings or SETTINGS]
+        processes.run([sys.executable, "manage.py", *migrate], variables)
 
     def address() -> str | None:
         text = log.read_text() if log.exists() else ""
         found = re.search(r"Listening on TCP address (\S+)", text)
         return found and found[1]
 
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"]
+    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
     with processes.running(
         [*command, application],
         log=log,

@@ -1,4 +1,9 @@
-"""The fixture site with authentication: sessions of Django, and tokens."""
+"""The fixture site with authentication: sessions of Django, and tokens.
+
+An optional environment variable, RECHECK_SECONDS, is the setting of the same name.
+"""
+
+import os
 
 from tests.conformance.settings import *  # noqa: F403 - settings are made to be taken over
 
@@ -8,3 +13,5 @@ INSTALLED_APPS = [
     "mcp_django.tokens",
 ]
 MCP = {}
+if "RECHECK_SECONDS" in os.environ:
+    MCP = {"RECHECK_SECONDS": float(os.environ["RECHECK_SECONDS"])}

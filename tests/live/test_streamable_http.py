@@ -1,0 +1,382 @@
+"""What Streamable HTTP costs a Daphne, and how its streams and calls end."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from mcp_django.conf import DEFAULTS
+from tests.live import processes
+from tests.live.daphne import Daphne, running_daphne
+from tests.live.raw import BOUND, INITIALIZE, open_http
+from tests.live.raw_http import (
+    BOTH,
+    STREAM_ONLY,
+    Answer,
+    Client,
+    Message,
+    ModernClient,
+    open_session,
+)
+
+pytestmark = pytest.mark.live
+
+EVERYTHING: Message = {
+    "toolsListChanged": True,
+    "promptsListChanged": True,
+    "resourcesListChanged": True,
+}
+SETTINGS = "tests.live.settings"
+MAKE_USERS = """
+from django.contrib.auth.models import User
+from mcp_django.tokens.models import Token
+for name in ("ann", "bob"):
+    print(Token.issue(User.objects.create_user(name), "live")[1])
+"""
+
+
+async def wait_until_running(client: Client, site: Daphne, expected: list[str]) -> None:
+    """Ask which calls of `slow_echo` run until it is the expected ones."""
+    with anyio.fail_after(BOUND):
+        while True:
+            result = await client.call(site.url, "slow_echoes")
+            if result["structuredContent"]["running"] == expected:
+                return
+
+
+async def holdings(client: Client, site: Daphne) -> Message:
+    """Ask what the process has open, and count its files."""
+    result = await client.call(site.url, "holdings")
+    held: Message = result["structuredContent"]
+    return {**held, "files": len(processes.open_files(site.pid))}
+
+
+async def wait_until_held(client: Client, site: Daphne, expected: Message) -> None:
+    """Ask what the process has open until it is the expected."""
+    held: Message = {}
+    try:
+        with anyio.fail_after(BOUND):
+            while (held := await holdings(client, site)) != expected:
+                pass
+    except TimeoutError:
+        assert held == expected  # to say what is left
+
+
+# Ends -------------------------------------------------------------------------------
+
+
+async def test_modern_call_ends_with_its_connection_and_a_legacy_one_runs_on(
+    site: Daphne,
+) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Cancellation"; 2025-11-25
+    basic/transports, "Sending Messages to the Server": disconnection is none there.
+    """
+
+    async def call(client: Client, id: str) -> None:
+        async with client.open_call(site.url, "slow_echo", id=id, text="", delay=60):
+            pass
+
+    async with open_http() as http:
+        session = await open_session(http, site.url)
+        modern = ModernClient(http)
+        async with anyio.create_task_group() as legacy_tasks:
+            legacy_tasks.start_soon(call, session, "legacy")
+            await wait_until_running(modern, site, ["legacy"])
+            async with anyio.create_task_group() as modern_tasks:
+                modern_tasks.start_soon(call, modern, "modern")
+                await wait_until_running(modern, site, ["legacy", "modern"])
+                # The legacy one goes first, so that its end would be seen first.
+                legacy_tasks.cancel_scope.cancel()
+                modern_tasks.cancel_scope.cancel()
+        with anyio.fail_after(1):
+            await wait_until_running(modern, site, ["legacy"])
+        assert await session.cancel(site.url, "legacy") == 202
+        await wait_until_running(modern, site, [])
+
+
+async def test_streams_and_calls_end_cleanly_at_sigterm(tmp_path: Path) -> None:
+    """We promise it: within two seconds, each as its clients expect.
+
+    A body that is cut off raises `RemoteProtocolError` in the client; a clean end
+    does not.
+    """
+    ends: list[float] = []
+
+    async def listen(task_status: anyio.abc.TaskStatus[None]) -> None:
+        async with ModernClient(http).listen(site.url, **EVERYTHING) as stream:
+            task_status.started()
+            # Spec: 2026-07-28 basic/patterns/subscriptions: a graceful end.
+            result = await stream.receive_result()
+            assert result["resultType"] == "complete"
+            assert result["_meta"]["io.modelcontextprotocol/subscriptionId"] == 1
+            await end(stream)
+
+    async def stand_alone(task_status: anyio.abc.TaskStatus[None]) -> None:
+        session = await open_session(http, site.url)
+        async with session.get(site.url) as stream:
+            task_status.started()
+            await end(stream)
+
+    async def resume(task_status: anyio.abc.TaskStatus[None]) -> None:
+        session = await open_session(http, site.url, {"elicitation": {}})
+        async with session.open_call(site.url, "leave_and_ask") as answer:
+            assert await answer.receive_all() == []
+        async with session.get(
+            site.url, last_event_id=answer.last_event_id
+        ) as resumed:
+            question = await resumed.receive()
+            task_status.started()
+            # It is withdrawn, for nobody waits for its answer any more.
+            for message in await resumed.receive_all():
+                assert message["method"] == "notifications/cancelled"
+                assert message["params"]["requestId"] == question["id"]
+            await end(resumed)
+
+    async def call(client: Client, accept: str) -> None:
+        async with client.open_call(
+            site.url, "slow_echo", accept=accept, text="", delay=60
+        ) as answer:
+            if accept == "application/json":
+                assert answer.status == 503
+                ends.append(anyio.current_time())
+            else:
+                assert answer.status == 200
+                await end(answer)
+
+    async def end(answer: Answer) -> None:
+        assert await answer.receive_all() == []
+        ends.append(anyio.current_time())
+
+    with running_daphne(tmp_path) as site:
+        async with open_http() as http, anyio.create_task_group() as tasks:
+            modern = ModernClient(http)
+            session = await open_session(http, site.url)
+            for _ in range(10):
+                await tasks.start(listen)
+                await tasks.start(stand_alone)
+                await tasks.start(resume)
+            for client in (modern, session):
+                for accept in (BOTH, STREAM_ONLY, "application/json"):
+                    for _ in range(4):
+                        tasks.start_soon(call, client, accept)
+            await wait_until_calls(modern, site, 24)
+            told = anyio.current_time()
+            site.terminate()
+        assert len(ends) == 54
+        assert max(ends) - told < 2
+        assert site.process.wait(timeout=BOUND) == 0
+        assert "Traceback" not in site.log.read_text()
+
+
+async def wait_until_calls(client: Client, site: Daphne, expected: int) -> None:
+    """Ask how many calls of `slow_echo` run until it is the expected number."""
+    running: list[Any] = []
+    with anyio.fail_after(BOUND):
+        while len(running) != expected:
+            result = await client.call(site.url, "slow_echoes")
+            running = result["structuredContent"]["running"]
+
+
+# Costs ------------------------------------------------------------------------------
+
+
+async def test_thousand_streams_that_come_and_go_leave_nothing_behind(
+    site: Daphne,
+) -> None:
+    """We promise it, for every kind of stream."""
+
+    async def come_and_go() -> None:
+        session = await open_session(http, site.url)
+        for _ in range(18):
+            async with client.listen(site.url, **EVERYTHING):
+                pass
+            async with session.get(site.url):
+                pass
+            async with client.open_call(
+                site.url, "test_tool_with_progress", with_progress=True
+            ) as answer:
+                assert answer.is_stream
+
+    async with open_http() as http:
+        client = ModernClient(http)
+        await client.call(site.url, "holdings")
+        before = await holdings(client, site)
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(come_and_go)
+        await wait_until_held(client, site, before)
+
+
+async def test_two_thousand_calls_leave_nothing_behind(site: Daphne) -> None:
+    """We promise it, in both eras, whether answered as JSON or by a stream."""
+
+    async def work(client: Client) -> None:
+        for number in range(100):
+            accept = STREAM_ONLY if number % 10 == 0 else BOTH
+            async with client.open_call(
+                site.url, "add", accept=accept, a=number, b=1
+            ) as answer:
+                result = await answer.receive_result()
+            assert result["content"] == [{"type": "text", "text": f"{number + 1}"}]
+
+    async with open_http() as http:
+        watcher = ModernClient(http)
+        await watcher.call(site.url, "holdings")
+        before = await holdings(watcher, site)
+        with anyio.fail_after(60):
+            async with open_http() as working:
+                session = await open_session(working, site.url)
+                modern = ModernClient(working)
+                async with anyio.create_task_group() as tasks:
+                    for client in [session, modern] * 10:
+                        tasks.start_soon(work, client)
+        await wait_until_held(watcher, site, before)
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+async def test_big_result_needs_an_answer_in_json(site: Daphne, era: str) -> None:
+    """We promise it: clients drop the connection at large events, not large bodies."""
+    async with open_http() as http:
+        client: Client = (
+            ModernClient(http) if era == "modern" else await open_session(http, site.url)
+        )
+        result = await client.call(site.url, "big_text", size=5_000_000)
+        assert result["content"] == [{"type": "text", "text": "x" * 5_000_000}]
+        async with client.open_call(
+            site.url, "big_text", accept=STREAM_ONLY, size=5_000_000
+        ) as answer:
+            result = await answer.receive_result()
+        assert result["isError"] is True
+        [block] = result["content"]
+        assert re.fullmatch(
+            rf"the result takes 5000\d\d\d bytes, and at most "
+            rf"{DEFAULTS['MAX_EVENT_BYTES']} can be sent on this connection; ask for "
+            "less",
+            block["text"],
+        )
+
+
+# Who may ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE", "OPTIONS"])
+async def test_foreign_origin_is_refused(site: Daphne, method: str) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Security Warning"."""
+    async with open_http({"Origin": "https://evil.example"}) as http:
+        response = await http.request(
+            method, f"{site.url}/mcp", headers={"accept": BOTH}, json=INITIALIZE
+        )
+        assert response.status_code == 403
+        assert "access-control-allow-origin" not in response.headers
+        assert "mcp-session-id" not in response.headers
+
+
+@dataclass(frozen=True)
+class Members:
+    """A site that lets in only whom it knows.
+
+    Attributes:
+        site: The site, which looks at credentials again every second.
+        variables: Environment of its commands.
+        database: Path of its database.
+        tokens: Name of a user -> token.
+    """
+
+    site: Daphne
+    variables: dict[str, str]
+    database: str
+    tokens: dict[str, str]
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of the site, and return what it printed."""
+        printed, _ = processes.run(
+            [sys.executable, "manage.py", *arguments], self.variables
+        )
+        return printed
+
+    def headers(self, user: str) -> dict[str, str]:
+        """Give the credentials of a user."""
+        return {"Authorization": f"Bearer {self.tokens[user]}"}
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
+    """Serve the fixture site with authentication."""
+    folder = tmp_path_factory.mktemp("members")
+    database = str(folder / "site.sqlite3")
+    variables = {"DJANGO_SETTINGS_MODULE": SETTINGS, "CONFORMANCE_DATABASE": database}
+    extra = {"RECHECK_SECONDS": "1"}
+    with running_daphne(folder, settings=SETTINGS, extra=extra) as site:
+        members = Members(site, variables, database, {})
+        printed = members.manage("shell", "-v", "0", "-c", MAKE_USERS)
+        members.tokens.update(zip(("ann", "bob"), printed.splitlines(), strict=True))
+        yield members
+
+
+async def test_idle_streams_hold_no_thread_and_no_database_connection(
+    members: Members,
+) -> None:
+    """We promise it; each user was looked up in the database, in a thread."""
+    site = members.site
+    async with (
+        open_http(members.headers("ann")) as ann,
+        open_http(members.headers("bob")) as bob,
+        AsyncExitStack() as streams,
+    ):
+        listener = ModernClient(ann)
+
+        async def open_two() -> None:
+            await streams.enter_async_context(listener.listen(site.url, **EVERYTHING))
+            session = await open_session(bob, site.url)
+            await streams.enter_async_context(session.get(site.url))
+
+        await open_two()
+        result = await listener.call(site.url, "count_rows")
+        assert result["content"] == [{"type": "text", "text": "2"}]
+        threads_before = processes.thread_count(site.pid)
+        for _ in range(59):
+            await open_two()
+        held = await holdings(listener, site)
+        assert held["connections"] == 120
+        # The pool that looks users up may have grown; it is for all streams together.
+        threads = processes.thread_count(site.pid)
+        assert threads - threads_before <= DEFAULTS["AUTHENTICATION_WORKERS"]
+        # A look at the credentials may be under way.
+        with anyio.fail_after(BOUND):
+            while members.database in processes.open_files(site.pid):
+                await listener.call(site.url, "echo", text="")
+
+
+async def test_stream_ends_soon_after_its_token_is_revoked(members: Members) -> None:
+    """We promise it: within `RECHECK_SECONDS`, here one."""
+    site = members.site
+    async with (
+        open_http(members.headers("ann")) as ann,
+        open_http(members.headers("bob")) as bob,
+        ModernClient(bob).listen(site.url, resourceSubscriptions=["test://watched-resource"]) as other,
+    ):
+        session = await open_session(ann, site.url)
+        async with (
+            ModernClient(ann).listen(site.url, **EVERYTHING) as listening,
+            session.get(site.url) as standalone,
+        ):
+            hint = members.tokens["ann"][-4:]
+            await anyio.to_thread.run_sync(members.manage, "mcp_token", "revoke", hint)
+            with anyio.fail_after(3):
+                result = await listening.receive_result()
+                assert result["resultType"] == "complete"
+                assert await listening.receive_all() == []
+                assert await standalone.receive_all() == []
+        async with session.open(site.url, "ping") as refused:
+            assert refused.status == 401
+        await ModernClient(bob).call(site.url, "touch", uri="test://watched-resource")
+        message = await other.receive()
+        assert message["method"] == "notifications/resources/updated"

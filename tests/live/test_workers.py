@@ -1,0 +1,489 @@
+"""Two Daphne processes on one Redis: Streamable HTTP needs no sticky sessions."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from tests.live.daphne import Daphne, running_daphne
+from tests.live.raw import BOUND, open_http
+from tests.live.raw_http import (
+    Answer,
+    Client,
+    Message,
+    ModernClient,
+    Session,
+    open_session,
+)
+from tests.live.redis import free_port, running_redis
+
+pytestmark = pytest.mark.live
+
+LAYERS = ["core", "pubsub"]
+WATCHED = "test://watched-resource"
+ASKABLE: Message = {"elicitation": {"form": {}}}
+YES: Message = {"action": "accept", "content": {"go_on": True}}
+
+
+class Restartable:
+    """A process that comes back at the same address.
+
+    Args:
+        port: Where it listens.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Start it, and wait until it can be used."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End it by SIGTERM; harmless if it ended already."""
+        self._running.close()
+
+    async def restart(self) -> None:
+        """End it by SIGTERM, and start it again."""
+        await anyio.to_thread.run_sync(self.stop)
+        await anyio.to_thread.run_sync(self.start)
+
+
+class RedisServer(Restartable):
+    """Redis, which forgets everything when it ends.
+
+    Attributes:
+        folder: For its log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(free_port())
+        self.folder = folder
+
+    @property
+    def url(self) -> str:
+        """Its address, for `REDIS_URL`."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        """Start it, and wait until it can be used."""
+        self._running.enter_context(running_redis(self.folder, port=self._port))
+
+
+class Worker(Restartable):
+    """A Daphne process.
+
+    Args:
+        name: Of its logs.
+        redis: Joins it to the other one.
+        layer: Channel layer, "core" or "pubsub".
+    """
+
+    def __init__(self, name: str, redis: RedisServer, layer: str) -> None:
+        super().__init__(free_port())
+        self._name = name
+        self._folder = redis.folder
+        self._extra = {"REDIS_URL": redis.url, "REDIS_LAYER": layer}
+        self._starts = 0
+        self._daphne: Daphne | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the site, without a path."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it can be used."""
+        self._starts += 1
+        self._daphne = self._running.enter_context(
+            running_daphne(
+                self._folder,
+                name=f"{self._name}-{self._starts}",
+                port=self._port,
+                extra=self._extra,
+            )
+        )
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        assert self._daphne is not None
+        self._daphne.process.kill()
+        self._daphne.process.wait()
+
+
+class Pair:
+    """Two workers and what joins them.
+
+    Attributes:
+        redis: Redis.
+        one: A worker.
+        other: Another one.
+    """
+
+    def __init__(self, folder: Path, layer: str) -> None:
+        self.redis = RedisServer(folder)
+        self.one = Worker("one", self.redis, layer)
+        self.other = Worker("other", self.redis, layer)
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    """Give two processes that are joined by one or the other channel layer."""
+    pair = Pair(tmp_path_factory.mktemp(request.param), request.param)
+    with ExitStack() as started:
+        for process in (pair.redis, pair.one, pair.other):
+            started.callback(process.stop)
+            process.start()
+        yield pair
+
+
+def text_of(result: Message) -> str:
+    """Give the text of a tool's result."""
+    [block] = result["content"]
+    text: str = block["text"]
+    return text
+
+
+async def running_on(http: httpx2.AsyncClient, worker: Worker) -> list[str]:
+    """Give the ids of the calls of `slow_echo` that run on a worker."""
+    result = await ModernClient(http).call(worker.url, "slow_echoes")
+    running: list[str] = result["structuredContent"]["running"]
+    return running
+
+
+async def wait_until_running(
+    http: httpx2.AsyncClient, worker: Worker, expected: list[str]
+) -> None:
+    """Ask which calls of `slow_echo` run until it is the expected ones."""
+    with anyio.fail_after(BOUND):
+        while await running_on(http, worker) != expected:
+            pass
+
+
+async def expect_update(stream: Answer, uri: str) -> None:
+    """Receive the notification that a resource was updated, as the next message."""
+    message = await stream.receive()
+    assert message["method"] == "notifications/resources/updated"
+    assert message["params"]["uri"] == uri
+
+
+# Calls ------------------------------------------------------------------------------
+
+
+async def test_every_request_works_on_either_worker(pair: Pair) -> None:
+    """We promise it: no sticky sessions anywhere, in neither era."""
+    chance = random.Random(1)
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        clients: list[Client] = [session, ModernClient(http)]
+
+        async def work(client: Client) -> None:
+            for number in range(10):
+                url = chance.choice([pair.one, pair.other]).url
+                match number % 5:
+                    case 0:
+                        result = await client.ask(url, "tools/list")
+                        assert len(result["tools"]) > 20
+                    case 1:
+                        uri = "test://static-text"
+                        read = await client.ask(url, "resources/read", {"uri": uri})
+                        assert read["contents"][0]["uri"] == uri
+                    case _:
+                        result = await client.call(url, "echo", text=f"text {number}")
+                        assert text_of(result) == f"text {number}"
+
+        async with anyio.create_task_group() as tasks:
+            for client in clients:
+                for _ in range(10):
+                    tasks.start_soon(work, client)
+
+
+async def test_question_is_answered_on_the_other_worker(pair: Pair) -> None:
+    """We promise it; the id of the question says where the answer has to go."""
+    form = {"username": "ann", "email": "ann@example.com"}
+    answer: Message = {"action": "accept", "content": form}
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        stranger = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(
+            pair.one.url, "test_elicitation", message="Who are you?"
+        ) as asking:
+            question = await asking.receive()
+            assert question["params"]["message"] == "Who are you?"
+            url = pair.other.url
+            assert await stranger.answer(url, question, answer) == 400
+            assert await session.answer(url, question, answer) == 202
+            result = await asking.receive_result()
+            assert text_of(result) == f"User response: accept, {form}"
+            assert await session.answer(url, question, answer) == 400
+
+
+async def test_rounds_of_questions_go_on_on_the_other_worker(pair: Pair) -> None:
+    """Spec: 2026-07-28 basic/patterns/mrtr; the client carries all there is."""
+    params: Message = {"name": "test_input_required_result_multi_round"}
+    answers = {"step1": {"name": "Ann"}, "step2": {"color": "blue"}}
+    urls = [pair.one.url, pair.other.url, pair.one.url]
+    async with open_http() as http:
+        client = ModernClient(http, ASKABLE)
+        result = await client.ask(urls[0], "tools/call", params)
+        for url, (key, content) in zip(urls[1:], answers.items(), strict=True):
+            assert result["resultType"] == "input_required"
+            assert [*result["inputRequests"]] == [key]
+            retry = {
+                "requestState": result["requestState"],
+                "inputResponses": {key: {"action": "accept", "content": content}},
+            }
+            result = await client.ask(url, "tools/call", {**params, **retry})
+        assert text_of(result) == "{'name': 'Ann'}, {'color': 'blue'}"
+
+
+async def test_cancellation_on_the_other_worker_stops_the_handler(pair: Pair) -> None:
+    """Spec: 2025-11-25 basic/utilities/cancellation; wherever the request runs."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        stranger = await open_session(http, pair.one.url)
+        ended = anyio.Event()
+
+        async def call() -> None:
+            async with session.open_call(
+                pair.one.url, "slow_echo", id="slow", text="", delay=60
+            ) as answer:
+                assert await answer.receive_all() == []
+            ended.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await wait_until_running(http, pair.one, ["slow"])
+            assert await stranger.cancel(pair.other.url, "slow") == 202
+            assert await session.cancel(pair.other.url, "another") == 202
+            assert await running_on(http, pair.one) == ["slow"]
+            assert await session.cancel(pair.other.url, "slow") == 202
+            with anyio.fail_after(BOUND):
+                await ended.wait()
+            await wait_until_running(http, pair.one, [])
+
+
+# Change notices ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream_at", ["one", "other"])
+async def test_change_on_one_worker_is_told_by_the_other(
+    pair: Pair, stream_at: str
+) -> None:
+    """Spec: 2025-11-25 server/resources, "Subscriptions"; each part is anywhere."""
+    stream_url, saving_url = pair.one.url, pair.other.url
+    if stream_at == "other":
+        stream_url, saving_url = saving_url, stream_url
+    uri = "test://users/ann"
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        await session.subscribe(pair.one.url, uri)
+        async with session.get(stream_url) as stream:
+            for user in ("bob", "ann"):
+                await session.call(
+                    saving_url, "save_user", username=user, email=f"{user}@example.com"
+                )
+            await expect_update(stream, uri)
+        read = await session.ask(stream_url, "resources/read", {"uri": uri})
+        assert "ann@example.com" in read["contents"][0]["text"]
+
+
+async def test_listener_on_one_worker_hears_of_what_the_other_saves(
+    pair: Pair,
+) -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions; a real `post_save` elsewhere."""
+    uri = "test://users/ann"
+    async with open_http() as http:
+        client = ModernClient(http)
+        async with client.listen(
+            pair.one.url, resourceSubscriptions=[uri], toolsListChanged=True
+        ) as stream:
+            for user in ("bob", "ann"):
+                await client.call(
+                    pair.other.url, "save_user", username=user, email="new@example.com"
+                )
+            await expect_update(stream, uri)
+            await client.call(pair.other.url, "test_trigger_prompt_change")
+            await client.call(pair.other.url, "test_trigger_tool_change")
+            message = await stream.receive()
+            assert message["method"] == "notifications/tools/list_changed"
+
+
+async def test_newest_standalone_stream_wins_on_any_worker(pair: Pair) -> None:
+    """We promise it: the older stream ends, and is told to come back much later."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        await session.subscribe(pair.other.url, WATCHED)
+        async with session.get(pair.one.url) as older:
+            async with session.get(pair.other.url) as newer:
+                assert await older.receive_all() == []
+                assert older.retry_ms == 10_000
+                await session.call(pair.one.url, "touch", uri=WATCHED)
+                await expect_update(newer, WATCHED)
+                async with session.get(pair.one.url) as newest:
+                    assert await newer.receive_all() == []
+                    assert newer.retry_ms == 10_000
+                    await session.call(pair.one.url, "touch", uri=WATCHED)
+                    await expect_update(newest, WATCHED)
+
+
+# Sessions ---------------------------------------------------------------------------
+
+
+async def test_log_level_set_on_one_worker_is_obeyed_on_the_other(pair: Pair) -> None:
+    """Spec: 2025-11-25 server/utilities/logging."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        for level, expected in (("error", 0), ("debug", 3)):
+            await session.ask(pair.one.url, "logging/setLevel", {"level": level})
+            async with session.open_call(
+                pair.other.url, "test_tool_with_logging"
+            ) as answer:
+                *logged, result = await answer.receive_all()
+            assert [m["method"] for m in logged] == ["notifications/message"] * expected
+            assert text_of(result["result"]) == "Messages were logged."
+
+
+async def test_session_goes_on_when_a_worker_restarts(pair: Pair) -> None:
+    """We promise it: nothing of it was in the process."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        await session.subscribe(pair.one.url, WATCHED)
+        await session.call(pair.one.url, "add", a=1, b=2)
+        await pair.one.restart()
+        result = await session.call(pair.one.url, "add", a=1, b=2)
+        assert result["structuredContent"] == {"result": 3}
+        async with session.get(pair.one.url) as stream:
+            await session.call(pair.other.url, "touch", uri=WATCHED)
+            await expect_update(stream, WATCHED)
+
+
+async def test_session_that_was_ended_is_gone_on_every_worker(pair: Pair) -> None:
+    """Spec: 2025-11-25 basic/transports, "Session Management"; also for new workers."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        async with session.get(pair.other.url) as stream:
+            # Both workers have looked the session up, and remember that it is open.
+            assert await session.status(pair.one.url) == 200
+            assert await session.status(pair.other.url) == 200
+            assert await session.delete(pair.one.url) == 200
+            assert await stream.receive_all() == []
+        assert await session.status(pair.other.url) == 404
+        await pair.other.restart()
+        assert await session.status(pair.other.url) == 404
+
+
+# Coming back ------------------------------------------------------------------------
+
+
+async def test_stream_goes_on_on_the_other_worker_while_the_call_runs(
+    pair: Pair,
+) -> None:
+    """Spec: 2025-11-25 basic/transports, "Resumability and Redelivery"."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(
+            pair.one.url, "test_streaming_elicitation", with_progress=True
+        ) as answer:
+            progress = await answer.receive()
+            assert progress["method"] == "notifications/progress"
+        await answer_after_coming_back(pair, session, answer.last_event_id)
+
+
+async def test_stream_that_the_handler_closed_goes_on_on_the_other_worker(
+    pair: Pair,
+) -> None:
+    """Spec: 2025-11-25 basic/transports, "Sending Messages to the Server"."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(pair.one.url, "leave_and_ask") as answer:
+            assert await answer.receive_all() == []
+        await answer_after_coming_back(pair, session, answer.last_event_id)
+
+
+async def answer_after_coming_back(
+    pair: Pair, session: Session, last_event_id: str
+) -> None:
+    """Resume a call on the other worker, see its question and its result."""
+    assert last_event_id
+    async with session.get(pair.other.url, last_event_id=last_event_id) as resumed:
+        question = await resumed.receive()
+        assert question["method"] == "elicitation/create"
+        assert await session.answer(pair.other.url, question, YES) == 202
+        result = await resumed.receive_result()
+        assert text_of(result).endswith(": accept")
+        assert await resumed.receive_all() == []
+
+
+# What breaks ------------------------------------------------------------------------
+
+
+async def test_worker_that_is_killed_takes_only_its_own_calls(pair: Pair) -> None:
+    """We promise it: the client sees it at once, and goes on elsewhere."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(
+            pair.one.url, "test_elicitation", message="Who are you?"
+        ) as answer:
+            question = await answer.receive()
+            pair.one.kill()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(pair.one.restart)
+                with pytest.raises(httpx2.TransportError), anyio.fail_after(1):
+                    await answer.receive()
+                result = await session.call(pair.other.url, "add", a=1, b=2)
+                assert result["structuredContent"] == {"result": 3}
+                # Not 404, at which clients would open another session.
+                assert await session.answer(pair.other.url, question, YES) == 400
+        result = await session.call(pair.one.url, "add", a=1, b=2)
+        assert result["structuredContent"] == {"result": 3}
+
+
+async def test_calls_go_on_while_redis_is_away(pair: Pair) -> None:
+    """We promise it: only what has to go to the other worker is refused meanwhile."""
+    form = {"username": "ann", "email": "ann@example.com"}
+    accepted: Message = {"action": "accept", "content": form}
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        modern = ModernClient(http)
+        clients: list[Client] = [session, modern]
+        async with (
+            modern.listen(pair.one.url, resourceSubscriptions=[WATCHED]) as listening,
+            session.open_call(
+                pair.one.url, "test_elicitation", message="Who are you?"
+            ) as asking,
+        ):
+            question = await asking.receive()
+            await anyio.to_thread.run_sync(pair.redis.stop)
+            try:
+                for client in clients:
+                    for worker in (pair.one, pair.other):
+                        result = await client.call(worker.url, "echo", text="well")
+                        assert text_of(result) == "well"
+                assert await session.answer(pair.other.url, question, accepted) == 503
+            finally:
+                await anyio.to_thread.run_sync(pair.redis.start)
+            await touch_until_heard(modern, pair.other, listening)
+            assert await session.answer(pair.other.url, question, accepted) == 202
+            result = await asking.receive_result()
+            assert text_of(result) == f"User response: accept, {form}"
+
+
+async def touch_until_heard(client: Client, worker: Worker, stream: Answer) -> None:
+    """Change a resource again and again until a stream tells of it."""
+
+    async def touch() -> None:
+        while True:
+            await client.call(worker.url, "touch", uri=WATCHED)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(touch)
+        await expect_update(stream, WATCHED)
+        tasks.cancel_scope.cancel()
