@@ -25,6 +25,12 @@ from mcp_django.server.endpoints import Endpoint
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
 
+_LEAVE_SECONDS: Final = 1.0
+"""How long the end of a stream may take while Django waits."""
+
+_running: Final[set[asyncio.Task[Any]]] = set()
+"""Exchanges whose client is gone: somebody has to hold their tasks."""
+
 _DISCONNECT: Final[Event] = {"type": "http.disconnect"}
 
 
@@ -110,7 +116,10 @@ class _InnerExchange:
                 yield chunk
         finally:
             self._incoming.put_nowait(_DISCONNECT)
-            await asyncio.wait([task])
+            _running.add(task)
+            task.add_done_callback(_running.discard)
+            # What goes on without its client must not hold up Django.
+            await asyncio.wait([task], timeout=_LEAVE_SECONDS)
 
     def _disconnect_with(self, chunks: AsyncIterator[bytes]) -> None:
         """End the stream, too, if its chunks are thrown away before the first is read.

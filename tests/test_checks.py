@@ -35,6 +35,13 @@ SESSION = "mcp_django.auth.django_session.SessionAuthenticator"
 TOKEN = "mcp_django.auth.tokens.TokenAuthenticator"
 
 
+@pytest.fixture(autouse=True)
+def shared_cache(settings: Settings) -> None:
+    """Have a cache that all processes share; a check does not contact it."""
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": URL}}
+
+
 def run(*, deploy: bool = False) -> list[checks.CheckMessage]:
     """Run our checks as `manage.py check` does, and give what they say."""
     return checks.run_checks(tags=[TAG], include_deployment_checks=deploy)

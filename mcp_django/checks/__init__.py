@@ -2,8 +2,8 @@
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
 `authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` 02x,
-`channel_layers` 03x, `origins` 04x. No check ever raises: one that cannot look at
-something leaves it to the check whose business it is, ours or Django's.
+`channel_layers` 03x, `origins` 04x, `caches` 05x. No check ever raises: one that cannot
+look at something leaves it to the check whose business it is, ours or Django's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.core.checks import register
 
 from mcp_django.checks.asgi import check_asgi, check_daphne
 from mcp_django.checks.authentication import check_authentication, check_setting
+from mcp_django.checks.caches import check_caches, check_kept_caches
 from mcp_django.checks.channel_layers import (
     check_channel_layer,
     check_redis_timeout,
@@ -35,8 +36,9 @@ _CHECKS = (
     check_redis_timeout,
     check_hosts,
     check_cors,
+    check_caches,
 )
-_DEPLOYMENT_CHECKS = (check_several_processes,)
+_DEPLOYMENT_CHECKS = (check_several_processes, check_kept_caches)
 
 
 def register_checks() -> None:

@@ -201,6 +201,23 @@ class _WebSocketFlow(_DaphneFlow):
         self._transport.unregisterProducer()
 
 
+# Going on without the client ------------------------------------------------------
+
+
+def leave(send: Send) -> None:
+    """Let an application go on for as long as it takes, after its client has gone.
+
+    Daphne would end it after ten seconds. Whoever calls this holds the task.
+    """
+    request = _protocol_of(send, "daphne.http_protocol", "WebRequest")
+    if request is not None:
+        connection = request.server.connections.get(request)
+        if connection is not None:
+            ended = asyncio.get_running_loop().create_future()
+            ended.set_result(None)
+            connection["application_instance"] = ended
+
+
 # WebSocket ----------------------------------------------------------------------
 
 

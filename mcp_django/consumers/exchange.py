@@ -169,6 +169,9 @@ class Exchange:
             pass
         self.is_gone = True
 
+    def leave(self) -> None:
+        """Go on without the client, for as long as it takes; nothing to do here."""
+
     async def respond(
         self, status: int, body: bytes = b"", headers: Headers = ()
     ) -> None:

@@ -7,7 +7,7 @@ import logging
 import anyio
 
 from mcp_django.conf import mcp_settings
-from mcp_django.consumers.daphne import flow_of
+from mcp_django.consumers.daphne import flow_of, leave
 from mcp_django.consumers.exchange import Exchange, Headers, Receive, Scope, Send
 from mcp_django.transports.flow import Flow
 
@@ -33,6 +33,10 @@ class PacedExchange(Exchange):
     def is_congested(self) -> bool:
         """Whether a write would wait until the client has read something."""
         return self._flow is not None and self._flow.is_congested
+
+    def leave(self) -> None:
+        """Go on without the client, for as long as it takes."""
+        leave(self._send)
 
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream."""

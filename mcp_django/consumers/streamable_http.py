@@ -35,7 +35,12 @@ from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.sessions import event_store
 from mcp_django.sessions.event_store import Kind, Replay, StoredStream
-from mcp_django.sessions.exchanges import LegacyExchange, ModernExchange, make_request
+from mcp_django.sessions.exchanges import (
+    LegacyExchange,
+    ModernExchange,
+    make_request,
+    run_together,
+)
 from mcp_django.sessions.http_sessions import (
     HTTPSession,
     make_session_id,
@@ -127,15 +132,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
             )
             return
         _check_calls(worker, identity)
-        running = ModernExchange(
-            self.server,
-            worker,
-            identity,
-            Reply(exchange, accepted=accepts, limits=_limits),
-            message=message,
-            peer=peer,
-            sender=sender,
-        )
+        reply = Reply(exchange, accepted=accepts, limits=_limits)
+        request = make_request(message, peer, sender, reply, mirrors_headers=True)
+        running = ModernExchange(self.server, worker, identity, reply, request)
         await running.run(exchange.wait_for_disconnect)
 
     async def _listen(
@@ -178,32 +177,58 @@ class StreamableHTTPConsumer(HTTPConsumer):
         messages = parsed if isinstance(parsed, list) else [parsed]
         if is_batch:
             _check_batch(messages, session)
-        requests = []
-        taken = ACCEPTED
-        for message in messages:
-            if isinstance(message, JSONRPCRequest):
-                requests.append(message)
-            else:
-                taken = await _take(message, session)
-        if not requests:
+        requests, taken = await _take_all(messages, session)
+        if requests:
+            await self._answer(
+                exchange, identity, accepts, session, requests, sender, is_batch
+            )
+        else:
             await respond_taken(exchange, taken)
-            return
+
+    async def _answer(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        session: HTTPSession,
+        messages: Sequence[JSONRPCRequest],
+        sender: Sender,
+        is_batch: bool,
+    ) -> None:
+        """Answer the requests of one POST."""
         worker = current_worker()
-        if any(legacy.answer_at_once(message) is None for message in requests):
-            _check_calls(worker, identity)
         reply = Reply(
             exchange,
             accepted=accepts,
             limits=_limits,
-            expected=len(requests),
+            expected=len(messages),
             is_batch=is_batch,
-            log=_new_log(session, "call"),
+            log=_new_log(worker, session, "call"),
             primes=session.primes_streams,
         )
-        running = LegacyExchange(self.server, worker, identity, reply, session=session)
-        await running.run(requests, sender, exchange.wait_for_disconnect)
-        if not (exchange.is_ended or exchange.is_gone):
-            await exchange.give_up()
+        running = []
+        for message in messages:
+            answer = legacy.answer_at_once(message)
+            if answer is not None:
+                await reply.answer(jsonrpc.serialize(answer))
+                continue
+            running.append(
+                LegacyExchange(
+                    self.server,
+                    worker,
+                    identity,
+                    reply,
+                    make_request(message, session.peer, sender, reply),
+                    session=session,
+                    leave=exchange.leave,
+                )
+            )
+        if running:
+            _check_calls(worker, identity)
+        if is_batch:
+            await run_together(running, worker, exchange.wait_for_disconnect)
+        elif running:
+            await running[0].run(exchange.wait_for_disconnect)
 
     async def _initialize(
         self,
@@ -258,7 +283,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 identity,
                 exchange,
                 session,
-                log=_new_log(session, "standalone", replayed),
+                log=_new_log(worker, session, "standalone", replayed),
                 replayed=replayed,
             )
         await stream.run(exchange.wait_for_disconnect)
@@ -360,6 +385,23 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
         ids.add(message.id)
 
 
+async def _take_all(
+    messages: Sequence[Message], session: HTTPSession
+) -> tuple[list[JSONRPCRequest], Taken]:
+    """Take all that needs no answer.
+
+    Returns:
+        The requests, and what came of the last message that is none.
+    """
+    requests, taken = [], ACCEPTED
+    for message in messages:
+        if isinstance(message, JSONRPCRequest):
+            requests.append(message)
+        else:
+            taken = await _take(message, session)
+    return requests, taken
+
+
 async def _take(message: Message, session: HTTPSession) -> Taken:
     """Take a notification, or an answer to a question."""
     http = current_worker().http
@@ -391,11 +433,11 @@ async def _replay(session: HTTPSession, last_event_id: str) -> Replay:
 
 
 def _new_log(
-    session: HTTPSession, kind: Kind, replayed: Replay | None = None
+    worker: Worker, session: HTTPSession, kind: Kind, replayed: Replay | None = None
 ) -> StoredStream | None:
     if not event_store.is_enabled():
         return None
-    tell = partial(current_worker().http.tell_followers, session)
+    tell = partial(worker.http.tell_followers, session)
     return StoredStream(session.key, kind, tell=tell, after=replayed)
 
 

@@ -1,7 +1,7 @@
 """Requests that came by POST over Streamable HTTP, from the first byte to the answer.
 
-A modern request lives as long as its connection, and runs in the connection's task. A
-legacy request goes on when its connection is gone, and has a task of its own.
+A modern request lives as long as its connection. A legacy request goes on when its
+connection is gone.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ from mcp_django.exceptions import (
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.protocol.legacy import answer_at_once
 from mcp_django.server.asking import Question
-from mcp_django.server.requests import Notify, Request
+from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.answering import Answer, answer_of, deliver, serialize
 from mcp_django.sessions.asking import Pending, ask_round
@@ -47,7 +46,7 @@ from mcp_django.transports.streamable_http import Reply
 
 logger = logging.getLogger("mcp_django.sessions")
 
-WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[object]]
 
 _STATUSES: Final = {
     METHOD_NOT_FOUND: 404,
@@ -68,151 +67,183 @@ def _status_of(answer: Answer) -> int:
 
 
 class _Exchange(ABC):
-    """What both eras have in common: one POST that is being answered.
+    """One request of one POST, from its handler to its answer.
 
-    Handlers often end without waiting for anything. So the client is watched, and the
-    worker looks after the exchange, only from when a handler has begun to wait.
+    The handler runs in the task of the connection. It often ends without waiting for
+    anything. So the client is watched, and the worker looks after the exchange, only
+    from when the handler has begun to wait.
     """
 
-    __slots__ = ("_beginning", "_identity", "_is_held", "_watching", "reply", "worker")
+    __slots__ = (
+        "_beginning",
+        "_identity",
+        "_is_closing",
+        "_is_held",
+        "_task",
+        "_watching",
+        "reply",
+        "request",
+        "server",
+        "worker",
+    )
 
-    def __init__(self, worker: Worker, identity: Identity, reply: Reply) -> None:
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        reply: Reply,
+        request: Request,
+    ) -> None:
+        self.server = server
         self.worker = worker
         self.reply = reply
+        self.request = request
         self._identity = identity
         self._beginning: asyncio.Handle | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._is_held = False
+        self._is_closing = False
 
     @property
     def identity(self) -> Identity:
         """Whose it is."""
         return self._identity
 
+    async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        """Answer the request, unless it is cancelled.
+
+        Args:
+            wait_for_disconnect: Returns when the client is gone.
+        """
+        request = self.request
+        task = self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
+        try:
+            try:
+                answer = await answer_of(
+                    self.server, request, ask=self._ask, is_ending=self._has_to_end
+                )
+                if not request.is_cancelled:
+                    await self._deliver(answer)
+            except asyncio.CancelledError:
+                if not request.is_cancelled:
+                    request.is_cancelled = True
+                    if not self.worker.is_ending:
+                        # By whoever runs the exchange, as Django when a client goes.
+                        raise
+                    # By Daphne, before we are closed: the client is still there.
+                    self._is_closing = True
+            finally:
+                self._beginning.cancel()
+                if self._watching is not None:
+                    self._watching.cancel()
+                self._task = None  # which has a way back here: no cycle to be collected
+            if request.is_cancelled and task is not None:
+                # The cancellation was ours, whether or not the handler noticed.
+                task.uncancel()
+                await self._end_without_answer()
+        finally:
+            self._let_go()  # last, because the end of the process waits for it
+
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""
         await self.reply.tick()
 
-    def _watch_soon(self, wait_for_disconnect: WaitForDisconnect) -> None:
-        loop = asyncio.get_running_loop()
-        self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
+    async def close(self) -> None:
+        """Stop the handler, for the end of the process or of the credentials."""
+        self._is_closing = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if not self.request.is_cancelled and self._task is not None:
+            self.request.is_cancelled = True
+            self._task.cancel()
+
+    def _has_to_end(self) -> bool:
+        return self._task is not None and self._task.cancelling() > 0
+
+    # Watching -------------------------------------------------------------------
 
     def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
         loop = asyncio.get_running_loop()
         self._watching = loop.create_task(self._wait_until_gone(wait_for_disconnect))
         self._hold()
 
+    async def _wait_until_gone(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        await wait_for_disconnect()
+        self._go_on_without_client()
+
     def _hold(self) -> None:
         self._is_held = True
         self.worker.hold(self)
-
-    def _stop_watching(self) -> None:
-        if self._beginning is not None:
-            self._beginning.cancel()
-        if self._watching is not None:
-            self._watching.cancel()
 
     def _let_go(self) -> None:
         if self._is_held:
             self._is_held = False
             self.worker.let_go(self)
 
-    async def _wait_until_gone(self, wait_for_disconnect: WaitForDisconnect) -> None:
-        await wait_for_disconnect()
-        self._end_early()
+    # What the eras differ in ----------------------------------------------------
 
     @abstractmethod
-    async def close(self) -> None:
-        """End it, for the end of the process or of the credentials."""
+    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        """Ask the client a round of questions."""
 
     @abstractmethod
-    def _end_early(self) -> None:
-        """Take note that the client is gone."""
+    async def _deliver(self, answer: Answer) -> None:
+        """Send the answer."""
+
+    @abstractmethod
+    def _go_on_without_client(self) -> None:
+        """Do what is to be done when the client is gone."""
+
+    @abstractmethod
+    async def _end_without_answer(self) -> None:
+        """End the reply of a request that was cancelled."""
 
 
 class ModernExchange(_Exchange):
-    """One request of the modern era; its handler ends with its connection.
+    """A request of the modern era; its handler ends with its connection.
 
     Spec: 2026-07-28 basic/transports/streamable-http, "Cancellation".
     """
 
-    __slots__ = ("_closing", "_request", "_server", "_task")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        server: Server,
-        worker: Worker,
-        identity: Identity,
-        reply: Reply,
-        *,
-        message: JSONRPCRequest,
-        peer: Peer,
-        sender: Sender,
-    ) -> None:
-        super().__init__(worker, identity, reply)
-        self._server = server
-        # Without a way back to the exchange, which would be a cycle to be collected.
-        notify = partial(_notify, reply)
-        self._request = make_request(
-            message, peer, sender, notify, mirrors_headers=True
-        )
-        self._task: asyncio.Task[Any] | None = None
-        self._closing = False
+    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        raise NotImplementedError  # The answer itself asks.
 
-    async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
-        """Answer the request, or stop when the client is gone."""
-        request = self._request
-        self._task = asyncio.current_task()
-        self._watch_soon(wait_for_disconnect)
-        try:
-            answer = await answer_of(
-                self._server, request, ask=_ask_nobody, is_ending=self._has_to_end
-            )
-            if not request.is_cancelled:
-                await deliver(request, answer, self._send_answer)
-        except asyncio.CancelledError:
-            if not request.is_cancelled:
-                # By whoever runs the exchange, as Django does when a client goes.
-                request.is_cancelled = True
-                raise
-        finally:
-            self._stop_watching()
-            self._let_go()
-            task, self._task = self._task, None
-        if request.is_cancelled and task is not None:
-            # The cancellation was ours, whether or not the handler noticed.
-            task.uncancel()
-            if self._closing:
-                await self.reply.break_off()
-
-    async def close(self) -> None:
-        """Stop the handler, for the end of the process or of the credentials."""
-        self._closing = True
-        self._end_early()
-
-    def _end_early(self) -> None:
-        if not self._request.is_cancelled and self._task is not None:
-            self._request.is_cancelled = True
-            self._task.cancel()
+    async def _deliver(self, answer: Answer) -> None:
+        await deliver(self.request, answer, self._send_answer)
 
     async def _send_answer(self, answer: Answer) -> None:
-        data = serialize(self._server, self._request, answer)
+        data = serialize(self.server, self.request, answer)
         await self.reply.answer(data, _status_of(answer))
 
-    def _has_to_end(self) -> bool:
-        return self._task is not None and self._task.cancelling() > 0
+    def _go_on_without_client(self) -> None:
+        self._cancel()
+
+    async def _end_without_answer(self) -> None:
+        if self._is_closing:
+            await self.reply.break_off()
 
 
 class LegacyExchange(_Exchange):
-    """The requests of one POST of a legacy session.
+    """A request of a legacy session.
 
-    They go on when the client loses its connection: it may come back for the answers,
-    where there is an event store. Only a cancellation stops them.
+    It goes on when the client loses its connection: it may come back for the answer,
+    where there is an event store. Only a cancellation stops it.
+
+    Args:
+        session: Whose request it is.
+        leave: Called when the client is gone, so that the connection's task may go on.
 
     Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
     """
 
-    __slots__ = ("_is_over", "_running", "_server", "_session", "_unfinished")
+    __slots__ = ("_leave", "_session")
 
     def __init__(
         self,
@@ -220,128 +251,47 @@ class LegacyExchange(_Exchange):
         worker: Worker,
         identity: Identity,
         reply: Reply,
+        request: Request,
         *,
         session: HTTPSession,
+        leave: Callable[[], None],
     ) -> None:
-        super().__init__(worker, identity, reply)
-        self._server = server
+        super().__init__(server, worker, identity, reply, request)
         self._session = session
-        # Id -> request, and the task of its handler, of those without an answer yet.
-        self._running: dict[RequestId, tuple[Request, asyncio.Task[None]]] = {}
-        # With those whose answer is on its way.
-        self._unfinished = 0
-        self._is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def run(
-        self,
-        messages: Sequence[JSONRPCRequest],
-        sender: Sender,
-        wait_for_disconnect: WaitForDisconnect,
-    ) -> None:
-        """Begin with the requests; returns when the connection is of no more use."""
-        notify = partial(_notify, self.reply)
-        loop = asyncio.get_running_loop()
-        for message in messages:
-            answer = answer_at_once(message)
-            if answer is not None:
-                await self.reply.answer(jsonrpc.serialize(answer))
-                continue
-            request = make_request(message, self._session.peer, sender, notify)
-            request.session = CachedState(self._session)
-            request.close_stream = self._release
-            task = loop.create_task(self._answer(request))
-            task.add_done_callback(partial(self._end, request))
-            self._running[message.id] = (request, task)
-            self._unfinished += 1
-        if not self._running:
-            return
-        self._watch_soon(wait_for_disconnect)
-        try:
-            await self._is_over
-        finally:
-            self._stop_watching()
-            if self._unfinished:
-                self.reply.detach()
-
-    async def close(self) -> None:
-        """Stop the handlers, for the end of the process or of the credentials."""
-        for id in list(self._running):
-            self.cancel(id)
-        await self.reply.break_off()
-        self._end_early()
+        self._leave = leave
+        request.session = CachedState(session)
+        request.close_stream = partial(_release, reply)
 
     def cancel(self, id: RequestId) -> None:
-        """Stop working on a request; its client wants no answer."""
-        if id in self._running:
-            request, task = self._running[id]
-            request.is_cancelled = True
-            task.cancel()
-
-    def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
-        if self._running:
-            super()._watch(wait_for_disconnect)
+        """Stop working on the request; its client wants no answer."""
+        self._cancel()
 
     def _hold(self) -> None:
         super()._hold()
-        for id in self._running:
-            self.worker.http.add_call(self._session, id, self)
+        self.worker.http.add_call(self._session, self.request.id, self)
 
-    async def _answer(self, request: Request) -> None:
-        answer = await answer_of(
-            self._server, request, ask=self._ask, is_ending=self._has_to_end
-        )
-        if request.is_cancelled:
-            return
-        self._running.pop(request.id, None)
-        try:
-            if isinstance(answer, UrlElicitationRequired):
-                for elicitation_id in answer.elicitation_ids:
-                    state = CachedState(self._session)
-                    await state.remember_elicitation(elicitation_id)
-            await deliver(request, answer, partial(self._send_answer, request))
-        except Exception:
-            # Such as a cache that is away; the connection ends without an answer.
-            logger.exception("the answer to %s cannot be sent", request.method)
+    def _let_go(self) -> None:
+        super()._let_go()
+        self.worker.http.remove_call(self._session, self.request.id, self)
 
-    async def _send_answer(self, request: Request, answer: Answer) -> None:
-        await self.reply.answer(serialize(self._server, request, answer))
-        if self.reply.is_ended:
-            self._end_early()
+    async def _deliver(self, answer: Answer) -> None:
+        if isinstance(answer, UrlElicitationRequired):
+            state = CachedState(self._session)
+            for elicitation_id in answer.elicitation_ids:
+                await state.remember_elicitation(elicitation_id)
+        await deliver(self.request, answer, self._send_answer)
 
-    def _end(self, request: Request, task: asyncio.Task[None]) -> None:
-        """Let a request go that is answered or cancelled."""
-        self.worker.http.remove_call(self._session, request.id, self)
-        if self._running.pop(request.id, None) is None:
-            self._finish()
-        else:
-            self.worker.start(self._skip())
+    async def _send_answer(self, answer: Answer) -> None:
+        await self.reply.answer(serialize(self.server, self.request, answer))
 
-    async def _skip(self) -> None:
-        try:
-            await self.reply.skip()
-        except Exception:
-            logger.exception("the end of a request cannot be kept")
-        self._finish()
+    def _go_on_without_client(self) -> None:
+        self.reply.detach()
+        self._leave()
 
-    def _finish(self) -> None:
-        self._unfinished -= 1
-        if not self._unfinished:
-            self._let_go()
-            self._end_early()
+    async def _end_without_answer(self) -> None:
+        await self.reply.skip()
 
-    def _has_to_end(self) -> bool:
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-
-    def _end_early(self) -> None:
-        if not self._is_over.done():
-            self._is_over.set_result(None)
-
-    async def _release(self, retry_ms: int | None) -> None:
-        if await self.reply.release(retry_ms):
-            self._end_early()
-
-    # Sending --------------------------------------------------------------------
+    # Asking ---------------------------------------------------------------------
 
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         if not self.reply.can_ask:
@@ -373,6 +323,35 @@ class LegacyExchange(_Exchange):
         )
 
 
+async def run_together(
+    exchanges: Sequence[LegacyExchange],
+    worker: Worker,
+    wait_for_disconnect: WaitForDisconnect,
+) -> None:
+    """Answer the requests of a batch side by side, each in a task of its own.
+
+    Args:
+        exchanges: One for each request, all with the same reply.
+        worker: Holds the tasks; they go on when the client is gone.
+        wait_for_disconnect: Returns when the reply is complete, or the client gone.
+    """
+    for exchange in exchanges:
+        worker.start(_run_alone(exchange))
+    await wait_for_disconnect()
+    if exchanges:
+        exchanges[0].reply.detach()
+
+
+async def _run_alone(exchange: LegacyExchange) -> None:
+    try:
+        # Whoever began the batch watches its client.
+        await exchange.run(asyncio.Event().wait)
+    except Exception:
+        # Such as a cache that is away; the connection ends without this answer.
+        logger.exception("a request of a batch failed")
+        await exchange.reply.skip()
+
+
 async def _notify_nobody(method: str, params: JSONObject) -> None:
     pass
 
@@ -381,11 +360,19 @@ def make_request(
     message: JSONRPCRequest,
     peer: Peer,
     sender: Sender,
-    notify: Notify = _notify_nobody,
+    reply: Reply | None = None,
     *,
     mirrors_headers: bool = False,
 ) -> Request:
-    """Make what handlers see of a message."""
+    """Make what handlers see of a message.
+
+    Args:
+        message: What was posted.
+        peer: Who posted it, as it says itself.
+        sender: Who posted it, as we know.
+        reply: Where notifications go; None for nowhere.
+        mirrors_headers: Whether the HTTP headers have to say what the arguments say.
+    """
     return Request(
         id=message.id,
         method=message.method,
@@ -394,7 +381,8 @@ def make_request(
         client_info=peer.client_info,
         client_capabilities=peer.client_capabilities,
         sender=sender,
-        notify=notify,
+        # Without a way back to the exchange, which would be a cycle to be collected.
+        notify=_notify_nobody if reply is None else partial(_notify, reply),
         log_level=peer.log_level,
         mirrors_headers=mirrors_headers,
     )
@@ -411,5 +399,5 @@ async def _send(reply: Reply, message: Message) -> None:
         logger.debug("message lost: %s", error)
 
 
-async def _ask_nobody(request: Request, questions: Sequence[Question[Any]]) -> None:
-    raise NotImplementedError  # In the modern era the answer itself asks.
+async def _release(reply: Reply, retry_ms: int | None) -> None:
+    await reply.release(retry_ms)

@@ -74,12 +74,19 @@ class _EventStream(ABC):
             if not self._is_over:
                 await self._begin()
                 await wait_for_disconnect()
+        except asyncio.CancelledError:
+            # By the server, which ends; its clients are still there.
+            await self.close()
+            raise
         finally:
             self._is_over = True
-            self._worker.let_go(self)
             self._forget()
-            if self._has_begun:
-                await self._response.end_stream()
+            try:
+                if self._has_begun:
+                    await self._response.end_stream()
+            finally:
+                # Last, because the end of the process waits for it.
+                self._worker.let_go(self)
 
     async def tick(self) -> None:
         """Keep the connection alive while there is nothing to tell."""

@@ -18,8 +18,11 @@ def call_before_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     Under another server nothing is arranged: it cancels its applications, which end
     their streams themselves.
 
+    Daphne cancels its applications right before; they hear of it after `close` was
+    called, and before what that returned is awaited.
+
     Args:
-        close: Called once, in the event loop; given a second.
+        close: Called once, in the event loop; what it returns is given a second.
     """
     # Importing the reactor would install one.
     reactor = sys.modules.get("twisted.internet.reactor")
@@ -28,14 +31,14 @@ def call_before_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     # Daphne runs, so that Twisted is there; other servers do not have to have it.
     from twisted.internet.defer import Deferred
 
-    async def close_in_time() -> None:
+    async def wait_in_time(closing: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await close()
+                await closing
         except Exception:
             logger.exception("closing before the shutdown failed")
 
     def begin() -> Deferred[None]:
-        return Deferred.fromFuture(asyncio.ensure_future(close_in_time()))
+        return Deferred.fromFuture(asyncio.ensure_future(wait_in_time(close())))
 
     reactor.addSystemEventTrigger("before", "shutdown", begin)

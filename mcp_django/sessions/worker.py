@@ -44,6 +44,7 @@ class Worker:
         http: What is open of the sessions over Streamable HTTP.
         tasks: Handlers that go on when their connection is gone, and the like.
         relay: The way to sessions of other workers.
+        is_ending: Whether the process is about to end.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -62,6 +63,7 @@ class Worker:
             on_told=lambda told: self.http.hear(told),
         )
         self.http = HTTPSessions(self.relay, self.start)
+        self.is_ending = False
 
     async def new_session_id(self) -> str:
         """Make the id of a session that this worker is about to open."""
@@ -107,8 +109,15 @@ class Worker:
             lambda: self.start(self.relay.publish(server_name, notice))
         )
 
-    async def close_all(self) -> None:
-        """End every connection, for the end of the process."""
+    def close_all(self) -> Coroutine[Any, Any, None]:
+        """End every connection, for the end of the process.
+
+        Whoever is open can tell so from when this is called, before it is awaited.
+        """
+        self.is_ending = True
+        return self._close_all()
+
+    async def _close_all(self) -> None:
         for connection in self.connections:
             await _close(connection)
         await self.relay.close()

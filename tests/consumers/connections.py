@@ -84,9 +84,8 @@ class Connection:
         self._body = b""
         self.status = 0
         self.headers: Sequence[tuple[str, str]] = ()
-        self._task = asyncio.create_task(
-            application(scope, self._incoming.get, self._send)
-        )
+        self._is_gone = asyncio.Event()
+        self._task = asyncio.create_task(application(scope, self._receive, self._send))
 
     def send_body(self, body: bytes, *, is_whole: bool = True) -> None:
         """Send more of the body."""
@@ -124,8 +123,14 @@ class Connection:
         async with asyncio.timeout(WAIT_SECONDS):
             return await self._chunks.get()
 
+    async def go_away(self) -> None:
+        """Go away, and wait until the application has noticed; it may go on."""
+        self._incoming.put_nowait({"type": "http.disconnect"})
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self._is_gone.wait()
+
     async def close(self) -> None:
-        """Go away, and wait until the application has noticed.
+        """Go away, and wait until the application has ended.
 
         Raises:
             AssertionError: The application broke the rules of ASGI meanwhile.
@@ -139,6 +144,13 @@ class Connection:
     def response(self) -> Response:
         """The response as far as it has come; empty headers before its start."""
         return Response(self.status, self.headers, self._body)
+
+    async def _receive(self) -> Event:
+        event = await self._incoming.get()
+        if event["type"] == "http.disconnect":
+            # Once whoever waited for it had a turn.
+            asyncio.get_running_loop().call_soon(self._is_gone.set)
+        return event
 
     async def _send(self, event: Event) -> None:
         match event["type"]:

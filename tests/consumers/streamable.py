@@ -265,6 +265,13 @@ class Session:
         """Post a JSON value, or bytes, and wait for the whole answer."""
         return await finish(self.begin_post(message, **headers))
 
+    async def post_and_leave(self, message: Any) -> Response:
+        """Post a JSON value, and wait for the end of the connection alone."""
+        call = self.begin_post(message)
+        await call.wait_for_end()
+        await call.go_away()
+        return call.response
+
     async def ask(self, method: str, params: Any = None, **headers: str) -> Any:
         """Send a request that is answered as JSON.
 

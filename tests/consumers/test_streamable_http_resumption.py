@@ -62,7 +62,7 @@ async def resumed(session: Session, id: str) -> AsyncIterator[Connection]:
         assert stream.status == 200
         yield stream
     finally:
-        await stream.close()
+        await stream.go_away()
 
 
 async def until_idle() -> None:
@@ -114,7 +114,7 @@ async def test_client_that_lost_its_connection_gets_the_rest_in_order_and_once(
     last = events[-1]
     assert json.loads(last.data) == progress(1, 3)
     await stream.read_event()  # lost on the way
-    await stream.close()
+    await stream.go_away()
     door.open()
 
     async with resumed(session, last.id) as again:
@@ -136,7 +136,7 @@ async def test_client_may_come_back_while_the_call_still_runs(door: Door) -> Non
     session = await open_session()
     stream = await session.open_post(REPORT)
     primed = await stream.read_event()
-    await stream.close()
+    await stream.go_away()
 
     async with resumed(session, primed.id) as again:
         assert await read_message(again) == progress(1, 3)
@@ -154,7 +154,7 @@ async def test_client_may_come_back_after_the_call_has_ended(door: Door) -> None
     stream = await session.open_post(REPORT)
     primed = await stream.read_event()
     await arrival(door)
-    await stream.close()
+    await stream.go_away()
     door.open()
     await until_idle()
 
@@ -189,7 +189,7 @@ async def test_handler_may_send_its_client_away_and_go_on(door: Door) -> None:
     primed = await stream.read_event()
     event = await stream.read_event()
     await stream.wait_for_end()
-    await stream.close()
+    await stream.go_away()
     assert (primed.data, primed.retry_ms) == ("", 1500)
     assert json.loads(event.data) == progress(1)
     assert runs.cancelled == []
@@ -206,7 +206,7 @@ async def test_handler_may_say_when_its_client_shall_come_back(door: Door) -> No
     session = await open_session()
     message = call_of("leave", door="here", retry_ms=77)
 
-    response = await session.post(message)
+    response = await session.post_and_leave(message)
     await session.cancel(1)
 
     assert response.body.endswith(b"retry: 77\r\n\r\n")
@@ -232,7 +232,7 @@ async def test_client_that_could_not_come_back_is_not_sent_away(
 async def test_call_may_be_cancelled_while_its_client_is_away(door: Door) -> None:
     """Spec: 2025-11-25 basic/utilities/cancellation: the stream ends."""
     session = await open_session()
-    response = await session.post(LEAVE)
+    response = await session.post_and_leave(LEAVE)
     event = events_of(response)[-1]
     async with resumed(session, event.id) as again:
         await session.cancel(1)
@@ -244,7 +244,7 @@ async def test_call_may_be_cancelled_while_its_client_is_away(door: Door) -> Non
 async def test_end_of_a_session_ends_its_resumed_streams(door: Door) -> None:
     """Spec: 2025-11-25 basic/transports, "Session Management"."""
     session = await open_session()
-    event = events_of(await session.post(LEAVE))[-1]
+    event = events_of(await session.post_and_leave(LEAVE))[-1]
     async with resumed(session, event.id) as again:
         await session.delete()
         response = await finish_stream(again)
@@ -258,7 +258,7 @@ async def test_question_is_kept_for_a_client_that_comes_back() -> None:
     session = await open_session(capabilities=EVERYTHING)
     stream = await session.open_post(call_of("confirm"))
     primed = await stream.read_event()
-    await stream.close()
+    await stream.go_away()
 
     async with resumed(session, primed.id) as again:
         question = await read_message(again)
@@ -273,7 +273,7 @@ async def test_json_answer_of_a_client_that_is_gone_is_not_kept(door: Door) -> N
     session = await open_session()
     call = session.begin_post(call_of("hold", door="here"))
     await arrival(door)
-    await call.close()
+    await call.go_away()
     door.open()
     await until_idle()
 
@@ -385,7 +385,7 @@ async def test_without_an_event_store_nothing_can_be_resumed(
 async def test_stream_whose_events_vanish_meanwhile_ends(door: Door) -> None:
     """Chosen: the client asks again, and is told that there is nothing."""
     session = await open_session()
-    event = events_of(await session.post(LEAVE))[-1]
+    event = events_of(await session.post_and_leave(LEAVE))[-1]
     async with resumed(session, event.id) as again:
         caches["default"].clear()
         worker = current_worker()
@@ -396,6 +396,64 @@ async def test_stream_whose_events_vanish_meanwhile_ends(door: Door) -> None:
             has_more.set()
         await again.wait_for_end()
     await session.cancel(1)
+    await until_idle()
+
+
+# While the cache is away ------------------------------------------------------------
+
+LOCMEM = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+AWAY = {"BACKEND": "tests.sessions.caches.BrokenCache"}
+
+
+async def test_call_whose_events_cannot_be_kept_ends_without_an_answer(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a client that could not come back must not believe that it can."""
+    settings.CACHES = {"default": LOCMEM, "events": AWAY}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    session = await open_session()
+
+    response = await session.post(with_progress(call_of("report", steps=1)))
+
+    assert messages_of(response) == []
+    assert caplog.messages == [
+        "tools/call 'report' failed",
+        "POST /mcp failed",
+    ]
+    assert text_of((await session.post(call_of("add", a=1))).json()) == "2"
+    await until_idle()
+
+
+async def test_cancelled_call_ends_although_its_end_cannot_be_kept(
+    settings: Settings, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: the connection must not hang."""
+    session = await open_session()
+    stream = await session.open_post(REPORT)
+    await arrival(door)
+    settings.CACHES = {"default": LOCMEM, "events": AWAY}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    await session.cancel(1)
+
+    response = await finish(stream)
+
+    assert len(messages_of(response)) == 2
+    assert caplog.messages == ["POST /mcp failed"]
+    await until_idle()
+
+
+async def test_question_that_cannot_be_kept_in_mind_is_not_asked(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: the user would not hear of the end of the visit."""
+    settings.MCP = {"AUTHENTICATION": []}
+    session = await open_session(capabilities=EVERYTHING)
+    settings.CACHES = {"default": AWAY}
+
+    answer = (await session.post(call_of("visit"))).json()
+
+    assert text_of(answer) == "Internal error"
+    assert "tools/call 'visit' failed" in caplog.messages
     await until_idle()
 
 
@@ -433,7 +491,7 @@ async def test_standalone_stream_is_primed_where_clients_know_it(version: str) -
     session = await open_session(version)
     stream = await session.get()
     first = await stream.read_chunk()
-    await stream.close()
+    await stream.go_away()
 
     assert first.startswith(b"id: ") == (version >= "2025-11-25")
 

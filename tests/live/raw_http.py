@@ -16,6 +16,7 @@ from tests.live.raw import BOUND, INITIALIZE, INITIALIZED
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 BOTH = "application/json, text/event-stream"
+JSON_ONLY = "application/json"
 STREAM_ONLY = "text/event-stream"
 
 Message: TypeAlias = dict[str, Any]
@@ -100,10 +101,14 @@ class Answer:
 
 
 class Client(ABC):
-    """Sends requests; the ids count up."""
+    """Sends requests; the ids count up.
+
+    Attributes:
+        http: Sends them.
+    """
 
     def __init__(self, http: httpx2.AsyncClient) -> None:
-        self._http = http
+        self.http = http
         self._ids = itertools.count(1)
 
     async def ask(
@@ -176,7 +181,7 @@ class Client(ABC):
         headers: Mapping[str, str],
         body: Message | None = None,
     ) -> AsyncIterator[Answer]:
-        async with self._http.stream(
+        async with self.http.stream(
             http_method, f"{url}/mcp", headers=headers, json=body
         ) as response:
             lines = cast(AsyncGenerator[str, None], response.aiter_lines())
@@ -232,6 +237,10 @@ class Session(Client):
     def __init__(self, http: httpx2.AsyncClient, id: str) -> None:
         super().__init__(http)
         self.headers = {"mcp-session-id": id, "mcp-protocol-version": LEGACY}
+
+    def over(self, http: httpx2.AsyncClient) -> "Session":
+        """Give the same session, over other connections."""
+        return Session(http, self.headers["mcp-session-id"])
 
     async def post(self, url: str, message: Message) -> int:
         """Post an answer or a notification, and return the HTTP status."""

@@ -2,15 +2,16 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import httpx2
 import pytest
+from anyio.abc import TaskStatus
 
 from mcp_django.conf import DEFAULTS
 from tests.live import processes
@@ -18,8 +19,8 @@ from tests.live.daphne import Daphne, running_daphne
 from tests.live.raw import BOUND, INITIALIZE, open_http
 from tests.live.raw_http import (
     BOTH,
+    JSON_ONLY,
     STREAM_ONLY,
-    Answer,
     Client,
     Message,
     ModernClient,
@@ -27,6 +28,9 @@ from tests.live.raw_http import (
 )
 
 pytestmark = pytest.mark.live
+
+UntilEnd: TypeAlias = Callable[..., Awaitable[None]]
+"""Opens something, says so by calling its last argument, and returns when it ended."""
 
 EVERYTHING: Message = {
     "toolsListChanged": True,
@@ -58,15 +62,27 @@ async def holdings(client: Client, site: Daphne) -> Message:
     return {**held, "files": len(processes.open_files(site.pid))}
 
 
-async def wait_until_held(client: Client, site: Daphne, expected: Message) -> None:
-    """Ask what the process has open until it is the expected."""
+async def holdings_at_rest(client: Client, site: Daphne) -> Message:
+    """Ask what the process has open once it has begun what it goes on with."""
+    async with ModernClient(client.http).listen(site.url, **EVERYTHING):
+        pass
+    await client.call(site.url, "holdings")
+    return await holdings(client, site)
+
+
+async def wait_until_released(client: Client, site: Daphne, before: Message) -> None:
+    """Ask what the process has open until it is no more than before."""
     held: Message = {}
+
+    def is_released() -> bool:
+        return bool(held) and all(held[name] <= before[name] for name in before)
+
     try:
         with anyio.fail_after(BOUND):
-            while (held := await holdings(client, site)) != expected:
-                pass
+            while not is_released():
+                held = await holdings(client, site)
     except TimeoutError:
-        assert held == expected  # to say what is left
+        assert held == before  # to say what is left
 
 
 # Ends -------------------------------------------------------------------------------
@@ -84,21 +100,25 @@ async def test_modern_call_ends_with_its_connection_and_a_legacy_one_runs_on(
             pass
 
     async with open_http() as http:
-        session = await open_session(http, site.url)
-        modern = ModernClient(http)
-        async with anyio.create_task_group() as legacy_tasks:
-            legacy_tasks.start_soon(call, session, "legacy")
-            await wait_until_running(modern, site, ["legacy"])
-            async with anyio.create_task_group() as modern_tasks:
-                modern_tasks.start_soon(call, modern, "modern")
-                await wait_until_running(modern, site, ["legacy", "modern"])
-                # The legacy one goes first, so that its end would be seen first.
-                legacy_tasks.cancel_scope.cancel()
-                modern_tasks.cancel_scope.cancel()
+        watcher = ModernClient(http)
+        before = await holdings_at_rest(watcher, site)
+        async with open_http() as leaving:
+            session = await open_session(leaving, site.url)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(call, session, "legacy")
+                await wait_until_running(watcher, site, ["legacy"])
+                tasks.start_soon(call, ModernClient(leaving), "modern")
+                await wait_until_running(watcher, site, ["legacy", "modern"])
+                tasks.cancel_scope.cancel()
         with anyio.fail_after(1):
-            await wait_until_running(modern, site, ["legacy"])
+            await wait_until_running(watcher, site, ["legacy"])
+        # Both connections are closed now.
+        await wait_until_released(watcher, site, {"files": before["files"]})
+        await wait_until_running(watcher, site, ["legacy"])
+        session = session.over(http)
         assert await session.cancel(site.url, "legacy") == 202
-        await wait_until_running(modern, site, [])
+        await wait_until_running(watcher, site, [])
+        await wait_until_released(watcher, site, before)
 
 
 async def test_streams_and_calls_end_cleanly_at_sigterm(tmp_path: Path) -> None:
@@ -109,64 +129,22 @@ async def test_streams_and_calls_end_cleanly_at_sigterm(tmp_path: Path) -> None:
     """
     ends: list[float] = []
 
-    async def listen(task_status: anyio.abc.TaskStatus[None]) -> None:
-        async with ModernClient(http).listen(site.url, **EVERYTHING) as stream:
-            task_status.started()
-            # Spec: 2026-07-28 basic/patterns/subscriptions: a graceful end.
-            result = await stream.receive_result()
-            assert result["resultType"] == "complete"
-            assert result["_meta"]["io.modelcontextprotocol/subscriptionId"] == 1
-            await end(stream)
-
-    async def stand_alone(task_status: anyio.abc.TaskStatus[None]) -> None:
-        session = await open_session(http, site.url)
-        async with session.get(site.url) as stream:
-            task_status.started()
-            await end(stream)
-
-    async def resume(task_status: anyio.abc.TaskStatus[None]) -> None:
-        session = await open_session(http, site.url, {"elicitation": {}})
-        async with session.open_call(site.url, "leave_and_ask") as answer:
-            assert await answer.receive_all() == []
-        async with session.get(
-            site.url, last_event_id=answer.last_event_id
-        ) as resumed:
-            question = await resumed.receive()
-            task_status.started()
-            # It is withdrawn, for nobody waits for its answer any more.
-            for message in await resumed.receive_all():
-                assert message["method"] == "notifications/cancelled"
-                assert message["params"]["requestId"] == question["id"]
-            await end(resumed)
-
-    async def call(client: Client, accept: str) -> None:
-        async with client.open_call(
-            site.url, "slow_echo", accept=accept, text="", delay=60
-        ) as answer:
-            if accept == "application/json":
-                assert answer.status == 503
-                ends.append(anyio.current_time())
-            else:
-                assert answer.status == 200
-                await end(answer)
-
-    async def end(answer: Answer) -> None:
-        assert await answer.receive_all() == []
+    async def hold(
+        until_end: UntilEnd, *args: Any, task_status: TaskStatus[None]
+    ) -> None:
+        await until_end(http, site, *args, task_status.started)
         ends.append(anyio.current_time())
 
     with running_daphne(tmp_path) as site:
         async with open_http() as http, anyio.create_task_group() as tasks:
-            modern = ModernClient(http)
-            session = await open_session(http, site.url)
-            for _ in range(10):
-                await tasks.start(listen)
-                await tasks.start(stand_alone)
-                await tasks.start(resume)
-            for client in (modern, session):
-                for accept in (BOTH, STREAM_ONLY, "application/json"):
+            for until_end in (listen, stand_alone, resume):
+                for _ in range(10):
+                    await tasks.start(hold, until_end)
+            for accept in (BOTH, STREAM_ONLY, JSON_ONLY):
+                for is_modern in (True, False):
                     for _ in range(4):
-                        tasks.start_soon(call, client, accept)
-            await wait_until_calls(modern, site, 24)
+                        await tasks.start(hold, call_slowly, is_modern, accept)
+            await wait_until_running(ModernClient(http), site, ["slow"] * 24)
             told = anyio.current_time()
             site.terminate()
         assert len(ends) == 54
@@ -175,13 +153,66 @@ async def test_streams_and_calls_end_cleanly_at_sigterm(tmp_path: Path) -> None:
         assert "Traceback" not in site.log.read_text()
 
 
-async def wait_until_calls(client: Client, site: Daphne, expected: int) -> None:
-    """Ask how many calls of `slow_echo` run until it is the expected number."""
-    running: list[Any] = []
-    with anyio.fail_after(BOUND):
-        while len(running) != expected:
-            result = await client.call(site.url, "slow_echoes")
-            running = result["structuredContent"]["running"]
+async def listen(
+    http: httpx2.AsyncClient, site: Daphne, on_open: Callable[[], None]
+) -> None:
+    """Listen until the subscription ends gracefully.
+
+    Spec: 2026-07-28 basic/patterns/subscriptions.
+    """
+    async with ModernClient(http).listen(site.url, **EVERYTHING) as stream:
+        on_open()
+        result = await stream.receive_result()
+        assert result["resultType"] == "complete"
+        assert result["_meta"]["io.modelcontextprotocol/subscriptionId"] == 1
+        assert await stream.receive_all() == []
+
+
+async def stand_alone(
+    http: httpx2.AsyncClient, site: Daphne, on_open: Callable[[], None]
+) -> None:
+    """Hold a standalone stream until it ends."""
+    session = await open_session(http, site.url)
+    async with session.get(site.url) as stream:
+        on_open()
+        assert await stream.receive_all() == []
+
+
+async def resume(
+    http: httpx2.AsyncClient, site: Daphne, on_open: Callable[[], None]
+) -> None:
+    """Come back for a call that asks, and hold its stream until it ends."""
+    session = await open_session(http, site.url, {"elicitation": {}})
+    async with session.open_call(site.url, "leave_and_ask") as left:
+        assert await left.receive_all() == []
+    async with session.get(site.url, last_event_id=left.last_event_id) as resumed:
+        question = await resumed.receive()
+        on_open()
+        # It may be withdrawn: nobody waits for its answer any more.
+        for message in await resumed.receive_all():
+            assert message["method"] == "notifications/cancelled"
+            assert message["params"]["requestId"] == question["id"]
+
+
+async def call_slowly(
+    http: httpx2.AsyncClient,
+    site: Daphne,
+    is_modern: bool,
+    accept: str,
+    on_begin: Callable[[], None],
+) -> None:
+    """Call a tool that does not come to its end."""
+    client = ModernClient(http) if is_modern else await open_session(http, site.url)
+    on_begin()
+    async with client.open_call(
+        site.url, "slow_echo", id="slow", accept=accept, text="", delay=60
+    ) as answer:
+        if accept == JSON_ONLY:
+            assert answer.status == 503
+            assert answer.response.headers["retry-after"] == "1"
+        else:
+            assert answer.status == 200
+            assert await answer.receive_all() == []
 
 
 # Costs ------------------------------------------------------------------------------
@@ -206,13 +237,12 @@ async def test_thousand_streams_that_come_and_go_leave_nothing_behind(
 
     async with open_http() as http:
         client = ModernClient(http)
-        await client.call(site.url, "holdings")
-        before = await holdings(client, site)
+        before = await holdings_at_rest(client, site)
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 for _ in range(20):
                     tasks.start_soon(come_and_go)
-        await wait_until_held(client, site, before)
+        await wait_until_released(client, site, before)
 
 
 async def test_two_thousand_calls_leave_nothing_behind(site: Daphne) -> None:
@@ -229,8 +259,7 @@ async def test_two_thousand_calls_leave_nothing_behind(site: Daphne) -> None:
 
     async with open_http() as http:
         watcher = ModernClient(http)
-        await watcher.call(site.url, "holdings")
-        before = await holdings(watcher, site)
+        before = await holdings_at_rest(watcher, site)
         with anyio.fail_after(60):
             async with open_http() as working:
                 session = await open_session(working, site.url)
@@ -238,16 +267,16 @@ async def test_two_thousand_calls_leave_nothing_behind(site: Daphne) -> None:
                 async with anyio.create_task_group() as tasks:
                     for client in [session, modern] * 10:
                         tasks.start_soon(work, client)
-        await wait_until_held(watcher, site, before)
+        await wait_until_released(watcher, site, before)
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
 async def test_big_result_needs_an_answer_in_json(site: Daphne, era: str) -> None:
     """We promise it: clients drop the connection at large events, not large bodies."""
     async with open_http() as http:
-        client: Client = (
-            ModernClient(http) if era == "modern" else await open_session(http, site.url)
-        )
+        client: Client = ModernClient(http)
+        if era == "legacy":
+            client = await open_session(http, site.url)
         result = await client.call(site.url, "big_text", size=5_000_000)
         assert result["content"] == [{"type": "text", "text": "x" * 5_000_000}]
         async with client.open_call(
@@ -361,7 +390,7 @@ async def test_stream_ends_soon_after_its_token_is_revoked(members: Members) -> 
     async with (
         open_http(members.headers("ann")) as ann,
         open_http(members.headers("bob")) as bob,
-        ModernClient(bob).listen(site.url, resourceSubscriptions=["test://watched-resource"]) as other,
+        ModernClient(bob).listen(site.url, **EVERYTHING) as other,
     ):
         session = await open_session(ann, site.url)
         async with (
@@ -377,6 +406,6 @@ async def test_stream_ends_soon_after_its_token_is_revoked(members: Members) -> 
                 assert await standalone.receive_all() == []
         async with session.open(site.url, "ping") as refused:
             assert refused.status == 401
-        await ModernClient(bob).call(site.url, "touch", uri="test://watched-resource")
+        await ModernClient(bob).call(site.url, "test_trigger_tool_change")
         message = await other.receive()
-        assert message["method"] == "notifications/resources/updated"
+        assert message["method"] == "notifications/tools/list_changed"

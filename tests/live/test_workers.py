@@ -321,17 +321,19 @@ async def test_newest_standalone_stream_wins_on_any_worker(pair: Pair) -> None:
     async with open_http() as http:
         session = await open_session(http, pair.one.url)
         await session.subscribe(pair.other.url, WATCHED)
-        async with session.get(pair.one.url) as older:
-            async with session.get(pair.other.url) as newer:
-                assert await older.receive_all() == []
-                assert older.retry_ms == 10_000
+        async with (
+            session.get(pair.one.url) as older,
+            session.get(pair.other.url) as newer,
+        ):
+            assert await older.receive_all() == []
+            assert older.retry_ms == 10_000
+            await session.call(pair.one.url, "touch", uri=WATCHED)
+            await expect_update(newer, WATCHED)
+            async with session.get(pair.one.url) as newest:
+                assert await newer.receive_all() == []
+                assert newer.retry_ms == 10_000
                 await session.call(pair.one.url, "touch", uri=WATCHED)
-                await expect_update(newer, WATCHED)
-                async with session.get(pair.one.url) as newest:
-                    assert await newer.receive_all() == []
-                    assert newer.retry_ms == 10_000
-                    await session.call(pair.one.url, "touch", uri=WATCHED)
-                    await expect_update(newest, WATCHED)
+                await expect_update(newest, WATCHED)
 
 
 # Sessions ---------------------------------------------------------------------------
@@ -422,6 +424,45 @@ async def answer_after_coming_back(
         assert await resumed.receive_all() == []
 
 
+async def test_standalone_stream_goes_on_on_the_other_worker(pair: Pair) -> None:
+    """Spec: 2025-11-25 basic/transports, "Resumability and Redelivery"."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url)
+        await session.subscribe(pair.one.url, WATCHED)
+        ids = []
+        async with session.get(pair.one.url) as stream:
+            for _ in range(2):
+                await session.call(pair.one.url, "touch", uri=WATCHED)
+                await expect_update(stream, WATCHED)
+                ids.append(stream.last_event_id)
+        async with session.get(pair.other.url, last_event_id=ids[0]) as resumed:
+            await expect_update(resumed, WATCHED)
+            assert resumed.last_event_id == ids[1]
+            await resumed.wait_until_open()
+            await session.call(pair.one.url, "touch", uri=WATCHED)
+            await expect_update(resumed, WATCHED)
+            assert resumed.last_event_id not in ids
+
+
+async def test_stream_that_was_resumed_ends_with_the_worker_of_its_call(
+    pair: Pair,
+) -> None:
+    """We promise it: nobody waits for a result that cannot come any more."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(pair.one.url, "leave_and_ask") as left:
+            assert await left.receive_all() == []
+        async with session.get(
+            pair.other.url, last_event_id=left.last_event_id
+        ) as resumed:
+            question = await resumed.receive()
+            await pair.one.restart()
+            for message in await resumed.receive_all():
+                assert message["method"] == "notifications/cancelled"
+                assert message["params"]["requestId"] == question["id"]
+        assert await session.answer(pair.other.url, question, YES) == 400
+
+
 # What breaks ------------------------------------------------------------------------
 
 
@@ -467,6 +508,9 @@ async def test_calls_go_on_while_redis_is_away(pair: Pair) -> None:
                     for worker in (pair.one, pair.other):
                         result = await client.call(worker.url, "echo", text="well")
                         assert text_of(result) == "well"
+                newer = await open_session(http, pair.other.url)
+                result = await newer.call(pair.one.url, "echo", text="new")
+                assert text_of(result) == "new"
                 assert await session.answer(pair.other.url, question, accepted) == 503
             finally:
                 await anyio.to_thread.run_sync(pair.redis.start)

@@ -165,7 +165,9 @@ async def test_user_who_was_deactivated_is_served_no_longer(
     ada: User = await authentication_threads.run(lambda: make("ada"))
     async with served(server, user=ada) as (client_end, witness, _):
         await initialize(client_end, witness)
+        await client_end.send(call("who"))
+        await witness.until_messages(2)
         await authentication_threads.run(lambda: User.objects.update(is_active=False))
         await client_end.send(call("who"))
         await witness.until_closed()
-    assert len(witness.messages) == 1
+    assert len(witness.messages) == 2

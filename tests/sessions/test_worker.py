@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
 from mcp_django.auth.interface import Authenticator, Identity
@@ -120,6 +120,38 @@ async def test_streams_are_ticked_and_one_that_fails_ends_alone(
     await until(lambda: counted.comments >= 2)
     assert (broken.transport.is_closed, other.transport.is_closed) == (True, False)
     assert caplog.messages == ["a connection failed; it ends"]
+
+
+class Stubborn:
+    """A connection that can neither be ticked nor closed."""
+
+    identity = Identity(AnonymousUser())
+
+    async def tick(self) -> None:
+        raise ConnectionError("cannot tick")
+
+    async def close(self) -> None:
+        raise ConnectionError("cannot close")
+
+
+async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
+    worker: Worker, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: nor from its own end, at the end of the process."""
+    stubborn, counted = Stubborn(), Counted()
+    limits = replace(LIMITS, keep_alive_seconds=0)
+    other = open_session("other", server, stream=counted, limits=limits)
+    worker.hold(stubborn)
+    worker.open(other)
+    await until(lambda: counted.comments >= 1)
+    closing = asyncio.create_task(worker.close_all())
+    await until(lambda: other.transport.is_closed)
+    worker.close(other)
+    worker.let_go(stubborn)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await closing
+    assert caplog.messages.count("a connection could not be closed") == 2
+    assert "looking after the connections failed; going on" not in caplog.messages
 
 
 async def test_stream_ends_when_its_credentials_are_no_longer_valid(

@@ -1,0 +1,226 @@
+"""Sessions over Streamable HTTP: what their ids say, and what the cache keeps."""
+
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp_types import ClientCapabilities, Implementation
+from pytest_django import Settings
+
+from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol import versions
+from mcp_django.protocol.events import Peer
+from mcp_django.server.notices import Notice
+from mcp_django.sessions.http_sessions import (
+    MAX_CHARACTERS,
+    CachedState,
+    has_ended,
+    make_session_id,
+    note_end,
+    read_session_id,
+    wishing,
+)
+from mcp_django.signing import seal
+from tests.sessions.http_sessions import open_session, peer
+
+STOCK = Notice("resource", "shop://stock")
+
+
+# The id -----------------------------------------------------------------------------
+
+capabilities = st.fixed_dictionaries(
+    {},
+    optional={
+        "sampling": st.fixed_dictionaries(
+            {}, optional={"tools": st.just({}), "context": st.just({})}
+        ),
+        "elicitation": st.fixed_dictionaries(
+            {}, optional={"form": st.just({}), "url": st.just({})}
+        ),
+        "roots": st.fixed_dictionaries({}, optional={"listChanged": st.just(True)}),
+    },
+)
+
+
+@given(
+    version=st.sampled_from(versions.LEGACY),
+    owner=st.text(st.characters(codec="ascii"), max_size=40),
+    capabilities=capabilities,
+)
+def test_id_says_what_initialize_settled(
+    version: str, owner: str, capabilities: Any
+) -> None:
+    """Our choice: so nothing has to be kept for a session."""
+    given = peer(version, capabilities=capabilities)
+    session = read_session_id(make_session_id("shop", owner, given))
+    assert session is not None
+    assert (session.server_name, session.owner) == ("shop", owner)
+    assert session.peer == given
+    assert session.created > 0
+
+
+@given(name=st.text(max_size=500), version=st.text(max_size=500))
+def test_id_is_short_visible_ascii(name: str, version: str) -> None:
+    """Spec: 2025-11-25 basic/transports, "Session Management": 0x21 to 0x7E."""
+    info = Implementation(name=name, version=version)
+    everything = {
+        "sampling": {"tools": {}, "context": {}},
+        "elicitation": {"form": {}, "url": {}},
+        "roots": {"listChanged": True},
+    }
+    declared = ClientCapabilities.model_validate(everything)
+    id = make_session_id("s" * 128, "f" * 64, Peer("2025-11-25", info, declared))
+    assert len(id) <= MAX_CHARACTERS
+    assert all("!" <= character <= "~" for character in id)
+    session = read_session_id(id)
+    assert session is not None
+    assert name.startswith(session.peer.client_info.name)
+    assert version.startswith(session.peer.client_info.version)
+
+
+def test_ids_differ() -> None:
+    """Spec: 2025-11-25 basic/transports: globally unique."""
+    keys = {open_session().key for _ in range(100)}
+    assert len(keys) == 100
+
+
+@given(text=st.text(max_size=2000))
+def test_no_text_is_taken_for_an_id(text: str) -> None:
+    """Our choice: and none raises anything."""
+    assert read_session_id(text) is None
+
+
+@pytest.mark.parametrize("kind", ["session", "ask", "request-state"])
+def test_what_was_sealed_for_something_else_is_no_id(kind: str) -> None:
+    """Our choice: each kind has a salt of its own."""
+    value = ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40]
+    assert read_session_id(seal(kind, value)) is None
+    assert read_session_id(seal("http-session", value)) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        ["key"],
+        ["key", "shop", "7", "2026-07-28", "", "test", "1", 2**40],
+        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "more"],
+    ],
+)
+def test_id_of_another_form_is_none(value: Any) -> None:
+    """Our choice: such as one of another version of this package."""
+    assert read_session_id(seal("http-session", value)) is None
+
+
+def test_id_expires(settings: Settings) -> None:
+    """Our choice: MCP["SESSION_MAX_AGE"], as it is now."""
+    id = make_session_id("shop", "7", peer())
+    settings.MCP = {"SESSION_MAX_AGE": 1e-9}
+    assert read_session_id(id) is None
+    settings.MCP = {"SESSION_MAX_AGE": 1000}
+    session = read_session_id(id)
+    assert session is not None
+    assert session.expires == session.created + 1000
+
+
+@pytest.mark.parametrize("version", versions.LEGACY)
+def test_streams_are_primed_from_the_version_that_knows_it(version: str) -> None:
+    """Spec: 2025-11-25 changelog: SEP-1699."""
+    session = open_session(version=version)
+    assert session.primes_streams == (version == "2025-11-25")
+
+
+# What the cache keeps ---------------------------------------------------------------
+
+
+async def test_log_level_is_info_until_it_is_set() -> None:
+    """Spec: 2025-11-25 server/utilities/logging: the server decides before."""
+    session, other = open_session(), open_session()
+    assert await CachedState(session).read_log_level() == "info"
+    state = CachedState(session)
+    await state.set_log_level("error")
+    assert await state.read_log_level() == "error"
+    assert await CachedState(session).read_log_level() == "error"
+    assert await CachedState(other).read_log_level() == "info"
+
+
+async def test_log_level_is_read_once_for_a_request() -> None:
+    """Our choice: a handler that logs much asks the cache once."""
+    session = open_session()
+    state = CachedState(session)
+    await state.read_log_level()
+    await CachedState(session).set_log_level("error")
+    assert await state.read_log_level() == "info"
+
+
+async def test_subscriptions_are_wishes_to_be_told() -> None:
+    """Spec: 2025-11-25 server/resources, "Subscriptions"."""
+    session, other = open_session(), open_session()
+    keys = [session.key, other.key]
+    await CachedState(session).subscribe("shop://stock")
+    await CachedState(session).subscribe("shop://other")
+    assert await wishing(keys, STOCK) == {session.key}
+    await CachedState(session).unsubscribe("shop://stock")
+    await CachedState(session).unsubscribe("shop://stock")
+    assert await wishing(keys, STOCK) == set()
+    assert await wishing(keys, Notice("resource", "shop://other")) == {session.key}
+
+
+async def test_everybody_wishes_to_hear_of_lists() -> None:
+    """Spec: 2025-11-25 server/tools, "List Changed Notification"."""
+    keys = [open_session().key for _ in range(2)]
+    for topic in ("tools", "resources", "prompts"):
+        assert await wishing(keys, Notice(topic)) == set(keys)
+    assert await wishing([], Notice("tools")) == set()
+
+
+async def test_visit_is_told_to_whoever_was_asked_for_it() -> None:
+    """Spec: 2025-11-25 client/elicitation, "Completion Notifications"."""
+    session, other = open_session(), open_session()
+    await CachedState(session).remember_elicitation("pay-1")
+    keys = [session.key, other.key]
+    assert await wishing(keys, Notice("elicitation", "pay-1")) == {session.key}
+    assert await wishing(keys, Notice("resource", "pay-1")) == set()
+
+
+@pytest.mark.parametrize("uri", ["a b\x00\n\u00e9", "x" * 8000])
+async def test_any_uri_makes_a_key_that_caches_take(uri: str) -> None:
+    """Our choice: memcached takes neither blanks nor long keys; warnings are errors
+    here."""
+    session = open_session()
+    await CachedState(session).subscribe(uri)
+    assert await wishing([session.key], Notice("resource", uri)) == {session.key}
+
+
+async def test_uri_that_is_too_long_is_refused() -> None:
+    """Our choice: as on other connections."""
+    with pytest.raises(ErrorAnswer):
+        await CachedState(open_session()).subscribe("x" * 8001)
+
+
+async def test_end_of_a_session_is_kept() -> None:
+    """Spec: 2025-11-25 basic/transports, "Session Management"."""
+    session, other = open_session(), open_session()
+    assert not await has_ended(session)
+    await note_end(session)
+    assert await has_ended(session)
+    assert not await has_ended(other)
+
+
+async def test_what_is_kept_is_in_the_cache_that_the_setting_names(
+    settings: Settings,
+) -> None:
+    """Our choice: MCP["CACHE"]."""
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {
+        alias: {"BACKEND": backend, "LOCATION": alias} for alias in ("default", "mcp")
+    }
+    settings.MCP = {"CACHE": "mcp"}
+    session = open_session()
+    await note_end(session)
+    caches["default"].clear()
+    assert await has_ended(session)
+    caches["mcp"].clear()
+    assert not await has_ended(session)

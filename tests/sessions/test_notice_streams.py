@@ -1,0 +1,251 @@
+"""Streams of change notices, without HTTP."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio.lowlevel
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import caches
+from mcp_types import SubscriptionFilter
+from pytest_django import Settings
+
+from mcp_django.auth.interface import Identity
+from mcp_django.protocol.modern import Subscription
+from mcp_django.server.notices import Notice
+from mcp_django.server.server import Server
+from mcp_django.sessions.event_store import StoredStream, replay
+from mcp_django.sessions.notice_streams import (
+    ListenStream,
+    ResumedStream,
+    StandaloneStream,
+)
+from mcp_django.sessions.worker import Worker, current_worker
+from mcp_django.transports.event_stream import KEEP_ALIVE, EventStreamDecoder
+from mcp_django.transports.streamable_http import Headers, HTTPResponse
+from tests.sessions.http_sessions import open_session
+from tests.sessions.layers import PATIENCE_SECONDS, until
+
+SERVER = Server("shop")
+NOBODY = Identity(AnonymousUser())
+
+
+class Response(HTTPResponse):
+    """A response that fails the test if it is written in the wrong order.
+
+    Attributes:
+        body: What was written.
+        before_start: Called before the stream begins.
+        fault: What writing raises, if anything.
+    """
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.is_started = False
+        self.is_ended = False
+        self.is_gone = anyio.Event()
+        self.before_start: Callable[[], Any] | None = None
+        self.fault: Exception | None = None
+
+    @property
+    def is_congested(self) -> bool:
+        return False
+
+    async def respond(
+        self, status: int, body: bytes = b"", headers: Headers = ()
+    ) -> None:
+        raise AssertionError
+
+    async def start_events(self, headers: Headers = ()) -> None:
+        assert not self.is_started
+        if self.before_start is not None:
+            await self.before_start()
+        self.is_started = True
+
+    async def write(self, chunk: bytes) -> None:
+        assert self.is_started
+        assert not self.is_ended
+        if self.fault is not None:
+            raise self.fault
+        self.body += chunk
+
+    async def end_stream(self) -> None:
+        assert self.is_started
+        self.is_ended = True
+        self.is_gone.set()
+
+    async def wait_for_disconnect(self) -> None:
+        """Wait as an exchange does: it hears of its own end, too."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await self.is_gone.wait()
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[Worker]:
+    worker = current_worker()
+    yield worker
+    await worker.close_all()
+    assert len(worker.connections) == 0
+
+
+@pytest.fixture
+def response() -> Response:
+    return Response()
+
+
+def listen(worker: Worker, response: Response) -> ListenStream:
+    """Make a stream that wants to hear of tools."""
+    subscription = Subscription(1, SubscriptionFilter(tools_list_changed=True))
+    return ListenStream(SERVER, worker, NOBODY, response, subscription)
+
+
+def standalone(
+    worker: Worker, response: Response, log: StoredStream | None = None
+) -> StandaloneStream:
+    """Make the standalone stream of a new session."""
+    session = open_session()
+    return StandaloneStream(SERVER, worker, NOBODY, response, session, log=log)
+
+
+@pytest.mark.parametrize("make", [listen, standalone])
+async def test_stream_is_held_from_before_it_begins_until_its_client_is_gone(
+    worker: Worker, response: Response, make: Any
+) -> None:
+    """Our choice: so the limit of streams holds."""
+    counts: list[int] = []
+
+    async def count() -> None:
+        counts.append(len(worker.connections))
+
+    response.before_start = count
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(make(worker, response).run, response.wait_for_disconnect)
+        await until(lambda: bool(response.body))
+        counts.append(len(worker.connections))
+        response.is_gone.set()
+    assert counts == [1, 1]
+    assert len(worker.connections) == 0
+    assert response.is_ended
+
+
+@pytest.mark.parametrize("make", [listen, standalone])
+async def test_stream_that_is_closed_before_it_begins_has_nothing_on_it(
+    worker: Worker, response: Response, make: Any
+) -> None:
+    """Our choice: at the end of the process."""
+    stream = make(worker, response)
+    response.before_start = stream.close
+    await stream.run(response.wait_for_disconnect)
+    assert response.body == b""
+    assert response.is_ended
+    assert len(worker.connections) == 0
+
+
+@pytest.mark.parametrize("make", [listen, standalone])
+async def test_stream_that_cannot_begin_is_let_go(
+    worker: Worker, response: Response, make: Any
+) -> None:
+    """Our choice: whoever answers the request ends it."""
+
+    async def fail() -> None:
+        raise ConnectionError("gone")
+
+    response.before_start = fail
+    with pytest.raises(ConnectionError):
+        await make(worker, response).run(response.wait_for_disconnect)
+    assert len(worker.connections) == 0
+    assert len(worker.listeners) == 0
+
+
+@pytest.mark.parametrize("make", [listen, standalone])
+async def test_nothing_follows_the_last_words(
+    worker: Worker, response: Response, make: Any
+) -> None:
+    """Our choice: `Response` fails if something does."""
+    stream = make(worker, response)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        await until(lambda: bool(response.body))
+        await stream.close()
+        before = response.body
+        await stream.close()
+        await stream.tick()
+        worker.tell("shop", Notice("tools"))
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+    assert response.body == before
+
+
+async def test_notices_of_a_displaced_stream_leave_the_log_alone(
+    worker: Worker, response: Response, settings: Settings
+) -> None:
+    """Our choice: a newer stream may go on with it."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+
+    async def tell(name: str) -> None:
+        raise AssertionError
+
+    log = StoredStream("session", "standalone", tell=tell)
+    stream = standalone(worker, response, log)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        await until(lambda: response.body.endswith(KEEP_ALIVE))
+        await stream.displace()
+    stream.put(Notice("tools"))
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
+    assert response.body.endswith(b"retry: 10000\r\n\r\n")
+    [primed] = EventStreamDecoder(1000).feed(response.body)
+    assert (await replay("session", primed.id)).events == []
+
+
+async def test_resumed_stream_ends_when_the_event_store_fails(
+    worker: Worker, response: Response, settings: Settings, caplog: Any
+) -> None:
+    """Our choice: the client comes back again."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+
+    async def tell(name: str) -> None:
+        await worker.http.tell_followers(session, name)
+
+    session = open_session()
+    log = StoredStream(session.key, "call", tell=tell)
+    id = await log.append(b"{}", is_last=False)
+    replayed = await replay(session.key, id)
+    stream = ResumedStream(SERVER, worker, NOBODY, response, session, replayed=replayed)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        await until(lambda: response.body == KEEP_ALIVE)
+        settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+        await log.tell()
+    assert response.is_ended
+    assert caplog.messages == ["the events of a resumed stream cannot be read"]
+
+
+async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
+    worker: Worker, response: Response, settings: Settings
+) -> None:
+    """Our choice: such as when the worker of its call has died long ago."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+
+    async def tell(name: str) -> None:
+        await worker.http.tell_followers(session, name)
+
+    session = open_session()
+    log = StoredStream(session.key, "call", tell=tell)
+    id = await log.append(b"{}", is_last=False)
+    stream = ResumedStream(
+        SERVER,
+        worker,
+        NOBODY,
+        response,
+        session,
+        replayed=await replay(session.key, id),
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        await until(lambda: response.body == KEEP_ALIVE)
+        caches["default"].clear()
+        await log.tell()
+    assert response.body == KEEP_ALIVE
+    assert response.is_ended
