@@ -79,7 +79,11 @@ class _InnerExchange:
             both: list[asyncio.Future[Any]] = [self._started, task]
             await asyncio.wait(both, return_when=FIRST_COMPLETED)
         except asyncio.CancelledError:
-            task.cancel()
+            if endpoint.binding == "mcp":
+                # The call of a session goes on without its client.
+                self._leave(task)
+            else:
+                task.cancel()
             raise
         start = self._started.result()
         status: int = start["status"]
@@ -88,8 +92,8 @@ class _InnerExchange:
             chunks = self._stream(task)
             self._disconnect_with(chunks)
             return StreamingHttpResponse(chunks, status=status, headers=headers)
-        await task
         response = HttpResponse(await self._read_all(), status=status, headers=headers)
+        self._leave(task)
         if "content-type" not in headers:
             del response["content-type"]  # Django's default, for an empty body.
         return response
@@ -115,11 +119,15 @@ class _InnerExchange:
             while (chunk := await self._chunks.get()) is not None:
                 yield chunk
         finally:
-            self._incoming.put_nowait(_DISCONNECT)
-            _running.add(task)
-            task.add_done_callback(_running.discard)
+            self._leave(task)
             # What goes on without its client must not hold up Django.
             await asyncio.wait([task], timeout=_LEAVE_SECONDS)
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        """Say that the client is gone, and hold what may go on without it."""
+        self._incoming.put_nowait(_DISCONNECT)
+        _running.add(task)
+        task.add_done_callback(_running.discard)
 
     def _disconnect_with(self, chunks: AsyncIterator[bytes]) -> None:
         """End the stream, too, if its chunks are thrown away before the first is read.

@@ -20,10 +20,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
-_JSON_HEADERS = (
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-)
+_JSON: Headers = ((b"content-type", b"application/json"),)
+# Spec: RFC 9111, section 3: answers to POST are stored only where they ask for it.
+_JSON_NOT_STORED: Headers = (*_JSON, (b"cache-control", b"no-store"))
 
 
 STREAM_HEADERS: Headers = (
@@ -176,10 +175,11 @@ class Exchange:
         self, status: int, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer with a whole body; JSON if there is one."""
+        kind = _JSON if self.scope["method"] == "POST" else _JSON_NOT_STORED
         await self._start(
             status,
             [
-                *(_JSON_HEADERS if body else ()),
+                *(kind if body else ()),
                 (b"content-length", b"%d" % len(body)),
                 *headers,
             ],

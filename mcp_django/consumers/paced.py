@@ -8,7 +8,7 @@ import anyio
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.daphne import flow_of, leave
-from mcp_django.consumers.exchange import Exchange, Headers, Receive, Scope, Send
+from mcp_django.consumers.exchange import Exchange, Headers
 from mcp_django.transports.flow import Flow
 
 logger = logging.getLogger("mcp_django.consumers")
@@ -22,12 +22,8 @@ class PacedExchange(Exchange):
     own `send`.
     """
 
-    __slots__ = ("_flow",)
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        # None unless the answer is an event stream that has not ended.
-        self._flow: Flow | None = None
+    _flow: Flow | None = None
+    """None unless the answer is an event stream that has not ended."""
 
     @property
     def is_congested(self) -> bool:

@@ -83,7 +83,8 @@ async def test_request_is_answered_as_json() -> None:
 
     assert response.status == 200
     assert response.header("content-type") == "application/json"
-    assert response.header("cache-control") == "no-store"
+    # Spec: RFC 9111, section 3: what answers a POST is not stored anyway.
+    assert response.header("cache-control") is None
     assert response.header("mcp-session-id") is None
     assert response.json() == {
         "jsonrpc": "2.0",
