@@ -6,6 +6,7 @@ print cannot spoil the messages. `DJANGO_SETTINGS_MODULE` has to be set.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from django.core.management import execute_from_command_line
@@ -21,6 +22,11 @@ def main(arguments: list[str]) -> None:
     """
     match arguments:
         case ["stdio", *options]:
+            if "DJANGO_SETTINGS_MODULE" not in os.environ:
+                sys.exit(
+                    "DJANGO_SETTINGS_MODULE is not set; name the settings of the "
+                    "project, such as mysite.settings"
+                )
             claim_stdout()
             sys.path.insert(0, "")  # as manage.py has it
             execute_from_command_line(["python -m mcp_django", "mcp_stdio", *options])

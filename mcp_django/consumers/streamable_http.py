@@ -8,6 +8,7 @@ Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports;
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -57,6 +58,8 @@ from mcp_django.transports.base import Sender
 from mcp_django.transports.http_headers import Accepted, accepted, check_standard
 from mcp_django.transports.streamable_http import Reply, ReplyLimits
 
+logger = logging.getLogger("mcp_django.consumers")
+
 METHODS: Final = ("POST", "GET", "DELETE")
 
 
@@ -76,9 +79,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             case "GET":
                 await self._get(exchange, identity)
             case _:
-                session = await self._find_session(exchange, identity)
-                await current_worker().http.end(session)
-                await exchange.respond(200)
+                await self._delete(exchange, identity)
 
     async def _post(self, exchange: Exchange, identity: Identity) -> None:
         accepts = accepted(exchange.headers.get("accept"))
@@ -207,8 +208,10 @@ class StreamableHTTPConsumer(HTTPConsumer):
             primes=session.primes_streams,
         )
         running = []
-        for message in messages:
-            answer = legacy.answer_at_once(message)
+        answers = [legacy.answer_at_once(message) for message in messages]
+        if None in answers:
+            _check_calls(worker, identity)
+        for message, answer in zip(messages, answers, strict=True):
             if answer is not None:
                 await reply.answer(jsonrpc.serialize(answer))
                 continue
@@ -223,8 +226,6 @@ class StreamableHTTPConsumer(HTTPConsumer):
                     leave=exchange.leave,
                 )
             )
-        if running:
-            _check_calls(worker, identity)
         if is_batch:
             await run_together(running, worker, exchange.wait_for_disconnect)
         elif running:
@@ -288,6 +289,19 @@ class StreamableHTTPConsumer(HTTPConsumer):
             )
         await stream.run(exchange.wait_for_disconnect)
 
+    async def _delete(self, exchange: Exchange, identity: Identity) -> None:
+        session = await self._find_session(exchange, identity)
+        try:
+            await current_worker().http.end(session)
+        except Exception:
+            logger.exception("the end of a session cannot be kept")
+            raise Refused(
+                503,
+                "the session has ended, but that cannot be kept now; try again later",
+                headers=RETRY_LATER,
+            ) from None
+        await exchange.respond(200)
+
     async def _find_session(
         self, exchange: Exchange, identity: Identity
     ) -> HTTPSession:
@@ -349,7 +363,7 @@ def _check_calls(worker: Worker, identity: Identity) -> None:
         Refused: 503.
     """
     owner, limit = identity.owner, mcp_settings.MAX_CALLS_PER_USER
-    if owner and worker.connections.count_of(owner) >= limit:
+    if owner and worker.connections.count_of(owner, "call") >= limit:
         raise Refused(
             503,
             f"{limit} requests of this user are running; try again later",

@@ -18,7 +18,13 @@ from typing import Any, Generic, Literal, TypeVar
 import anyio.lowlevel
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
-from mcp_django.exceptions import AskFailed
+from mcp_django.exceptions import (
+    AskFailed,
+    AskRefused,
+    ErrorAnswer,
+    MCPError,
+    ToolError,
+)
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 T = TypeVar("T")
@@ -289,3 +295,27 @@ def questions_of(error: BaseException) -> Sequence[Question[Any]] | None:
             return None
         found |= {question.key: question for question in questions}
     return list(found.values())
+
+
+def deliberate_error_of(group: BaseExceptionGroup[BaseException]) -> MCPError | None:
+    """Find the error that a handler answers with, in a group of exceptions.
+
+    Returns:
+        The first one that is for the client or its model; None if there is none, or if
+        the group contains a failure.
+    """
+    found: MCPError | None = None
+    for inner in group.exceptions:
+        match inner:
+            case QuestionsAsked():
+                continue
+            case ErrorAnswer() | ToolError() | AskRefused():
+                error: MCPError | None = inner
+            case BaseExceptionGroup():
+                error = deliberate_error_of(inner)
+                if error is None and questions_of(inner) is None:
+                    return None
+            case _:
+                return None
+        found = found or error
+    return found

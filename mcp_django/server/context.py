@@ -80,13 +80,13 @@ class _RequestContext:
 
     @property
     def client_info(self) -> Implementation:
-        """Name and version of the client program, as it says itself."""
-        return self._request.client_info
+        """Name and version of the client program, as it says itself; a copy."""
+        return self._request.client_info.model_copy(deep=True)
 
     @property
     def client_capabilities(self) -> ClientCapabilities:
-        """What the client declared to be able to."""
-        return self._request.client_capabilities
+        """What the client declared to be able to; a copy."""
+        return self._request.client_capabilities.model_copy(deep=True)
 
     @property
     def protocol_version(self) -> str:
@@ -197,7 +197,7 @@ class _RequestContext:
         params: Mapping[str, Any],
     ) -> Question[CreateMessageResult | CreateMessageResultWithTools]:
         with_tools = "tools" in params or "tool_choice" in params
-        sampling = self.client_capabilities.sampling
+        sampling = self._request.client_capabilities.sampling
         if sampling is None or (with_tools and sampling.tools is None):
             self._refuse({"sampling": {"tools": {}} if with_tools else {}})
         if isinstance(messages, str):
@@ -210,7 +210,7 @@ class _RequestContext:
         return self._question(key, "sampling/createMessage", wire, form.model_validate)
 
     def _roots_question(self, key: str | None) -> Question[list[Root]]:
-        if self.client_capabilities.roots is None:
+        if self._request.client_capabilities.roots is None:
             self._refuse({"roots": {}})
 
         def read(result: JSONObject) -> list[Root]:
@@ -229,7 +229,7 @@ class _RequestContext:
         Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only, and
         there was nothing else before.
         """
-        declared = self.client_capabilities.elicitation
+        declared = self._request.client_capabilities.elicitation
         if declared is not None:
             has_urls = declared.url is not None and self._request.version >= _URL_MODE
             if mode == "url" and has_urls:
@@ -241,7 +241,7 @@ class _RequestContext:
     def _refuse(self, required: dict[str, Any]) -> NoReturn:
         [(capability, parts)] = required.items()
         name = ".".join([capability, *parts])
-        client = self.client_info.name or "the client"
+        client = self._request.client_info.name or "the client"
         raise CapabilityMissing(
             f"{client} cannot be asked: it did not declare the capability {name!r}",
             required=required,

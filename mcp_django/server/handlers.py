@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import anyio.lowlevel
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from mcp_django.server.asking import deliberate_error_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature, read_signature
@@ -59,13 +60,20 @@ class Handler:
             request: The request that it answers.
             arguments: Keyword arguments, checked already.
         """
-        if not server.arounds:
-            return await self._run(server, request, arguments)
-        async with AsyncExitStack() as stack:
-            context = Context(server, request)
-            for around in server.arounds:
-                await stack.enter_async_context(around(context))
-            return await self._run(server, request, arguments)
+        try:
+            if not server.arounds:
+                return await self._run(server, request, arguments)
+            async with AsyncExitStack() as stack:
+                context = Context(server, request)
+                for around in server.arounds:
+                    await stack.enter_async_context(around(context))
+                return await self._run(server, request, arguments)
+        except BaseExceptionGroup as group:
+            # Of a handler that used a task group, as to ask several things at once.
+            deliberate = deliberate_error_of(group)
+            if deliberate is None:
+                raise
+            raise deliberate from group
 
     async def _run(
         self, server: Server, request: Request, arguments: Mapping[str, Any]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from mcp_django.auth.interface import Identity
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
+
+Kind: TypeAlias = Literal["stream", "call"]
+"""What stays open until somebody ends it, and what ends with its answer."""
 
 
 class OpenConnection(Protocol):
@@ -40,9 +43,8 @@ class Connections:
     """The open connections of one worker."""
 
     def __init__(self) -> None:
-        # A set in all but type, which keeps the order.
-        self._all: dict[OpenConnection, None] = {}
-        self._by_owner: Counter[str] = Counter()
+        self._all: dict[OpenConnection, Kind] = {}
+        self._counts: Counter[tuple[str, Kind]] = Counter()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -51,19 +53,18 @@ class Connections:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))
 
-    def add(self, connection: OpenConnection) -> None:
+    def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
-        self._all[connection] = None
-        self._by_owner[connection.identity.owner] += 1
+        self._all[connection] = kind
+        self._counts[connection.identity.owner, kind] += 1
 
     def remove(self, connection: OpenConnection) -> None:
         """Look after it no longer."""
-        del self._all[connection]
-        owner = connection.identity.owner
-        self._by_owner[owner] -= 1
-        if not self._by_owner[owner]:
-            del self._by_owner[owner]
+        counted = connection.identity.owner, self._all.pop(connection)
+        self._counts[counted] -= 1
+        if not self._counts[counted]:
+            del self._counts[counted]
 
-    def count_of(self, owner: str) -> int:
-        """Count the open connections of one user."""
-        return self._by_owner[owner]
+    def count_of(self, owner: str, kind: Kind = "stream") -> int:
+        """Count the open connections of one kind that a user has."""
+        return self._counts[owner, kind]

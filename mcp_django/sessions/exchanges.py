@@ -178,7 +178,7 @@ class _Exchange(ABC):
 
     def _hold(self) -> None:
         self._is_held = True
-        self.worker.hold(self)
+        self.worker.hold(self, "call")
 
     def _let_go(self) -> None:
         if self._is_held:

@@ -116,11 +116,16 @@ class HTTPSessions:
         return True
 
     async def end(self, session: HTTPSession) -> None:
-        """End a session, in every worker."""
-        await note_end(session)
+        """End a session, in every worker.
+
+        Raises:
+            Exception: The cache failed: the workers that run know of the end, and those
+                that are started later will not.
+        """
         self._note_end(session.key)
         await self._relay.open()
         await self._relay.tell({"kind": "ended", "session": session.key})
+        await note_end(session)
 
     def _note_end(self, key: str) -> None:
         _remember(self._ended, key, None)

@@ -207,8 +207,9 @@ class StandaloneStream(_EventStream):
             for id, data in self._replayed.events:
                 await self._write(encode_event("message", data, id=id))
         elif self._log is not None and self._session.primes_streams:
-            id = await self._log.open()
-            await self._write(encode_priming(id, self._log.retry_ms))
+            id = await self._keep(self._log.open())
+            if id:
+                await self._write(encode_priming(id, self._log.retry_ms))
         await self._worker.http.add_stream(self._session, self)
         # Something to read at once, for a client that waits until it hears of changes.
         await self._write(KEEP_ALIVE)
@@ -223,8 +224,17 @@ class StandaloneStream(_EventStream):
         data = jsonrpc.serialize(message)
         id = ""
         if self._log is not None:
-            id = await self._log.append(data, is_last=False)
+            id = await self._keep(self._log.append(data, is_last=False))
         await self._write(encode_event("message", data, id=id))
+
+    async def _keep(self, keeping: Awaitable[str]) -> str:
+        """Keep an event and give its id; "" from when the event store fails."""
+        try:
+            return await keeping
+        except Exception:
+            logger.exception("a stream goes on without keeping its events")
+            self._log = None
+            return ""
 
 
 class ResumedStream(_EventStream):

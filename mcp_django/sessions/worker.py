@@ -15,7 +15,12 @@ from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.addresses import make_session_id
-from mcp_django.sessions.connections import Connections, Listener, OpenConnection
+from mcp_django.sessions.connections import (
+    Connections,
+    Kind,
+    Listener,
+    OpenConnection,
+)
 from mcp_django.sessions.http_registry import HTTPSessions
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
@@ -83,9 +88,9 @@ class Worker:
             self.listeners.discard(opened.session)
         self.let_go(opened)
 
-    def hold(self, connection: OpenConnection) -> None:
+    def hold(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Look after a connection; pair with `let_go`."""
-        self.connections.add(connection)
+        self.connections.add(connection, kind)
         if self._upkeep is None:
             self._upkeep = self._loop.create_task(self._look_after())
             call_before_shutdown(self.close_all)

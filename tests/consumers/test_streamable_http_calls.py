@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio.lowlevel
 import pytest
+from django.contrib.auth.models import User
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from mcp_django import Server
 from mcp_django.protocol import versions
 from mcp_django.sessions.worker import current_worker
 from tests.consumers.connections import Connection, make_scope, site_of
+from tests.consumers.credentials import token_of
 from tests.consumers.shop import Patience, patience, runs
 from tests.consumers.streamable import (
     BOTH,
@@ -33,6 +35,7 @@ from tests.consumers.streamable import (
     progress,
     read_message,
     shop,
+    standalone,
     text_of,
     tick,
     with_progress,
@@ -392,6 +395,35 @@ async def test_end_of_the_worker_ends_calls(door: Door) -> None:
     assert messages_of(await finish(call)) == []
     assert (await finish(json_only)).status == 503
     assert runs.cancelled == ["hold"] * 3
+
+
+# Limits -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accept", [BOTH, JSON_ONLY])
+async def test_one_call_too_many_of_a_user_is_refused(
+    settings: Settings, ada: User, door: Door, accept: str
+) -> None:
+    """Chosen: MCP["MAX_CALLS_PER_USER"]; whatever needs no handler is always taken."""
+    settings.MCP = {"MAX_CALLS_PER_USER": 1, "MAX_STREAMS_PER_USER": 1}
+    session = await open_session("2025-03-26", headers=await token_of(ada))
+    call = session.begin_post(HOLD)
+    await arrival(door)
+
+    ping = PING | {"id": 2}
+    refused = [
+        await session.post(message, accept=accept)
+        for message in (ADD, [ADD], [ping, ADD], [ADD, ping])
+    ]
+    assert {response.error()[:2] for response in refused} == {(503, -32600)}
+    assert (await session.post([ping], accept=accept)).status == 200
+    assert await session.ask("ping") == {}
+    async with standalone(session):
+        pass
+    await session.cancel(1)
+    await finish(call)
+
+    assert (await session.post(ADD)).status == 200
 
 
 # Batches ----------------------------------------------------------------------------

@@ -520,3 +520,18 @@ async def test_resumed_standalone_stream_is_the_one_of_its_session() -> None:
 
             assert await read_message(again) == PROMPTS_CHANGED
         assert stream.response.body.endswith(b"retry: 10000\r\n\r\n")
+
+
+async def test_standalone_stream_goes_on_without_its_events_being_kept(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a client that came back at once, again and again, would help nobody."""
+    session = await open_session()
+    settings.CACHES = {"default": LOCMEM, "events": AWAY}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    async with standalone(session) as stream:
+        server.tools_changed()
+        event = await stream.read_event()
+
+    assert (event.id, json.loads(event.data)) == ("", TOOLS_CHANGED)
+    assert caplog.messages == ["a stream goes on without keeping its events"]

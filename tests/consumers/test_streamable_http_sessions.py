@@ -461,3 +461,18 @@ async def test_json_of_a_session_that_was_ended_is_503(door: Door) -> None:
     refused = await finish(call)
 
     assert refused.error() == (503, -32603, "the request was ended; try again")
+
+
+@open_to_all
+async def test_end_that_cannot_be_kept_is_told_to_the_client(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a process that is started later would take the session for open."""
+    session = await open_session()
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+
+    ended = await session.delete()
+
+    assert (ended.status, ended.header("retry-after")) == (503, "1")
+    assert (await session.post(PING)).status == 404
+    assert "the end of a session cannot be kept" in caplog.messages

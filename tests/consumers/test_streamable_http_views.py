@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +11,6 @@ import anyio.lowlevel
 import pytest
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import include, path
 from pytest_django import Settings
@@ -66,14 +64,14 @@ LISTEN = {
 
 
 @pytest.fixture
-def site(transactional_db: Any, settings: Settings) -> Iterator[Application]:
+def site(settings: Settings) -> Application:
     """Give the shop as plain Django serves it, with all that may be in the way."""
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = MIDDLEWARE
     settings.MCP = {"AUTHENTICATION": [], "MAX_BODY_BYTES": 5000}
     runs.clear()
     handler: Application = ASGIHandler()
-    yield handler
+    return handler
 
 
 def asgi_request(message: Any, headers: dict[str, str]) -> ASGIRequest:
@@ -261,21 +259,18 @@ async def test_client_may_come_back_for_a_call_that_goes_on(
     settings.MCP = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}
     session = await open_session(application=site)
     message = with_progress(call_of("report", steps=2, door="here"))
-    response = await views.serve(ENDPOINT, asgi_request(message, session.headers))
-    assert isinstance(response, StreamingHttpResponse)
-    chunks: Any = response.streaming_content
-    primed = await anext(chunks)
-    id = primed.split(b"\r\n")[0].removeprefix(b"id: ").decode()
+    stream = await session.open_post(message)
+    primed = await stream.read_event()
+    await stream.go_away()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(chunks.aclose)
-        again = await session.get(last_event_id=id)
-        assert await read_message(again) == progress(1, 2)
-        door.open()
-        assert await read_message(again) == progress(2, 2)
-        assert text_of(await read_message(again)) == "reported"
-        await again.wait_for_end()
-        await again.close()
+    again = await session.get(last_event_id=primed.id)
+    assert await read_message(again) == progress(1, 2)
+    door.open()
+    assert await read_message(again) == progress(2, 2)
+    assert text_of(await read_message(again)) == "reported"
+    await again.wait_for_end()
+    await again.close()
+    await stream.close()
 
     assert len(current_worker().connections) == 0
 

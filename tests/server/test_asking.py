@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
+from pydantic import BaseModel
 
-from mcp_django.exceptions import AskFailed
+from mcp_django import Context, Server
+from mcp_django.exceptions import AskFailed, ToolError
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import (
@@ -17,14 +20,22 @@ from mcp_django.server.asking import (
     Given,
     Question,
     QuestionsAsked,
+    deliberate_error_of,
     questions_of,
 )
+from tests.server.calls import Caller
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
+
+
+class Name(BaseModel):
+    """A form."""
+
+    name: str
 
 
 def read_number(result: JSONObject) -> int:
@@ -350,3 +361,54 @@ class TestOnAsyncio:
                     tasks.create_task(answers.ask_together(question(key)))
 
         assert await run(handler, Answers()) == ["a", "b", "c"]
+
+
+# Errors in groups -------------------------------------------------------------------
+
+
+def test_deliberate_error_is_found_among_questions() -> None:
+    """Our choice: what a handler answers on purpose is the answer, wherever it asks."""
+    error = ToolError("no")
+    asked = QuestionsAsked([])
+    inner = BaseExceptionGroup("", [asked, error])
+    assert deliberate_error_of(BaseExceptionGroup("", [asked, inner])) is error
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        BaseExceptionGroup("", [QuestionsAsked([])]),
+        BaseExceptionGroup("", [ToolError("no"), LookupError("oops")]),
+        BaseExceptionGroup("", [ToolError("no"), ExceptionGroup("", [LookupError()])]),
+    ],
+    ids=["questions", "failure", "failure further in"],
+)
+def test_group_without_or_beside_a_failure_has_none(
+    group: BaseExceptionGroup[BaseException],
+) -> None:
+    """Our choice: a failure is the site's own business, whatever else there is."""
+    assert deliberate_error_of(group) is None
+
+
+async def test_missing_capability_is_told_from_within_a_task_group() -> None:
+    """Our choice: as outside of one."""
+    server = Server("shop")
+
+    @server.tool
+    async def ask_both(context: Context) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(context.elicit, "Who?", Name)
+            tasks.start_soon(partial(context.sample, "Hello", 10))
+
+    caller = Caller(server, capabilities={"elicitation": {}})
+    result = await caller.call_tool("ask_both")
+    assert result == {
+        "content": [
+            {
+                "type": "text",
+                "text": "client cannot be asked: it did not declare the capability "
+                "'sampling'",
+            }
+        ],
+        "isError": True,
+    }

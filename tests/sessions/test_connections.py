@@ -26,3 +26,16 @@ def test_connections_are_counted_by_their_owner() -> None:
         connections.remove(opened)
     counts = [connections.count_of(owner) for owner in ("1", "2", "", "3")]
     assert counts == [0, 0, 0, 0]
+
+
+def test_calls_are_counted_by_themselves() -> None:
+    """Our choice: `MAX_CALLS_PER_USER`; many calls keep nobody from listening."""
+    connections = Connections()
+    call = open_session("call", SERVER, user=ADA)
+    stream = open_session("stream", SERVER, user=ADA)
+    connections.add(call, "call")
+    connections.add(stream)
+    assert (connections.count_of("1", "call"), connections.count_of("1")) == (1, 1)
+    assert list(connections) == [call, stream]
+    connections.remove(call)
+    assert (connections.count_of("1", "call"), connections.count_of("1")) == (0, 1)
