@@ -275,6 +275,8 @@ class LegacyExchange(_Exchange):
         self.worker.http.remove_call(self._session, self.request.id, self)
 
     async def _deliver(self, answer: Answer) -> None:
+        # What is answered is not cancelled any more.
+        self.worker.http.remove_call(self._session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
             state = CachedState(self._session)
             for elicitation_id in answer.elicitation_ids:

@@ -189,6 +189,8 @@ class Reply:
     async def answer(self, data: bytes, status: int = 200) -> None:
         """Send an answer; the last one that is expected completes the reply.
 
+        What fails, or is cancelled, does not count as answered.
+
         Args:
             data: Result or error of a request, as `jsonrpc.serialize` writes it.
             status: HTTP status, unless a stream has begun already.
@@ -214,7 +216,11 @@ class Reply:
         self._check_size(data)
         # Before anything is waited for, so that of two answers one is the last.
         self._expected -= 1
-        await self._send_event(data, is_last=not self._expected)
+        try:
+            await self._send_event(data, is_last=not self._expected)
+        except BaseException:
+            self._expected += 1
+            raise
 
     async def skip(self) -> None:
         """Count an answer that is not wanted any more."""

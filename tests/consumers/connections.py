@@ -140,6 +140,13 @@ class Connection:
             await self._task
         assert self._faults == []
 
+    async def be_cancelled(self) -> None:
+        """Let the server cancel the application, and wait until that has ended."""
+        self._task.cancel()
+        async with asyncio.timeout(WAIT_SECONDS):
+            await asyncio.wait([self._task])
+        assert self._faults == []
+
     @property
     def response(self) -> Response:
         """The response as far as it has come; empty headers before its start."""

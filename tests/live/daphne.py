@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,7 @@ def running_daphne(
     application: str = APPLICATION,
     settings: str | None = None,
     extra: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[Daphne]:
     """Run Daphne on 127.0.0.1 until the end of the block.
 
@@ -58,6 +59,7 @@ def running_daphne(
         application: What Daphne serves.
         settings: Settings module; those of the fixture site if left out.
         extra: More environment variables.
+        options: More of Daphne's command line.
     """
     log = folder / f"{name}.log"
     database = folder / "site.sqlite3"
@@ -77,7 +79,7 @@ def running_daphne(
 
     command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
     with processes.running(
-        [*command, application],
+        [*command, *options, application],
         log=log,
         extra=variables,
         is_ready=lambda: address() is not None,

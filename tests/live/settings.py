@@ -12,6 +12,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "mcp_django.tokens",
 ]
-MCP = {}
+MCP = {"EVENT_STORE_CACHE": "default"}
 if "RECHECK_SECONDS" in os.environ:
-    MCP = {"RECHECK_SECONDS": float(os.environ["RECHECK_SECONDS"])}
+    MCP = {**MCP, "RECHECK_SECONDS": float(os.environ["RECHECK_SECONDS"])}

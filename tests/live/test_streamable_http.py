@@ -313,7 +313,8 @@ class Members:
     """A site that lets in only whom it knows.
 
     Attributes:
-        site: The site, which looks at credentials again every second.
+        site: The site. It looks at credentials again every second, and its Daphne ends
+            applications a second after their clients have gone.
         variables: Environment of its commands.
         database: Path of its database.
         tokens: Name of a user -> token.
@@ -342,8 +343,12 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Members]:
     folder = tmp_path_factory.mktemp("members")
     database = str(folder / "site.sqlite3")
     variables = {"DJANGO_SETTINGS_MODULE": SETTINGS, "CONFORMANCE_DATABASE": database}
-    extra = {"RECHECK_SECONDS": "1"}
-    with running_daphne(folder, settings=SETTINGS, extra=extra) as site:
+    with running_daphne(
+        folder,
+        settings=SETTINGS,
+        extra={"RECHECK_SECONDS": "1"},
+        options=["--application-close-timeout", "1"],
+    ) as site:
         members = Members(site, variables, database, {})
         printed = members.manage("shell", "-v", "0", "-c", MAKE_USERS)
         members.tokens.update(zip(("ann", "bob"), printed.splitlines(), strict=True))
@@ -382,6 +387,25 @@ async def test_idle_streams_hold_no_thread_and_no_database_connection(
         with anyio.fail_after(BOUND):
             while members.database in processes.open_files(site.pid):
                 await listener.call(site.url, "echo", text="")
+
+
+async def test_legacy_call_outlives_the_patience_of_daphne(members: Members) -> None:
+    """We promise it: a user may take more time to answer than Daphne gives."""
+    url = members.site.url
+    async with open_http(members.headers("bob")) as http:
+        session = await open_session(http, url, {"elicitation": {}})
+        async with session.open_call(
+            url, "test_streaming_elicitation", with_progress=True
+        ) as left:
+            await left.receive()
+        # Daphne looks at its applications every second.
+        await session.call(url, "slow_echo", text="", delay=2.5)
+        async with session.get(url, last_event_id=left.last_event_id) as resumed:
+            question = await resumed.receive()
+            assert await session.answer(url, question, {"action": "decline"}) == 202
+            result = await resumed.receive_result()
+        text = "Elicitation completed: decline"
+        assert result["content"] == [{"type": "text", "text": text}]
 
 
 async def test_stream_ends_soon_after_its_token_is_revoked(members: Members) -> None:

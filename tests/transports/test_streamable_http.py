@@ -320,6 +320,37 @@ async def test_answer_that_is_not_wanted_waits_for_those_on_their_way() -> None:
     assert response.is_ended
 
 
+async def test_answer_that_cannot_be_sent_does_not_count() -> None:
+    """Our choice: whoever skips it then does not take another's place."""
+    log = Log()
+    reply, response, _ = make(expected=2, is_batch=True, log=log)
+    log.is_away = True
+    with pytest.raises(ConnectionError):
+        await reply.answer(result(1))
+    await reply.skip()
+    assert not response.is_ended
+    log.is_away = False
+    await reply.answer(result(2))
+    assert response.messages == answered(2)
+    assert response.is_ended
+
+
+async def test_answer_that_is_cancelled_on_its_way_does_not_count() -> None:
+    """Our choice: as above."""
+    reply, response, _ = make(expected=2, is_batch=True)
+    await reply.begin_stream()
+    response.before_write = anyio.sleep_forever
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reply.answer, result(1))
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    response.before_write = None
+    await reply.skip()
+    await reply.answer(result(2))
+    assert response.messages == answered(2)
+    assert response.is_ended
+
+
 async def test_reply_without_an_answer_is_an_empty_stream() -> None:
     """Spec: 2025-11-25 basic/utilities/cancellation: no response is sent."""
     reply, response, _ = make()
