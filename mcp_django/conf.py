@@ -76,7 +76,7 @@ DEFAULTS: dict[str, Any] = {
     "EVENT_STORE_CACHE": None,
     # How many events of each stream it keeps, and for how many seconds.
     "EVENT_STORE_EVENTS": 100,
-    "EVENT_STORE_SECONDS": 300.0,
+    "EVENT_STORE_SECONDS": 900.0,
     # Milliseconds after which clients shall come back.
     "RETRY_MS": 1000,
     # Asking the client ----------------------------------------------------------

@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from django.core.cache import caches
+from django.core.cache import BaseCache
 
 from mcp_django.conf import mcp_settings
+from mcp_django.sessions.caching import cache_of
 from mcp_django.transports.streamable_http import EventLog
 
 Kind: TypeAlias = Literal["call", "standalone"]
@@ -158,8 +159,8 @@ def _parse_id(text: str) -> tuple[str, int]:
     return parts[1], int(parts[2])
 
 
-def _cache() -> Any:
-    return caches[mcp_settings.EVENT_STORE_CACHE]
+def _cache() -> BaseCache:
+    return cache_of(mcp_settings.EVENT_STORE_CACHE)
 
 
 def _stream_key(session_key: str, name: str) -> str:

@@ -7,6 +7,7 @@ connection is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
@@ -351,7 +352,8 @@ async def _run_alone(exchange: LegacyExchange) -> None:
     except Exception:
         # Such as a cache that is away; the connection ends without this answer.
         logger.exception("a request of a batch failed")
-        await exchange.reply.skip()
+        with contextlib.suppress(Exception):  # For the same reason.
+            await exchange.reply.skip()
 
 
 async def _notify_nobody(method: str, params: JSONObject) -> None:

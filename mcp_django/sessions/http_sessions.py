@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from django.core.cache import caches
+from django.core.cache import BaseCache
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from mcp_types import (
@@ -41,6 +41,7 @@ from mcp_django.protocol.events import Peer
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import SessionState
 from mcp_django.server.subscriptions import check_uri
+from mcp_django.sessions.caching import cache_of
 from mcp_django.signing import seal, unseal
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -233,6 +234,9 @@ async def wishing(keys: Iterable[str], notice: Notice) -> set[str]:
     wish = _wish(notice)
     by_cache_key = {_key(key, wish): key for key in keys}
     found = await _cache().aget_many(list(by_cache_key))
+    if notice.topic == "elicitation":
+        # A visit ends once.
+        await _cache().adelete_many(list(found))
     return {by_cache_key[cache_key] for cache_key in found}
 
 
@@ -247,8 +251,8 @@ async def has_ended(session: HTTPSession) -> bool:
     return bool(await _cache().aget(_key(session.key, "ended"), False))
 
 
-def _cache() -> Any:
-    return caches[mcp_settings.CACHE]
+def _cache() -> BaseCache:
+    return cache_of(mcp_settings.CACHE)
 
 
 def _key(session_key: str, what: str) -> str:

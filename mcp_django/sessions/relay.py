@@ -92,6 +92,7 @@ class Relay:
         self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self._silent_until: dict[str, float] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self._joined_at = 0.0
 
     @property
@@ -206,14 +207,18 @@ class Relay:
             body: What was posted.
 
         Returns:
-            As for `post`.
+            What the owner answered; 404 if it has said farewell, 503 if it is silent or
+            the channel layer does not work or is full.
         """
         if mailbox == self._mailbox:
             return self._take_answer(name, session_key, body)
-        return await self._hand_over(
+        taken = await self._hand_over(
             mailbox,
             {"kind": "answer", "name": name, "session": session_key, "body": body},
         )
+        # Whoever asked may be heard of again, unlike the end of a session.
+        is_lost = taken is NOT_FOUND and mailbox and mailbox not in self._gone
+        return BROKEN if is_lost and self.has_layer else taken
 
     async def _hand_over(self, mailbox: str, fields: Envelope) -> Taken:
         """Send an envelope and wait for its acknowledgement."""
@@ -347,6 +352,9 @@ class Relay:
                     self._on_told(told)
             case {"type": "mcp.farewell", "mailbox": mailbox}:
                 self._note_silence(mailbox, _REJOIN_SECONDS)
+                self._gone[mailbox] = None
+                if len(self._gone) > _MAX_NONCES:
+                    self._gone.popitem(last=False)
             case _:
                 logger.warning(
                     "unknown message in the mailbox: %r", message.get("type")

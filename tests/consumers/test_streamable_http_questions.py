@@ -293,17 +293,24 @@ async def test_answer_counts_once() -> None:
 
 
 @open_to_all
-@pytest.mark.parametrize(
-    "id", ["unknown", 1, "", "x" * 1000, make_ask_id("a", "specific.gone")]
-)
-async def test_answer_to_what_nobody_asked_is_refused(
-    settings: Settings, id: Any
-) -> None:
+@pytest.mark.parametrize("id", ["unknown", 1, "", "x" * 1000])
+async def test_answer_to_what_nobody_asked_is_refused(id: Any) -> None:
     """Spec: 2025-11-25 basic/transports, as above; the session is well."""
-    settings.MCP = {"AUTHENTICATION": [], "RELAY_TIMEOUT": 0.05}
     session = await open_session(capabilities=EVERYTHING)
 
     assert (await session.reply({"id": id}, {})).error() == NOT_ASKED
+    assert await session.ask("ping") == {}
+
+
+@open_to_all
+async def test_answer_for_a_silent_worker_may_be_sent_again(settings: Settings) -> None:
+    """Chosen: after a moment it may be heard of again, unless it said farewell."""
+    settings.MCP = {"AUTHENTICATION": [], "RELAY_TIMEOUT": 0.05}
+    session = await open_session(capabilities=EVERYTHING)
+
+    response = await session.reply({"id": make_ask_id("a", "specific.silent")}, {})
+
+    assert (response.status, response.header("retry-after")) == (503, "1")
     assert await session.ask("ping") == {}
 
 
