@@ -184,7 +184,8 @@ class Exchange:
                 *headers,
             ],
         )
-        await self._end(body)
+        self.is_ended = True
+        await self._send({"type": "http.response.body", "body": body})
 
     async def refuse(self, refused: Refused) -> None:
         """Answer with a refusal, as a JSON-RPC error without id."""

@@ -62,12 +62,12 @@ class Handler:
         """
         try:
             if not server.arounds:
-                return await self._run(server, request, arguments)
+                return await self._begin(server, request, arguments)
             async with AsyncExitStack() as stack:
                 context = Context(server, request)
                 for around in server.arounds:
                     await stack.enter_async_context(around(context))
-                return await self._run(server, request, arguments)
+                return await self._begin(server, request, arguments)
         except BaseExceptionGroup as group:
             # Of a handler that used a task group, as to ask several things at once.
             deliberate = deliberate_error_of(group)
@@ -75,20 +75,21 @@ class Handler:
                 raise
             raise deliberate from group
 
-    async def _run(
+    def _begin(
         self, server: Server, request: Request, arguments: Mapping[str, Any]
-    ) -> Any:
+    ) -> Awaitable[Any]:
         signature = self.signature
         name = signature.context_parameter
         if signature.is_async:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request)}
-            return await signature.function(**arguments)
+            running: Awaitable[Any] = signature.function(**arguments)
+            return running
         if name is not None:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token)}
         function = partial(signature.function, **arguments)
-        return await request.threads.run(partial(_run_sync, function, self.is_atomic))
+        return request.threads.run(partial(_run_sync, function, self.is_atomic))
 
 
 class Feature(Protocol):

@@ -45,8 +45,20 @@ async def answer_of(
         is_ending: Says whether whoever runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
+    rounds = 0
     try:
-        return await _run(server, request, ask)
+        while True:
+            try:
+                return await dispatch.answer(server, request)
+            except BaseException as error:
+                questions = questions_of(error)
+                if questions is None:
+                    raise
+            if request.is_modern:
+                return input_required(server, request, questions)
+            rounds += 1
+            _check_rounds(request, rounds)
+            await ask(request, questions)
     except ErrorAnswer as error:
         return error
     except anyio.get_cancelled_exc_class() as error:
@@ -60,24 +72,17 @@ async def answer_of(
     return neutral(request)
 
 
-async def _run(server: Server, request: Request, ask: Ask) -> JSONObject:
-    rounds = 0
-    while True:
-        try:
-            return await dispatch.answer(server, request)
-        except BaseException as error:
-            questions = questions_of(error)
-            if questions is None:
-                raise
-        if request.is_modern:
-            return input_required(server, request, questions)
-        rounds += 1
-        if rounds > mcp_settings.MAX_ASK_ROUNDS:
-            raise RuntimeError(
-                f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
-                f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
-            )
-        await ask(request, questions)
+def _check_rounds(request: Request, rounds: int) -> None:
+    """Refuse to ask for ever.
+
+    Raises:
+        RuntimeError: It was often enough.
+    """
+    if rounds > mcp_settings.MAX_ASK_ROUNDS:
+        raise RuntimeError(
+            f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
+            f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+        )
 
 
 def message_of(server: Server, request: Request, answer: Answer) -> Message:

@@ -29,6 +29,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import (
     ErrorAnswer,
+    MessageTooLarge,
     TransportClosed,
     UrlElicitationRequired,
 )
@@ -38,7 +39,14 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.sessions.answering import Answer, answer_of, deliver, serialize
+from mcp_django.sessions.answering import (
+    Answer,
+    answer_of,
+    neutral,
+    report,
+    serialize,
+    too_large,
+)
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.http_sessions import CachedState, HTTPSession
 from mcp_django.sessions.worker import Worker
@@ -59,12 +67,6 @@ _STATUSES: Final = {
 
 Spec: 2026-07-28 basic/transports/streamable-http; basic, "`_meta`".
 """
-
-
-def _status_of(answer: Answer) -> int:
-    if isinstance(answer, ErrorAnswer):
-        return _STATUSES.get(answer.code, 200)
-    return 200
 
 
 class _Exchange(ABC):
@@ -149,6 +151,23 @@ class _Exchange(ABC):
         finally:
             self._let_go()  # last, because the end of the process waits for it
 
+    async def _deliver(self, answer: Answer) -> None:
+        """Send the answer, or another one if it cannot be sent."""
+        request, server = self.request, self.server
+        if self._is_held or isinstance(answer, ErrorAnswer):
+            await self._prepare(answer)
+        try:
+            data = serialize(server, request, answer)
+            await self.reply.answer(data, self._status_of(answer))
+            return
+        except MessageTooLarge as error:
+            instead = too_large(request, error)
+        except ValueError as error:
+            report(request, error)
+            instead = neutral(request)
+        data = serialize(server, request, instead)
+        await self.reply.answer(data, self._status_of(instead))
+
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""
         await self.reply.tick()
@@ -193,8 +212,12 @@ class _Exchange(ABC):
         """Ask the client a round of questions."""
 
     @abstractmethod
-    async def _deliver(self, answer: Answer) -> None:
-        """Send the answer."""
+    def _status_of(self, answer: Answer) -> int:
+        """Give the HTTP status of an answer that is no part of a stream."""
+
+    @abstractmethod
+    async def _prepare(self, answer: Answer) -> None:
+        """Do what comes before an error, or the answer of a handler that waited."""
 
     @abstractmethod
     def _go_on_without_client(self) -> None:
@@ -216,12 +239,13 @@ class ModernExchange(_Exchange):
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         raise NotImplementedError  # The answer itself asks.
 
-    async def _deliver(self, answer: Answer) -> None:
-        await deliver(self.request, answer, self._send_answer)
+    def _status_of(self, answer: Answer) -> int:
+        if isinstance(answer, ErrorAnswer):
+            return _STATUSES.get(answer.code, 200)
+        return 200
 
-    async def _send_answer(self, answer: Answer) -> None:
-        data = serialize(self.server, self.request, answer)
-        await self.reply.answer(data, _status_of(answer))
+    async def _prepare(self, answer: Answer) -> None:
+        pass
 
     def _go_on_without_client(self) -> None:
         self._cancel()
@@ -275,17 +299,16 @@ class LegacyExchange(_Exchange):
         super()._let_go()
         self.worker.http.remove_call(self._session, self.request.id, self)
 
-    async def _deliver(self, answer: Answer) -> None:
+    def _status_of(self, answer: Answer) -> int:
+        return 200
+
+    async def _prepare(self, answer: Answer) -> None:
         # What is answered is not cancelled any more.
         self.worker.http.remove_call(self._session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
             state = CachedState(self._session)
             for elicitation_id in answer.elicitation_ids:
                 await state.remember_elicitation(elicitation_id)
-        await deliver(self.request, answer, self._send_answer)
-
-    async def _send_answer(self, answer: Answer) -> None:
-        await self.reply.answer(serialize(self.server, self.request, answer))
 
     def _go_on_without_client(self) -> None:
         self.reply.detach()
