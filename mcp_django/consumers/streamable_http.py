@@ -174,17 +174,16 @@ class StreamableHTTPConsumer(HTTPConsumer):
             await self._initialize(exchange, identity, accepts, parsed)
             return
         session = await self._find_session(exchange, identity)
-        is_batch = isinstance(parsed, list)
-        messages = parsed if isinstance(parsed, list) else [parsed]
-        if is_batch:
-            _check_batch(messages, session)
-        requests, taken = await _take_all(messages, session)
-        if requests:
-            await self._answer(
-                exchange, identity, accepts, session, requests, sender, is_batch
-            )
-        else:
-            await respond_taken(exchange, taken)
+        match parsed:
+            case list():
+                _check_batch(parsed, session)
+                await self._answer_batch(
+                    exchange, identity, accepts, session, parsed, sender
+                )
+            case JSONRPCRequest():
+                await self._answer(exchange, identity, accepts, session, parsed, sender)
+            case _:
+                await respond_taken(exchange, await _take(parsed, session))
 
     async def _answer(
         self,
@@ -192,44 +191,59 @@ class StreamableHTTPConsumer(HTTPConsumer):
         identity: Identity,
         accepts: Accepted,
         session: HTTPSession,
-        messages: Sequence[JSONRPCRequest],
+        message: JSONRPCRequest,
         sender: Sender,
-        is_batch: bool,
     ) -> None:
-        """Answer the requests of one POST."""
         worker = current_worker()
-        reply = Reply(
-            exchange,
-            accepted=accepts,
-            limits=_limits,
-            expected=len(messages),
-            is_batch=is_batch,
-            log=_new_log(worker, session, "call"),
-            primes=session.primes_streams,
+        reply = _reply_of(exchange, accepts, worker, session)
+        answer = legacy.answer_at_once(message)
+        if answer is not None:
+            await reply.answer(jsonrpc.serialize(answer))
+            return
+        _check_calls(worker, identity)
+        request = make_request(message, session.peer, sender, reply)
+        running = LegacyExchange(
+            self.server, worker, identity, reply, request, session, exchange.leave
         )
-        running = []
-        answers = [legacy.answer_at_once(message) for message in messages]
+        await running.run(exchange.wait_for_disconnect)
+
+    async def _answer_batch(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        accepts: Accepted,
+        session: HTTPSession,
+        messages: Sequence[Message],
+        sender: Sender,
+    ) -> None:
+        """Answer each request of a batch, and take what needs no answer."""
+        requests, taken = await _take_all(messages, session)
+        if not requests:
+            await respond_taken(exchange, taken)
+            return
+        worker = current_worker()
+        answers = [legacy.answer_at_once(message) for message in requests]
         if None in answers:
             _check_calls(worker, identity)
-        for message, answer in zip(messages, answers, strict=True):
+        reply = _reply_of(exchange, accepts, worker, session, expected=len(requests))
+        running = []
+        for message, answer in zip(requests, answers, strict=True):
             if answer is not None:
                 await reply.answer(jsonrpc.serialize(answer))
                 continue
+            request = make_request(message, session.peer, sender, reply)
             running.append(
                 LegacyExchange(
                     self.server,
                     worker,
                     identity,
                     reply,
-                    make_request(message, session.peer, sender, reply),
-                    session=session,
-                    leave=exchange.leave,
+                    request,
+                    session,
+                    exchange.leave,
                 )
             )
-        if is_batch:
-            await run_together(running, worker, exchange.wait_for_disconnect)
-        elif running:
-            await running[0].run(exchange.wait_for_disconnect)
+        await run_together(running, worker, exchange.wait_for_disconnect)
 
     async def _initialize(
         self,
@@ -444,6 +458,26 @@ async def _replay(session: HTTPSession, last_event_id: str) -> Replay:
             "nothing is kept after this Last-Event-ID; send the request again, or open "
             "a stream without it",
         ) from None
+
+
+def _reply_of(
+    exchange: Exchange,
+    accepts: Accepted,
+    worker: Worker,
+    session: HTTPSession,
+    *,
+    expected: int | None = None,
+) -> Reply:
+    """Make the reply to a POST of a session; `expected` answers for a batch."""
+    return Reply(
+        exchange,
+        accepted=accepts,
+        limits=_limits,
+        expected=expected or 1,
+        is_batch=expected is not None,
+        log=_new_log(worker, session, "call"),
+        primes=session.primes_streams,
+    )
 
 
 def _new_log(

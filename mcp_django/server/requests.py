@@ -17,7 +17,7 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
 Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
-CloseStream: TypeAlias = Callable[[int | None], Awaitable[None]]
+CloseStream: TypeAlias = Callable[[int | None], Awaitable[object]]
 
 RETRY_MEMBERS = frozenset({"inputResponses", "requestState"})
 """Parameters that a retried request has and the first one had not.

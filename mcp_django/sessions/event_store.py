@@ -63,13 +63,17 @@ class StoredStream(EventLog):
         tell: Callable[[str], Awaitable[None]],
         after: Replay | None = None,
     ) -> None:
-        self.retry_ms = mcp_settings.RETRY_MS
         self._session_key = session_key
         self._kind = kind
         self._tell = tell
         # Made when it is needed: most calls are answered without a stream.
         self._name = "" if after is None else after.name
         self._last = 0 if after is None else after.last
+
+    @property
+    def retry_ms(self) -> int:
+        """When clients shall come back, in milliseconds."""
+        return int(mcp_settings.RETRY_MS)
 
     async def open(self) -> str:
         """Make an id for the beginning of the stream, before its first event."""

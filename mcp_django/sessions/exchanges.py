@@ -277,7 +277,6 @@ class LegacyExchange(_Exchange):
         identity: Identity,
         reply: Reply,
         request: Request,
-        *,
         session: HTTPSession,
         leave: Callable[[], None],
     ) -> None:
@@ -285,7 +284,7 @@ class LegacyExchange(_Exchange):
         self._session = session
         self._leave = leave
         request.session = CachedState(session)
-        request.close_stream = partial(_release, reply)
+        request.close_stream = reply.release
 
     def cancel(self, id: RequestId) -> None:
         """Stop working on the request; its client wants no answer."""
@@ -424,7 +423,3 @@ async def _send(reply: Reply, message: Message) -> None:
         await reply.send(message)
     except TransportClosed as error:
         logger.debug("message lost: %s", error)
-
-
-async def _release(reply: Reply, retry_ms: int | None) -> None:
-    await reply.release(retry_ms)

@@ -53,8 +53,10 @@ class HTTPResponse(Protocol):
 class EventLog(ABC):
     """Keeps the events of one stream, for clients that lose their connection."""
 
-    retry_ms: int
-    """When clients shall come back, in milliseconds."""
+    @property
+    @abstractmethod
+    def retry_ms(self) -> int:
+        """When clients shall come back, in milliseconds."""
 
     @abstractmethod
     async def open(self) -> str:
