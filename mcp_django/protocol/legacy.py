@@ -30,11 +30,11 @@ from mcp_django.protocol.events import (
     AnswerReceived,
     Event,
     Ignored,
-    Notified,
     Peer,
-    RequestCancelled,
     RequestReceived,
 )
+from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 
 METHODS = frozenset(
@@ -101,9 +101,8 @@ class LegacyServerProtocol:
 
     def __init__(self, describe: Callable[[str], JSONObject]) -> None:
         self._describe = describe
-        # Sets in all but type: an empty dict takes a third of the memory, and idle
-        # sessions are many.
-        self._in_flight: dict[RequestId, None] = {}
+        self._in_flight = InFlight()
+        # A set in all but type, as in `InFlight`.
         self._asked: dict[RequestId, None] = {}
         self._last_ask = 0
         self.state = State.NEW
@@ -127,24 +126,22 @@ class LegacyServerProtocol:
             case JSONRPCRequest():
                 return self._receive_request(message)
             case JSONRPCNotification():
-                return self._receive_notification(message)
+                return self._in_flight.receive(message)
             case _:
                 return self._receive_answer(message)
 
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""
-        if id not in self._in_flight:
+        if not self._in_flight.remove(id):
             return None
-        del self._in_flight[id]
         return jsonrpc.result(id, result)
 
     def send_error(
         self, id: RequestId, code: int, message: str, data: object = None
     ) -> JSONRPCError | None:
         """Answer a request with an error; None if it was cancelled."""
-        if id not in self._in_flight:
+        if not self._in_flight.remove(id):
             return None
-        del self._in_flight[id]
         return jsonrpc.error(id, code, message, data)
 
     def send_ask(self, method: str, params: JSONObject) -> JSONRPCRequest:
@@ -184,7 +181,7 @@ class LegacyServerProtocol:
                     id, INVALID_REQUEST, f"send initialize first, then {method}"
                 )
             )
-        self._in_flight[id] = None
+        self._in_flight.add(id)
         return RequestReceived(id, method, message.params or {}, self.peer)
 
     def _receive_initialize(self, message: JSONRPCRequest) -> Event:
@@ -202,21 +199,6 @@ class LegacyServerProtocol:
         version = self.peer.version
         result = {"protocolVersion": version, **self._describe(version)}
         return Answered(jsonrpc.result(message.id, result))
-
-    def _receive_notification(self, message: JSONRPCNotification) -> Event:
-        params = message.params or {}
-        if message.method != "notifications/cancelled":
-            return Notified(message.method, params)
-        try:
-            cancelled = CancelledNotificationParams.model_validate(params)
-        except ValidationError as error:
-            return Ignored(describe_faults(error))
-        id = cancelled.request_id
-        # Spec: 2025-11-25 basic/utilities/cancellation, "Error Handling".
-        if id is None or id not in self._in_flight:
-            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
-        del self._in_flight[id]
-        return RequestCancelled(id, cancelled.reason)
 
     def _receive_answer(self, message: JSONRPCResponse | JSONRPCError) -> Event:
         id = message.id
@@ -266,15 +248,3 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
         params.client_info,
         params.capabilities,
     )
-
-
-def describe_faults(error: ValidationError, what: str = "params") -> str:
-    """Say in one sentence what is wrong with the `params` of a message, or in them."""
-    faults = error.errors(include_url=False, include_input=False)[:3]
-    return f"invalid {what}: " + "; ".join(
-        ": ".join([*_place(fault["loc"]), fault["msg"]]) for fault in faults
-    )
-
-
-def _place(location: tuple[int | str, ...]) -> list[str]:
-    return [".".join(str(part) for part in location)] if location else []

@@ -20,7 +20,6 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     SERVER_INFO_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
-    CancelledNotificationParams,
     ClientCapabilities,
     Implementation,
     LoggingLevel,
@@ -46,13 +45,12 @@ from mcp_django.protocol.events import (
     Answered,
     Event,
     Ignored,
-    Notified,
     Peer,
-    RequestCancelled,
     RequestReceived,
 )
+from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
-from mcp_django.protocol.legacy import describe_faults
 
 LISTEN: Final = "subscriptions/listen"
 
@@ -243,7 +241,7 @@ class ModernServerProtocol:
 
     def __init__(self, server_info: JSONObject) -> None:
         self._server_info = server_info
-        self._in_flight: dict[RequestId, None] = {}
+        self._in_flight = InFlight()
 
     def has_in_flight(self, id: RequestId) -> bool:
         """Say whether a request waits for its answer."""
@@ -252,7 +250,7 @@ class ModernServerProtocol:
     def receive(self, message: JSONRPCRequest | JSONRPCNotification) -> Event:
         """Take one message from the peer and say what it means."""
         if isinstance(message, JSONRPCNotification):
-            return self._receive_notification(message)
+            return self._in_flight.receive(message)
         if message.id in self._in_flight:
             return Ignored(f"request id {message.id!r} is in flight already")
         try:
@@ -263,39 +261,22 @@ class ModernServerProtocol:
             return Answered(
                 jsonrpc.error(message.id, error.code, error.message, error.data)
             )
-        self._in_flight[message.id] = None
+        self._in_flight.add(message.id)
         return RequestReceived(message.id, message.method, message.params or {}, peer)
 
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""
-        if id not in self._in_flight:
+        if not self._in_flight.remove(id):
             return None
-        del self._in_flight[id]
         return jsonrpc.result(id, complete(result, self._server_info))
 
     def send_error(
         self, id: RequestId, code: int, message: str, data: object = None
     ) -> JSONRPCError | None:
         """Answer a request with an error; None if it was cancelled."""
-        if id not in self._in_flight:
+        if not self._in_flight.remove(id):
             return None
-        del self._in_flight[id]
         return jsonrpc.error(id, code, message, data)
-
-    def _receive_notification(self, message: JSONRPCNotification) -> Event:
-        params = message.params or {}
-        if message.method != "notifications/cancelled":
-            return Notified(message.method, params)
-        try:
-            cancelled = CancelledNotificationParams.model_validate(params)
-        except ValidationError as error:
-            return Ignored(describe_faults(error))
-        id = cancelled.request_id
-        # Spec: 2026-07-28 basic/patterns/cancellation, "Error Handling".
-        if id is None or id not in self._in_flight:
-            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
-        del self._in_flight[id]
-        return RequestCancelled(id, cancelled.reason)
 
 
 class Subscription:

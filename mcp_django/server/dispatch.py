@@ -37,8 +37,8 @@ from mcp_django.exceptions import (
     UrlElicitationRequired,
 )
 from mcp_django.protocol import modern, versions
+from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.legacy import describe_faults
 from mcp_django.protocol.versions import Kind
 from mcp_django.server.context import ask_for_visits
 from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound

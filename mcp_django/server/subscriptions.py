@@ -12,7 +12,7 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import ValidationError
 
 from mcp_django.exceptions import ErrorAnswer
-from mcp_django.protocol.legacy import describe_faults
+from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.modern import Subscription
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.errors import ResourceNotFound

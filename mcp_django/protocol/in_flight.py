@@ -1,0 +1,54 @@
+"""Requests of a two-way connection that wait for their answer."""
+
+from __future__ import annotations
+
+from mcp_types import CancelledNotificationParams
+from mcp_types.jsonrpc import JSONRPCNotification, RequestId
+from pydantic import ValidationError
+
+from mcp_django.protocol.events import Event, Ignored, Notified, RequestCancelled
+from mcp_django.protocol.faults import describe_faults
+
+
+class InFlight:
+    """The ids of such requests, of one era."""
+
+    __slots__ = ("_ids",)
+
+    def __init__(self) -> None:
+        # A set in all but type: an empty dict takes a third of the memory, and idle
+        # sessions are many.
+        self._ids: dict[RequestId, None] = {}
+
+    def __contains__(self, id: RequestId) -> bool:
+        """Say whether a request waits for its answer."""
+        return id in self._ids
+
+    def add(self, id: RequestId) -> None:
+        """Let a request wait for its answer."""
+        self._ids[id] = None
+
+    def remove(self, id: RequestId) -> bool:
+        """Let a request wait no longer; False if it does not."""
+        if id not in self._ids:
+            return False
+        del self._ids[id]
+        return True
+
+    def receive(self, message: JSONRPCNotification) -> Event:
+        """Take a notification, which may cancel a request, and say what it means.
+
+        Spec: 2025-11-25 basic/utilities/cancellation, "Error Handling"; 2026-07-28
+        basic/patterns/cancellation.
+        """
+        params = message.params or {}
+        if message.method != "notifications/cancelled":
+            return Notified(message.method, params)
+        try:
+            cancelled = CancelledNotificationParams.model_validate(params)
+        except ValidationError as error:
+            return Ignored(describe_faults(error))
+        id = cancelled.request_id
+        if id is None or not self.remove(id):
+            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
+        return RequestCancelled(id, cancelled.reason)
