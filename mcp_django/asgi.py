@@ -5,13 +5,19 @@ An open stream then holds neither a thread nor a database connection.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.handlers.asgi import ASGIHandler
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from mcp_django.consumers.applications import (
     Application,
+    ScopeType,
     application_of,
     has_application,
 )
@@ -41,14 +47,29 @@ class MCPRouter:
         """Answer one connection."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            endpoint = endpoint_at(path_info_of(scope))
-            if endpoint is not None and has_application(endpoint, kind):
-                await application_of(endpoint, kind)(scope, receive, send)
+            found = _application_at(kind, scope["path"], scope.get("root_path", ""))
+            if found is not None:
+                await found(scope, receive, send)
                 return
         if kind == "websocket" and isinstance(self._application, ASGIHandler):
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return
         await self._application(scope, receive, send)
+
+
+# On the hot path: one look-up instead of three.
+@lru_cache(maxsize=1024)
+def _application_at(kind: ScopeType, path: str, root_path: str) -> Application | None:
+    endpoint = endpoint_at(path_info_of({"path": path, "root_path": root_path}))
+    if endpoint is None or not has_application(endpoint, kind):
+        return None
+    return application_of(endpoint, kind)
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("ROOT_URLCONF", "FORCE_SCRIPT_NAME"):
+        _application_at.cache_clear()
 
 
 def get_asgi_application() -> MCPRouter:

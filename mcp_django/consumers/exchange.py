@@ -37,6 +37,24 @@ STREAM_HEADERS: Headers = (
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Kept from handlers, logs and the channel layer; authenticators see the request."""
 
+# On the hot path: the usual names need no reading.
+_NAMES: Mapping[bytes, str] = {
+    name.encode(): name
+    for name in (
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "mcp-method",
+        "mcp-name",
+        "mcp-protocol-version",
+        "mcp-session-id",
+        "user-agent",
+    )
+}
+
 
 class Refused(Exception):
     """The exchange ends here, with this answer.
@@ -240,7 +258,7 @@ class Exchange:
 def _read_headers(raw: Headers) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
-        key = name.decode("latin-1").lower()
+        key = _NAMES.get(name) or name.decode("latin-1").lower()
         if key in _SECRET_HEADERS:
             continue
         text = value.decode("latin-1")

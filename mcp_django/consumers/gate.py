@@ -60,6 +60,8 @@ async def admit(
             f"{exchange.method} is not allowed here; use {' or '.join(methods)}",
             headers=[(b"allow", ", ".join(methods).encode())],
         )
+    if is_open_to_all():  # On the hot path: for such, nothing has to be awaited.
+        return nobody()
     return await authenticate(exchange, cookies_need_origin=cookies_need_origin)
 
 

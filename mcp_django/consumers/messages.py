@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers, Refused
@@ -57,9 +59,13 @@ def check_is_json(exchange: Exchange) -> None:
     Raises:
         Refused: 415.
     """
-    content_type = exchange.headers.get("content-type", "").partition(";")[0]
-    if content_type.strip().lower() != "application/json":
+    if not _is_json(exchange.headers.get("content-type", "")):
         raise Refused(415, "send JSON, with Content-Type: application/json")
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 async def respond_taken(exchange: Exchange, taken: Taken) -> None:
