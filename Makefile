@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check conformance conformance-server bench clean
+.PHONY: help install demo test check conformance conformance-server cluster bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,14 @@ conformance-server: PORT ?= 8765
 conformance-server: install ## Run the conformance fixture on 127.0.0.1; PORT=8765.
 	@$(BIN)/python manage.py migrate --settings tests.conformance.settings --verbosity 0
 	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) tests.conformance.asgi:application
+
+cluster: PORT ?= 8000
+cluster: WORKERS ?= 3
+cluster: install ## Run the library on several Daphnes over Redis; WORKERS=3 PORT=8000.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@$(BIN)/python manage.py demo_info --port $(PORT)
+	@exec $(BIN)/python -m tests.live.cluster --workers $(WORKERS) --port $(PORT)
 
 bench: install ## Measure speed and memory.
 	@$(BIN)/python -m tests.bench
