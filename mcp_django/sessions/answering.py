@@ -107,26 +107,6 @@ def _complete(server: Server, request: Request, result: JSONObject) -> JSONObjec
     return modern.complete(result, server.server_info) if request.is_modern else result
 
 
-async def deliver(
-    request: Request, answer: Answer, send: Callable[[Answer], Awaitable[None]]
-) -> None:
-    """Send the answer to a request, or another one if it cannot be sent.
-
-    Args:
-        request: What is answered.
-        answer: What to send.
-        send: Sends an answer; may raise what `Transport.send` raises but
-            `TransportClosed`.
-    """
-    try:
-        await send(answer)
-    except MessageTooLarge as error:
-        await send(too_large(request, error))
-    except ValueError as error:
-        report(request, error)
-        await send(neutral(request))
-
-
 def too_large(request: Request, error: MessageTooLarge) -> Answer:
     """Make the answer for a result that the connection cannot carry."""
     text = (

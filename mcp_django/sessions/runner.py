@@ -22,6 +22,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
+    MessageTooLarge,
     TransportClosed,
     UrlElicitationRequired,
 )
@@ -48,10 +49,10 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.sessions.answering import (
     Answer,
     answer_of,
-    deliver,
     message_of,
     neutral,
     report,
+    too_large,
 )
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.notice_queue import NoticeQueue
@@ -387,15 +388,15 @@ class Session(SessionState):
         message = self._message(request.id, answer)
         if message is None:
             return
-
-        async def send(another: Answer) -> None:
-            await self._send(
-                message
-                if another is answer
-                else message_of(self.server, request, another)
-            )
-
-        await deliver(request, answer, send)
+        try:
+            await self._send(message)
+            return
+        except MessageTooLarge as error:
+            instead = too_large(request, error)
+        except ValueError as error:
+            report(request, error)
+            instead = neutral(request)
+        await self._send(message_of(self.server, request, instead))
 
     def _has_to_end(self) -> bool:
         return self._tasks.is_ending
