@@ -376,7 +376,10 @@ def _check_calls(worker: Worker, identity: Identity) -> None:
     Raises:
         Refused: 503.
     """
-    owner, limit = identity.owner, mcp_settings.MAX_CALLS_PER_USER
+    limit = mcp_settings.MAX_CALLS_PER_USER
+    if len(worker.connections) < limit:
+        return
+    owner = identity.owner
     if owner and worker.connections.count_of(owner, "call") >= limit:
         raise Refused(
             503,

@@ -142,29 +142,31 @@ def read_peer(message: JSONRPCRequest) -> Peer:
         )
     # On the hot path: a client says the same of itself again and again, and reading
     # that anew costs three times as much as writing it down does.
-    said = to_json([meta.get(CLIENT_INFO_META_KEY), meta[CLIENT_CAPABILITIES_META_KEY]])
+    capabilities = meta[CLIENT_CAPABILITIES_META_KEY]
+    said = to_json([version, meta.get(CLIENT_INFO_META_KEY), capabilities, log_level])
     # What is kept is bounded, whatever clients send.
-    read = _read_client if len(said) <= _MAX_KEPT_BYTES else _read_client.__wrapped__
+    read = _read_peer if len(said) <= _MAX_KEPT_BYTES else _read_peer.__wrapped__
     try:
-        info, capabilities = read(said)
+        return read(said)
     except ValueError as error:
         raise _malformed(message, str(error)) from None
-    return Peer(version, info, capabilities, log_level)
 
 
 @lru_cache(maxsize=256)
-def _read_client(said: bytes) -> tuple[Implementation, ClientCapabilities]:
-    """Read, from JSON, what a client says it is and what it can do.
+def _read_peer(said: bytes) -> Peer:
+    """Read, from JSON, what a client says of itself.
 
     Raises:
         ValueError: It is malformed; says how.
     """
-    info, capabilities = from_json(said)
-    return (
+    version, info, capabilities, log_level = from_json(said)
+    return Peer(
+        version,
         _NOBODY
         if info is None
         else _read_member(Implementation, CLIENT_INFO_META_KEY, info),
         _read_member(ClientCapabilities, CLIENT_CAPABILITIES_META_KEY, capabilities),
+        log_level,
     )
 
 
