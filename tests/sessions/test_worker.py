@@ -75,12 +75,15 @@ def test_workers_of_closed_event_loops_are_forgotten() -> None:
     async def make() -> int:
         return id(current_worker())
 
+    def count() -> int:
+        gc.collect()
+        return sum(isinstance(thing, Worker) for thing in gc.get_objects())
+
+    before = count()
     for _ in range(50):
         asyncio.run(make())
-    gc.collect()
-    workers = [thing for thing in gc.get_objects() if isinstance(thing, Worker)]
-    # The last one, and those of event loops that other tests have open.
-    assert len(workers) < 10
+    # One may still be there: the last one, by the caller's closed event loop.
+    assert count() <= before + 1
     assert workers_of_process() == []
 
 
