@@ -21,6 +21,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers.applications import application_of
 from mcp_django.consumers.exchange import Event
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.sessions.contexts import own_context
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
@@ -73,7 +74,8 @@ class _InnerExchange:
         task = asyncio.create_task(
             application_of(endpoint)(
                 dict(request.scope), self._incoming.get, self._send
-            )
+            ),
+            context=own_context(),  # A call may go on when the request is over.
         )
         try:
             both: list[asyncio.Future[Any]] = [self._started, task]

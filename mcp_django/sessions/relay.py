@@ -24,6 +24,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import mailbox_of
+from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.intake import FULL, NOT_FOUND, Taken, refusal, take
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.users import read_again
@@ -126,7 +127,9 @@ class Relay:
                     )
                     return ""
                 self._joined_at = time.monotonic()
-                self._receiving = asyncio.create_task(self._receive_all(mailbox))
+                self._receiving = asyncio.create_task(
+                    self._receive_all(mailbox), context=own_context()
+                )
                 self._mailbox = mailbox
         return self._mailbox
 
@@ -310,7 +313,8 @@ class Relay:
         del self._outbox[mailbox]
 
     def _start(self, coroutine: Any) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(coroutine, context=own_context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,6 +13,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from mcp_django.sessions.contexts import own_context
+
 Cancel: TypeAlias = Callable[[], object]
 
 
@@ -84,7 +86,8 @@ class LoopTasks(Tasks):
         if self._is_ending:
             coroutine.close()
             return _do_nothing
-        task = asyncio.get_running_loop().create_task(coroutine)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(coroutine, context=own_context())
         self._tasks[task] = None
         task.add_done_callback(partial(self._finish, on_done))
         return task.cancel

@@ -21,6 +21,7 @@ from mcp_django.sessions.connections import (
     Listener,
     OpenConnection,
 )
+from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_registry import HTTPSessions
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
@@ -92,7 +93,9 @@ class Worker:
         """Look after a connection; pair with `let_go`."""
         self.connections.add(connection, kind)
         if self._upkeep is None:
-            self._upkeep = self._loop.create_task(self._look_after())
+            self._upkeep = self._loop.create_task(
+                self._look_after(), context=own_context()
+            )
             call_before_shutdown(self.close_all)
 
     def let_go(self, connection: OpenConnection) -> None:
