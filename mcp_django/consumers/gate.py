@@ -23,7 +23,7 @@ from mcp_django.auth.interface import Authenticator, Identity, nobody
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
-from mcp_django.consumers.origins import is_allowed_origin
+from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.server.threads import authentication_threads
 
@@ -156,8 +156,9 @@ async def authenticate(
 
     Args:
         exchange: The exchange, whose Origin is allowed if it has one.
-        cookies_need_origin: Whether cookies prove nothing without an Origin, as in a
-            handshake, with which browsers always send one.
+        cookies_need_origin: Whether cookies prove nothing without the site's own
+            Origin, as in a handshake: browsers always send one with it, and ask
+            nobody whether another page may bring cookies along.
 
     Raises:
         Refused: 401, with a challenge for each authenticator.
@@ -166,10 +167,12 @@ async def authenticate(
         return nobody()
     found = authenticators()
     request = exchange.request
-    may_use_cookies = "origin" in exchange.headers or (
-        not cookies_need_origin and _is_not_foreign(request)
-    )
-    candidates = [a for a in found if may_use_cookies or not a.uses_cookies]
+    origin = exchange.headers.get("origin")
+    if cookies_need_origin:
+        cookies_count = origin is not None and is_own_origin(request, origin)
+    else:
+        cookies_count = origin is not None or _is_not_foreign(request)
+    candidates = [a for a in found if cookies_count or not a.uses_cookies]
     try:
         identity = await authentication_threads.run(
             lambda: _first_identity(candidates, request)

@@ -48,6 +48,16 @@ def is_allowed_origin(request: HttpRequest, origin: str) -> bool:
     )
 
 
+def is_own_origin(request: HttpRequest, origin: str) -> bool:
+    """Say whether an origin is the site's own.
+
+    Args:
+        request: The request that names the origin.
+        origin: Value of the Origin header.
+    """
+    return _normalize(origin) == _own_origin(request)
+
+
 def _own_origin(request: HttpRequest) -> str | None:
     """Give the site's own origin, as Django computes it behind proxies."""
     try:

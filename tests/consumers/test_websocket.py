@@ -103,7 +103,7 @@ CREDENTIALS: dict[str, tuple[dict[str, str], bool, bool]] = {
     "token": ({}, False, True),
     "token of a page": (OWN, False, True),
     "cookie of the site's page": (OWN, True, False),
-    "cookie of an allowed page": (ALLOWED, True, False),
+    "token of an allowed page": (ALLOWED, False, True),
 }
 
 
@@ -130,16 +130,26 @@ async def test_credentials_are_those_of_http(
 
 
 @pytest.mark.parametrize(
-    "kind", ["nothing", "cookie without an origin", "wrong token", "token as a cookie"]
+    "kind",
+    [
+        "nothing",
+        "cookie without an origin",
+        "cookie of an allowed page",
+        "wrong token",
+        "token as a cookie",
+    ],
 )
 async def test_handshake_without_good_credentials_is_refused(
-    ada: User, kind: str
+    settings: Settings, ada: User, kind: str
 ) -> None:
-    """Chosen: browsers always send an Origin with a handshake; a cookie without one
-    proves nothing, which is stricter than for a GET."""
+    """Chosen: browsers always send an Origin with a handshake, and CORS does not hold
+    for it; so a cookie proves nothing without the site's own Origin."""
+    settings.MCP = {"ALLOWED_ORIGINS": ["https://app.example"]}
+    settings.CORS_ALLOW_CREDENTIALS = True
     headers = {
         "nothing": {},
         "cookie without an origin": await cookie_of(ada),
+        "cookie of an allowed page": ALLOWED | await cookie_of(ada),
         "wrong token": {"authorization": "Bearer wrong"},
         "token as a cookie": {"cookie": (await token_of(ada))["authorization"]},
     }[kind]
