@@ -62,6 +62,9 @@ logger = logging.getLogger("mcp_django.consumers")
 
 METHODS: Final = ("POST", "GET", "DELETE")
 
+_MAX_BATCH = 1000
+"""Messages of a batch; more would hold up everybody else."""
+
 
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
@@ -224,7 +227,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         worker = current_worker()
         answers = [legacy.answer_at_once(message) for message in requests]
         if None in answers:
-            _check_calls(worker, identity)
+            _check_calls(worker, identity, answers.count(None))
         reply = _reply_of(exchange, accepts, worker, session, expected=len(requests))
         running = []
         for message, answer in zip(requests, answers, strict=True):
@@ -370,26 +373,26 @@ def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
     return version in versions.MODERN and not is_initialize
 
 
-def _check_calls(worker: Worker, identity: Identity) -> None:
-    """Refuse one more call of a user who has too many running; nobody is not a user.
+def _check_calls(worker: Worker, identity: Identity, more: int = 1) -> None:
+    """Refuse more calls of a user who has too many running; nobody is not a user.
 
     Raises:
         Refused: 503.
     """
-    limit = mcp_settings.MAX_CALLS_PER_USER
-    if len(worker.connections) < limit:
+    most = mcp_settings.MAX_CALLS_PER_USER
+    if len(worker.connections) + more <= most:
         return
     owner = identity.owner
-    if owner and worker.connections.count_of(owner, "call") >= limit:
+    if owner and worker.connections.count_of(owner, "call") + more > most:
         raise Refused(
             503,
-            f"{limit} requests of this user are running; try again later",
+            f"{most} requests of this user may run at a time; try again later",
             headers=RETRY_LATER,
         )
 
 
 def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
-    """Refuse a batch where there are none, with an `initialize`, or an id twice.
+    """Refuse a batch where there are none, too long, with an `initialize` or id twice.
 
     Raises:
         RemoteProtocolError: It is refused.
@@ -399,6 +402,10 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
     if session.peer.version != versions.BATCHES:
         raise RemoteProtocolError(
             "batches are not part of this protocol version; send one message"
+        )
+    if len(messages) > _MAX_BATCH:
+        raise RemoteProtocolError(
+            f"a batch of {len(messages)} messages; at most {_MAX_BATCH} are taken"
         )
     ids = set()
     for message in messages:

@@ -210,10 +210,11 @@ class Reply:
             self._expected -= 1
             if self._is_batch:
                 self._collected.append(data)
-                data = b"[" + b",".join(self._collected) + b"]"
             if not self._expected:
                 self._state = _State.ENDED
-                await self._response.respond(status, data, self._headers)
+                # Joined once: joined with each answer, a long batch would hold up all.
+                body = self._joined() if self._is_batch else data
+                await self._response.respond(status, body, self._headers)
             return
         self._check_size(data)
         # Before anything is waited for, so that of two answers one is the last.
@@ -231,8 +232,7 @@ class Reply:
             return
         if self._collected:
             self._state = _State.ENDED
-            body = b"[" + b",".join(self._collected) + b"]"
-            await self._response.respond(200, body, self._headers)
+            await self._response.respond(200, self._joined(), self._headers)
             return
         async with self._lock:
             pass  # Answers that are on their way go first.
@@ -306,6 +306,10 @@ class Reply:
         ):
             async with self._lock:
                 await self._write(KEEP_ALIVE)
+
+    def _joined(self) -> bytes:
+        """Give the answers to a batch in one JSON text."""
+        return b"[" + b",".join(self._collected) + b"]"
 
     def _check_size(self, data: bytes) -> None:
         limit = self._limits().max_event_bytes

@@ -553,6 +553,31 @@ async def test_batch_with_an_id_twice_is_refused(door: Door) -> None:
 
 
 @open_to_all
+async def test_batch_of_too_many_messages_is_refused() -> None:
+    """Chosen: whoever sends it holds up everybody else."""
+    session = await open_session(BATCHES)
+
+    longest = [PING | {"id": number} for number in range(1000)]
+    response = await session.post(longest, accept=JSON_ONLY)
+    assert len(response.json()) == 1000
+    response = await session.post([*longest, INITIALIZED])
+    assert (response.status, response.json()["error"]["message"]) == (
+        400,
+        "a batch of 1001 messages; at most 1000 are taken",
+    )
+
+
+async def test_every_call_of_a_batch_counts(settings: Settings, ada: User) -> None:
+    """Chosen: MCP["MAX_CALLS_PER_USER"] cannot be passed by by a batch."""
+    settings.MCP = {"MAX_CALLS_PER_USER": 2}
+    session = await open_session(BATCHES, headers=await token_of(ada))
+    calls = [ADD | {"id": number} for number in range(3)]
+
+    assert (await session.post(calls)).status == 503
+    assert (await session.post(calls[:2])).status == 200
+
+
+@open_to_all
 @pytest.mark.parametrize("version", [v for v in versions.LEGACY if v != BATCHES])
 async def test_batch_is_refused_where_the_version_has_none(version: str) -> None:
     """Spec: 2025-06-18 changelog: batches are gone."""

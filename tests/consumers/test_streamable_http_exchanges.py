@@ -436,7 +436,7 @@ async def test_one_call_too_many_of_a_user_is_refused(
     assert refused.error() == (
         503,
         -32600,
-        "2 requests of this user are running; try again later",
+        "2 requests of this user may run at a time; try again later",
     )
     assert refused.header("retry-after") == "1"
     assert notified.status == 202
