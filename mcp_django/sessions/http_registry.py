@@ -79,7 +79,8 @@ class HTTPSessions:
         self._relay = relay
         self._start = start
         self._streams: dict[str, Standalone] = {}
-        self._calls: dict[tuple[str, RequestId], Call] = {}
+        # Several of one id, of clients that do not keep to the rules.
+        self._calls: dict[tuple[str, RequestId], list[Call]] = {}
         self._asks: dict[str, tuple[str, Pending]] = {}
         self._followers: dict[tuple[str, str], asyncio.Event] = {}
         # Key of a session -> when it was last known to be open; never for one that
@@ -133,9 +134,9 @@ class HTTPSessions:
         stream = self._streams.get(key)
         if stream is not None:
             self._start(stream.close())
-        for (session_key, id), call in list(self._calls.items()):
+        for session_key, id in list(self._calls):
             if session_key == key:
-                call.cancel(id)
+                self._cancel_here(key, id)
 
     # Standalone streams ---------------------------------------------------------
 
@@ -190,12 +191,15 @@ class HTTPSessions:
 
     def add_call(self, session: HTTPSession, id: RequestId, call: Call) -> None:
         """Let a request be cancelled from now on."""
-        self._calls[session.key, id] = call
+        self._calls.setdefault((session.key, id), []).append(call)
 
     def remove_call(self, session: HTTPSession, id: RequestId, call: Call) -> None:
         """Forget a request that is answered."""
-        if self._calls.get((session.key, id)) is call:
-            del self._calls[session.key, id]
+        calls = self._calls.get((session.key, id), [])
+        if call in calls:
+            calls.remove(call)
+            if not calls:
+                del self._calls[session.key, id]
 
     async def cancel(self, session: HTTPSession, id: RequestId) -> None:
         """Cancel a request, in whichever worker it runs."""
@@ -204,10 +208,10 @@ class HTTPSessions:
             await self._relay.tell({"kind": "cancel", "session": session.key, "id": id})
 
     def _cancel_here(self, session_key: str, id: RequestId) -> bool:
-        call = self._calls.get((session_key, id))
-        if call is not None:
+        calls = list(self._calls.get((session_key, id), ()))
+        for call in calls:
             call.cancel(id)
-        return call is not None
+        return bool(calls)
 
     # Questions ------------------------------------------------------------------
 

@@ -169,6 +169,19 @@ async def test_worker_that_hears_of_no_ends_asks_the_cache_each_time(
     assert not await worker.http.is_open(session)
 
 
+async def test_calls_of_one_id_are_cancelled_together(session: HTTPSession) -> None:
+    """Our choice: no call of a session that has ended runs on (Spec: 2025-11-25 basic,
+    "Requests": clients use no id twice)."""
+    worker = Worker(None)
+    calls = [Call(), Call(), Call()]
+    for call in calls:
+        worker.http.add_call(session, 1, call)
+    worker.http.remove_call(session, 1, calls[1])
+    worker.http.remove_call(session, 1, calls[1])
+    await worker.http.end(session)
+    assert [call.cancelled for call in calls] == [[1], [], [1]]
+
+
 async def test_without_a_layer_there_is_nobody_else_to_hear_from(
     session: HTTPSession,
 ) -> None:
