@@ -196,7 +196,12 @@ class CachedState(SessionState):
         """Give the severity of the least severe log messages to send."""
         if self._log_level is None:
             key = _key(self._session.key, "log-level")
-            self._log_level = await _cache().aget(key, _DEFAULT_LOG_LEVEL)
+            try:
+                self._log_level = await _cache().aget(key, _DEFAULT_LOG_LEVEL)
+            except Exception:
+                # No reason for a handler to fail, which only has something to say.
+                logger.exception("the cache does not say which log messages to send")
+                self._log_level = _DEFAULT_LOG_LEVEL
         return self._log_level
 
     async def set_log_level(self, level: str) -> None:

@@ -155,6 +155,15 @@ async def test_log_level_is_read_once_for_a_request() -> None:
     assert await state.read_log_level() == "info"
 
 
+async def test_log_level_is_info_while_the_cache_is_away(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: a handler that only has something to say does not fail for it."""
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    assert await CachedState(open_session()).read_log_level() == "info"
+    assert caplog.messages == ["the cache does not say which log messages to send"]
+
+
 async def test_subscriptions_are_wishes_to_be_told() -> None:
     """Spec: 2025-11-25 server/resources, "Subscriptions"."""
     session, other = open_session(), open_session()
