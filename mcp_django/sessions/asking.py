@@ -69,8 +69,9 @@ async def ask_round(
             for _, _, pending in asks:
                 await pending.is_answered.wait()
     finally:
-        for _, id, pending in asks:
-            withdrawal = end(id)
+        # All of them before anything is sent, which may fail.
+        withdrawals = [(end(id), pending) for _, id, pending in asks]
+        for withdrawal, pending in withdrawals:
             if pending.answer is None:
                 with anyio.CancelScope(shield=True):
                     await send(withdrawal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -67,6 +67,9 @@ _MAX_ELICITATIONS = 1000
 _MAX_SUBSCRIPTIONS = 100
 """Requests to listen that one connection may have open."""
 
+_MAX_ASKING = 1000
+"""Requests of one session that may wait for their user; they hold up no other."""
+
 _MAX_LATE_ANSWERS = 1000
 """Answers without a handler, such as to pings, that may wait to be sent."""
 
@@ -114,6 +117,7 @@ class Session(SessionState):
         "_protocol",
         "_room",
         "_running",
+        "_subscribing",
         "_subscriptions",
         "_tasks",
         "_threads",
@@ -154,6 +158,7 @@ class Session(SessionState):
         self._uris: dict[str, None] = {}
         self._elicitations: dict[str, None] = {}
         self._subscriptions: dict[RequestId, Subscription] = {}
+        self._subscribing = 0
         self._notices: NoticeQueue | None = None
         transport.on_message = self.receive
         transport.on_clear = self._begin_waiting
@@ -208,9 +213,9 @@ class Session(SessionState):
             case AnswerReceived(id, answer):
                 self._take_answer(id, answer)
             case Notified(method, _):
-                logger.debug("notified of %s", method)
+                logger.debug("notified of %.200r", method)
             case Ignored(reason):
-                logger.warning("message ignored: %s", reason)
+                logger.warning("message ignored: %.500s", reason)
 
     async def end(self) -> None:
         """Cancel the handlers that run, and wait until they are over."""
@@ -230,7 +235,8 @@ class Session(SessionState):
         Spec: 2025-11-25 server/resources, "Subscriptions"; 2026-07-28
         basic/patterns/subscriptions.
         """
-        if not (self._is_wanted(notice) or self._subscriptions):
+        # What nobody wants to know must not wait for a slow client.
+        if not (self._is_wanted(notice) or any(self._messages_of(notice))):
             return
         if self._notices is None:
             self._notices = NoticeQueue(self._send_notice, self._start)
@@ -255,10 +261,15 @@ class Session(SessionState):
         if self._is_wanted(notice):
             self._elicitations.pop(notice.subject, None)
             await self._notify(notice.method, notice.params or None)
-        for subscription in list(self._subscriptions.values()):
+        for message in list(self._messages_of(notice)):
+            await self._send(message)
+
+    def _messages_of(self, notice: Notice) -> Iterator[Message]:
+        """Give what those subscriptions are told that want to know."""
+        for subscription in self._subscriptions.values():
             message = subscription.notification(notice.method, notice.params)
             if message is not None:
-                await self._send(message)
+                yield message
 
     # Listening, in the modern era -----------------------------------------------
 
@@ -266,12 +277,7 @@ class Session(SessionState):
         """Begin to tell the client of changes; the request stays open."""
         id = request.id
         try:
-            if len(self._subscriptions) >= _MAX_SUBSCRIPTIONS:
-                raise ErrorAnswer(
-                    INTERNAL_ERROR,
-                    f"too many subscriptions; {_MAX_SUBSCRIPTIONS} are allowed",
-                )
-            subscription = await subscribe(self.server, request)
+            subscription = await self._subscribe(request)
         except ErrorAnswer as error:
             await self._send_answer(id, error)
         except Exception as error:
@@ -282,6 +288,24 @@ class Session(SessionState):
                 return
             self._subscriptions[id] = subscription
             await self._send(subscription.acknowledgement)
+
+    async def _subscribe(self, request: Request) -> Subscription:
+        """Agree to tell the client of changes.
+
+        Raises:
+            ErrorAnswer: The request is malformed, or one too many.
+        """
+        # Permissions take a while: who waits for them counts.
+        if len(self._subscriptions) + self._subscribing >= _MAX_SUBSCRIPTIONS:
+            raise ErrorAnswer(
+                INTERNAL_ERROR,
+                f"too many subscriptions; {_MAX_SUBSCRIPTIONS} are allowed",
+            )
+        self._subscribing += 1
+        try:
+            return await subscribe(self.server, request)
+        finally:
+            self._subscribing -= 1
 
     async def end_subscriptions(self) -> None:
         """Answer the requests to listen, so that clients see a graceful end."""
@@ -333,11 +357,16 @@ class Session(SessionState):
         While results wait to be read, no more handlers run side by side than do now;
         those do not count whose user ponders a question, for they may take long.
         """
-        return len(self._running) == self._asking or (
+        return self._all_ponder or (
             not self._inbox
             and len(self._running) < mcp_settings.MAX_CONCURRENT
             and not self._transport.is_congested
         )
+
+    @property
+    def _all_ponder(self) -> bool:
+        """Whether every handler that runs waits for its user."""
+        return len(self._running) == self._asking
 
     def _admit(self, received: RequestReceived, sender: Sender) -> None:
         if self._may_begin:
@@ -433,7 +462,8 @@ class Session(SessionState):
         # One for the one that ended. One more unless its result would only wait, so
         # that handlers become many again, but not with a rush.
         for _ in range(1 if self._transport.is_congested else 2):
-            if not self._inbox or len(self._running) >= mcp_settings.MAX_CONCURRENT:
+            is_full = len(self._running) >= mcp_settings.MAX_CONCURRENT
+            if not self._inbox or (is_full and not self._all_ponder):
                 break
             received, sender = self._inbox.popleft()
             self._inbox_bytes -= sender.size
@@ -451,6 +481,11 @@ class Session(SessionState):
     # Requests to the client -----------------------------------------------------
 
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        if self._asking >= _MAX_ASKING:
+            error = jsonrpc.error(None, INTERNAL_ERROR, "too many questions are open")
+            for question in questions:
+                request.answers.learn(question, error)
+            return
         self._asking += 1
         self._begin_waiting()
         try:

@@ -13,7 +13,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from mcp_types import ElicitRequestURLParams
-from mcp_types.jsonrpc import JSONRPCResponse
+from mcp_types.jsonrpc import JSONRPCResponse, RequestId
 from pydantic import BaseModel
 
 from mcp_django import (
@@ -450,6 +450,50 @@ async def test_handler_whose_user_ponders_keeps_nobody_waiting(
         assert await client.text_of("add", a=3, b=4) == "7"
         await client.reply(question, {"action": "decline"})
         assert isinstance(await client.answer_to(asking), JSONRPCResponse)
+
+
+async def test_request_in_the_inbox_does_not_wait_for_those_who_ponder(
+    server: Server, gate: Gate, settings: Any
+) -> None:
+    """Our choice: a user may ponder for ten minutes."""
+    settings.MCP = {"MAX_CONCURRENT": 1}
+
+    @server.tool
+    async def ask(context: Context) -> str:
+        return (await context.elicit("Really?", {"type": "object"})).action
+
+    async with initialized(server) as client:
+        asking = await client.start_tool("ask")
+        question = await client.question()
+        running = await client.start_tool("wait", name="a")
+        await gate.until(lambda: gate.entered == ["a"])
+        waiting = await client.start_tool("add", a=1, b=2)
+        await client.settle()
+        assert client.answers_to(waiting) == []
+        gate.open()
+        await client.answer_to(running)
+        await client.answer_to(waiting)
+        await client.reply(question, {"action": "decline"})
+        await client.answer_to(asking)
+
+
+async def test_one_question_too_many_is_not_asked(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our choice: what waits for users is bounded as well."""
+    monkeypatch.setattr("mcp_django.sessions.runner._MAX_ASKING", 1)
+
+    @server.tool
+    async def ask(context: Context) -> str:
+        return (await context.elicit("Really?", {"type": "object"})).action
+
+    async with initialized(server) as client:
+        asking = await client.start_tool("ask")
+        question = await client.question()
+        assert "too many questions are open" in await client.text_of("ask")
+        await client.reply(question, {"action": "decline"})
+        assert isinstance(await client.answer_to(asking), JSONRPCResponse)
+        assert len(client.questions) == 1
 
 
 # Cancellation -----------------------------------------------------------------------
@@ -1122,6 +1166,57 @@ async def test_slow_client_is_told_of_many_changes_once(server: Server) -> None:
         assert client.notifications("notifications/resources/updated") == [
             {"uri": "shop://terms"}
         ]
+
+
+LISTEN_META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+async def listen(client: Client, *uris: str) -> RequestId:
+    """Ask to be told of resources, as the modern era does."""
+    notifications = {"resourceSubscriptions": list(uris)}
+    params = {"notifications": notifications, "_meta": LISTEN_META}
+    return await client.request("subscriptions/listen", params)
+
+
+async def test_requests_to_listen_that_wait_for_a_permission_count(
+    server: Server, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our choice: a hundred on one connection, however fast they come."""
+    monkeypatch.setattr("mcp_django.sessions.runner._MAX_SUBSCRIPTIONS", 1)
+
+    async def may(user: object) -> bool:
+        await gate.wait("permission")
+        return True
+
+    server.resource("shop://secret", permission=may)(lambda: "text")
+    async with connected(server) as client:
+        ids = [await listen(client, "shop://secret") for _ in range(3)]
+        await client.until(lambda: any(client.answers_to(id) for id in ids[1:]))
+        gate.open()
+        await client.notified("notifications/subscriptions/acknowledged")
+        await client.settle()
+        assert [len(client.answers_to(id)) for id in ids] == [0, 1, 1]
+
+
+async def test_what_nobody_listens_for_does_not_wait_for_a_slow_client(
+    server: Server,
+) -> None:
+    """Our choice: only what is wanted may pile up."""
+    async with connected(server, wrap=Slow) as client:
+        await listen(client, "shop://terms")
+        await client.notified("notifications/subscriptions/acknowledged")
+        slow = Slow.made[-1]
+        slow.hold()
+        await client.session.notify(Notice("resource", "shop://terms"))
+        await slow.until_held()
+        for number in range(100):
+            await client.session.notify(Notice("resource", f"shop://{number}"))
+        assert client.session._notices is not None
+        assert not client.session._notices._waiting
+        slow.let_go()
 
 
 async def test_notice_that_cannot_be_sent_ends_nothing(
