@@ -68,8 +68,7 @@ async def answer_of(
         failure: BaseException = error
     except (Exception, BaseExceptionGroup, SystemExit) as error:
         failure = error
-    report(request, failure)
-    return neutral(request)
+    return failed(request, failure)
 
 
 def _check_rounds(request: Request, rounds: int) -> None:
@@ -107,8 +106,10 @@ def _complete(server: Server, request: Request, result: JSONObject) -> JSONObjec
     return modern.complete(result, server.server_info) if request.is_modern else result
 
 
-def too_large(request: Request, error: MessageTooLarge) -> Answer:
-    """Make the answer for a result that the connection cannot carry."""
+def unsendable(request: Request, error: MessageTooLarge | ValueError) -> Answer:
+    """Make the answer in place of one that the connection cannot carry."""
+    if not isinstance(error, MessageTooLarge):
+        return failed(request, error)
     text = (
         f"the result takes {error.size} bytes, and at most {error.limit} can be sent "
         "on this connection; ask for less"
@@ -118,17 +119,16 @@ def too_large(request: Request, error: MessageTooLarge) -> Answer:
     return ErrorAnswer(INTERNAL_ERROR, text)
 
 
-def neutral(request: Request) -> Answer:
-    """Make the answer for a failure that is the site's own business."""
+def failed(request: Request, error: BaseException) -> Answer:
+    """Make the answer for a failure that is the site's own business.
+
+    The failure is logged, and Django is told, as for a view that raised.
+    """
+    logger.error("%s failed", _describe(request), exc_info=error)
+    got_request_exception.send_robust(sender=Server, request=None)
     if request.method == "tools/call":
         return dispatch.tool_error("Internal error")
     return ErrorAnswer(INTERNAL_ERROR, "Internal error")
-
-
-def report(request: Request, error: BaseException) -> None:
-    """Log a failure and tell Django, as for a view that raised."""
-    logger.error("%s failed", _describe(request), exc_info=error)
-    got_request_exception.send_robust(sender=Server, request=None)
 
 
 def _describe(request: Request) -> str:

@@ -42,10 +42,8 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.answering import (
     Answer,
     answer_of,
-    neutral,
-    report,
     serialize,
-    too_large,
+    unsendable,
 )
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.http_sessions import CachedState, HTTPSession
@@ -160,11 +158,8 @@ class _Exchange(ABC):
             data = serialize(server, request, answer)
             await self.reply.answer(data, self._status_of(answer))
             return
-        except MessageTooLarge as error:
-            instead = too_large(request, error)
-        except ValueError as error:
-            report(request, error)
-            instead = neutral(request)
+        except (MessageTooLarge, ValueError) as error:
+            instead = unsendable(request, error)
         data = serialize(server, request, instead)
         await self.reply.answer(data, self._status_of(instead))
 

@@ -49,10 +49,9 @@ from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.sessions.answering import (
     Answer,
     answer_of,
+    failed,
     message_of,
-    neutral,
-    report,
-    too_large,
+    unsendable,
 )
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.notice_queue import NoticeQueue
@@ -281,8 +280,7 @@ class Session(SessionState):
         except ErrorAnswer as error:
             await self._send_answer(id, error)
         except Exception as error:
-            report(request, error)
-            await self._send_answer(id, neutral(request))
+            await self._send_answer(id, failed(request, error))
         else:
             if request.is_cancelled or not self._protocol.has_in_flight(id):
                 return
@@ -420,11 +418,8 @@ class Session(SessionState):
         try:
             await self._send(message)
             return
-        except MessageTooLarge as error:
-            instead = too_large(request, error)
-        except ValueError as error:
-            report(request, error)
-            instead = neutral(request)
+        except (MessageTooLarge, ValueError) as error:
+            instead = unsendable(request, error)
         await self._send(message_of(self.server, request, instead))
 
     def _has_to_end(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -179,7 +180,36 @@ class Connection:
                 self._faults.append(f"{type_} out of order")
 
 
-class OpenStream:
+class LegacyClient(ABC):
+    """What the clients of connections that stay open have in common."""
+
+    @abstractmethod
+    async def ask(self, method: str, params: Any = None) -> Any:
+        """Send a request and wait for its result or its `error` member."""
+
+    @abstractmethod
+    async def notify(self, method: str) -> None:
+        """Send a notification."""
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool and wait for its result."""
+        return await self.ask("tools/call", {"name": tool, "arguments": arguments})
+
+    async def initialize(self, version: str = LATEST) -> Any:
+        """Open a session."""
+        result = await self.ask(
+            "initialize",
+            {
+                "protocolVersion": version,
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            },
+        )
+        await self.notify("notifications/initialized")
+        return result
+
+
+class OpenStream(LegacyClient):
     """The event stream of a client, and what it posts to the endpoint named there.
 
     Attributes:
@@ -237,22 +267,9 @@ class OpenStream:
         assert answer["id"] == id
         return answer["result"] if "result" in answer else answer["error"]
 
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        """Call a tool and wait for its result."""
-        return await self.ask("tools/call", {"name": tool, "arguments": arguments})
-
-    async def initialize(self, version: str = LATEST) -> Any:
-        """Open the session."""
-        result = await self.ask(
-            "initialize",
-            {
-                "protocolVersion": version,
-                "capabilities": {},
-                "clientInfo": {"name": "test", "version": "1"},
-            },
-        )
-        await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        return result
+    async def notify(self, method: str) -> None:
+        """Post a notification."""
+        await self.post({"jsonrpc": "2.0", "method": method})
 
     async def assert_alive(self) -> None:
         """Fail unless the session still answers."""

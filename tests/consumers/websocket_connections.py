@@ -15,7 +15,12 @@ from typing import Any
 
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.exchange import Event, Scope
-from tests.consumers.connections import LATEST, WAIT_SECONDS, Response, make_scope
+from tests.consumers.connections import (
+    WAIT_SECONDS,
+    LegacyClient,
+    Response,
+    make_scope,
+)
 
 DENIAL: dict[str, Any] = {"websocket.http.response": {}}
 """The ASGI extension by which a server lets applications refuse with any status."""
@@ -29,7 +34,7 @@ class Closed:
     reason: str
 
 
-class WebSocket:
+class WebSocket(LegacyClient):
     """One WebSocket, as its client sees it.
 
     Args:
@@ -109,22 +114,9 @@ class WebSocket:
         assert answer["id"] == id
         return answer["result"] if "result" in answer else answer["error"]
 
-    async def call(self, tool: str, **arguments: Any) -> Any:
-        """Call a tool and wait for its result."""
-        return await self.ask("tools/call", {"name": tool, "arguments": arguments})
-
-    async def initialize(self, version: str = LATEST) -> Any:
-        """Open a session of the legacy era."""
-        result = await self.ask(
-            "initialize",
-            {
-                "protocolVersion": version,
-                "capabilities": {},
-                "clientInfo": {"name": "test", "version": "1"},
-            },
-        )
-        self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        return result
+    async def notify(self, method: str) -> None:
+        """Send a notification."""
+        self.send({"jsonrpc": "2.0", "method": method})
 
     async def close(self) -> None:
         """Go away, and wait until the application has noticed.

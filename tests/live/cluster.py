@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -49,9 +48,8 @@ def main() -> None:
                 "end them with Ctrl+C\n"
             )
             sys.stdout.flush()
-            while all(worker.poll() is None for worker in workers):
-                time.sleep(0.5)
-            sys.exit("a Daphne has ended, and so do the others")
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            sys.exit("a Daphne or the Redis has ended, and so do the others")
     except KeyboardInterrupt:
         pass
 
