@@ -10,18 +10,26 @@
     ├── ErrorAnswer             a handler answers with a JSON-RPC error of its own
     │   └── UrlElicitationRequired
     ├── ToolError               a failed tool call, for the model to read
+    ├── ErrorReceived           the server answered our request with a JSON-RPC error
+    ├── RequestTimeout          the server did not answer our request in time
     ├── AskRefused              the client cannot or did not answer a question
     │   ├── CapabilityMissing   it never declared that it could
     │   └── AskFailed           it answered with an error, or not in time
     ├── TransportError          a transport cannot do what it was asked to
+    │   ├── ConnectFailed       no connection with the peer came about
     │   ├── TransportClosed     it is closed
-    │   └── MessageTooLarge     it cannot carry a message of this size
+    │   ├── MessageTooLarge     it cannot carry a message of this size
+    │   └── RequestFailed       no answer to one request will come
+    │       ├── HTTPRefused     it was refused with an HTTP status
+    │       └── SessionLost     its session is gone; a new one can be opened
     └── AuthenticationFailed    credentials were given and are wrong
 
 `ValueError` is raised for a wrong argument when registering a feature, and
 `django.core.exceptions.ImproperlyConfigured` for wrong settings.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mcp_types.jsonrpc import (
@@ -145,12 +153,42 @@ class UrlElicitationRequired(ErrorAnswer):
 
 
 class ToolError(MCPError):
-    """Raised by a tool whose failure the model shall read.
+    """A tool failed, and the model shall read why.
 
-    The text goes to the client unchanged, as a result with `isError`.
+    A tool raises it: the text goes to the client unchanged, as a result with `isError`.
+    `Client.call_tool` raises it for such a result; a tool that calls a tool of another
+    server may let it pass.
+
+    Args:
+        message: For the model.
+        result: The `mcp_types.CallToolResult` that a client received; None in a tool.
 
     Spec: 2025-11-25 server/tools, "Error Handling".
     """
+
+    def __init__(self, message: object = "", *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class ErrorReceived(MCPError):
+    """The server answered a request of ours with a JSON-RPC error.
+
+    Attributes:
+        code: JSON-RPC error code, for example -32602.
+        message: What the server wrote.
+        data: Additional JSON value, or None.
+    """
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class RequestTimeout(MCPError, TimeoutError):
+    """The server did not answer a request of ours in time; it was told to stop."""
 
 
 class AskRefused(MCPError):
@@ -178,6 +216,10 @@ class TransportError(MCPError):
     """A transport cannot do what it was asked to."""
 
 
+class ConnectFailed(TransportError):
+    """No connection with the peer came about."""
+
+
 class TransportClosed(TransportError):
     """The transport is closed: nothing was sent."""
 
@@ -194,6 +236,51 @@ class MessageTooLarge(TransportError):
         super().__init__(f"message of {size} bytes; at most {limit} can be sent")
         self.size = size
         self.limit = limit
+
+
+class RequestFailed(TransportError):
+    """No answer to a request will come; whether it was carried out is not known.
+
+    Attributes:
+        request_id: Id of the request; None if the failure concerns no request.
+    """
+
+    def __init__(self, message: str, *, request_id: str | int | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+
+class HTTPRefused(RequestFailed):
+    """The server refused a request with an HTTP status, and it was not carried out.
+
+    Attributes:
+        status: HTTP status code.
+        body: Beginning of what the server said, as text.
+        headers: Of the response, names in lower case.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        body: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        request_id: str | int | None = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+class SessionLost(RequestFailed):
+    """The server knows the session no more; `initialize` opens a new one.
+
+    Attributes:
+        request_id: Id of a request that was refused for it, and not carried out; None
+            if the session was lost otherwise.
+    """
 
 
 class AuthenticationFailed(MCPError):

@@ -58,13 +58,15 @@ class Transport(ABC):
         on_message: Awaited for each message, in order; returns once the message is
             taken, so that a transport that can stop reading does so meanwhile.
         on_error: Called for what went wrong and did not end the transport, such as
-            a line that is no message.
+            a line that is no message, or `RequestFailed` for one request.
         on_end: Awaited when the peer will send nothing more, where it can still read,
             as at the end of a pipe; the transport closes after it.
         on_close: Called once, when the transport is closed by either side.
         on_clear: Called when `is_congested` has become false.
         takes_batches: Whether the peer may send batches now; whoever knows the
             protocol version sets it.
+        answers_faults: Whether what is no message is answered with a JSON-RPC error;
+            not at the client's end, where it is reported only.
     """
 
     on_message: OnMessage
@@ -73,9 +75,11 @@ class Transport(ABC):
     on_close: OnClose
     on_clear: OnClear
     takes_batches: bool
+    answers_faults: bool
 
     def __init__(self) -> None:
         self.takes_batches = False
+        self.answers_faults = True
         self.on_message = _discard
         self.on_error = _log_error
         self.on_end = _return_at_once
@@ -148,13 +152,15 @@ class Transport(ABC):
             self.on_error(error)
 
     async def refuse(self, error: RemoteProtocolError) -> None:
-        """Answer what is no message with a JSON-RPC error.
+        """Report what is no message, and answer it with a JSON-RPC error.
 
         Its id is null if none can be read.
 
         Spec: JSON-RPC 2.0, section 5.1.
         """
         self.on_error(error)
+        if not self.answers_faults:
+            return
         with contextlib.suppress(TransportClosed):
             await self.send(
                 jsonrpc.error(error.request_id, error.code, error.message, error.data)
