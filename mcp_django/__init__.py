@@ -4,6 +4,8 @@ Register functions on a `Server` in an app's `mcp.py`, add its `urls` to a URLco
 and serve the project with `mcp_django.asgi.get_asgi_application` behind Daphne.
 """
 
+from mcp_django.client.client import Client
+from mcp_django.client.sync import SyncClient
 from mcp_django.exceptions import (
     AskFailed,
     AskRefused,
@@ -15,6 +17,7 @@ from mcp_django.exceptions import (
     HTTPRefused,
     LocalProtocolError,
     MCPError,
+    MessageLost,
     MessageTooLarge,
     ParseError,
     ProtocolError,
@@ -38,6 +41,7 @@ __all__ = [
     "AskRefused",
     "AuthenticationFailed",
     "CapabilityMissing",
+    "Client",
     "ConnectFailed",
     "Context",
     "ErrorAnswer",
@@ -45,6 +49,7 @@ __all__ = [
     "HTTPRefused",
     "LocalProtocolError",
     "MCPError",
+    "MessageLost",
     "MessageTooLarge",
     "ParseError",
     "ProtocolError",
@@ -54,6 +59,7 @@ __all__ = [
     "ResourceNotFound",
     "Server",
     "SessionLost",
+    "SyncClient",
     "SyncContext",
     "ToolError",
     "TransportClosed",

@@ -7,6 +7,7 @@
     │   ├── LocalProtocolError  our caller broke the rules
     │   └── RemoteProtocolError the peer broke the rules
     │       └── ParseError      the bytes are no JSON-RPC message
+    │           └── MessageLost they are too many to be read, and lost
     ├── ErrorAnswer             a handler answers with a JSON-RPC error of its own
     │   └── UrlElicitationRequired
     ├── ToolError               a failed tool call, for the model to read
@@ -97,6 +98,10 @@ class ParseError(RemoteProtocolError):
     """
 
     default_code = PARSE_ERROR
+
+
+class MessageLost(ParseError):
+    """A message was too long to be read, and nobody can say which one it was."""
 
 
 class ErrorAnswer(MCPError):

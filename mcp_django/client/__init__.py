@@ -1,0 +1,7 @@
+"""Use other MCP servers: what is done over one connection, and `Client` on top.
+
+`client` is what people write with, `sync` the same without `await`. `connecting` finds
+a transport and a version, `connection` drives the protocol over a transport, `answers`
+answers what servers ask, `listening` hears of changes, `output` checks results.
+May import `mcp_django.transports`, `mcp_django.protocol` and `mcp_django.exceptions`.
+"""

@@ -80,6 +80,37 @@ class Ignored:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskReceived:
+    """The server asks: its question waits for `send_result` or `send_error`."""
+
+    id: RequestId
+    method: str
+    params: JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """The server reports how far it is with a request of ours."""
+
+    id: RequestId
+    progress: float
+    total: float | None
+    message: str | None
+
+
 Event: TypeAlias = (
     Answered | RequestReceived | RequestCancelled | AnswerReceived | Notified | Ignored
 )
+"""What the server's half of a protocol reports."""
+
+ClientEvent: TypeAlias = (
+    Answered
+    | AskReceived
+    | RequestCancelled
+    | AnswerReceived
+    | Progressed
+    | Notified
+    | Ignored
+)
+"""What the client's half reports."""

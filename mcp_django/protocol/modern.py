@@ -93,9 +93,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_KEPT_BYTES: Final = 4096
 _NOBODY: Final = Implementation(name="", version="")
 _LOG_LEVELS: Final = get_args(LoggingLevel)
-_DEFINED: Final = frozenset(
+MODERN_ERRORS: Final = frozenset(
     {HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY, UNSUPPORTED_PROTOCOL_VERSION}
 )
+"""Codes that no earlier version has."""
 _RESERVED: Final = range(-32099, -32019)
 _OLD_RESOURCE_NOT_FOUND: Final = -32002
 
@@ -220,7 +221,7 @@ def error_code(code: int) -> int:
     """
     if code == _OLD_RESOURCE_NOT_FOUND:
         return INVALID_PARAMS
-    return INTERNAL_ERROR if code in _RESERVED and code not in _DEFINED else code
+    return INTERNAL_ERROR if code in _RESERVED and code not in MODERN_ERRORS else code
 
 
 def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:

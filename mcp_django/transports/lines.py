@@ -10,7 +10,7 @@ from abc import abstractmethod
 import anyio
 from anyio.abc import TaskGroup
 
-from mcp_django.exceptions import ParseError, TransportClosed
+from mcp_django.exceptions import MessageLost, ParseError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
@@ -32,7 +32,7 @@ class LineDecoder:
 
         Returns:
             The lines they complete, without line ends and never blank, and a
-            `ParseError` for each line that was too long and is lost.
+            `MessageLost` for each line that was too long.
         """
         lines: list[bytes | ParseError] = []
         start = 0
@@ -54,7 +54,7 @@ class LineDecoder:
             return
         self._is_skipping = True
         self._line.clear()
-        lines.append(ParseError(f"a line is longer than {self._max_line_bytes} bytes"))
+        lines.append(MessageLost(f"a line is longer than {self._max_line_bytes} bytes"))
 
 
 class LineTransport(Transport):
@@ -74,9 +74,10 @@ class LineTransport(Transport):
         self._sender = sender
         self._decoder = LineDecoder(max_line_bytes)
         self._write_lock = anyio.Lock()
-        self._reading = anyio.CancelScope()
-        self._writing = anyio.CancelScope(shield=True)
+        self._reading: anyio.CancelScope | None = None
+        self._writing: anyio.CancelScope | None = None
         self._is_closed = False
+        self._has_closed = anyio.Event()
 
     async def start(self, tasks: TaskGroup) -> None:
         """Begin to read lines."""
@@ -86,26 +87,29 @@ class LineTransport(Transport):
         """Write one message as a line; waits while the peer does not read."""
         line = jsonrpc.serialize(message) + b"\n"
         async with self._write_lock:
-            if self._is_closed:
-                raise TransportClosed("cannot send: the transport is closed")
+            await self._check_open()
             # A line cut short would spoil the next one too, so that only the end
             # of the transport interrupts it, not the end of whoever sends.
-            with self._writing:
+            with anyio.CancelScope(shield=True) as self._writing:
                 await self._write_line(line)
-            if self._is_closed:
-                raise TransportClosed("cannot send: the transport is closed")
-            self._writing = anyio.CancelScope(shield=True)
+            self._writing = None
+            await self._check_open()
 
     async def close(self) -> None:
-        """Stop reading and writing; more calls do nothing."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._reading.cancel()
-        self._writing.cancel()
+        """Stop reading and writing; more calls only wait for the first."""
         with anyio.CancelScope(shield=True):
-            await self._release()
-        self.on_close()
+            if self._is_closed:
+                await self._has_closed.wait()
+                return
+            self._is_closed = True
+            for scope in (self._reading, self._writing):
+                if scope is not None:
+                    scope.cancel()
+            try:
+                await self._release()
+            finally:
+                self._has_closed.set()
+                self.on_close()
 
     @abstractmethod
     async def _read(self) -> bytes:
@@ -126,6 +130,14 @@ class LineTransport(Transport):
     async def _release(self) -> None:
         """Release what the transport holds; nothing unless overridden."""
 
+    async def _explain_closed(self) -> str:
+        """Say why nothing can be sent; may wait a little to know it."""
+        return "the transport is closed"
+
+    async def _check_open(self) -> None:
+        if self._is_closed:
+            raise TransportClosed(f"cannot send: {await self._explain_closed()}")
+
     async def _write_line(self, line: bytes) -> None:
         try:
             await self._write(line)
@@ -134,17 +146,22 @@ class LineTransport(Transport):
             raise TransportClosed(f"cannot send: {error}") from None
 
     async def _run(self) -> None:
-        with self._reading:
-            try:
-                while data := await self._read():
-                    for line in self._decoder.feed(data):
-                        if isinstance(line, ParseError):
-                            await self.refuse(line)
-                        else:
-                            await self.deliver(line, self._sender)
-                await self.on_end()
-            except OSError as error:
-                if not self._is_closed:
-                    self.on_error(error)
-        with anyio.CancelScope(shield=True):
+        try:
+            if not self._is_closed:
+                with anyio.CancelScope() as self._reading:
+                    await self._read_lines()
+        finally:
             await self.close()
+
+    async def _read_lines(self) -> None:
+        try:
+            while data := await self._read():
+                for line in self._decoder.feed(data):
+                    if isinstance(line, ParseError):
+                        await self.refuse(line)
+                    else:
+                        await self.deliver(line, self._sender)
+            await self.on_end()
+        except OSError as error:
+            if not self._is_closed:
+                self.on_error(error)

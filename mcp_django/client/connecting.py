@@ -1,0 +1,305 @@
+"""Finds out how to reach a server, and what it speaks.
+
+Spec: 2026-07-28 basic/versioning, "Backward Compatibility with Initialization-Based
+Versions", and the pages on stdio and Streamable HTTP.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from mcp_types import SERVER_INFO_META_KEY as SERVER_INFO
+from mcp_types import (
+    DiscoverResult,
+    Implementation,
+    InitializeResult,
+    ServerCapabilities,
+)
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
+from pydantic import ValidationError
+
+from mcp_django.client.connection import Connection, Patience
+from mcp_django.exceptions import (
+    ErrorReceived,
+    HTTPRefused,
+    RemoteProtocolError,
+    RequestTimeout,
+)
+from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol.client import choose_version, is_modern_error, supported_of
+from mcp_django.protocol.faults import describe_faults
+from mcp_django.transports.base import Transport
+from mcp_django.transports.stdio_client import StdioClientTransport
+
+if TYPE_CHECKING:
+    import httpx2
+
+MakeTransport: TypeAlias = Callable[[], Transport]
+
+Target: TypeAlias = str | Sequence[str] | Transport | MakeTransport
+"""URL of a server, command that runs one, transport, or what makes a transport."""
+
+_NO_SUCH_REQUEST: Final = (400, 404, 405, 406, 415, 422)
+"""HTTP statuses of servers that do not know a kind of request."""
+
+_NO_STREAMABLE_HTTP: Final = (400, 404, 405)
+"""HTTP statuses to `initialize` of servers that may still know HTTP+SSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a server said of itself.
+
+    Attributes:
+        version: Protocol version that is spoken with it.
+        capabilities: What it offers.
+        server_info: Its name and version; None if it did not say.
+        instructions: How to use it, for the model; None if it did not say.
+    """
+
+    version: str
+    capabilities: ServerCapabilities
+    server_info: Implementation | None
+    instructions: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to a server that may be the right one.
+
+    Attributes:
+        make: Makes a transport.
+        can_repeat: Whether it makes another one when that is closed.
+        is_modern: Whether it can carry the modern era.
+    """
+
+    make: MakeTransport
+    can_repeat: bool = True
+    is_modern: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPOptions:
+    """How to make HTTP requests.
+
+    Attributes:
+        headers: Added to each request.
+        auth: Such as `httpx2.BasicAuth`, or one of your own; None for none.
+        http: Makes them all; stays open. None to make one.
+        connect_timeout: Seconds until there has to be a connection.
+    """
+
+    headers: Mapping[str, str]
+    auth: httpx2.Auth | None
+    http: httpx2.AsyncClient | None
+    connect_timeout: float
+
+
+def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
+    """Give the ways to a server, in the order in which to try them.
+
+    Raises:
+        ValueError: It is no target.
+        ImportError: A library is missing that the target needs.
+    """
+    match target:
+        case Transport():
+            return [Way(lambda: target, can_repeat=False)]
+        case str():
+            return _ways_to_url(target, options)
+        case [str(), *_]:
+            command, *arguments = target
+            return [Way(lambda: StdioClientTransport(command, arguments))]
+        case _ if callable(target):
+            return [Way(target)]
+        case _:
+            raise ValueError(
+                f"no server to connect to: {target!r:.200}; give a URL, a command as "
+                "a list of strings, or a transport"
+            )
+
+
+def _ways_to_url(url: str, options: HTTPOptions) -> Sequence[Way]:
+    match urlsplit(url).scheme.lower():
+        case "http" | "https":
+            arguments: dict[str, Any] = {
+                "headers": options.headers,
+                "auth": options.auth,
+                "http": options.http,
+                "connect_timeout": options.connect_timeout,
+            }
+            http = _client_module("streamable_http").StreamableHTTPClientTransport
+            sse = _client_module("sse").SSEClientTransport
+            return [
+                Way(lambda: http(url, **arguments)),
+                Way(lambda: sse(url, reconnects=5, **arguments), is_modern=False),
+            ]
+        case "ws" | "wss":
+            websocket = _client_module("websocket").WebSocketClientTransport
+            return [
+                Way(
+                    lambda: websocket(
+                        url,
+                        headers=options.headers,
+                        connect_timeout=options.connect_timeout,
+                    )
+                )
+            ]
+        case scheme:
+            raise ValueError(
+                f"cannot connect to {url!r:.200}: its scheme is {scheme!r}, not http, "
+                "https, ws or wss; a command is given as a list of strings"
+            )
+
+
+def _client_module(binding: str) -> Any:
+    """Import the client's half of a binding, whose library may be missing."""
+    try:
+        return importlib.import_module(f"mcp_django.transports.{binding}_client")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("mcp_django"):
+            raise
+        raise ModuleNotFoundError(
+            f"{error.name} is not installed, which clients need for this URL; "
+            "install mcp-django-channels[client]",
+            name=error.name,
+        ) from None
+
+
+def is_other_kind(error: Exception) -> bool:
+    """Say whether a server that failed so may be reached in another way."""
+    match error:
+        case HTTPRefused(status=status):
+            return status in _NO_STREAMABLE_HTTP
+        case _:
+            return isinstance(error, ErrorReceived)
+
+
+async def shake_hands(
+    connection: Connection,
+    *,
+    wanted: str | None,
+    patience: Patience,
+    probe_seconds: float,
+) -> Found:
+    """Find out what a server speaks, and speak it from now on.
+
+    Args:
+        connection: Open, and still new or forgotten.
+        wanted: The version to speak; None to find out.
+        patience: How long to wait for an answer.
+        probe_seconds: How long to wait for one that old servers may never give.
+
+    Raises:
+        ErrorReceived: The server has no version in common with us, or refuses.
+        RemoteProtocolError: It answered with nonsense.
+        RequestTimeout, TransportError: It did not answer.
+    """
+    if wanted in versions.LEGACY:
+        return await _initialize(connection, wanted, patience)
+    version = wanted or versions.MODERN[0]
+    probe = patience if wanted else Patience(probe_seconds, probe_seconds)
+    try:
+        answer = await connection.request(
+            connection.protocol.send_discover(version), probe
+        )
+    except (RequestTimeout, HTTPRefused) as error:
+        is_known = isinstance(error, HTTPRefused) and (
+            error.status not in _NO_SUCH_REQUEST
+        )
+        if is_known or wanted is not None:
+            raise
+        return await _initialize(connection, versions.LATEST_LEGACY, patience)
+    if isinstance(answer, JSONRPCResponse):
+        return _read_discovered(connection, answer, wanted)
+    supported = supported_of(answer)
+    if supported is not None:
+        other = choose_version(supported, wanted)
+        if other in versions.LEGACY or (other is not None and other != version):
+            return await shake_hands(
+                connection, wanted=other, patience=patience, probe_seconds=probe_seconds
+            )
+    if supported is not None or is_modern_error(answer) or wanted is not None:
+        raise error_of(answer)
+    return await _initialize(connection, versions.LATEST_LEGACY, patience)
+
+
+def _read_discovered(
+    connection: Connection, answer: JSONRPCResponse, wanted: str | None
+) -> Found:
+    try:
+        discovered = DiscoverResult.model_validate(answer.result)
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            f"server/discover was answered with {describe_faults(error, 'result')}"
+        ) from None
+    supported = discovered.supported_versions
+    version = choose_version(supported, wanted)
+    if version not in versions.MODERN:
+        raise RemoteProtocolError(
+            f"the server supports {supported!r:.200}, of which we know none; "
+            f"ours are {list(versions.MODERN)!r}"
+        )
+    connection.protocol.adopt(version)
+    said = (answer.result.get("_meta") or {}).get(SERVER_INFO)
+    return Found(
+        version,
+        discovered.capabilities,
+        _read_server_info(said or answer.result.get("serverInfo")),
+        discovered.instructions,
+    )
+
+
+def _read_server_info(said: Any) -> Implementation | None:
+    """Read what a server says of itself, which decides nothing."""
+    try:
+        return Implementation.model_validate(said)
+    except ValidationError:
+        return None
+
+
+async def _initialize(
+    connection: Connection, version: str, patience: Patience
+) -> Found:
+    """Open a session of the legacy era.
+
+    Spec: 2025-11-25 basic/lifecycle, "Initialization".
+    """
+    protocol = connection.protocol
+    answer = await connection.request(protocol.send_initialize(version), patience)
+    if isinstance(answer, JSONRPCError):
+        data = answer.error.data
+        supported = data.get("supported") if isinstance(data, dict) else None
+        other = next((v for v in versions.LEGACY if v in (supported or ())), version)
+        if other == version:
+            raise error_of(answer)
+        return await _initialize(connection, other, patience)
+    try:
+        opened = InitializeResult.model_validate(answer.result)
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            f"initialize was answered with {describe_faults(error, 'result')}"
+        ) from None
+    if opened.protocol_version not in versions.LEGACY:
+        raise RemoteProtocolError(
+            f"the server opened a session in version {opened.protocol_version!r:.100}, "
+            f"which is none of {list(versions.LEGACY)!r}"
+        )
+    protocol.adopt(opened.protocol_version)
+    connection.takes_batches(protocol.takes_batches)
+    await connection.send(jsonrpc.notification("notifications/initialized"))
+    return Found(
+        opened.protocol_version,
+        opened.capabilities,
+        opened.server_info,
+        opened.instructions,
+    )
+
+
+def error_of(answer: JSONRPCError) -> ErrorReceived:
+    """Make the exception for an error that a server answered with."""
+    return ErrorReceived(answer.error.code, answer.error.message, answer.error.data)

@@ -1,0 +1,241 @@
+"""A connection that is opened anew when it is lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
+
+from mcp_django.client.answers import Answers
+from mcp_django.client.connecting import (
+    Found,
+    Way,
+    error_of,
+    is_other_kind,
+    shake_hands,
+)
+from mcp_django.client.connection import (
+    Connection,
+    OnNotified,
+    OnProgress,
+    Patience,
+)
+from mcp_django.exceptions import (
+    ConnectFailed,
+    LocalProtocolError,
+    MCPError,
+    RequestFailed,
+    SessionLost,
+    TransportClosed,
+)
+from mcp_django.protocol import versions
+from mcp_django.protocol.client import ClientProtocol
+from mcp_django.protocol.jsonrpc import JSONObject
+
+logger = logging.getLogger("mcp_django.client")
+
+_CLOSE_SECONDS = 5.0
+
+
+class LastingConnection:
+    """Reaches one server, over one connection after the other.
+
+    ::
+
+        NEW --open()--> OPEN --close()--> CLOSED
+                        OPEN: lost, and opened anew by the next request
+
+    A request that was under way when the connection was lost fails, for it may have
+    been carried out. One that the server refused because it did not know the session
+    is sent again in a new one.
+
+    Args:
+        ways: To try, in this order.
+        protocol: Decides what is sent.
+        answers: Answers what the server asks.
+        wanted: Version to speak; None to find out.
+        patience: How long to wait for answers while opening.
+        probe_seconds: How long to wait for those that old servers may never give.
+        on_notified: As for `Connection`.
+        on_opened: Awaited with each new connection, once its version is known.
+    """
+
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        protocol: ClientProtocol,
+        answers: Answers,
+        *,
+        wanted: str | None,
+        patience: Patience,
+        probe_seconds: float,
+        on_notified: OnNotified,
+        on_opened: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        self._ways = ways
+        self._protocol = protocol
+        self._answers = answers
+        self._wanted = wanted
+        self._patience = patience
+        self._probe_seconds = probe_seconds
+        self._on_notified = on_notified
+        self._on_opened = on_opened
+        self._opening = anyio.Lock()
+        self._tasks: TaskGroup | None = None
+        self._connection: Connection | None = None
+        self._found: Found | None = None
+
+    @property
+    def found(self) -> Found:
+        """What the server said of itself.
+
+        Raises:
+            LocalProtocolError: It was not asked yet.
+        """
+        if self._found is None:
+            raise LocalProtocolError(
+                "the client is not connected; use it within `async with`"
+            )
+        return self._found
+
+    async def open(self, tasks: TaskGroup) -> None:
+        """Connect, and find out what the server speaks.
+
+        Args:
+            tasks: Where the connections run.
+
+        Raises:
+            ConnectFailed, ErrorReceived, RemoteProtocolError, RequestTimeout,
+            TransportError: It did not work out; everything is closed.
+        """
+        self._tasks = tasks
+        await self.connected()
+
+    async def close(self) -> None:
+        """Close the connection; more calls do nothing."""
+        self._tasks = None
+        if self._connection is not None:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await self._connection.close()
+
+    async def connected(self) -> Connection:
+        """Give the connection, opened anew if it was lost.
+
+        Raises:
+            TransportClosed: It ended, and there is no way to open it again.
+        """
+        connection = self._connection
+        if connection is not None and not (connection.is_closed or connection.is_lost):
+            return connection
+        async with self._opening:
+            connection = self._connection
+            if connection is None or connection.is_closed:
+                return await self._open_first_that_works()
+            if connection.is_lost:
+                await self._shake_hands(connection, self.found.version)
+            return connection
+
+    async def request(
+        self,
+        method: str,
+        params: JSONObject | None,
+        patience: Patience,
+        *,
+        on_progress: OnProgress | None = None,
+    ) -> JSONObject:
+        """Send a request and give its result.
+
+        Raises:
+            ErrorReceived: The server answered with an error.
+            RequestTimeout, TransportError, RemoteProtocolError: It did not answer.
+        """
+
+        def make() -> JSONRPCRequest:
+            return self._protocol.send_request(
+                method, params, wants_progress=on_progress is not None
+            )
+
+        connection = await self.connected()
+        request = make()
+        try:
+            answer = await connection.request(
+                request, patience, on_progress=on_progress
+            )
+        except SessionLost as error:
+            if error.request_id != request.id:
+                raise
+            connection = await self.connected()
+            answer = await connection.request(make(), patience, on_progress=on_progress)
+        return result_of(answer)
+
+    async def _open_first_that_works(self) -> Connection:
+        first_error: MCPError | None = None
+        ways, wanted = self._ways, self._wanted
+        for way in ways:
+            version = wanted if way.is_modern else wanted or versions.LATEST_LEGACY
+            if not way.is_modern and version in versions.MODERN:
+                continue
+            try:
+                connection = await self._open(way, version)
+            except MCPError as error:
+                first_error = first_error or error
+                if not is_other_kind(error):
+                    break
+            else:
+                # What it is does not change: the next time there is no need to try.
+                self._ways, self._wanted = [way], self.found.version
+                return connection
+        assert first_error is not None
+        if type(first_error) is RequestFailed:
+            raise ConnectFailed(str(first_error)) from first_error
+        raise first_error
+
+    async def _open(self, way: Way, wanted: str | None) -> Connection:
+        if self._tasks is None:
+            raise TransportClosed("the client is closed")
+        if self._connection is not None and not way.can_repeat:
+            raise TransportClosed(
+                "the connection with the server has ended, and a transport cannot be "
+                "started twice; give the client what makes one"
+            )
+        connection = Connection(
+            way.make(),
+            self._protocol,
+            self._answers,
+            self._tasks,
+            on_notified=self._on_notified,
+        )
+        try:
+            await connection.open()
+            await self._shake_hands(connection, wanted)
+        except BaseException:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    async def _shake_hands(self, connection: Connection, wanted: str | None) -> None:
+        connection.is_lost = False
+        self._protocol.forget()
+        self._found = await shake_hands(
+            connection,
+            wanted=wanted,
+            patience=self._patience,
+            probe_seconds=self._probe_seconds,
+        )
+        await self._on_opened(connection)
+
+
+def result_of(answer: JSONRPCResponse | JSONRPCError) -> JSONObject:
+    """Give the result that a server answered with.
+
+    Raises:
+        ErrorReceived: It is an error.
+    """
+    if isinstance(answer, JSONRPCError):
+        raise error_of(answer)
+    return answer.result

@@ -1,0 +1,89 @@
+"""Tells functions of whoever uses a client what its server notifies of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types import LoggingMessageNotificationParams
+
+from mcp_django.client.answers import Answers
+from mcp_django.protocol.jsonrpc import JSONObject
+
+logger = logging.getLogger("mcp_django.client")
+
+OnLog: TypeAlias = Callable[[LoggingMessageNotificationParams], object]
+OnNotification: TypeAlias = Callable[[str, JSONObject], object]
+
+_LOG: Final = "notifications/message"
+
+_MAX_WAITING: Final = 1000
+"""Notifications that wait for the functions that hear them."""
+
+
+class Notices:
+    """Calls the functions one after the other, in the order of the notifications.
+
+    They run in a task of their own, so that they may use the client. When too many
+    notifications wait for them, further ones are dropped, and the log says so.
+
+    Args:
+        answers: Calls functions, `def` and `async def`.
+        on_log: Hears the log messages; None if nobody does.
+        on_notification: Hears method and params of the others.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        *,
+        on_log: OnLog | None,
+        on_notification: OnNotification | None,
+    ) -> None:
+        self._answers = answers
+        self._on_log = on_log
+        self._on_notification = on_notification
+        self._told, self._heard = anyio.create_memory_object_stream[
+            tuple[str, JSONObject]
+        ](_MAX_WAITING)
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Begin to call the functions."""
+        tasks.start_soon(self._run)
+
+    def close(self) -> None:
+        """Call no more of them."""
+        self._told.close()
+
+    def tell(self, method: str, params: JSONObject) -> None:
+        """Take a notification."""
+        if (self._on_log if method == _LOG else self._on_notification) is None:
+            return
+        try:
+            self._told.send_nowait((method, params))
+        except anyio.WouldBlock:
+            logger.warning(
+                "%.100s is dropped: %d others wait for slow functions",
+                method,
+                _MAX_WAITING,
+            )
+
+    async def _run(self) -> None:
+        with self._heard:
+            async for method, params in self._heard:
+                try:
+                    await self._call(method, params)
+                except Exception:
+                    logger.exception("the function that hears %.100r failed", method)
+
+    async def _call(self, method: str, params: JSONObject) -> None:
+        if method != _LOG:
+            assert self._on_notification is not None
+            await self._answers.call(self._on_notification, method, params)
+        else:
+            assert self._on_log is not None
+            log = LoggingMessageNotificationParams.model_validate(params)
+            await self._answers.call(self._on_log, log)

@@ -1,0 +1,57 @@
+"""Whether structured results are what their tool promised.
+
+Spec: 2025-11-25 server/tools, "Output Schema": clients should validate them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError
+from jsonschema.exceptions import best_match
+from jsonschema.validators import validator_for
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
+from mcp_types import CallToolResult, Tool
+from referencing.exceptions import Unresolvable
+
+from mcp_django.exceptions import RemoteProtocolError
+
+
+def check_output(tool: Tool, result: CallToolResult) -> None:
+    """Refuse a result that does not fit the output schema of its tool.
+
+    References to other documents are not followed.
+
+    Raises:
+        RemoteProtocolError: The result, or the schema, is wrong.
+
+    Spec: 2026-07-28 basic, "`$ref` Resolution".
+    """
+    schema: Any = tool.output_schema
+    if schema is None or result.is_error:
+        return
+    name = tool.name[:100]
+    if result.structured_content is None:
+        raise RemoteProtocolError(
+            f"tool {name!r} has an output schema, but its result has no "
+            "structuredContent"
+        )
+    dialect = validator_for(schema, default=Draft202012Validator)
+    try:
+        dialect.check_schema(schema)
+        validator = dialect(schema, registry=REGISTRY)
+        fault = best_match(validator.iter_errors(result.structured_content))
+    except SchemaError as error:
+        raise RemoteProtocolError(
+            f"the output schema of tool {name!r} is no JSON Schema: {error.message}"
+        ) from None
+    except Unresolvable as error:
+        raise RemoteProtocolError(
+            f"the output schema of tool {name!r} refers to {error.ref!r:.200}, which "
+            "is not in it; other documents are not fetched"
+        ) from None
+    if fault is not None:
+        raise RemoteProtocolError(
+            f"the result of tool {name!r} does not fit its output schema: "
+            f"{fault.json_path}: {fault.message:.500}"
+        )

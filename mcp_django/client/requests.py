@@ -1,0 +1,192 @@
+"""Requests as a client makes them: in rounds, in pages, and not twice in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import anyio
+from pydantic import BaseModel, ValidationError
+
+from mcp_django.client.answers import Answers
+from mcp_django.client.connection import OnProgress, Patience
+from mcp_django.client.lasting import LastingConnection
+from mcp_django.exceptions import (
+    ErrorAnswer,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from mcp_django.protocol.caching import ResultCache
+from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.rounds import InputRequired, next_round, read_result
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_MAX_PAGES: Final = 1000
+"""Pages of one list; a server that has more is taken to turn in circles."""
+
+
+class Requests:
+    """Makes the requests of one client.
+
+    Args:
+        connection: Where they go.
+        answers: Answers what the server asks.
+        patience: How long to wait where nothing else is said.
+        max_rounds: Rounds of questions that one request may take.
+
+    Attributes:
+        cache: Results that still hold.
+    """
+
+    def __init__(
+        self,
+        connection: LastingConnection,
+        answers: Answers,
+        *,
+        patience: Patience,
+        max_rounds: int,
+    ) -> None:
+        self.cache = ResultCache()
+        self._connection = connection
+        self._answers = answers
+        self._patience = patience
+        self._max_rounds = max_rounds
+
+    async def send(
+        self,
+        method: str,
+        params: Mapping[str, JSON] | None = None,
+        *,
+        timeout: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> JSONObject:
+        """Send a request, answer what the server asks, and give the result.
+
+        Raises:
+            ErrorReceived: The server answered with an error.
+            RequestTimeout: It did not answer in time.
+            TransportError: Its answer cannot come.
+            RemoteProtocolError: It broke the rules.
+        """
+        result, _ = await self._send(method, dict(params or {}), timeout, on_progress)
+        return result
+
+    async def cached(
+        self,
+        method: str,
+        params: JSONObject,
+        *,
+        timeout: float | None = None,
+        fresh: bool = False,
+    ) -> JSONObject:
+        """Give a result that still holds, or ask for it.
+
+        Args:
+            method: Such as "resources/read".
+            params: As on the wire.
+            timeout: Seconds to wait.
+            fresh: Whether to ask in any case.
+        """
+        kept = self.cache.get(method, params, anyio.current_time())
+        if kept is not None and not fresh:
+            return kept
+        result, rounds = await self._send(method, params, timeout, None)
+        # Spec: 2026-07-28 server/utilities/caching, "Cache Key": not those of a retry.
+        if rounds == 1:
+            self.cache.put(method, params, result, anyio.current_time())
+        return result
+
+    async def list(
+        self, method: str, member: str, kind: type[_Model], *, fresh: bool = False
+    ) -> list[_Model]:
+        """Give all entries of a list, all pages of it.
+
+        Args:
+            method: Such as "tools/list".
+            member: Of the result that has the entries.
+            kind: What each of them is.
+            fresh: Whether to ask in any case.
+
+        Raises:
+            RemoteProtocolError: It has no end.
+        """
+        if fresh:
+            self.cache.forget(method)
+        entries: list[JSON] = []
+        cursor: JSON = None
+        seen: set[str] = set()
+        while len(seen) < _MAX_PAGES:
+            page = await self.cached(
+                method, {} if cursor is None else {"cursor": cursor}
+            )
+            if not isinstance(page.get(member), list):
+                raise RemoteProtocolError(
+                    f"the server answered {method!r} without a list of {member!r}"
+                )
+            entries += page[member]
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return [read(kind, method, entry) for entry in entries]
+            if not isinstance(cursor, str) or cursor in seen:
+                break
+            seen.add(cursor)
+        raise RemoteProtocolError(
+            f"the pages of {method!r} have no end: after {len(seen)} cursors came one "
+            "that was there before, or one too many"
+        )
+
+    async def _send(
+        self,
+        method: str,
+        params: JSONObject,
+        timeout: float | None,
+        on_progress: OnProgress | None,
+    ) -> tuple[JSONObject, int]:
+        """Give the result of a request, and in how many rounds it came.
+
+        Spec: 2026-07-28 basic/patterns/mrtr, "Client Requirements".
+        """
+        patience = self._patience
+        if timeout is not None:
+            patience = Patience(timeout, max(timeout, patience.total_seconds))
+        again = params
+        for rounds in range(1, self._max_rounds + 2):
+            result = await self._connection.request(
+                method, again, patience, on_progress=on_progress
+            )
+            answered = read_result(method, result)
+            if not isinstance(answered, InputRequired):
+                return answered, rounds
+            again = next_round(params, answered, await self._answer(answered))
+        raise RemoteProtocolError(
+            f"the server asked something in each of {self._max_rounds + 1} rounds of "
+            f"{method!r}, and did not come to an end"
+        )
+
+    async def _answer(self, required: InputRequired) -> JSONObject:
+        answers = {}
+        for key, (method, params) in required.requests.items():
+            try:
+                answers[key] = await self._answers.answer(method, params)
+            except ErrorAnswer as error:
+                # There an answer is a result, never an error.
+                raise LocalProtocolError(
+                    f"cannot answer {method!r}, which the server asks: {error.message}"
+                ) from error
+        return answers
+
+
+def read(kind: type[_Model], method: str, value: JSON) -> _Model:
+    """Make a typed object of what a server answered.
+
+    Raises:
+        RemoteProtocolError: It has another form.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            f"the server answered {method!r} with {describe_faults(error, 'result')}"
+        ) from None

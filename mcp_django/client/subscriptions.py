@@ -1,0 +1,176 @@
+"""Subscriptions of a client, as each era has them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types import SubscriptionFilter
+from mcp_types.jsonrpc import RequestId
+
+from mcp_django.client.changes import Changes, offered_of
+from mcp_django.client.connection import Connection, Patience
+from mcp_django.client.lasting import LastingConnection, result_of
+from mcp_django.exceptions import MCPError, RequestTimeout
+from mcp_django.protocol.client import ClientProtocol, State, subscription_of
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.modern import LISTEN
+
+logger = logging.getLogger("mcp_django.client")
+
+_FOREVER: Final = Patience(math.inf, math.inf)
+
+
+class Subscriptions:
+    """What a client listens to.
+
+    In the modern era each subscription is a request, whose answer is what is heard. In
+    the legacy era a session subscribes to resources, and hears of lists in any case.
+
+    Args:
+        connection: Where the server is.
+        protocol: Of that connection.
+        patience: How long to wait until a subscription has begun.
+    """
+
+    def __init__(
+        self,
+        connection: LastingConnection,
+        protocol: ClientProtocol,
+        *,
+        patience: Patience,
+    ) -> None:
+        self._connection = connection
+        self._protocol = protocol
+        self._patience = patience
+        self._modern: dict[RequestId, Changes] = {}
+        self._legacy: dict[Changes, None] = {}
+        # How many listen to each resource, in a session.
+        self._uris: Counter[str] = Counter()
+
+    def hear(self, method: str, params: JSONObject) -> None:
+        """Take a notification for those who wait for it."""
+        id = subscription_of(params)
+        if id is None:
+            for changes in self._legacy:
+                changes.hear(method, params)
+        elif id in self._modern:
+            self._modern[id].hear(method, params)
+
+    async def restore(self, connection: Connection) -> None:
+        """Subscribe again, in a new session, to what was subscribed to."""
+        for uri in self._uris:
+            request = self._protocol.send_request("resources/subscribe", {"uri": uri})
+            result_of(await connection.request(request, self._patience))
+
+    @asynccontextmanager
+    async def open(
+        self, wanted: SubscriptionFilter, tasks: TaskGroup
+    ) -> AsyncIterator[Changes]:
+        """Hear of changes to the end of the block.
+
+        Args:
+            wanted: What to hear of.
+            tasks: Where the answer is waited for that does not come soon.
+
+        Raises:
+            ErrorReceived: The server refuses.
+            RequestTimeout: It does not answer.
+        """
+        connection = await self._connection.connected()
+        changes = Changes(wanted)
+        opened: AbstractAsyncContextManager[None]
+        if self._protocol.state is State.LEGACY:
+            capabilities = self._connection.found.capabilities
+            changes.settle(offered_of(wanted, capabilities))
+            opened = self._subscribe(changes, wanted.resource_subscriptions or ())
+        else:
+            opened = self._listen(changes, wanted, connection, tasks)
+        async with opened:
+            yield changes
+
+    @asynccontextmanager
+    async def _listen(
+        self,
+        changes: Changes,
+        wanted: SubscriptionFilter,
+        connection: Connection,
+        tasks: TaskGroup,
+    ) -> AsyncIterator[None]:
+        """Listen in the modern era.
+
+        Spec: 2026-07-28 basic/patterns/subscriptions.
+        """
+        notifications = wanted.model_dump(mode="json", by_alias=True, exclude_none=True)
+        request = self._protocol.send_request(LISTEN, {"notifications": notifications})
+        scope, has_ended = anyio.CancelScope(), anyio.Event()
+
+        async def listen() -> None:
+            try:
+                with scope:
+                    result_of(await connection.request(request, _FOREVER))
+                    changes.end()
+            except MCPError as error:
+                changes.end(error)
+            finally:
+                has_ended.set()
+
+        self._modern[request.id] = changes
+        tasks.start_soon(listen)
+        try:
+            with anyio.move_on_after(self._patience.seconds):
+                await changes.is_settled.wait()
+            if not changes.is_settled.is_set():
+                raise RequestTimeout(
+                    f"the server did not acknowledge {LISTEN!r} within "
+                    f"{self._patience.seconds:g} seconds"
+                )
+            changes.raise_if_refused()
+            yield
+        finally:
+            scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await has_ended.wait()
+            del self._modern[request.id]
+
+    @asynccontextmanager
+    async def _subscribe(
+        self, changes: Changes, uris: Sequence[str]
+    ) -> AsyncIterator[None]:
+        """Listen in a session; others may listen to the same resources.
+
+        Spec: 2025-11-25 server/resources, "Subscriptions".
+        """
+        self._legacy[changes] = None
+        subscribed: list[str] = []
+        try:
+            for uri in uris:
+                if not self._uris[uri]:
+                    await self._send("resources/subscribe", uri)
+                self._uris[uri] += 1
+                subscribed.append(uri)
+            yield
+        finally:
+            del self._legacy[changes]
+            with anyio.move_on_after(self._patience.seconds, shield=True):
+                for uri in subscribed:
+                    await self._unsubscribe(uri)
+
+    async def _unsubscribe(self, uri: str) -> None:
+        self._uris[uri] -= 1
+        if self._uris[uri]:
+            return
+        del self._uris[uri]
+        try:
+            await self._send("resources/unsubscribe", uri)
+        except MCPError as error:
+            logger.info("the server was not told to stop watching: %s", error)
+
+    async def _send(self, method: str, uri: str) -> None:
+        await self._connection.request(method, {"uri": uri}, self._patience)

@@ -1,0 +1,328 @@
+"""`SyncClient`: the client without `await`, for ordinary views, commands and tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.from_thread
+import sniffio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.lowlevel import current_token
+from mcp_types import (
+    CallToolResult,
+    Completion,
+    GetPromptResult,
+    Implementation,
+    LoggingLevel,
+    Prompt,
+    PromptReference,
+    ReadResourceResult,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    Root,
+    ServerCapabilities,
+    Tool,
+)
+
+from mcp_django.client.answers import run_in_thread
+from mcp_django.client.changes import Change, Changes
+from mcp_django.client.client import Client
+from mcp_django.client.connecting import Target
+from mcp_django.client.connection import OnProgress
+from mcp_django.exceptions import LocalProtocolError
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+
+T = TypeVar("T")
+
+
+class SyncClient:
+    """Uses one MCP server, from code that is not async.
+
+    ::
+
+        with SyncClient("https://example.com/mcp", token="...") as client:
+            result = client.call_tool("add", {"a": 1, "b": 2})
+
+    A thread of its own keeps the connection. Functions such as `on_elicit` and
+    `on_progress` are called in the thread that waits for an answer, so that they share
+    its database connection; when nobody waits, in another one.
+
+    Args:
+        target: As for `Client`.
+        options: As for `Client`.
+    """
+
+    def __init__(self, target: Target, **options: Any) -> None:
+        self._waiting = _WaitingThreads()
+        self._client = Client(target, **options, run_sync=self._waiting.run)
+        self._stack = ExitStack()
+        self._portal: BlockingPortal | None = None
+
+    def __enter__(self) -> Self:
+        """Connect; as `Client` does.
+
+        Raises:
+            LocalProtocolError: The thread runs an event loop, which must not wait.
+        """
+        try:
+            sniffio.current_async_library()
+        except sniffio.AsyncLibraryNotFoundError:
+            pass
+        else:
+            raise LocalProtocolError(
+                "SyncClient cannot be used in async code; use Client there"
+            )
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            stack.enter_context(portal.wrap_async_context_manager(self._client))
+            self._portal = portal
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self._portal = None
+        # The client has no business with what went wrong in the block.
+        self._stack.close()
+
+    @property
+    def version(self) -> str:
+        """As of `Client`."""
+        return self._client.version
+
+    @property
+    def server_info(self) -> Implementation | None:
+        """As of `Client`."""
+        return self._client.server_info
+
+    @property
+    def server_capabilities(self) -> ServerCapabilities:
+        """As of `Client`."""
+        return self._client.server_capabilities
+
+    @property
+    def instructions(self) -> str | None:
+        """As of `Client`."""
+        return self._client.instructions
+
+    def list_tools(self, *, fresh: bool = False) -> list[Tool]:
+        """As `Client.list_tools`."""
+        return self._wait(self._client.list_tools, fresh=fresh)
+
+    def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, JSON] | None = None,
+        *,
+        timeout: float | None = None,
+        on_progress: OnProgress | None = None,
+        check: bool = True,
+    ) -> CallToolResult:
+        """As `Client.call_tool`."""
+        return self._wait(
+            self._client.call_tool,
+            name,
+            arguments,
+            timeout=timeout,
+            on_progress=on_progress,
+            check=check,
+        )
+
+    def list_resources(self, *, fresh: bool = False) -> list[Resource]:
+        """As `Client.list_resources`."""
+        return self._wait(self._client.list_resources, fresh=fresh)
+
+    def list_resource_templates(self, *, fresh: bool = False) -> list[ResourceTemplate]:
+        """As `Client.list_resource_templates`."""
+        return self._wait(self._client.list_resource_templates, fresh=fresh)
+
+    def read_resource(
+        self, uri: str, *, timeout: float | None = None, fresh: bool = False
+    ) -> ReadResourceResult:
+        """As `Client.read_resource`."""
+        return self._wait(self._client.read_resource, uri, timeout=timeout, fresh=fresh)
+
+    def list_prompts(self, *, fresh: bool = False) -> list[Prompt]:
+        """As `Client.list_prompts`."""
+        return self._wait(self._client.list_prompts, fresh=fresh)
+
+    def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> GetPromptResult:
+        """As `Client.get_prompt`."""
+        return self._wait(self._client.get_prompt, name, arguments, timeout=timeout)
+
+    def complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: str,
+        value: str,
+        *,
+        arguments: Mapping[str, str] | None = None,
+    ) -> Completion:
+        """As `Client.complete`."""
+        return self._wait(
+            self._client.complete, ref, argument, value, arguments=arguments
+        )
+
+    def ping(self, *, timeout: float | None = None) -> None:
+        """As `Client.ping`."""
+        self._wait(self._client.ping, timeout=timeout)
+
+    def set_log_level(self, level: LoggingLevel) -> None:
+        """As `Client.set_log_level`."""
+        self._wait(self._client.set_log_level, level)
+
+    def set_roots(self, roots: Sequence[str | Root]) -> None:
+        """As `Client.set_roots`."""
+        self._wait(self._client.set_roots, roots)
+
+    @contextmanager
+    def listen(
+        self,
+        *uris: str,
+        tools: bool = False,
+        prompts: bool = False,
+        resources: bool = False,
+    ) -> Iterator[SyncChanges]:
+        """As `Client.listen`, for a `with` block."""
+        opened = self._client.listen(
+            *uris, tools=tools, prompts=prompts, resources=resources
+        )
+        with self._open_portal.wrap_async_context_manager(opened) as changes:
+            yield SyncChanges(changes, self._wait)
+
+    def request(
+        self,
+        method: str,
+        params: Mapping[str, JSON] | None = None,
+        *,
+        timeout: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> JSONObject:
+        """As `Client.request`."""
+        return self._wait(
+            self._client.request,
+            method,
+            params,
+            timeout=timeout,
+            on_progress=on_progress,
+        )
+
+    @property
+    def _open_portal(self) -> BlockingPortal:
+        if self._portal is None:
+            raise LocalProtocolError("the client is not open; use it within `with`")
+        return self._portal
+
+    def _wait(
+        self, function: Callable[..., Awaitable[T]], *arguments: Any, **options: Any
+    ) -> T:
+        """Run a coroutine function of the client's, and wait for what it returns."""
+        call = partial(function, *arguments, **options)
+        return self._waiting.wait_for(self._open_portal.start_task_soon(call))
+
+
+class SyncChanges:
+    """What changed, for `for`; see `Changes`.
+
+    Args:
+        changes: The same for `async for`.
+        wait: Runs a coroutine function and waits for it.
+    """
+
+    def __init__(self, changes: Changes, wait: Callable[..., Any]) -> None:
+        self._changes = changes
+        self._wait = wait
+
+    def __iter__(self) -> Iterator[Change]:
+        """Give one change after the other, until the server ends the subscription."""
+        while (change := self.next()) is not None:
+            yield change
+
+    def next(self, timeout: float | None = None) -> Change | None:
+        """Wait for the next change.
+
+        Args:
+            timeout: Seconds to wait; None for as long as it takes.
+
+        Returns:
+            The change; None if the server has ended the subscription.
+
+        Raises:
+            TimeoutError: There was none in time.
+        """
+        change: Change | None = self._wait(self._next, timeout)
+        return change
+
+    async def _next(self, timeout: float | None) -> Change | None:
+        with anyio.fail_after(timeout):
+            return await anext(self._changes, None)
+
+
+class _WaitingThreads:
+    """Lets threads that wait for an event loop work for it meanwhile."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
+
+    def wait_for(self, future: Future[T]) -> T:
+        """Give what a future has in the end; run what there is to run until then."""
+        queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        with self._lock:
+            self._queues.append(queue)
+        future.add_done_callback(lambda _: queue.put(None))
+        try:
+            while (job := queue.get()) is not None:
+                job()
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            with self._lock:
+                self._queues.remove(queue)
+            while not queue.empty():
+                if (job := queue.get()) is not None:
+                    job()
+        return future.result()
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run a function in a thread that waits, or, if there is none, in another."""
+        done: Future[T] = Future()
+        has_ended = anyio.Event()
+        token = current_token()
+
+        def job() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+            anyio.from_thread.run_sync(has_ended.set, token=token)
+
+        with self._lock:
+            queue = self._queues[-1] if self._queues else None
+            if queue is not None:
+                queue.put(job)
+        if queue is None:
+            return await run_in_thread(function)
+        await has_ended.wait()
+        return done.result()

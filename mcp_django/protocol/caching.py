@@ -1,0 +1,92 @@
+"""Results that a client may use again: what the server says of how long they hold.
+
+Spec: 2026-07-28 server/utilities/caching.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from pydantic_core import to_json
+
+from mcp_django.protocol.jsonrpc import JSONObject
+
+_CACHED: Final = frozenset(
+    {
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "tools/list",
+    }
+)
+_CHANGED: Final = {
+    "notifications/prompts/list_changed": ("prompts/list",),
+    "notifications/resources/list_changed": (
+        "resources/list",
+        "resources/templates/list",
+    ),
+    "notifications/tools/list_changed": ("tools/list",),
+}
+
+
+class ResultCache:
+    """Keeps results of one client for as long as their server allows.
+
+    It belongs to one set of credentials, so that `cacheScope` makes no difference.
+
+    Args:
+        max_results: Results to keep at most; those not used for longest go first.
+    """
+
+    def __init__(self, max_results: int = 200) -> None:
+        self._max_results = max_results
+        # (method, params) -> (when it goes stale in seconds, result).
+        self._kept: OrderedDict[tuple[str, bytes], tuple[float, JSONObject]] = (
+            OrderedDict()
+        )
+
+    def get(self, method: str, params: JSONObject, now: float) -> JSONObject | None:
+        """Give a result that is still fresh; None if there is none."""
+        key = _key(method, params)
+        stale_at, result = self._kept.get(key, (now, None))
+        if result is None or now >= stale_at:
+            self._kept.pop(key, None)
+            return None
+        self._kept.move_to_end(key)
+        return result
+
+    def put(
+        self, method: str, params: JSONObject, result: JSONObject, now: float
+    ) -> None:
+        """Keep a result that came now, if it may be kept.
+
+        Results of a second round are none of those: never give them here.
+        """
+        ttl_ms = result.get("ttlMs")
+        if method not in _CACHED or not isinstance(ttl_ms, int) or ttl_ms <= 0:
+            return
+        self._kept[_key(method, params)] = (now + ttl_ms / 1000, result)
+        while len(self._kept) > self._max_results:
+            self._kept.popitem(last=False)
+
+    def forget_changed(self, method: str, params: JSONObject) -> None:
+        """Forget what a notification says has changed.
+
+        Spec: 2026-07-28 server/utilities/caching, "Interaction with Notifications".
+        """
+        if method == "notifications/resources/updated":
+            self._kept.pop(_key("resources/read", {"uri": params.get("uri")}), None)
+            return
+        for changed in _CHANGED.get(method, ()):
+            self.forget(changed)
+
+    def forget(self, method: str) -> None:
+        """Forget all results of a method, such as all pages of a list."""
+        for key in [key for key in self._kept if key[0] == method]:
+            del self._kept[key]
+
+
+def _key(method: str, params: JSONObject) -> tuple[str, bytes]:
+    return method, to_json(params)
