@@ -6,6 +6,7 @@ and `ClientSession`, run over any `Transport` this way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from typing import Any, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCResponse
+from mcp_types import CONNECTION_CLOSED
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, JSONRPCResponse
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import MessageTooLarge, RequestFailed, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
@@ -41,6 +43,10 @@ Wrap: TypeAlias = Callable[[Message, Sender], Any]
 # Items are of whatever class the program at the other end of the streams has.
 ReadStream: TypeAlias = MemoryObjectReceiveStream[Any]
 WriteStream: TypeAlias = MemoryObjectSendStream[Any]
+
+
+_MAX_ERRORS = 16
+"""Errors that wait to be read."""
 
 
 def wrap_with_sender(message: Message, sender: Sender) -> SessionMessage:
@@ -74,7 +80,7 @@ class _Joint:
         async with reported:
             async for error in reported:
                 try:
-                    await self._deliver.send(error)
+                    await self._deliver.send(self._item_of(error))
                 except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                     self._log_error(error)
                     return
@@ -94,17 +100,27 @@ class _Joint:
         try:
             await self._transport.send(message)
         except MessageTooLarge as error:
-            self._report(error)
-            await self._answer_instead(message, str(error))
+            await self._give_up(message, error, str(error))
         except ValueError as error:
-            self._report(error)
-            await self._answer_instead(message, "Internal error")
+            await self._give_up(message, error, "Internal error")
 
-    async def _answer_instead(self, message: Message, text: str) -> None:
-        """Answer with an error where a result cannot be sent."""
+    async def _give_up(self, message: Message, error: Exception, text: str) -> None:
+        """Let whoever waits for what cannot be sent wait no longer."""
+        if isinstance(message, JSONRPCRequest):
+            error = RequestFailed(str(error), request_id=message.id)
+        self._report(error)
         if isinstance(message, JSONRPCResponse):
-            error = jsonrpc.error(message.id, INTERNAL_ERROR, text)
-            await self._transport.send(error)
+            answer = jsonrpc.error(message.id, INTERNAL_ERROR, text)
+            await self._transport.send(answer)
+
+    def _item_of(self, error: Exception) -> Any:
+        """Make an answer of what is the end of a request: its sender waits for one."""
+        match error:
+            case RequestFailed(request_id=id) if id is not None:
+                answer = jsonrpc.error(id, CONNECTION_CLOSED, str(error))
+                return self._wrap(answer, Sender())
+            case _:
+                return error
 
     async def _receive(self, message: Message, sender: Sender) -> None:
         try:
@@ -113,10 +129,15 @@ class _Joint:
             raise TransportClosed("nobody reads the messages any more") from None
 
     def _report(self, error: Exception) -> None:
+        # A flood of garbage must not fill the memory; the log has the rest. Of failed
+        # requests there are only as many as were sent.
+        waiting = self._errors.statistics().current_buffer_used
+        if waiting >= _MAX_ERRORS and not isinstance(error, RequestFailed):
+            self._log_error(error)
+            return
         try:
             self._errors.send_nowait(error)
-        except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # A flood of garbage must not fill the memory; the log has the rest.
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._log_error(error)
 
     def _end(self) -> None:
@@ -133,7 +154,8 @@ async def open_streams(
     The read stream gives an item for each message, and an exception for each error
     that did not end the transport; it ends when the transport closes. The write stream
     takes anything with a `message` attribute. Neither holds messages: a reader that is
-    slow makes the transport wait.
+    slow makes the transport wait. A request whose answer cannot come any more is
+    answered with a JSON-RPC error.
 
     Closing the write stream, or leaving without an exception, closes the transport
     once everything written is sent. A result that cannot be sent is answered with an
@@ -148,7 +170,7 @@ async def open_streams(
     """
     deliver, read_stream = anyio.create_memory_object_stream[Any](0)
     write_stream, outgoing = anyio.create_memory_object_stream[Any](0)
-    errors, reported = anyio.create_memory_object_stream[Exception](16)
+    errors, reported = anyio.create_memory_object_stream[Exception](math.inf)
     joint = _Joint(transport, wrap, deliver, errors)
     async with (
         deliver,

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from mcp_django.exceptions import ParseError
+from mcp_django.exceptions import ParseError, RequestFailed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
@@ -288,3 +288,30 @@ async def test_notification_that_cannot_be_sent_is_reported_only() -> None:
             assert isinstance(await read.receive(), Exception)
         await write.send(SessionMessage(PONG))
     assert written == [PONG]
+
+
+# What cannot be answered ------------------------------------------------------------
+
+
+async def test_request_that_fails_is_answered_with_an_error() -> None:
+    """Our choice: whoever reads the streams waits for an answer, not an exception."""
+    peer, transport = memory_transports()
+    async with open_streams(transport) as (read, _):
+        for id in range(100):
+            transport.on_error(RequestFailed("the server is gone", request_id=id))
+        answers = [await read.receive() for _ in range(100)]
+    assert [item.message for item in answers] == [
+        jsonrpc.error(id, -32000, "the server is gone") for id in range(100)
+    ]
+    await peer.close()
+
+
+async def test_request_that_cannot_be_sent_is_answered_with_an_error() -> None:
+    """Our choice: likewise."""
+    async with opened_sse() as (written, read, write):
+        await write.send(SessionMessage(jsonrpc.request(7, "x" * 500, None)))
+        item = await read.receive()
+    assert item.message == jsonrpc.error(
+        7, -32000, "message of 562 bytes; at most 200 can be sent"
+    )
+    assert written == []
