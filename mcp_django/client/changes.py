@@ -146,5 +146,7 @@ def offered_of(
         and is_offered(capabilities.prompts),
         resources_list_changed=wanted.resources_list_changed
         and is_offered(capabilities.resources),
-        resource_subscriptions=wanted.resource_subscriptions,
+        resource_subscriptions=wanted.resource_subscriptions
+        if capabilities.resources is not None and capabilities.resources.subscribe
+        else None,
     )

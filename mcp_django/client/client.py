@@ -195,7 +195,8 @@ class Client:
         tasks.cancel_scope.cancel()
         if isinstance(exc_value, Exception):
             # So that callers see the exception itself, and no group of one.
-            exc_type = exc_value = traceback = None
+            await tasks.__aexit__(None, None, None)
+            return False
         return await tasks.__aexit__(exc_type, exc_value, traceback)
 
     @property

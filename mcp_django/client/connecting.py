@@ -203,10 +203,14 @@ async def shake_hands(
         return await _initialize(connection, wanted, patience)
     version = wanted or versions.MODERN[0]
     probe = patience if wanted else Patience(probe_seconds, probe_seconds)
+    protocol = connection.protocol
     try:
-        answer = await connection.request(
-            connection.protocol.send_discover(version), probe
-        )
+        answer = await connection.request(protocol.send_discover(version), probe)
+        other = _version_offered(answer, wanted)
+        if other in versions.MODERN:
+            # Once, even if it is the same: a server that refuses what it has listed
+            # itself has no version for us.
+            answer = await connection.request(protocol.send_discover(other), patience)
     except (RequestTimeout, HTTPRefused) as error:
         is_known = isinstance(error, HTTPRefused) and (
             error.status not in _NO_SUCH_REQUEST
@@ -214,18 +218,34 @@ async def shake_hands(
         if is_known or wanted is not None:
             raise
         return await _initialize(connection, versions.LATEST_LEGACY, patience)
-    if isinstance(answer, JSONRPCResponse):
-        return _read_discovered(connection, answer, wanted)
-    supported = supported_of(answer)
-    if supported is not None:
-        other = choose_version(supported, wanted)
-        if other in versions.LEGACY or (other is not None and other != version):
-            return await shake_hands(
-                connection, wanted=other, patience=patience, probe_seconds=probe_seconds
-            )
-    if supported is not None or is_modern_error(answer) or wanted is not None:
+    if other in versions.LEGACY:
+        return await _initialize(connection, other, patience)
+    if wanted is None and _is_legacy(answer):
+        return await _initialize(connection, versions.LATEST_LEGACY, patience)
+    if isinstance(answer, JSONRPCError):
         raise error_of(answer)
-    return await _initialize(connection, versions.LATEST_LEGACY, patience)
+    return _read_discovered(connection, answer, wanted)
+
+
+def _version_offered(
+    answer: JSONRPCResponse | JSONRPCError, wanted: str | None
+) -> str | None:
+    """Choose among what a server lists that has not the version we asked for."""
+    supported = supported_of(answer) if isinstance(answer, JSONRPCError) else None
+    return choose_version(supported or (), wanted)
+
+
+def _is_legacy(answer: JSONRPCResponse | JSONRPCError) -> bool:
+    """Say whether a server that answers `server/discover` so is of the legacy era.
+
+    Some answer every method with an empty result.
+
+    Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions".
+    """
+    if isinstance(answer, JSONRPCError):
+        return not is_modern_error(answer)
+    return "supportedVersions" not in answer.result
 
 
 def _read_discovered(

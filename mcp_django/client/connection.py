@@ -276,6 +276,8 @@ class Connection:
                 await self._send_answer(answered)
             case Notified(method, params):
                 self._on_notified(method, params)
+            case Ignored(reason, is_late=True):
+                logger.debug("message ignored: %s", reason)
             case Ignored(reason):
                 self._note_error(RemoteProtocolError(f"message ignored: {reason:.500}"))
 

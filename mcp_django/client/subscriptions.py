@@ -87,9 +87,9 @@ class Subscriptions:
         changes = Changes(wanted)
         opened: AbstractAsyncContextManager[None]
         if self._protocol.state is State.LEGACY:
-            capabilities = self._connection.found.capabilities
-            changes.settle(offered_of(wanted, capabilities))
-            opened = self._subscribe(changes, wanted.resource_subscriptions or ())
+            offered = offered_of(wanted, self._connection.found.capabilities)
+            changes.settle(offered)
+            opened = self._subscribe(changes, offered.resource_subscriptions or ())
         else:
             opened = self._listen(changes, wanted, connection, tasks)
         async with opened:

@@ -5,6 +5,7 @@ Spec: 2026-07-28 basic/versioning and basic/patterns; 2025-11-25 basic/lifecycle
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -54,6 +55,10 @@ from mcp_django.protocol.rounds import ASKS
 DISCOVER: Final = "server/discover"
 
 
+_MAX_CANCELLED: Final = 100
+"""Cancelled requests whose answer may still be on its way."""
+
+
 class State(Enum):
     """What a client has found out about its server."""
 
@@ -94,6 +99,7 @@ class ClientProtocol:
         self._last_id = 0
         # Id of each request that waits for its answer -> its method.
         self._in_flight: dict[RequestId, str] = {}
+        self._cancelled: deque[RequestId] = deque(maxlen=_MAX_CANCELLED)
         self._asked: set[RequestId] = set()
 
     @property
@@ -190,6 +196,7 @@ class ClientProtocol:
         method = self._in_flight.pop(id, None)
         if method is None or method == "initialize":
             return None
+        self._cancelled.append(id)
         params: JSONObject = {"requestId": id}
         if reason is not None:
             params["reason"] = reason
@@ -231,7 +238,9 @@ class ClientProtocol:
             # The server could not read an id: it can only mean the one request.
             [id] = self._in_flight
         if id is None or id not in self._in_flight:
-            return Ignored(f"answer to {id!r}, which was not asked")
+            # Spec: 2026-07-28 basic/patterns/cancellation, "Behavior Requirements".
+            is_late = id in self._cancelled
+            return Ignored(f"answer to {id!r}, which was not asked", is_late)
         del self._in_flight[id]
         return AnswerReceived(id, message)
 
@@ -280,7 +289,9 @@ class ClientProtocol:
     def _receive_progress(self, params: JSONObject) -> ClientEvent:
         report = ProgressNotificationParams.model_validate(params)
         if report.progress_token not in self._in_flight:
-            return Ignored(f"progress of {report.progress_token!r}, which has ended")
+            is_late = report.progress_token in self._cancelled
+            text = f"progress of {report.progress_token!r}, which has ended"
+            return Ignored(text, is_late)
         return Progressed(
             report.progress_token, report.progress, report.total, report.message
         )

@@ -75,9 +75,15 @@ class Notified:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """The message broke a rule in a way that asks for no answer; log the reason."""
+    """The message broke a rule in a way that asks for no answer; log the reason.
+
+    Attributes:
+        reason: What was wrong.
+        is_late: Whether it was right when it was sent, and crossed ours on the way.
+    """
 
     reason: str
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
