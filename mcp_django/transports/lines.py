@@ -67,7 +67,15 @@ class LineTransport(Transport):
     Args:
         sender: Whom to name as sender of every message.
         max_line_bytes: Longest line to take.
+
+    Attributes:
+        mends_lines: Whether `_write`, if cancelled, keeps the rest of what it has
+            begun and writes it first next time. Unless it does, only the end of the
+            transport interrupts a line, not the end of whoever sends: a line cut
+            short would spoil the next one too.
     """
+
+    mends_lines = False
 
     def __init__(self, *, sender: Sender, max_line_bytes: int) -> None:
         super().__init__()
@@ -88,11 +96,11 @@ class LineTransport(Transport):
         line = jsonrpc.serialize(message) + b"\n"
         async with self._write_lock:
             await self._check_open()
-            # A line cut short would spoil the next one too, so that only the end
-            # of the transport interrupts it, not the end of whoever sends.
-            with anyio.CancelScope(shield=True) as self._writing:
-                await self._write_line(line)
-            self._writing = None
+            try:
+                with anyio.CancelScope(shield=not self.mends_lines) as self._writing:
+                    await self._write_line(line)
+            finally:
+                self._writing = None
             await self._check_open()
 
     async def close(self) -> None:

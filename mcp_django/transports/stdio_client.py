@@ -79,6 +79,9 @@ class StdioClientTransport(LineTransport):
     delivered when it goes by itself; `on_error` is told how it ended, before
     `on_close`.
 
+    A `send` that waits, because the server does not read, can be cancelled. A line that
+    has begun then is finished by the next one.
+
     Args:
         command: Program to start: a path, or a name to look up in `PATH`. There is no
             shell.
@@ -96,6 +99,8 @@ class StdioClientTransport(LineTransport):
     Raises:
         ValueError: An argument is wrong.
     """
+
+    mends_lines = True
 
     def __init__(
         self,
