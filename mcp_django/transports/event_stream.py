@@ -62,9 +62,16 @@ class EventStreamDecoder:
 
     Args:
         max_event_bytes: Most bytes to keep for one event.
+
+    Attributes:
+        last_event_id: Id to name to come back for what follows; also of an event
+            without data, once that has ended.
+        retry_ms: Reconnection time set since the last event, in milliseconds.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
+        self.last_event_id = ""
+        self.retry_ms: int | None = None
         self._max_event_bytes = max_event_bytes
         self._rest = bytearray()
         self._is_first_line = True
@@ -73,7 +80,6 @@ class EventStreamDecoder:
         self._data: list[str] = []
         self._event = ""
         self._id = ""
-        self._retry_ms: int | None = None
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Take the next bytes and give the events that they complete.
@@ -116,7 +122,7 @@ class EventStreamDecoder:
             case "id" if "\0" not in value:
                 self._id = value
             case "retry" if value.isascii() and value.isdigit():
-                self._retry_ms = int(value[:15])
+                self.retry_ms = int(value[:15])
         return None
 
     def _check_size(self, size: int) -> None:
@@ -124,9 +130,10 @@ class EventStreamDecoder:
             raise ValueError(f"an event is longer than {self._max_event_bytes} bytes")
 
     def _finish_event(self) -> ServerSentEvent | None:
-        data, event, retry_ms = self._data, self._event, self._retry_ms
+        data, event, retry_ms = self._data, self._event, self.retry_ms
         self._data, self._event, self._size = [], "", 0
+        self.last_event_id = self._id
         if not data:
             return None
-        self._retry_ms = None
+        self.retry_ms = None
         return ServerSentEvent("\n".join(data), event or "message", self._id, retry_ms)

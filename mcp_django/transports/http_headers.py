@@ -30,7 +30,7 @@ ANNOTATION: Final = "x-mcp-header"
 MAX_SHOWN: Final = 100
 """Characters shown of a header's value."""
 
-_NAMED: Final[Mapping[str, str]] = {
+NAMED: Final[Mapping[str, str]] = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
@@ -63,7 +63,7 @@ _HOLDS_SCHEMAS: Final = (
     "unevaluatedItems",
     "unevaluatedProperties",
 )
-_HOLDS_NAMED_SCHEMAS: Final = (
+_HOLDSNAMED_SCHEMAS: Final = (
     "$defs",
     "definitions",
     "dependencies",
@@ -183,7 +183,7 @@ def check_standard(
     try:
         _check_equal("mcp-protocol-version", version, headers)
         _check_equal("mcp-method", message.method, headers)
-        member = _NAMED.get(message.method)
+        member = NAMED.get(message.method)
         if member is not None:
             value = (message.params or {}).get(member)
             # A name that is no text is refused for itself, later.
@@ -289,7 +289,7 @@ def _schemas_in(
         held = schema.get(keyword)
         for inner in held if isinstance(held, list) else (held,):
             yield from _schemas_in(inner, (*path, keyword))
-    for keyword in _HOLDS_NAMED_SCHEMAS:
+    for keyword in _HOLDSNAMED_SCHEMAS:
         named = schema.get(keyword)
         for name, inner in named.items() if isinstance(named, Mapping) else ():
             yield from _schemas_in(inner, (*path, keyword, name))
@@ -313,7 +313,7 @@ def check_mirrored(
     Headers".
     """
     for name, path in mirrored.items():
-        value = _value_at(path, arguments)
+        value = value_at(path, arguments)
         given = headers.get(name)
         argument = ".".join(path)
         if given is None:
@@ -336,7 +336,8 @@ def check_mirrored(
             )
 
 
-def _value_at(path: tuple[str, ...], arguments: Mapping[str, JSON]) -> JSON:
+def value_at(path: tuple[str, ...], arguments: JSON) -> JSON:
+    """Give the value that names of properties lead to; None if there is none."""
     value: JSON = arguments
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
