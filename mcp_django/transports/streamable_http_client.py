@@ -37,6 +37,9 @@ MAX_ON_THEIR_WAY: Final = 100
 """Notifications and answers that may be on their way at once; `send` waits beyond."""
 
 _INITIALIZED: Final = "notifications/initialized"
+_STREAM_SECONDS: Final = 1.0
+"""How long a session's stream may hold up requests. Some servers give it only when they
+have something to send on it."""
 
 
 Wait: TypeAlias = Callable[[], Awaitable[None]]
@@ -107,7 +110,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
 
         What becomes of it is reported: answers to `on_message`, failures to
         `on_error`. Messages of a legacy session wait for the notifications before them
-        to be accepted.
+        to be accepted, and for its stream to open.
 
         Raises:
             TransportClosed: The transport is closed.
@@ -286,6 +289,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
     def _listen(self) -> None:
         self._stop_listening()
         self._listening = Listening(self._endpoint, self._session)
+        self._order.stream = self._listening.has_begun
         self._spawn(self._listening.run)
 
 
@@ -295,12 +299,17 @@ class _Order:
     Args:
         patience: Seconds that a notification may hold up others; the first one,
             `notifications/initialized`, holds them up until it is accepted or fails.
+
+    Attributes:
+        stream: Set once the server can ask something on the standalone stream, without
+            which many servers drop what they ask; None if nobody waits for that.
     """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._initialized: anyio.Event | None = None
         self._last: anyio.Event | None = None
+        self.stream: anyio.Event | None = None
 
     def add(self, notification: JSONRPCNotification) -> anyio.Event:
         """Put a notification before all that follow; what is given is to be set."""
@@ -318,8 +327,15 @@ class _Order:
         async def wait() -> None:
             if initialized is not None:
                 await initialized.wait()
+            await self._wait_for_stream()
             if last is not None:
                 with anyio.move_on_after(self._patience):
                     await last.wait()
 
         return wait
+
+    async def _wait_for_stream(self) -> None:
+        if self.stream is not None:
+            with anyio.move_on_after(_STREAM_SECONDS):
+                await self.stream.wait()
+            self.stream = None

@@ -46,9 +46,14 @@ class Listening:
     Args:
         endpoint: Whom to ask.
         session: Whose stream it is.
+
+    Attributes:
+        has_begun: Set once the server has given the stream, or it is known that it
+            does not.
     """
 
     def __init__(self, endpoint: Endpoint, session: LegacySession) -> None:
+        self.has_begun = anyio.Event()
         self._endpoint = endpoint
         self._session = session
         self._scope = anyio.CancelScope()
@@ -100,6 +105,7 @@ class Listening:
                         f"it has content of type {media_type(response)[:MAX_SHOWN]!r}"
                     )
                 is_open = True
+                self.has_begun.set()
                 self._has_reported = False
                 await self._read(response)
         except RemoteProtocolError as error:
@@ -113,6 +119,8 @@ class Listening:
         except RequestFailed as failure:
             # What breaks once it is open has ended, as servers and networks let it.
             return is_open or self._may_pass(failure)
+        finally:
+            self.has_begun.set()
         return True
 
     def _may_pass(self, failure: RequestFailed) -> bool:

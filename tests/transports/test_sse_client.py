@@ -81,7 +81,7 @@ def over(server: FakeServer, **options: Any) -> SSEClientTransport:
 
 async def failure_to_open(
     transport: SSEClientTransport,
-) -> ConnectFailed | HTTPRefused:
+) -> TransportError:
     """Start a transport that cannot be opened, and see that nothing of it is left."""
     witness = Witness(transport)
     with anyio.fail_after(PATIENCE_SECONDS):

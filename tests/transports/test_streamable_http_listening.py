@@ -39,6 +39,8 @@ from tests.transports.witness import PATIENCE_SECONDS, Witness
 URL = "http://shop.example/mcp"
 NOTE = jsonrpc.notification("notifications/message", {"level": "info", "data": 1})
 ASK = jsonrpc.request("asked", "roots/list", {})
+PING = jsonrpc.request(1, "ping", None)
+PONG = jsonrpc.result(1, {})
 
 
 def listened_to(*answers: Answer | Stream | bytes | int, **more: Answer) -> FakeServer:
@@ -100,6 +102,42 @@ async def test_stream_is_read_once_the_session_is_initialized() -> None:
     assert "last-event-id" not in request.headers
     assert witness.errors == []
     await stream.wait_until_left()
+
+
+async def test_requests_wait_until_the_stream_is_given() -> None:
+    """Our choice: many servers drop what they ask while there is no stream."""
+    is_given = anyio.Event()
+
+    async def give(request: httpx2.Request) -> httpx2.Response:
+        await is_given.wait()
+        return answer_stream(Stream())
+
+    server = legacy_server({"GET": give, "ping": lambda request: answer_json(PONG)})
+    transport = StreamableHTTPClientTransport(URL, http=server.client())
+    async with opened(transport) as witness:
+        await initialize(transport, witness)
+        await transport.send(PING)
+        await until_gets(server, 1)
+        await wait_all_tasks_blocked()
+        assert server.seen == ["initialize", "notifications/initialized", "GET"]
+        is_given.set()
+        assert await witness.until_messages(1) == [PONG]
+
+
+async def test_stream_that_is_not_given_holds_up_requests_once_and_not_for_long() -> (
+    None
+):
+    """Our choice: some servers give it only when they have something to send on it."""
+    server = listened_to(ping=lambda request: answer_json(PONG))
+    transport = StreamableHTTPClientTransport(URL, http=server.client())
+    async with opened(transport) as witness:
+        await initialize(transport, witness)
+        for count in (1, 2):
+            began_at = anyio.current_time()
+            await transport.send(PING)
+            await witness.until_messages(count)
+            took = anyio.current_time() - began_at
+            assert took >= 1 if count == 1 else took < 1
 
 
 async def test_stream_is_not_asked_for_where_nobody_listens() -> None:
