@@ -1,0 +1,1 @@
+"""Servers by others, for our client."""
