@@ -6,10 +6,9 @@ names, without `await`. Both are injected by annotation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
-import anyio.from_thread
 import anyio.lowlevel
 from mcp_types import (
     BlobResourceContents,
@@ -42,6 +41,8 @@ from mcp_django.server.requests import LOG_LEVELS, Request
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
+
+T = TypeVar("T")
 
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
@@ -438,7 +439,7 @@ class SyncContext(_RequestContext):
     def log(self, level: LoggingLevel, data: JSON, logger: str | None = None) -> None:
         """Send a log message to the client, if its session wants such ones."""
         context = Context(self._server, self._request)
-        anyio.from_thread.run(context.log, level, data, logger, token=self._token)
+        self._wait_for(context.log, level, data, logger)
 
     def elicit(self, message: str, schema: Schema, *, key: str | None = None) -> Answer:
         """Ask the user to fill in a form."""
@@ -474,17 +475,21 @@ class SyncContext(_RequestContext):
 
     def read_resource(self, uri: str) -> list[Contents]:
         """Read one of the server's own resources, with this user's permissions."""
-        return anyio.from_thread.run(
-            self._server.read_resource, uri, self._request, token=self._token
-        )
+        return self._wait_for(self._server.read_resource, uri, self._request)
 
     def close_stream(self, retry_ms: int | None = None) -> None:
         """End the HTTP connection of a call; the client comes back for it."""
         context = Context(self._server, self._request)
-        anyio.from_thread.run(context.close_stream, retry_ms, token=self._token)
+        self._wait_for(context.close_stream, retry_ms)
 
     def _notify(self, method: str, params: JSONObject) -> None:
-        anyio.from_thread.run(self._request.notify, method, params, token=self._token)
+        self._wait_for(self._request.notify, method, params)
+
+    def _wait_for(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any
+    ) -> T:
+        """Run a coroutine function in the event loop that waits for this thread."""
+        return self._request.threads.wait_for(function, *arguments, token=self._token)
 
 
 def ask_for_visits(

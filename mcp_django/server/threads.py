@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
-from anyio.lowlevel import RunVar, current_token
+from anyio.lowlevel import EventLoopToken, RunVar, current_token
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
@@ -65,6 +66,21 @@ class ThreadPool:
         return await anyio.to_thread.run_sync(
             _run, function, limiter=self._limit(), abandon_on_cancel=True
         )
+
+    def wait_for(
+        self,
+        function: Callable[..., Coroutine[Any, Any, T]],
+        *arguments: Any,
+        token: EventLoopToken,
+    ) -> T:
+        """Run a coroutine function in the event loop, and wait for it in the thread.
+
+        Args:
+            function: What to run; may use `run` in its turn.
+            arguments: Of the function, by position.
+            token: Names the event loop.
+        """
+        return anyio.from_thread.run(function, *arguments, token=token)
 
     def _limit(self) -> anyio.CapacityLimiter:
         limiter = self._limiter.get(None)

@@ -125,7 +125,11 @@ def failed(request: Request, error: BaseException) -> Answer:
     The failure is logged, and Django is told, as for a view that raised.
     """
     logger.error("%s failed", _describe(request), exc_info=error)
-    got_request_exception.send_robust(sender=Server, request=None)
+    try:
+        raise error
+    except BaseException:
+        # Receivers look for it in sys.exc_info(), as error reporting and tests do.
+        got_request_exception.send_robust(sender=Server, request=None)
     if request.method == "tools/call":
         return dispatch.tool_error("Internal error")
     return ErrorAnswer(INTERNAL_ERROR, "Internal error")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -696,14 +697,14 @@ async def test_id_of_a_cancelled_request_may_come_again_at_once(
 
 @pytest.fixture
 def reported() -> Iterator[list[Any]]:
-    """Give the senders of Django's signal for exceptions."""
-    senders: list[Any] = []
+    """Give what receivers of Django's signal for exceptions find."""
+    found: list[Any] = []
 
     def note(sender: Any, **kwargs: Any) -> None:
-        senders.append((sender, kwargs["request"]))
+        found.append((sender, kwargs["request"], type(sys.exception())))
 
     got_request_exception.connect(note)
-    yield senders
+    yield found
     got_request_exception.disconnect(note)
 
 
@@ -726,7 +727,7 @@ async def test_failure_of_a_tool_is_answered_neutrally_logged_and_signalled(
     assert record.getMessage() == "tools/call 'fail' failed"
     assert record.exc_info is not None
     assert record.exc_info[0] is LookupError
-    assert reported == [(Server, None)]
+    assert reported == [(Server, None, LookupError)]
 
 
 async def test_failure_of_another_feature_is_an_internal_error(

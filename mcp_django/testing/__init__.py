@@ -1,0 +1,12 @@
+"""What a project tests its servers with.
+
+`MCPClient` and `AsyncMCPClient` use a server in memory, `MCPLiveServerTestCase` and the
+fixtures in `mcp_django.testing.fixtures` a real Daphne. It stands on top of all layers,
+and none of them imports it.
+"""
+
+from mcp_django.testing.async_client import AsyncMCPClient
+from mcp_django.testing.client import MCPClient
+from mcp_django.testing.live import MCPLiveServer, MCPLiveServerTestCase
+
+__all__ = ["AsyncMCPClient", "MCPClient", "MCPLiveServer", "MCPLiveServerTestCase"]
