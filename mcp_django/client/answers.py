@@ -6,7 +6,8 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import anyio.to_thread
 from mcp_types import (
@@ -27,9 +28,9 @@ from mcp_types import (
     UrlElicitationCapability,
 )
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mcp_django.exceptions import ErrorAnswer
+from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 
@@ -51,6 +52,8 @@ RunSync: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 _ELICIT: TypeAdapter[ElicitRequestFormParams | ElicitRequestURLParams] = TypeAdapter(
     ElicitRequestParams
 )
+_ELICITED: Final[tuple[type[BaseModel], ...]] = (ElicitResult,)
+_SAMPLED: Final = (CreateMessageResult, CreateMessageResultWithTools)
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
@@ -91,48 +94,68 @@ class Answers:
         """Answer one question.
 
         Raises:
-            ErrorAnswer: It cannot be answered; says what to tell the server.
+            ErrorAnswer: The function that answers failed, or says so; says what to tell
+                the server.
+            RemoteProtocolError: The server asks what it must not, or nonsense.
         """
+        function: Callable[..., Any]
+        question: object
         try:
-            result = await self._answer(method, params)
+            match method:
+                case "elicitation/create" if self.on_elicit is not None:
+                    question = _ELICIT.validate_python(params)
+                    function, kinds = self.on_elicit, _ELICITED
+                case "sampling/createMessage" if self.on_sample is not None:
+                    question = CreateMessageRequestParams.model_validate(params)
+                    function, kinds = self.on_sample, _SAMPLED
+                case "roots/list" if self.roots is not None:
+                    return _wire(ListRootsResult(roots=list(self.roots)))
+                case _:
+                    raise RemoteProtocolError(
+                        f"this client declared that it has no {method[:100]}",
+                        code=INVALID_PARAMS,
+                    )
         except ValidationError as error:
-            raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
+            raise RemoteProtocolError(
+                f"{method}: {describe_faults(error)}", code=INVALID_PARAMS
+            ) from None
+        return await self._answer_by(function, question, kinds)
+
+    async def _answer_by(
+        self,
+        function: Callable[..., Any],
+        question: object,
+        kinds: tuple[type[BaseModel], ...],
+    ) -> JSONObject:
+        """Give what a function answers, if it is of one of the kinds."""
+        try:
+            result = await self.call(function, question)
+            if not isinstance(result, kinds):
+                names = " or ".join(kind.__name__ for kind in kinds)
+                raise TypeError(f"it returned a {type(result).__name__}, no {names}")
+            return _wire(result)
         except ErrorAnswer:
             raise
-        except Exception:
-            logger.exception("the function that answers %r failed", method)
-            raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from None
-        answer: JSONObject = result.model_dump(
-            mode="json", by_alias=True, exclude_none=True
-        )
-        return answer
-
-    async def _answer(self, method: str, params: JSONObject) -> Any:
-        match method:
-            case "elicitation/create" if self.on_elicit is not None:
-                form = _ELICIT.validate_python(params)
-                return await self.call(self.on_elicit, form)
-            case "sampling/createMessage" if self.on_sample is not None:
-                sampling = CreateMessageRequestParams.model_validate(params)
-                return await self.call(self.on_sample, sampling)
-            case "roots/list" if self.roots is not None:
-                return ListRootsResult(roots=list(self.roots))
-            case _:
-                raise ErrorAnswer(
-                    INVALID_PARAMS, f"this client declared that it has no {method}"
-                )
+        except Exception as error:
+            logger.exception("%r failed, which answers the server", function)
+            raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of whoever uses the client, `def` or `async def`."""
         if is_async(function):
             return await function(*arguments)
-        result = await self.run_sync(lambda: function(*arguments))
+        # In a list, because trio lets no thread return a coroutine.
+        [result] = await self.run_sync(lambda: [function(*arguments)])
         return await result if inspect.isawaitable(result) else result
+
+
+def _wire(model: BaseModel) -> JSONObject:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Say whether calling a function only makes a coroutine."""
-    while hasattr(function, "func"):  # functools.partial
+    while isinstance(function, partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final, TypeAlias
 
 import anyio
@@ -16,7 +17,11 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
+
+logger = logging.getLogger("mcp_django.client")
 
 Change: TypeAlias = (
     ToolListChangedNotification
@@ -25,12 +30,16 @@ Change: TypeAlias = (
     | ResourceUpdatedNotification
 )
 
-_KINDS: Final[dict[str, type[Change]]] = {
+_LISTS: Final[dict[str, type[Change]]] = {
     "notifications/tools/list_changed": ToolListChangedNotification,
     "notifications/prompts/list_changed": PromptListChangedNotification,
     "notifications/resources/list_changed": ResourceListChangedNotification,
-    "notifications/resources/updated": ResourceUpdatedNotification,
 }
+_UPDATED: Final = "notifications/resources/updated"
+
+_MAX_HEARD: Final = 1000
+"""Parts of resources whose changes wait to be looked at, each by itself."""
+
 _ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 
@@ -71,25 +80,32 @@ class Changes:
                 raise self._error
             if self._is_over:
                 raise StopAsyncIteration
-            self._news = anyio.Event()
+            if self._news.is_set():
+                self._news = anyio.Event()
             await self._news.wait()
         key = next(iter(self._heard))
         return self._heard.pop(key)
 
     def hear(self, method: str, params: JSONObject) -> None:
         """Take a notification, if it is one that is wanted."""
-        if method == _ACKNOWLEDGED:
-            self._acknowledge(params)
-            return
-        uri = params.get("uri", "")
-        if method not in _KINDS or not self._wants(method, uri):
-            return
         try:
-            change = _KINDS[method].model_validate({"method": method, "params": params})
-        except ValidationError:
-            return
-        self._heard[(method, uri)] = change
-        self._news.set()
+            if method == _ACKNOWLEDGED:
+                self._acknowledge(params)
+            elif method == _UPDATED:
+                self._hear_updated(params)
+            elif method in _LISTS and _includes(self._wanted, method):
+                change = _LISTS[method].model_validate({"params": params})
+                self._keep((method, ""), change)
+        except ValidationError as error:
+            logger.warning("%s is not heard: %s", method, describe_faults(error))
+
+    def hear_all(self) -> None:
+        """Take all that the server tells of as changed, because nobody knows."""
+        for method in _LISTS:
+            if _includes(self.honored, method):
+                self.hear(method, {})
+        for uri in self.honored.resource_subscriptions or ():
+            self.hear(_UPDATED, {"uri": uri})
 
     def settle(self, honored: SubscriptionFilter) -> None:
         """Note what the server agreed to tell of."""
@@ -112,24 +128,55 @@ class Changes:
             raise self._error
 
     def _acknowledge(self, params: JSONObject) -> None:
+        if self.is_settled.is_set():
+            return
         try:
             said = SubscriptionsAcknowledgedNotificationParams.model_validate(params)
-        except ValidationError:
-            self.settle(SubscriptionFilter())
+        except ValidationError as error:
+            faults = describe_faults(error)
+            self.end(RemoteProtocolError(f"{_ACKNOWLEDGED}: {faults}"))
         else:
             self.settle(said.notifications)
 
-    def _wants(self, method: str, uri: str) -> bool:
-        wanted = self._wanted
-        match method:
-            case "notifications/tools/list_changed":
-                return bool(wanted.tools_list_changed)
-            case "notifications/prompts/list_changed":
-                return bool(wanted.prompts_list_changed)
-            case "notifications/resources/list_changed":
-                return bool(wanted.resources_list_changed)
-            case _:
-                return uri in (wanted.resource_subscriptions or ())
+    def _hear_updated(self, params: JSONObject) -> None:
+        """Take the change of a resource that is wanted, or of a part of one.
+
+        Spec: 2026-07-28 schema.ts, `ResourceUpdatedNotificationParams`.
+        """
+        change = ResourceUpdatedNotification.model_validate({"params": params})
+        uri = change.params.uri
+        wanted = next(
+            (
+                wanted
+                for wanted in self._wanted.resource_subscriptions or ()
+                if uri == wanted or uri.startswith(wanted.removesuffix("/") + "/")
+            ),
+            None,
+        )
+        if wanted is None:
+            return
+        if len(self._heard) >= _MAX_HEARD:
+            # That something in it has changed has to do.
+            uri = wanted
+            change = ResourceUpdatedNotification.model_validate(
+                {"params": {"uri": wanted}}
+            )
+        self._keep((_UPDATED, uri), change)
+
+    def _keep(self, key: tuple[str, str], change: Change) -> None:
+        self._heard[key] = change
+        self._news.set()
+
+
+def _includes(chosen: SubscriptionFilter, method: str) -> bool:
+    """Say whether a filter lets the changes of a list pass."""
+    match method:
+        case "notifications/tools/list_changed":
+            return bool(chosen.tools_list_changed)
+        case "notifications/prompts/list_changed":
+            return bool(chosen.prompts_list_changed)
+        case _:
+            return bool(chosen.resources_list_changed)
 
 
 def offered_of(

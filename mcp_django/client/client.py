@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as version_of
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from anyio import create_task_group
+from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
 from mcp_types import (
     CallToolResult,
@@ -48,12 +49,14 @@ from mcp_django.client.output import check_output
 from mcp_django.client.requests import Requests, read
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.client import DISCOVER, ClientProtocol, State
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 if TYPE_CHECKING:
     import httpx2
+
+logger = logging.getLogger("mcp_django.client")
 
 
 class Client:
@@ -91,7 +94,7 @@ class Client:
         run_sync: Runs the `def` functions among those above; in a thread, if left out.
 
     Raises:
-        ValueError: `target` is no target.
+        ValueError: `target` is no target, or `version` none that we speak.
         ImportError: A library is missing that it needs.
 
     Spec: 2026-07-28 basic/versioning; basic/patterns.
@@ -120,6 +123,11 @@ class Client:
         max_rounds: int = 10,
         run_sync: RunSync = run_in_thread,
     ) -> None:
+        if version is not None and version not in versions.LEGACY + versions.MODERN:
+            raise ValueError(
+                f"version {version!r} is none of "
+                f"{[*versions.MODERN, *versions.LEGACY]!r}"
+            )
         headers = dict(headers or {})
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -157,6 +165,7 @@ class Client:
             self._answers, on_log=on_log, on_notification=on_notification
         )
         self._tools: dict[str, Tool] = {}
+        self._was_opened = False
         self._tasks: TaskGroup | None = None
 
     # Opening and closing -------------------------------------------------------------
@@ -169,8 +178,9 @@ class Client:
             ErrorReceived, HTTPRefused, RemoteProtocolError, RequestTimeout: The server
                 refuses, or is none.
         """
-        if self._tasks is not None:
-            raise LocalProtocolError("the client is open already; make another one")
+        if self._was_opened:
+            raise LocalProtocolError("a client is opened once; make another one")
+        self._was_opened = True
         self._tasks = await create_task_group().__aenter__()
         try:
             self._notices.start(self._tasks)
@@ -191,13 +201,12 @@ class Client:
         if tasks is None:
             return None
         await self._connection.close()
-        self._notices.close()
         tasks.cancel_scope.cancel()
-        if isinstance(exc_value, Exception):
-            # So that callers see the exception itself, and no group of one.
-            await tasks.__aexit__(None, None, None)
-            return False
-        return await tasks.__aexit__(exc_type, exc_value, traceback)
+        if isinstance(exc_value, get_cancelled_exc_class()):
+            return await tasks.__aexit__(exc_type, exc_value, traceback)
+        # So that callers see the exception itself, and no group of one.
+        await tasks.__aexit__(None, None, None)
+        return False
 
     @property
     def version(self) -> str:
@@ -363,9 +372,10 @@ class Client:
 
     async def set_log_level(self, level: LoggingLevel) -> None:
         """Say which log messages to hear from now on, the least severe of them."""
-        connection = await self._connection.connected()
+        await self._connection.connected()
         self._protocol.log_level = level
-        await self._set_log_level(connection)
+        if self._has_log_level:
+            await self._requests.send("logging/setLevel", {"level": level})
 
     async def set_roots(self, roots: Sequence[str | Root]) -> None:
         """Change the folders that the server may work with.
@@ -451,20 +461,23 @@ class Client:
 
     async def _restore(self, connection: Connection) -> None:
         """Set, in a new session, what was set in the last one."""
+        # It may be a newer server, whose tools promise something else.
+        self._tools = {}
+        level = self._protocol.log_level
+        if level is not None and self._has_log_level:
+            request = self._protocol.send_request("logging/setLevel", {"level": level})
+            try:
+                result_of(await connection.request(request, self._patience))
+            except ErrorReceived as error:
+                logger.warning("the server keeps its own log level: %s", error)
         if self._protocol.state is State.LEGACY:
-            await self._set_log_level(connection)
             await self._subscriptions.restore(connection)
 
-    async def _set_log_level(self, connection: Connection) -> None:
-        level = self._protocol.log_level
-        # In the modern era each request says it; some servers have nothing to log.
-        if (
-            level is not None
-            and self._protocol.state is State.LEGACY
-            and self.server_capabilities.logging is not None
-        ):
-            request = self._protocol.send_request("logging/setLevel", {"level": level})
-            result_of(await connection.request(request, self._patience))
+    @property
+    def _has_log_level(self) -> bool:
+        """Whether the server keeps a log level; modern requests say it each time."""
+        is_legacy = self._protocol.state is State.LEGACY
+        return is_legacy and self.server_capabilities.logging is not None
 
 
 def _ourselves() -> Implementation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -115,12 +116,21 @@ def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
             command, *arguments = target
             return [Way(lambda: StdioClientTransport(command, arguments))]
         case _ if callable(target):
-            return [Way(target)]
+            return [Way(partial(_make, target))]
         case _:
             raise ValueError(
                 f"no server to connect to: {target!r:.200}; give a URL, a command as "
                 "a list of strings, or a transport"
             )
+
+
+def _make(make: MakeTransport) -> Transport:
+    transport: object = make()
+    if not isinstance(transport, Transport):
+        raise ValueError(
+            f"{make!r:.200} made {transport!r:.200}, which is no transport"
+        )
+    return transport
 
 
 def _ways_to_url(url: str, options: HTTPOptions) -> Sequence[Way]:
@@ -161,10 +171,11 @@ def _client_module(binding: str) -> Any:
     try:
         return importlib.import_module(f"mcp_django.transports.{binding}_client")
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("mcp_django"):
+        library = (error.name or "").partition(".")[0]
+        if library == "mcp_django":
             raise
         raise ModuleNotFoundError(
-            f"{error.name} is not installed, which clients need for this URL; "
+            f"{library} is not installed, which clients need for this URL; "
             "install mcp-django-channels[client]",
             name=error.name,
         ) from None
@@ -224,7 +235,11 @@ async def shake_hands(
         return await _initialize(connection, versions.LATEST_LEGACY, patience)
     if isinstance(answer, JSONRPCError):
         raise error_of(answer)
-    return _read_discovered(connection, answer, wanted)
+    discovered = _read_discovered(answer)
+    chosen = _choose(discovered.supported_versions, wanted)
+    if chosen in versions.LEGACY:
+        return await _initialize(connection, chosen, patience)
+    return _adopt(connection, chosen, discovered, answer)
 
 
 def _version_offered(
@@ -248,22 +263,32 @@ def _is_legacy(answer: JSONRPCResponse | JSONRPCError) -> bool:
     return "supportedVersions" not in answer.result
 
 
-def _read_discovered(
-    connection: Connection, answer: JSONRPCResponse, wanted: str | None
-) -> Found:
+def _read_discovered(answer: JSONRPCResponse) -> DiscoverResult:
     try:
-        discovered = DiscoverResult.model_validate(answer.result)
+        return DiscoverResult.model_validate(answer.result)
     except ValidationError as error:
         raise RemoteProtocolError(
             f"server/discover was answered with {describe_faults(error, 'result')}"
         ) from None
-    supported = discovered.supported_versions
+
+
+def _choose(supported: Sequence[str], wanted: str | None) -> str:
     version = choose_version(supported, wanted)
-    if version not in versions.MODERN:
+    if version is None:
+        ours = [*versions.MODERN, *versions.LEGACY] if wanted is None else [wanted]
         raise RemoteProtocolError(
-            f"the server supports {supported!r:.200}, of which we know none; "
-            f"ours are {list(versions.MODERN)!r}"
+            f"the server supports {supported!r:.200}, and none of {ours!r}"
         )
+    return version
+
+
+def _adopt(
+    connection: Connection,
+    version: str,
+    discovered: DiscoverResult,
+    answer: JSONRPCResponse,
+) -> Found:
+    """Speak a modern version from now on."""
     connection.protocol.adopt(version)
     said = (answer.result.get("_meta") or {}).get(SERVER_INFO)
     return Found(
@@ -290,14 +315,16 @@ async def _initialize(
     Spec: 2025-11-25 basic/lifecycle, "Initialization".
     """
     protocol = connection.protocol
-    answer = await connection.request(protocol.send_initialize(version), patience)
-    if isinstance(answer, JSONRPCError):
-        data = answer.error.data
-        supported = data.get("supported") if isinstance(data, dict) else None
-        other = next((v for v in versions.LEGACY if v in (supported or ())), version)
-        if other == version:
+    offered = [version]
+    request = protocol.send_initialize(version)
+    while isinstance(
+        answer := await connection.request(request, patience), JSONRPCError
+    ):
+        other = _other_version(answer, offered)
+        if other is None:
             raise error_of(answer)
-        return await _initialize(connection, other, patience)
+        offered.append(other)
+        request = protocol.send_initialize(other)
     try:
         opened = InitializeResult.model_validate(answer.result)
     except ValidationError as error:
@@ -318,6 +345,16 @@ async def _initialize(
         opened.server_info,
         opened.instructions,
     )
+
+
+def _other_version(refused: JSONRPCError, offered: Sequence[str]) -> str | None:
+    """Choose what to offer next to a server that names the versions it supports."""
+    data = refused.error.data
+    supported = data.get("supported") if isinstance(data, dict) else None
+    if not isinstance(supported, list):
+        return None
+    others = (v for v in versions.LEGACY if v in supported and v not in offered)
+    return next(others, None)
 
 
 def error_of(answer: JSONRPCError) -> ErrorReceived:

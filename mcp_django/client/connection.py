@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.client.answers import Answers
+from mcp_django.client.clock import Clock
 from mcp_django.exceptions import (
     ErrorAnswer,
-    MCPError,
     MessageLost,
     RemoteProtocolError,
     RequestFailed,
@@ -76,24 +75,13 @@ class Patience:
 class _Pending:
     """A request that waits for its answer."""
 
-    patience: Patience
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    ends_at: float = math.inf
+    clock: Clock
+    sending: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     news: anyio.Event = field(default_factory=anyio.Event)
     progress: deque[Progressed] = field(
         default_factory=lambda: deque(maxlen=_MAX_PROGRESS)
     )
     outcome: JSONRPCResponse | JSONRPCError | Exception | None = None
-
-    def begin(self) -> None:
-        """Begin to count the time."""
-        self.ends_at = anyio.current_time() + self.patience.total_seconds
-        self.touch()
-
-    def touch(self) -> None:
-        """Note that the server works on it."""
-        silent_until = anyio.current_time() + self.patience.seconds
-        self.scope.deadline = min(silent_until, self.ends_at)
 
     def settle(self, outcome: JSONRPCResponse | JSONRPCError | Exception) -> None:
         """Note what came of it; the first outcome counts."""
@@ -119,7 +107,7 @@ class Connection:
 
     Attributes:
         is_closed: Whether nothing more can be sent.
-        is_lost: Whether the server has forgotten the session.
+        is_lost: Whether the server has forgotten the session; see `renew`.
     """
 
     def __init__(
@@ -140,7 +128,9 @@ class Connection:
         self._on_notified = on_notified
         self._pending: dict[RequestId, _Pending] = {}
         self._asked: dict[RequestId, anyio.CancelScope] = {}
-        self._asking_since: float | None = None
+        self._answering = 0
+        self._why_lost: Exception | None = None
+        self._has_lost = anyio.Event()
         self._last_error: Exception | None = None
         transport.answers_faults = False
         transport.on_message = self._receive
@@ -163,6 +153,17 @@ class Connection:
     async def close(self) -> None:
         """Close the transport; what waits for an answer fails."""
         await self._transport.close()
+
+    def renew(self) -> None:
+        """Note that there is a new session."""
+        self.is_lost = False
+        self._has_lost = anyio.Event()
+
+    async def until_lost(self) -> Exception:
+        """Wait until the session is lost or the transport closed, and say why."""
+        await self._has_lost.wait()
+        assert self._why_lost is not None
+        return self._why_lost
 
     def takes_batches(self, takes_batches: bool) -> None:
         """Say whether the server may send batches from now on."""
@@ -187,11 +188,11 @@ class Connection:
             TransportError: No answer can come.
             RemoteProtocolError: The server sent something else instead.
         """
-        pending = _Pending(patience)
+        pending = _Pending(Clock(patience.seconds, patience.total_seconds))
         self._pending[request.id] = pending
         try:
-            with pending.scope:
-                pending.begin()
+            with pending.clock.scope as scope:
+                pending.clock.start()
                 # In a task, because a server that does not read must not hold up
                 # whoever gives up waiting for it.
                 self._tasks.start_soon(self._send_request, request, pending)
@@ -199,7 +200,8 @@ class Connection:
         finally:
             del self._pending[request.id]
             if pending.outcome is None:
-                await self._cancel(request, timed_out=pending.scope.cancelled_caught)
+                pending.sending.cancel()
+                await self._cancel(request, timed_out=scope.cancelled_caught)
             self.protocol.drop(request.id)
         match pending.outcome:
             case None:
@@ -219,8 +221,10 @@ class Connection:
 
     async def _send_request(self, request: JSONRPCRequest, pending: _Pending) -> None:
         try:
-            await self._transport.send(request)
-        except (MCPError, ValueError) as error:
+            with pending.sending:
+                await self._transport.send(request)
+        except Exception as error:
+            # Also what a custom transport must not raise: the caller shall see it.
             pending.settle(error)
 
     async def _wait(self, pending: _Pending, on_progress: OnProgress | None) -> None:
@@ -230,10 +234,10 @@ class Connection:
             while pending.progress:
                 report = pending.progress.popleft()
                 if on_progress is not None:
-                    pending.scope.deadline = math.inf
                     arguments = (report.progress, report.total, report.message)
+                    pending.clock.hold()
                     await self._answers.call(on_progress, *arguments)
-                    pending.touch()
+                    pending.clock.release()
             if pending.outcome is not None:
                 return
 
@@ -246,15 +250,13 @@ class Connection:
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
             try:
                 await self._transport.send(message)
-            except MCPError as error:
+            except Exception as error:
                 logger.debug("the server was not told of a cancellation: %s", error)
 
     def _timeout(self, request: JSONRPCRequest, pending: _Pending) -> RequestTimeout:
-        seconds = pending.patience.seconds
-        if pending.scope.deadline >= pending.ends_at:
-            seconds = pending.patience.total_seconds
         error = RequestTimeout(
-            f"the server did not answer {request.method!r} within {seconds:g} seconds"
+            f"the server did not answer {request.method!r} within "
+            f"{pending.clock.limit:g} seconds"
             + (f"; before that: {self._last_error}" if self._last_error else "")
         )
         error.__cause__ = self._last_error
@@ -268,7 +270,7 @@ class Connection:
             case Progressed():
                 self._note_progress(event)
             case AskReceived():
-                self._take_ask(event)
+                await self._take_ask(event)
             case RequestCancelled(id):
                 if id in self._asked:
                     self._asked[id].cancel()
@@ -288,71 +290,74 @@ class Connection:
     def _note_progress(self, report: Progressed) -> None:
         if report.id in self._pending:
             pending = self._pending[report.id]
-            if not self._asked:
-                pending.touch()
+            pending.clock.restart()
             pending.progress.append(report)
             pending.news.set()
 
-    def _take_ask(self, ask: AskReceived) -> None:
-        """Begin to answer a question of the server; nothing times out meanwhile."""
-        if len(self._asked) == _MAX_ASKS:
+    async def _take_ask(self, ask: AskReceived) -> None:
+        """Begin to answer a question of the server."""
+        if self._answering == _MAX_ASKS:
+            # Whoever asks on without reading the answers is not read any more.
             text = f"this client answers at most {_MAX_ASKS} requests at a time"
             error = self.protocol.send_error(ask.id, INTERNAL_ERROR, text)
-            self._tasks.start_soon(self._send_answer, error)
+            await self._send_answer(error)
             return
-        self._asked[ask.id] = anyio.CancelScope()
-        self._pause()
-        self._tasks.start_soon(self._answer, ask)
+        self._answering += 1
+        self._asked[ask.id] = scope = anyio.CancelScope()
+        self._tasks.start_soon(self._answer, ask, scope)
 
-    async def _answer(self, ask: AskReceived) -> None:
-        with self._asked[ask.id]:
-            try:
-                result = await self._answers.answer(ask.method, ask.params)
-            except ErrorAnswer as error:
-                answer: Message | None = self.protocol.send_error(
-                    ask.id, error.code, error.message
-                )
-            else:
-                answer = self.protocol.send_result(ask.id, result)
-            finally:
+    async def _answer(self, ask: AskReceived, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                answer = await self._find_answer(ask)
+                # If it is not wanted any more, its id may be that of another question.
+                if not scope.cancel_called:
+                    await self._send_answer(self._make_answer(ask.id, answer))
+        finally:
+            self._answering -= 1
+            if self._asked.get(ask.id) is scope:
                 del self._asked[ask.id]
-                self._go_on()
-            await self._send_answer(answer)
+
+    async def _find_answer(
+        self, ask: AskReceived
+    ) -> JSONObject | ErrorAnswer | RemoteProtocolError:
+        # The server waits for us, and nobody knows with which of our requests.
+        clocks = [pending.clock for pending in self._pending.values()]
+        for clock in clocks:
+            clock.hold()
+        try:
+            return await self._answers.answer(ask.method, ask.params)
+        except (ErrorAnswer, RemoteProtocolError) as error:
+            return error
+        finally:
+            for clock in clocks:
+                clock.release()
+
+    def _make_answer(
+        self, id: RequestId, answer: JSONObject | ErrorAnswer | RemoteProtocolError
+    ) -> Message | None:
+        if isinstance(answer, dict):
+            return self.protocol.send_result(id, answer)
+        return self.protocol.send_error(id, answer.code, answer.message, answer.data)
 
     async def _send_answer(self, answer: Message | None) -> None:
         if answer is None:
             return
         try:
             await self._transport.send(answer)
-        except (MCPError, ValueError) as error:
+        except Exception as error:
             self._note_error(error)
-
-    def _pause(self) -> None:
-        """Stop the clocks, because the server waits for us."""
-        if self._asking_since is None:
-            self._asking_since = anyio.current_time()
-        for pending in self._pending.values():
-            pending.scope.deadline = math.inf
-
-    def _go_on(self) -> None:
-        """Let the clocks run on, once the server waits for nothing of ours."""
-        if self._asked or self._asking_since is None:
-            return
-        asked_for = anyio.current_time() - self._asking_since
-        self._asking_since = None
-        for pending in self._pending.values():
-            pending.ends_at += asked_for
-            pending.touch()
 
     def _note_error(self, error: Exception) -> None:
         """Take what went wrong with one request, or with what the server sent."""
         match error:
             case RequestFailed(request_id=id) if id in self._pending:
-                self.is_lost |= isinstance(error, SessionLost)
+                if isinstance(error, SessionLost):
+                    self._lose(error)
                 self._pending[id].settle(error)
                 return
             case SessionLost():
-                self.is_lost = True
+                self._lose(error)
                 self._fail_all(error)
             case MessageLost():
                 # It may have been the answer to any of them.
@@ -366,6 +371,13 @@ class Connection:
         error = TransportClosed(f"the connection with the server has ended{why}")
         error.__cause__ = self._last_error
         self._fail_all(error)
+        self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        """Note that the session is gone, and with it what it was asked in it."""
+        self.is_lost = True
+        self._why_lost = error
+        self._has_lost.set()
         for scope in self._asked.values():
             scope.cancel()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +28,7 @@ from mcp_django.exceptions import (
     LocalProtocolError,
     MCPError,
     RequestFailed,
+    RequestTimeout,
     SessionLost,
     TransportClosed,
 )
@@ -38,6 +39,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 logger = logging.getLogger("mcp_django.client")
 
 _CLOSE_SECONDS = 5.0
+_NOT_OPEN = "the client is not connected; use it within `async with`"
 
 
 class LastingConnection:
@@ -79,6 +81,8 @@ class LastingConnection:
         self._protocol = protocol
         self._answers = answers
         self._wanted = wanted
+        # How it worked the last time; None to find out.
+        self._known: tuple[Way, str] | None = None
         self._patience = patience
         self._probe_seconds = probe_seconds
         self._on_notified = on_notified
@@ -96,10 +100,16 @@ class LastingConnection:
             LocalProtocolError: It was not asked yet.
         """
         if self._found is None:
-            raise LocalProtocolError(
-                "the client is not connected; use it within `async with`"
-            )
+            raise LocalProtocolError(_NOT_OPEN)
         return self._found
+
+    @property
+    def current(self) -> Connection | None:
+        """The connection as it is; None while it has to be opened, or opened anew."""
+        connection = self._connection
+        if connection is None or connection.is_closed or connection.is_lost:
+            return None
+        return connection
 
     async def open(self, tasks: TaskGroup) -> None:
         """Connect, and find out what the server speaks.
@@ -125,11 +135,13 @@ class LastingConnection:
         """Give the connection, opened anew if it was lost.
 
         Raises:
+            LocalProtocolError: `open` was not called yet.
             TransportClosed: It ended, and there is no way to open it again.
         """
-        connection = self._connection
-        if connection is not None and not (connection.is_closed or connection.is_lost):
-            return connection
+        if self.current is not None:
+            return self.current
+        if self._tasks is None and self._connection is None:
+            raise LocalProtocolError(_NOT_OPEN)
         async with self._opening:
             connection = self._connection
             if connection is None or connection.is_closed:
@@ -145,8 +157,16 @@ class LastingConnection:
         patience: Patience,
         *,
         on_progress: OnProgress | None = None,
+        client_meta: JSONObject | None = None,
     ) -> JSONObject:
         """Send a request and give its result.
+
+        Args:
+            method: Such as "tools/call".
+            params: As for `ClientProtocol.send_request`.
+            patience: How long to wait.
+            on_progress: As for `Connection`.
+            client_meta: As for `ClientProtocol.send_request`.
 
         Raises:
             ErrorReceived: The server answered with an error.
@@ -155,10 +175,13 @@ class LastingConnection:
 
         def make() -> JSONRPCRequest:
             return self._protocol.send_request(
-                method, params, wants_progress=on_progress is not None
+                method,
+                params,
+                wants_progress=on_progress is not None,
+                client_meta=client_meta,
             )
 
-        connection = await self.connected()
+        connection = await self._connected_within(patience.seconds)
         request = make()
         try:
             answer = await connection.request(
@@ -167,17 +190,23 @@ class LastingConnection:
         except SessionLost as error:
             if error.request_id != request.id:
                 raise
-            connection = await self.connected()
+            connection = await self._connected_within(patience.seconds)
             answer = await connection.request(make(), patience, on_progress=on_progress)
         return result_of(answer)
 
+    async def _connected_within(self, seconds: float) -> Connection:
+        with anyio.move_on_after(seconds):
+            return await self.connected()
+        raise RequestTimeout(
+            f"there was no connection with the server again within {seconds:g} seconds"
+        )
+
     async def _open_first_that_works(self) -> Connection:
         first_error: MCPError | None = None
-        ways, wanted = self._ways, self._wanted
-        for way in ways:
-            version = wanted if way.is_modern else wanted or versions.LATEST_LEGACY
-            if not way.is_modern and version in versions.MODERN:
-                continue
+        # Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+        # Initialization-Based Versions": what was found out holds until it fails.
+        known, self._known = self._known, None
+        for way, version in self._ways_to_try() if known is None else [known]:
             try:
                 connection = await self._open(way, version)
             except MCPError as error:
@@ -185,15 +214,22 @@ class LastingConnection:
                 if not is_other_kind(error):
                     break
             else:
-                # What it is does not change: the next time there is no need to try.
-                self._ways, self._wanted = [way], self.found.version
+                self._known = (way, self.found.version)
                 return connection
         assert first_error is not None
         if type(first_error) is RequestFailed:
             raise ConnectFailed(str(first_error)) from first_error
         raise first_error
 
-    async def _open(self, way: Way, wanted: str | None) -> Connection:
+    def _ways_to_try(self) -> Iterator[tuple[Way, str | None]]:
+        """Give the ways, and the version to begin with on each of them."""
+        for way in self._ways:
+            if way.is_modern:
+                yield way, self._wanted
+            elif self._wanted not in versions.MODERN:
+                yield way, self._wanted or versions.LATEST_LEGACY
+
+    async def _open(self, way: Way, version: str | None) -> Connection:
         if self._tasks is None:
             raise TransportClosed("the client is closed")
         if self._connection is not None and not way.can_repeat:
@@ -210,7 +246,7 @@ class LastingConnection:
         )
         try:
             await connection.open()
-            await self._shake_hands(connection, wanted)
+            await self._shake_hands(connection, version)
         except BaseException:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await connection.close()
@@ -218,16 +254,23 @@ class LastingConnection:
         self._connection = connection
         return connection
 
-    async def _shake_hands(self, connection: Connection, wanted: str | None) -> None:
-        connection.is_lost = False
+    async def _shake_hands(self, connection: Connection, version: str | None) -> None:
         self._protocol.forget()
-        self._found = await shake_hands(
+        found = await shake_hands(
             connection,
-            wanted=wanted,
+            wanted=version,
             patience=self._patience,
             probe_seconds=self._probe_seconds,
         )
+        if self._wanted is not None and found.version != self._wanted:
+            raise ConnectFailed(
+                f"the server speaks {found.version!r}, and not {self._wanted!r}, the "
+                "one version that is to be spoken"
+            )
+        self._found = found
         await self._on_opened(connection)
+        # Last, so that others wait until then, and try again if it failed.
+        connection.renew()
 
 
 def result_of(answer: JSONRPCResponse | JSONRPCError) -> JSONObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -46,34 +47,33 @@ class Notices:
         self._answers = answers
         self._on_log = on_log
         self._on_notification = on_notification
-        self._told, self._heard = anyio.create_memory_object_stream[
-            tuple[str, JSONObject]
-        ](_MAX_WAITING)
+        self._waiting: deque[tuple[str, JSONObject]] = deque()
+        self._news = anyio.Event()
 
     def start(self, tasks: TaskGroup) -> None:
-        """Begin to call the functions."""
+        """Begin to call the functions, until the tasks are cancelled."""
         tasks.start_soon(self._run)
-
-    def close(self) -> None:
-        """Call no more of them."""
-        self._told.close()
 
     def tell(self, method: str, params: JSONObject) -> None:
         """Take a notification."""
         if (self._on_log if method == _LOG else self._on_notification) is None:
             return
-        try:
-            self._told.send_nowait((method, params))
-        except anyio.WouldBlock:
+        if len(self._waiting) >= _MAX_WAITING:
             logger.warning(
                 "%.100s is dropped: %d others wait for slow functions",
                 method,
                 _MAX_WAITING,
             )
+            return
+        self._waiting.append((method, params))
+        self._news.set()
 
     async def _run(self) -> None:
-        with self._heard:
-            async for method, params in self._heard:
+        while True:
+            await self._news.wait()
+            self._news = anyio.Event()
+            while self._waiting:
+                method, params = self._waiting.popleft()
                 try:
                     await self._call(method, params)
                 except Exception:

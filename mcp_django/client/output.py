@@ -31,25 +31,32 @@ def check_output(tool: Tool, result: CallToolResult) -> None:
     if schema is None or result.is_error:
         return
     name = tool.name[:100]
-    if result.structured_content is None:
+    # Not whether it is None: null may be what was promised.
+    if "structured_content" not in result.model_fields_set:
         raise RemoteProtocolError(
             f"tool {name!r} has an output schema, but its result has no "
             "structuredContent"
         )
-    dialect = validator_for(schema, default=Draft202012Validator)
     try:
+        dialect = validator_for(schema, default=Draft202012Validator)
         dialect.check_schema(schema)
         validator = dialect(schema, registry=REGISTRY)
         fault = best_match(validator.iter_errors(result.structured_content))
     except SchemaError as error:
         raise RemoteProtocolError(
-            f"the output schema of tool {name!r} is no JSON Schema: {error.message}"
+            f"the output schema of tool {name!r} is no JSON Schema: "
+            f"{error.message:.500}"
         ) from None
     except Unresolvable as error:
         raise RemoteProtocolError(
-            f"the output schema of tool {name!r} refers to {error.ref!r:.200}, which "
-            "is not in it; other documents are not fetched"
+            f"the output schema of tool {name!r} refers to what is not in it, and "
+            f"other documents are not fetched: {error!s:.200}"
         ) from None
+    except Exception as error:
+        # Such as a pattern that is none, or references that turn in circles.
+        raise RemoteProtocolError(
+            f"the output schema of tool {name!r} cannot be used: {error!r:.200}"
+        ) from error
     if fault is not None:
         raise RemoteProtocolError(
             f"the result of tool {name!r} does not fit its output schema: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Final, TypeVar
 
 import anyio
@@ -92,10 +93,12 @@ class Requests:
         kept = self.cache.get(method, params, anyio.current_time())
         if kept is not None and not fresh:
             return kept
+        mark = self.cache.mark(method)
         result, rounds = await self._send(method, params, timeout, None)
         # Spec: 2026-07-28 server/utilities/caching, "Cache Key": not those of a retry.
         if rounds == 1:
-            self.cache.put(method, params, result, anyio.current_time())
+            now = anyio.current_time()
+            self.cache.put(method, params, result, now, mark=mark)
         return result
 
     async def list(
@@ -152,18 +155,20 @@ class Requests:
         if timeout is not None:
             patience = Patience(timeout, max(timeout, patience.total_seconds))
         again = params
-        for rounds in range(1, self._max_rounds + 2):
+        for rounds in count(1):
             result = await self._connection.request(
                 method, again, patience, on_progress=on_progress
             )
             answered = read_result(method, result)
             if not isinstance(answered, InputRequired):
                 return answered, rounds
+            if rounds > self._max_rounds:  # before somebody is asked in vain
+                raise RemoteProtocolError(
+                    f"the server asked something in each of {rounds} rounds of "
+                    f"{method!r}, and did not come to an end"
+                )
             again = next_round(params, answered, await self._answer(answered))
-        raise RemoteProtocolError(
-            f"the server asked something in each of {self._max_rounds + 1} rounds of "
-            f"{method!r}, and did not come to an end"
-        )
+        raise AssertionError("counting has no end")
 
     async def _answer(self, required: InputRequired) -> JSONObject:
         answers = {}

@@ -17,7 +17,7 @@ from mcp_types.jsonrpc import RequestId
 from mcp_django.client.changes import Changes, offered_of
 from mcp_django.client.connection import Connection, Patience
 from mcp_django.client.lasting import LastingConnection, result_of
-from mcp_django.exceptions import MCPError, RequestTimeout
+from mcp_django.exceptions import ErrorReceived, MCPError, RequestTimeout
 from mcp_django.protocol.client import ClientProtocol, State, subscription_of
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import LISTEN
@@ -25,6 +25,7 @@ from mcp_django.protocol.modern import LISTEN
 logger = logging.getLogger("mcp_django.client")
 
 _FOREVER: Final = Patience(math.inf, math.inf)
+_GOODBYE: Final = Patience(5.0, 5.0)
 
 
 class Subscriptions:
@@ -53,6 +54,8 @@ class Subscriptions:
         self._legacy: dict[Changes, None] = {}
         # How many listen to each resource, in a session.
         self._uris: Counter[str] = Counter()
+        # So that nobody subscribes while somebody else unsubscribes.
+        self._subscribing = anyio.Lock()
 
     def hear(self, method: str, params: JSONObject) -> None:
         """Take a notification for those who wait for it."""
@@ -64,10 +67,18 @@ class Subscriptions:
             self._modern[id].hear(method, params)
 
     async def restore(self, connection: Connection) -> None:
-        """Subscribe again, in a new session, to what was subscribed to."""
-        for uri in self._uris:
+        """Subscribe again, in a new session, to what was subscribed to.
+
+        What changed since the last session is not known, and so told.
+        """
+        for uri in list(self._uris):
             request = self._protocol.send_request("resources/subscribe", {"uri": uri})
-            result_of(await connection.request(request, self._patience))
+            try:
+                result_of(await connection.request(request, self._patience))
+            except ErrorReceived as error:
+                logger.warning("cannot subscribe to %.200r again: %s", uri, error)
+        for changes in self._legacy:
+            changes.hear_all()
 
     @asynccontextmanager
     async def open(
@@ -89,7 +100,8 @@ class Subscriptions:
         if self._protocol.state is State.LEGACY:
             offered = offered_of(wanted, self._connection.found.capabilities)
             changes.settle(offered)
-            opened = self._subscribe(changes, offered.resource_subscriptions or ())
+            uris = offered.resource_subscriptions or ()
+            opened = self._subscribe(changes, uris, connection, tasks)
         else:
             opened = self._listen(changes, wanted, connection, tasks)
         async with opened:
@@ -116,7 +128,7 @@ class Subscriptions:
                 with scope:
                     result_of(await connection.request(request, _FOREVER))
                     changes.end()
-            except MCPError as error:
+            except Exception as error:
                 changes.end(error)
             finally:
                 has_ended.set()
@@ -141,7 +153,11 @@ class Subscriptions:
 
     @asynccontextmanager
     async def _subscribe(
-        self, changes: Changes, uris: Sequence[str]
+        self,
+        changes: Changes,
+        uris: Sequence[str],
+        connection: Connection,
+        tasks: TaskGroup,
     ) -> AsyncIterator[None]:
         """Listen in a session; others may listen to the same resources.
 
@@ -149,28 +165,51 @@ class Subscriptions:
         """
         self._legacy[changes] = None
         subscribed: list[str] = []
+        scope = anyio.CancelScope()
+        tasks.start_soon(self._keep_session, changes, connection, scope)
         try:
             for uri in uris:
-                if not self._uris[uri]:
-                    await self._send("resources/subscribe", uri)
-                self._uris[uri] += 1
-                subscribed.append(uri)
+                async with self._subscribing:
+                    if not self._uris[uri]:
+                        params = {"uri": uri}
+                        await self._connection.request(
+                            "resources/subscribe", params, self._patience
+                        )
+                    self._uris[uri] += 1
+                    subscribed.append(uri)
             yield
         finally:
+            scope.cancel()
             del self._legacy[changes]
-            with anyio.move_on_after(self._patience.seconds, shield=True):
+            with anyio.move_on_after(_GOODBYE.seconds, shield=True):
                 for uri in subscribed:
                     await self._unsubscribe(uri)
 
-    async def _unsubscribe(self, uri: str) -> None:
-        self._uris[uri] -= 1
-        if self._uris[uri]:
-            return
-        del self._uris[uri]
-        try:
-            await self._send("resources/unsubscribe", uri)
-        except MCPError as error:
-            logger.info("the server was not told to stop watching: %s", error)
+    async def _keep_session(
+        self, changes: Changes, connection: Connection, scope: anyio.CancelScope
+    ) -> None:
+        """Open a new session if that is lost, so that those who only listen hear."""
+        with scope:
+            try:
+                error = await connection.until_lost()
+                while not connection.is_closed:
+                    connection = await self._connection.connected()
+                    error = await connection.until_lost()
+            except Exception as failure:
+                error = failure
+            changes.end(error)
 
-    async def _send(self, method: str, uri: str) -> None:
-        await self._connection.request(method, {"uri": uri}, self._patience)
+    async def _unsubscribe(self, uri: str) -> None:
+        async with self._subscribing:
+            self._uris[uri] -= 1
+            if self._uris[uri]:
+                return
+            del self._uris[uri]
+            connection = self._connection.current
+            if connection is None:
+                return  # and with it the subscription
+            request = self._protocol.send_request("resources/unsubscribe", {"uri": uri})
+            try:
+                result_of(await connection.request(request, _GOODBYE))
+            except MCPError as error:
+                logger.info("the server was not told to stop watching: %s", error)

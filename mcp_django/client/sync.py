@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
-import anyio.from_thread
-import sniffio
+from anyio import NoEventLoopError
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.lowlevel import current_token
 from mcp_types import (
@@ -33,11 +29,11 @@ from mcp_types import (
     Tool,
 )
 
-from mcp_django.client.answers import run_in_thread
 from mcp_django.client.changes import Change, Changes
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import Target
 from mcp_django.client.connection import OnProgress
+from mcp_django.client.waiting import WaitingThreads
 from mcp_django.exceptions import LocalProtocolError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
@@ -54,7 +50,8 @@ class SyncClient:
 
     A thread of its own keeps the connection. Functions such as `on_elicit` and
     `on_progress` are called in the thread that waits for an answer, so that they share
-    its database connection; when nobody waits, in another one.
+    its database connection: in the one that made the request, if it is known which that
+    is, or the last one that began to wait; when nobody waits, in another one.
 
     Args:
         target: As for `Client`.
@@ -62,7 +59,7 @@ class SyncClient:
     """
 
     def __init__(self, target: Target, **options: Any) -> None:
-        self._waiting = _WaitingThreads()
+        self._waiting = WaitingThreads()
         self._client = Client(target, **options, run_sync=self._waiting.run)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
@@ -74,8 +71,8 @@ class SyncClient:
             LocalProtocolError: The thread runs an event loop, which must not wait.
         """
         try:
-            sniffio.current_async_library()
-        except sniffio.AsyncLibraryNotFoundError:
+            current_token()
+        except NoEventLoopError:
             pass
         else:
             raise LocalProtocolError(
@@ -238,7 +235,8 @@ class SyncClient:
     ) -> T:
         """Run a coroutine function of the client's, and wait for what it returns."""
         call = partial(function, *arguments, **options)
-        return self._waiting.wait_for(self._open_portal.start_task_soon(call))
+        portal = self._open_portal
+        return self._waiting.wait_for(lambda: portal.start_task_soon(call))
 
 
 class SyncChanges:
@@ -276,53 +274,3 @@ class SyncChanges:
     async def _next(self, timeout: float | None) -> Change | None:
         with anyio.fail_after(timeout):
             return await anext(self._changes, None)
-
-
-class _WaitingThreads:
-    """Lets threads that wait for an event loop work for it meanwhile."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queues: list[SimpleQueue[Callable[[], None] | None]] = []
-
-    def wait_for(self, future: Future[T]) -> T:
-        """Give what a future has in the end; run what there is to run until then."""
-        queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        with self._lock:
-            self._queues.append(queue)
-        future.add_done_callback(lambda _: queue.put(None))
-        try:
-            while (job := queue.get()) is not None:
-                job()
-        except BaseException:
-            future.cancel()
-            raise
-        finally:
-            with self._lock:
-                self._queues.remove(queue)
-            while not queue.empty():
-                if (job := queue.get()) is not None:
-                    job()
-        return future.result()
-
-    async def run(self, function: Callable[[], T]) -> T:
-        """Run a function in a thread that waits, or, if there is none, in another."""
-        done: Future[T] = Future()
-        has_ended = anyio.Event()
-        token = current_token()
-
-        def job() -> None:
-            try:
-                done.set_result(function())
-            except BaseException as error:
-                done.set_exception(error)
-            anyio.from_thread.run_sync(has_ended.set, token=token)
-
-        with self._lock:
-            queue = self._queues[-1] if self._queues else None
-            if queue is not None:
-                queue.put(job)
-        if queue is None:
-            return await run_in_thread(function)
-        await has_ended.wait()
-        return done.result()

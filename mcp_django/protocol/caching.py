@@ -5,14 +5,14 @@ Spec: 2026-07-28 server/utilities/caching.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Final
 
 from pydantic_core import to_json
 
 from mcp_django.protocol.jsonrpc import JSONObject
 
-_CACHED: Final = frozenset(
+CACHED: Final = frozenset(
     {
         "prompts/list",
         "resources/list",
@@ -21,6 +21,8 @@ _CACHED: Final = frozenset(
         "tools/list",
     }
 )
+"""Requests whose results say how long they hold."""
+
 _CHANGED: Final = {
     "notifications/prompts/list_changed": ("prompts/list",),
     "notifications/resources/list_changed": (
@@ -29,6 +31,9 @@ _CHANGED: Final = {
     ),
     "notifications/tools/list_changed": ("tools/list",),
 }
+
+_LONGEST_TTL_MS: Final = 365 * 24 * 3600 * 1000
+"""A year; what is longer may be too large a number to reckon with."""
 
 
 class ResultCache:
@@ -46,6 +51,8 @@ class ResultCache:
         self._kept: OrderedDict[tuple[str, bytes], tuple[float, JSONObject]] = (
             OrderedDict()
         )
+        # How often results of each method were forgotten.
+        self._forgotten: Counter[str] = Counter()
 
     def get(self, method: str, params: JSONObject, now: float) -> JSONObject | None:
         """Give a result that is still fresh; None if there is none."""
@@ -57,17 +64,39 @@ class ResultCache:
         self._kept.move_to_end(key)
         return result
 
+    def mark(self, method: str) -> int:
+        """Note that a result is asked for now; give the mark to `put`."""
+        return self._forgotten[method]
+
     def put(
-        self, method: str, params: JSONObject, result: JSONObject, now: float
+        self,
+        method: str,
+        params: JSONObject,
+        result: JSONObject,
+        now: float,
+        *,
+        mark: int,
     ) -> None:
         """Keep a result that came now, if it may be kept.
 
         Results of a second round are none of those: never give them here.
+
+        Args:
+            method: Such as "tools/list".
+            params: As they were sent.
+            result: As it came.
+            now: Seconds, by the clock of `get`.
+            mark: Of when it was asked for. If results of the method were forgotten
+                since then, this one may be older than the change, and is not kept.
         """
         ttl_ms = result.get("ttlMs")
-        if method not in _CACHED or not isinstance(ttl_ms, int) or ttl_ms <= 0:
+        if method not in CACHED or not isinstance(ttl_ms, int) or ttl_ms <= 0:
             return
-        self._kept[_key(method, params)] = (now + ttl_ms / 1000, result)
+        if mark != self._forgotten[method]:
+            return
+        key = _key(method, params)
+        self._kept[key] = (now + min(ttl_ms, _LONGEST_TTL_MS) / 1000, result)
+        self._kept.move_to_end(key)
         while len(self._kept) > self._max_results:
             self._kept.popitem(last=False)
 
@@ -77,6 +106,7 @@ class ResultCache:
         Spec: 2026-07-28 server/utilities/caching, "Interaction with Notifications".
         """
         if method == "notifications/resources/updated":
+            self._forgotten["resources/read"] += 1
             self._kept.pop(_key("resources/read", {"uri": params.get("uri")}), None)
             return
         for changed in _CHANGED.get(method, ()):
@@ -84,6 +114,7 @@ class ResultCache:
 
     def forget(self, method: str) -> None:
         """Forget all results of a method, such as all pages of a list."""
+        self._forgotten[method] += 1
         for key in [key for key in self._kept if key[0] == method]:
             del self._kept[key]
 

@@ -159,6 +159,7 @@ class ClientProtocol:
         params: JSONObject | None = None,
         *,
         wants_progress: bool = False,
+        client_meta: JSONObject | None = None,
     ) -> JSONRPCRequest:
         """Ask the server something; `receive` says when it is answered.
 
@@ -166,6 +167,8 @@ class ClientProtocol:
             method: Such as "tools/call".
             params: Without what every request has; not changed.
             wants_progress: Whether the server shall report progress.
+            client_meta: What a modern request says of its client, where it is made for
+                another one: members of `_meta`, without the version.
 
         Raises:
             LocalProtocolError: It is not known yet what the server speaks.
@@ -177,7 +180,7 @@ class ClientProtocol:
         params = dict(params or {})
         meta = dict(params.get("_meta") or {})
         if self.state is State.MODERN:
-            meta.update(self._meta(self.version))
+            meta.update(self._meta(self.version, client_meta))
         if wants_progress:
             # Spec: 2026-07-28 basic/patterns/progress: a token may be any unique value.
             meta["progressToken"] = self._last_id + 1
@@ -213,12 +216,14 @@ class ClientProtocol:
         self._asked.discard(id)
         return jsonrpc.result(id, result)
 
-    def send_error(self, id: RequestId, code: int, message: str) -> JSONRPCError | None:
+    def send_error(
+        self, id: RequestId, code: int, message: str, data: JSON = None
+    ) -> JSONRPCError | None:
         """Answer a question with an error; None if no answer is wanted any more."""
         if id not in self._asked:
             return None
         self._asked.discard(id)
-        return jsonrpc.error(id, code, message)
+        return jsonrpc.error(id, code, message, data)
 
     # What is received ----------------------------------------------------------------
 
@@ -240,7 +245,7 @@ class ClientProtocol:
         if id is None or id not in self._in_flight:
             # Spec: 2026-07-28 basic/patterns/cancellation, "Behavior Requirements".
             is_late = id in self._cancelled
-            return Ignored(f"answer to {id!r}, which was not asked", is_late)
+            return Ignored(f"answer to {id!r}, for which nobody waits", is_late)
         del self._in_flight[id]
         return AnswerReceived(id, message)
 
@@ -301,11 +306,13 @@ class ClientProtocol:
         self._in_flight[self._last_id] = method
         return jsonrpc.request(self._last_id, method, params)
 
-    def _meta(self, version: str) -> JSONObject:
-        """Say of ourselves what every modern request says.
+    def _meta(self, version: str, client_meta: JSONObject | None = None) -> JSONObject:
+        """Say of ourselves, or of another client, what every modern request says.
 
         Spec: 2026-07-28 basic, "Per-request protocol fields".
         """
+        if client_meta is not None:
+            return {**client_meta, PROTOCOL_VERSION_META_KEY: version}
         meta: JSONObject = {
             PROTOCOL_VERSION_META_KEY: version,
             CLIENT_INFO_META_KEY: self._client_info,

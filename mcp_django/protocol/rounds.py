@@ -51,7 +51,9 @@ def read_result(method: str, result: JSONObject) -> JSONObject | InputRequired:
         raise RemoteProtocolError(
             f"the server answered {method!r} with a result of type {kind!r:.100}"
         )
-    asked, state = result.get("inputRequests", {}), result.get("requestState")
+    asked, state = result.get("inputRequests"), result.get("requestState")
+    if asked is None:
+        asked = {}
     if not (isinstance(asked, dict) and isinstance(state, str | None)):
         raise RemoteProtocolError(
             f"the server answered {method!r} with inputRequests that are no object, "
@@ -61,16 +63,7 @@ def read_result(method: str, result: JSONObject) -> JSONObject | InputRequired:
         raise RemoteProtocolError(
             f"the server answered {method!r} with input_required, but asks nothing"
         )
-    requests = {}
-    for key, request in asked.items():
-        match request:
-            case {"method": str() as name} if name in ASKS:
-                requests[key] = (name, request.get("params") or {})
-            case _:
-                raise RemoteProtocolError(
-                    f"the server asks under {key[:100]!r} what is none of "
-                    f"{sorted(ASKS)!r}"
-                )
+    requests = {key: _read_question(key, asked[key]) for key in asked}
     return InputRequired(requests, state)
 
 
@@ -92,3 +85,15 @@ def next_round(
     if required.state is not None:
         again["requestState"] = required.state
     return again
+
+
+def _read_question(key: str, question: JSON) -> tuple[str, JSONObject]:
+    match question:
+        case {"method": str() as method} if method in ASKS:
+            params = question.get("params")
+            if params is None or isinstance(params, dict):
+                return method, params or {}
+    raise RemoteProtocolError(
+        f"the server asks under {key[:100]!r} what is none of {sorted(ASKS)!r}, or "
+        "has params that are no object"
+    )

@@ -1,13 +1,16 @@
-"""A session over standard input and output, for one local user."""
+"""A session over standard input and output, for one local client."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import anyio
 
 from mcp_django.auth.interface import User
+from mcp_django.bridge.bridge import bridge
 from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
@@ -26,6 +29,40 @@ async def serve_stdio(server: Server, user: User, *, stdin: int, stdout: int) ->
         stdin: File descriptor to read messages from.
         stdout: File descriptor to write messages to.
     """
+    async with _transport(stdin, stdout) as transport:
+        await serve(server, transport, user=user)
+
+
+async def bridge_stdio(
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    on_close: Callable[[], None],
+    stdin: int,
+    stdout: int,
+) -> None:
+    """Join one client to a server elsewhere, until the same.
+
+    Args:
+        url: Where the server is: http, https, ws or wss.
+        headers: For the server.
+        on_close: Called when the client is gone; what follows takes as long as the
+            server makes it.
+        stdin: File descriptor to read messages from.
+        stdout: File descriptor to write messages to.
+
+    Raises:
+        ValueError: `url` is none of a server.
+        ImportError: A library is missing that the URL needs.
+    """
+    async with _transport(stdin, stdout) as transport:
+        transport.on_close = on_close
+        await bridge(transport, url, headers=headers)
+
+
+@asynccontextmanager
+async def _transport(stdin: int, stdout: int) -> AsyncIterator[StdioServerTransport]:
+    """Make a transport that closes when whoever started us wants it to."""
     transport = StdioServerTransport(
         stdin=stdin,
         stdout=stdout,
@@ -35,7 +72,7 @@ async def serve_stdio(server: Server, user: User, *, stdin: int, stdout: int) ->
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_close_on_signal, transport)
         tasks.start_soon(_close_without_parent, transport)
-        await serve(server, transport, user=user)
+        yield transport
         tasks.cancel_scope.cancel()
 
 

@@ -18,6 +18,7 @@ from mcp_django.exceptions import (
     RequestFailed,
     SessionLost,
     TransportClosed,
+    TransportError,
 )
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, Message

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mcp_django.management.schemas import type_in_words
+from mcp_django.management.terminal import printable
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.features import Prompt, Resource, Tool
@@ -199,13 +201,9 @@ def _write(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
     lines = [title]
     for row in table:
         for parts in zip_longest(*row, fillvalue=""):
-            aligned = map(str.ljust, map(_printable, parts), widths)
+            aligned = map(str.ljust, map(printable, parts), widths)
             lines.append(f"  {'  '.join(aligned)}".rstrip())
     return "\n".join(lines)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _description(feature: Tool | Resource | Prompt) -> Cell:
@@ -220,7 +218,7 @@ def _members(schema: Mapping[str, JSON]) -> Cell:
     """Write the properties of an object, each such as "a: integer" or "b?: string"."""
     required = schema.get("required", ())
     return [
-        f"{name}{'' if name in required else '?'}: {_type(member)}"
+        f"{name}{'' if name in required else '?'}: {type_in_words(member)}"
         for name, member in schema.get("properties", {}).items()
     ] or [_NONE]
 
@@ -233,29 +231,4 @@ def _result(tool: Tool) -> Cell:
     schema = tool.entry.get("outputSchema")
     if schema is None:
         return [_NONE]
-    return _members(schema) if schema.get("properties") else [_type(schema)]
-
-
-def _type(schema: JSON) -> str:
-    """Write a JSON Schema in a few words; `--json` has all of it."""
-    match schema:
-        case {"const": value}:
-            return _value(value)
-        case {"enum": list() as values}:
-            return " | ".join(map(_value, values))
-        case {"$ref": str() as reference}:
-            return reference.rpartition("/")[2]
-        case {"anyOf": list() as members} | {"oneOf": list() as members}:
-            return " | ".join(dict.fromkeys(map(_type, members)))
-        case {"type": "array", "items": dict() as items}:
-            inner = _type(items)
-            return f"array of ({inner})" if " | " in inner else f"array of {inner}"
-        case {"type": list() as types}:
-            return " | ".join(map(str, types))
-        case {"type": str() as type_}:
-            return type_
-    return "any"
-
-
-def _value(value: JSON) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _members(schema) if schema.get("properties") else [type_in_words(schema)]

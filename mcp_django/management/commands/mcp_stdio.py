@@ -1,10 +1,15 @@
-"""`manage.py mcp_stdio`: serve one client over standard input and output."""
+"""`manage.py mcp_stdio`: serve one client over standard input and output.
+
+With `--connect` the client is joined to a server elsewhere.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,10 +19,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcp_django.auth.interface import User
+from mcp_django.management.remote import check_url, headers_from
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
-from mcp_django.sessions.stdio import serve_stdio
+from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
 from mcp_django.transports.stdio import claim_stdout
+
+_GOODBYE_SECONDS = 0.9
+"""With the second for what is under way, less than the two that clients wait."""
 
 
 class Command(BaseCommand):
@@ -40,17 +49,59 @@ class Command(BaseCommand):
             metavar="USERNAME",
             help="whom the client works as; without it, as nobody",
         )
+        parser.add_argument(
+            "--connect",
+            metavar="URL",
+            help="join the client to the server at this URL, with the token of "
+            "MCP_TOKEN and the headers of MCP_HEADERS (a JSON object) in the "
+            "environment",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until the client is gone."""
         stdout = claim_stdout()
-        server = find_server(options["server"])
-        user = _find_user(options["user"])
-        anyio.run(partial(serve_stdio, server, user, stdin=0, stdout=stdout))
+        serve = _bridge(options) if options["connect"] else _serve(options)
+        try:
+            anyio.run(partial(serve, stdin=0, stdout=stdout))
+        except ImportError as error:
+            raise CommandError(str(error)) from None
         # A `def` handler that still runs cannot be cancelled, and nobody waits for it.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(0)
+        _exit()
+
+
+def _exit() -> None:
+    """End the process at once, whatever runs."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _exit_soon() -> None:
+    """End the process also if a server elsewhere does not answer our goodbye."""
+    timer = threading.Timer(_GOODBYE_SECONDS, _exit)
+    timer.daemon = True
+    timer.start()
+
+
+def _serve(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
+    server = find_server(options["server"])
+    return partial(serve_stdio, server, find_user(options["user"]))
+
+
+def _bridge(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
+    """Prepare to join the client to a server elsewhere.
+
+    Raises:
+        CommandError: An option, or the environment, is wrong.
+    """
+    for name in ("server", "user"):
+        if options[name] is not None:
+            raise CommandError(
+                f"--{name} is for servers of this project; leave it out, or --connect"
+            )
+    url = check_url(options["connect"])
+    headers = headers_from(os.environ)
+    return partial(bridge_stdio, url, headers=headers, on_close=_exit_soon)
 
 
 def find_server(name: str | None) -> Server:
@@ -70,7 +121,12 @@ def find_server(name: str | None) -> Server:
     return found[name]
 
 
-def _find_user(username: str | None) -> User:
+def find_user(username: str | None) -> User:
+    """Find a user of the site; nobody has no name.
+
+    Raises:
+        CommandError: There is none of this name, or none who may log in.
+    """
     if username is None:
         return AnonymousUser()
     model = get_user_model()

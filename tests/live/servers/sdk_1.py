@@ -54,6 +54,7 @@ async def wait() -> str:
         await anyio.sleep_forever()
     finally:
         waiting.remove(token)
+    return "waited"
 
 
 @server.tool()

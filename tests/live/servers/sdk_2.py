@@ -58,6 +58,7 @@ async def wait() -> str:
         await anyio.sleep_forever()
     finally:
         waiting.remove(token)
+    return "waited"
 
 
 @server.tool()

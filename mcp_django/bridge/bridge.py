@@ -1,0 +1,370 @@
+"""The bridge: joins a client that knows one transport to a server behind another.
+
+::
+
+    client --stdio--> Bridge --Streamable HTTP, SSE, WebSocket--> server
+
+Either side may be of either era. The client is answered in the version of each of its
+requests; the server is spoken to in the newest version that it has. What a server asks:
+
+| server | client | is asked |
+| --- | --- | --- |
+| legacy | legacy | by a request, whose answer goes back |
+| modern | modern | by the result, which is passed on as it is |
+| modern | legacy | by requests; then the server gets the request again, with answers |
+| legacy | modern | by a result, while the call is held open: see `calls` |
+
+`far_server` reaches the server, `requests` carries out what the client wants, `asking`
+asks it, `changes` tells it of changes, and `results` knows what each version may carry.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
+
+from mcp_django.bridge.asking import ForwardedAnswers, SessionQuestions
+from mcp_django.bridge.calls import Calls
+from mcp_django.bridge.far_server import FarServer, is_severe
+from mcp_django.bridge.outbox import Outbox
+from mcp_django.bridge.queues import Queue
+from mcp_django.bridge.requests import Requests
+from mcp_django.bridge.results import describe
+from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
+from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.client import subscription_of
+from mcp_django.protocol.events import (
+    Answered,
+    AnswerReceived,
+    Event,
+    Ignored,
+    Notified,
+    RequestCancelled,
+    RequestReceived,
+)
+from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.legacy import State, read_initialize
+from mcp_django.protocol.modern import LISTEN, is_modern
+from mcp_django.protocol.rounds import ASKS
+from mcp_django.protocol.server import ServerProtocol
+from mcp_django.transports.base import Sender, Transport
+
+if TYPE_CHECKING:
+    import httpx2
+
+logger = logging.getLogger("mcp_django.client")
+
+_MAX_UNREAD: Final = 100
+"""Messages of the client that wait, such as while the server is connected."""
+
+_MAX_RUNNING: Final = 1000
+"""Requests of the client that wait for the server."""
+
+_GRACE_SECONDS: Final = 1.0
+"""For requests under way when the client says no more; clients wait two seconds."""
+
+_CANCEL_SECONDS: Final = 0.3
+"""To tell the server of requests that are given up."""
+
+_CHANGES_SECONDS: Final = 2.0
+"""To begin to hear of changes, before the client is told that its session is open."""
+
+
+async def bridge(
+    client: Transport,
+    target: Target,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: httpx2.Auth | None = None,
+    http: httpx2.AsyncClient | None = None,
+    version: str | None = None,
+    connect_timeout: float = 10.0,
+) -> None:
+    """Join a client to a server, until the client is gone.
+
+    The server is connected when the client first needs it. If that fails, the client's
+    request is answered with an error that says why, and its next one tries again.
+
+    Args:
+        client: The server's half of a transport, not started yet; closed at the end.
+            Its `on_error` and `on_close` are still called.
+        target: The server, as for `Client`.
+        headers: Sent with each HTTP request, and with the handshake of a WebSocket.
+        auth: What httpx2 takes as `auth`.
+        http: The `httpx2.AsyncClient` to use; it stays open.
+        version: The one version to speak with the server; None to find out.
+        connect_timeout: Seconds until there has to be a connection.
+
+    Raises:
+        ValueError: `target` is no target.
+        ImportError: A library is missing that it needs.
+    """
+    ways = ways_to(target, HTTPOptions(headers or {}, auth, http, connect_timeout))
+    is_closed = anyio.Event()
+    on_close = client.on_close
+
+    def end() -> None:
+        is_closed.set()
+        on_close()
+
+    client.on_close = end
+    try:
+        async with anyio.create_task_group() as tasks:
+            joined = Bridge(client, ways, tasks, version=version)
+            joined.start()
+            await client.start(tasks)
+            await is_closed.wait()
+            await joined.close()
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.close()
+
+
+@dataclass(eq=False)
+class _Run:
+    """A request of the client that waits for its answer."""
+
+    request: RequestReceived
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class Bridge:
+    """What happens between one client and one server.
+
+    Args:
+        client: The server's half of a transport; its callbacks are set here.
+        ways: To the server.
+        tasks: Where everything runs.
+        version: To speak with the server; None to find out.
+    """
+
+    def __init__(
+        self,
+        client: Transport,
+        ways: Sequence[Way],
+        tasks: TaskGroup,
+        *,
+        version: str | None = None,
+    ) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._outbox = Outbox(client)
+        # Who made a result is said by `Requests`, once it is known.
+        self._protocol = ServerProtocol(self._describe, {})
+        self._questions = SessionQuestions(self._protocol, self._outbox)
+        self._calls = Calls(tasks)
+        self._server = FarServer(
+            ways,
+            tasks,
+            ForwardedAnswers(self._ask),
+            version=version,
+            on_notified=self._hear,
+        )
+        self._requests = Requests(
+            self._server, self._questions, self._calls, self._outbox, tasks
+        )
+        self._unread: Queue[Message] = Queue(_MAX_UNREAD)
+        self._untaken = 0
+        self._running: dict[RequestId, _Run] = {}
+        self._idle = anyio.Event()
+        client.on_message = self._receive
+        client.on_end = self._finish
+
+    def start(self) -> None:
+        """Begin to work; the client's transport is started after it."""
+        self._tasks.start_soon(self._outbox.run)
+        self._tasks.start_soon(self._take_all)
+
+    async def close(self) -> None:
+        """Give up what is under way, and close the connection with the server."""
+        for run in self._running.values():
+            run.scope.cancel()
+        with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
+            while self._running:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+        await self._server.close()
+
+    # What comes from the client -------------------------------------------------------
+
+    async def _receive(self, message: Message, sender: Sender) -> None:
+        if isinstance(message, JSONRPCRequest) and message.method == "ping":
+            # It may come while the server is being connected, and then wants an answer.
+            await self._take(message)
+            return
+        self._untaken += 1
+        await self._unread.put(message)
+
+    async def _take_all(self) -> None:
+        while True:
+            message = await self._unread.get()
+            try:
+                await self._take(message)
+            except Exception:
+                logger.exception("a message of the client is lost")
+            self._untaken -= 1
+            self._note_progress()
+
+    async def _take(self, message: Message) -> None:
+        if (
+            isinstance(message, JSONRPCRequest)
+            and message.method == "initialize"
+            and self._protocol.state is State.NEW
+            and not is_modern(message)
+        ):
+            await self._initialize(message)
+        else:
+            await self._take_event(self._protocol.receive(message))
+
+    async def _take_event(self, event: Event) -> None:
+        match event:
+            case RequestReceived():
+                await self._begin(event)
+            case Answered(answer):
+                self._client.takes_batches = self._protocol.takes_batches
+                await self._outbox.send(answer)
+            case RequestCancelled(id):
+                if id in self._running:
+                    self._running[id].scope.cancel()
+            case AnswerReceived(id, answer):
+                self._questions.learn(id, answer)
+            case Notified(method, params):
+                self._pass_on(method, params)
+            case Ignored(reason):
+                logger.warning("message ignored: %.500s", reason)
+
+    async def _initialize(self, message: JSONRPCRequest) -> None:
+        """Open the client's session, as soon as it is known what the server is."""
+        try:
+            peer = read_initialize(message)
+        except RemoteProtocolError:
+            # It is answered in the same way as any other.
+            await self._take_event(self._protocol.receive(message))
+            return
+        self._questions.is_settled = anyio.Event()
+        try:
+            await self._server.connect(peer)
+            if not self._server.is_legacy:
+                await self._begin_changes()
+            self._questions.peer = peer
+            await self._take_event(self._protocol.receive(message))
+        except MCPError as error:
+            answer = jsonrpc.error(message.id, INTERNAL_ERROR, str(error))
+            await self._outbox.send(answer)
+        finally:
+            self._questions.is_settled.set()
+
+    def _describe(self, version: str) -> JSONObject:
+        return describe(self._server.found, version)
+
+    async def _begin_changes(self) -> None:
+        """Hear of changes, so that the session misses none; it is no condition."""
+        with anyio.move_on_after(_CHANGES_SECONDS) as scope:
+            try:
+                await self._requests.changes.begin()
+            except MCPError as error:
+                logger.info("no changes are heard: %s", error)
+        if scope.cancelled_caught:
+            logger.info("no changes are heard: the server does not acknowledge")
+
+    async def _begin(self, request: RequestReceived) -> None:
+        if len(self._running) >= _MAX_RUNNING:
+            text = f"{_MAX_RUNNING} requests wait for their answers already"
+            await self._send_answer(request, ErrorAnswer(INTERNAL_ERROR, text))
+            return
+        run = self._running[request.id] = _Run(request)
+        self._tasks.start_soon(self._carry_out, run)
+
+    async def _carry_out(self, run: _Run) -> None:
+        request = run.request
+        try:
+            with run.scope:
+                answer: JSONObject | ErrorAnswer
+                try:
+                    answer = await self._requests.answer(request)
+                except ErrorAnswer as error:
+                    answer = error
+                except Exception:
+                    logger.exception("passing on %r failed", request.method)
+                    answer = ErrorAnswer(INTERNAL_ERROR, "Internal error")
+                await self._send_answer(request, answer)
+        finally:
+            # A client may use the id of a cancelled request again.
+            if self._running.get(request.id) is run:
+                del self._running[request.id]
+            self._note_progress()
+
+    async def _send_answer(
+        self, request: RequestReceived, answer: JSONObject | ErrorAnswer
+    ) -> None:
+        message: Message | None
+        if isinstance(answer, ErrorAnswer):
+            message = self._protocol.send_error(
+                request.id, answer.code, answer.message, answer.data
+            )
+        else:
+            message = self._protocol.send_result(request.id, answer)
+        if message is not None:
+            await self._outbox.send(message)
+
+    def _pass_on(self, method: str, params: JSONObject) -> None:
+        """Pass on a notification of the client's session to that of the server."""
+        if method != "notifications/initialized" and self._server.is_legacy:
+            notification = jsonrpc.notification(method, params or None)
+            self._tasks.start_soon(self._server.notify, notification)
+
+    async def _finish(self) -> None:
+        """Let requests under way have their answers, if these come soon."""
+        with anyio.move_on_after(_GRACE_SECONDS):
+            while self._untaken or any(
+                run.request.method != LISTEN for run in self._running.values()
+            ):
+                self._idle = anyio.Event()
+                await self._idle.wait()
+            await self._outbox.wait_until_empty()
+
+    def _note_progress(self) -> None:
+        self._idle.set()
+
+    # What comes from the server -------------------------------------------------------
+
+    async def _ask(self, method: str, params: JSONObject) -> JSONObject:
+        """Ask the client what the server asks.
+
+        Raises:
+            ErrorAnswer: It cannot be asked, or refuses.
+        """
+        answer = await self._calls.ask(ASKS[method], method, params)
+        if answer is not None:
+            return answer
+        return await self._questions.ask(method, params)
+
+    def _hear(self, method: str, params: JSONObject) -> None:
+        has_session = self._protocol.state is State.OPEN
+        if method == "notifications/message":
+            is_wanted = self._wants_log(params, has_session=has_session)
+        else:
+            # A session is told what it would be told by the server itself. All else
+            # belongs to a subscription.
+            is_own = self._server.is_legacy and subscription_of(params) is None
+            is_wanted = has_session and is_own
+        if is_wanted:
+            self._outbox.send_soon(jsonrpc.notification(method, params or None))
+
+    def _wants_log(self, params: JSONObject, *, has_session: bool) -> bool:
+        """Say whether somebody wants to hear a log message."""
+        level = params.get("level")
+        if has_session:
+            least = self._requests.log_level
+            if least is None or is_severe(level, least):
+                return True
+        levels = (run.request.peer.log_level for run in self._running.values())
+        return any(least and is_severe(level, least) for least in levels)

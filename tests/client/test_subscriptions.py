@@ -1,0 +1,600 @@
+"""Hearing of changes, as each era has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+from mcp_types import (
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
+    ResourceUpdatedNotification,
+    SubscriptionFilter,
+    ToolListChangedNotification,
+)
+from mcp_types.jsonrpc import RequestId
+
+from mcp_django.client.changes import Change, Changes
+from mcp_django.client.client import Client
+from mcp_django.exceptions import (
+    ErrorReceived,
+    RemoteProtocolError,
+    RequestTimeout,
+    SessionLost,
+    TransportClosed,
+)
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from tests.client.scripted import (
+    INITIALIZED,
+    LEGACY,
+    MODERN,
+    SUBSCRIPTION_ID,
+    Refusal,
+    Script,
+    ScriptedServer,
+    beside,
+    connected,
+)
+from tests.client.virtual_time import BACKENDS
+
+LISTEN = "subscriptions/listen"
+TOOLS = "notifications/tools/list_changed"
+PROMPTS = "notifications/prompts/list_changed"
+RESOURCES = "notifications/resources/list_changed"
+UPDATED = "notifications/resources/updated"
+SUBSCRIBED: Script = {"resources/subscribe": {}, "resources/unsubscribe": {}}
+
+
+@pytest.fixture(params=BACKENDS)
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Let clocks jump: no test of this module waits."""
+    return request.param, BACKENDS[request.param]()
+
+
+async def acknowledge(
+    server: ScriptedServer, honored: JSONObject | None = None
+) -> RequestId:
+    """Take a subscription of the modern era, and give its id."""
+    request = await server.expect(LISTEN)
+    asked = (request.params or {})["notifications"]
+    params: JSONObject = {"notifications": asked if honored is None else honored}
+    await tell(server, request.id, "notifications/subscriptions/acknowledged", **params)
+    return request.id
+
+
+async def tell(
+    server: ScriptedServer, id: RequestId, method: str, **params: JSON
+) -> None:
+    """Notify of something on a subscription of the modern era."""
+    await server.notify(method, {"_meta": {SUBSCRIPTION_ID: id}, **params})
+
+
+async def heard(changes: Changes) -> list[str]:
+    """Give what has been heard so far: methods, and URIs of resources."""
+    await wait_all_tasks_blocked()
+    found = []
+    with anyio.move_on_after(0.01):
+        async for change in changes:
+            found.append(name_of(change))
+    return found
+
+
+def name_of(change: Change) -> str:
+    if isinstance(change, ResourceUpdatedNotification):
+        return change.params.uri
+    return change.method
+
+
+class Listener:
+    """Listens to the end of a subscription, beside a test.
+
+    Attributes:
+        changes: What it listens to; None until it does.
+        heard: What it heard.
+    """
+
+    def __init__(self, client: Client, *uris: str, **options: bool) -> None:
+        self.changes: Changes | None = None
+        self.heard: list[Change] = []
+        self.may_leave = anyio.Event()
+        self._client = client
+        self._uris = uris
+        self._options = options
+
+    async def __call__(self) -> None:
+        async with self._client.listen(*self._uris, **self._options) as changes:
+            self.changes = changes
+            async for change in changes:
+                self.heard.append(change)
+            await self.may_leave.wait()
+
+
+# The modern era -----------------------------------------------------------------------
+
+
+async def test_changes_are_heard_in_their_order() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Opening a Stream"."""
+    async with connected() as (client, server):
+        listener = Listener(client, "a://a", tools=True, prompts=True, resources=True)
+        async with beside(listener) as call:
+            id = await acknowledge(server)
+            await tell(server, id, UPDATED, uri="a://a")
+            await tell(server, id, TOOLS)
+            await tell(server, id, RESOURCES)
+            await tell(server, id, PROMPTS)
+            await server.send(jsonrpc.result(id, {"resultType": "complete"}))
+            listener.may_leave.set()
+        call.result()
+        [params] = server.params_of(LISTEN)
+        assert params is not None
+        assert params["notifications"] == {
+            "toolsListChanged": True,
+            "promptsListChanged": True,
+            "resourcesListChanged": True,
+            "resourceSubscriptions": ["a://a"],
+        }
+    assert [type(change) for change in listener.heard] == [
+        ResourceUpdatedNotification,
+        ToolListChangedNotification,
+        ResourceListChangedNotification,
+        PromptListChangedNotification,
+    ]
+    assert name_of(listener.heard[0]) == "a://a"
+
+
+async def test_server_says_what_it_agrees_to_tell_of() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
+    async with connected() as (client, server):
+
+        async def listen() -> SubscriptionFilter:
+            async with client.listen("a://a", tools=True) as changes:
+                return changes.honored
+
+        async with beside(listen) as call:
+            await acknowledge(server, {"toolsListChanged": True})
+        assert call.result() == SubscriptionFilter(tools_list_changed=True)
+
+
+async def test_leaving_the_block_ends_the_subscription() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Cancellation"."""
+    async with connected() as (client, server):
+
+        async def listen() -> None:
+            async with client.listen(tools=True):
+                pass
+
+        async with beside(listen) as call:
+            id = await acknowledge(server)
+            cancelled = await server.expect_notified("notifications/cancelled")
+            assert cancelled == {"requestId": id}
+        call.result()
+
+
+async def test_change_that_nobody_looked_at_is_told_once() -> None:
+    """Our choice: a slow listener holds little; what it hears of last is new."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as acknowledged,
+        client.listen("a://a", "a://b", tools=True) as changes,
+    ):
+        id = acknowledged.result()
+        for _ in range(3):
+            await tell(server, id, TOOLS)
+            await tell(server, id, UPDATED, uri="a://a")
+            await tell(server, id, UPDATED, uri="a://b")
+        assert await heard(changes) == [TOOLS, "a://a", "a://b"]
+        await tell(server, id, UPDATED, uri="a://a")
+        assert await heard(changes) == ["a://a"]
+        assert await heard(changes) == []
+
+
+async def test_parts_of_a_resource_belong_to_it() -> None:
+    """Spec: 2026-07-28 schema.ts, `ResourceUpdatedNotificationParams`: "a sub-resource
+    of the one that the client actually subscribed to"."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as acknowledged,
+        client.listen("a://a", "a://b/") as changes,
+    ):
+        id = acknowledged.result()
+        for uri in ("a://a/1", "a://ab", "a://b/2", "a://b/", "a://c", "a://"):
+            await tell(server, id, UPDATED, uri=uri)
+        assert await heard(changes) == ["a://a/1", "a://b/2", "a://b/"]
+        # Thousands of them: that something in it has changed has to do.
+        for number in range(1002):
+            await tell(server, id, UPDATED, uri=f"a://a/{number}")
+        expected = [*(f"a://a/{number}" for number in range(1000)), "a://a"]
+        assert await heard(changes) == expected
+
+
+async def test_what_was_not_asked_for_is_not_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions: servers must not send it."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as acknowledged,
+        client.listen("a://a", prompts=True) as changes,
+    ):
+        id = acknowledged.result()
+        await tell(server, id, TOOLS)
+        await tell(server, id, RESOURCES)
+        await tell(server, id, UPDATED, uri="a://b")
+        await tell(server, id, "acme/news")
+        await tell(server, 999, PROMPTS)
+        await server.notify(PROMPTS)
+        assert await heard(changes) == []
+        assert caplog.messages == []
+        await tell(server, id, UPDATED, uri={"a": 1})
+        await tell(server, id, PROMPTS, uri=[])
+        assert await heard(changes) == [PROMPTS]
+    assert caplog.messages == [
+        "notifications/resources/updated is not heard: invalid params: params.uri: "
+        "Input should be a valid string"
+    ]
+
+
+async def test_several_listen_each_to_its_own() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Multiple Concurrent
+    Subscriptions"."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as first,
+        client.listen(tools=True) as one,
+        beside(lambda: acknowledge(server)) as second,
+        client.listen(tools=True) as other,
+    ):
+        assert first.result() != second.result()
+        await tell(server, second.result(), TOOLS)
+        assert await heard(one) == []
+        assert await heard(other) == [TOOLS]
+        await server.send(jsonrpc.result(first.result(), {}))
+        assert [change async for change in one] == []
+        await tell(server, second.result(), TOOLS)
+        assert await heard(other) == [TOOLS]
+
+
+async def test_several_may_wait_for_the_same_changes() -> None:
+    """Our choice: each change goes to one of them, and the end to all."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as acknowledged,
+        client.listen("a://a", "a://b") as changes,
+    ):
+        found: list[str] = []
+
+        async def look() -> None:
+            async for change in changes:
+                found.append(name_of(change))
+
+        async with beside(look), beside(look):
+            await wait_all_tasks_blocked()
+            await tell(server, acknowledged.result(), UPDATED, uri="a://a")
+            await tell(server, acknowledged.result(), UPDATED, uri="a://b")
+            await wait_all_tasks_blocked()
+            await server.send(jsonrpc.result(acknowledged.result(), {}))
+        assert sorted(found) == ["a://a", "a://b"]
+
+
+@pytest.mark.parametrize("by", ["result", "cancelled"])
+async def test_server_may_end_the_subscription(by: str) -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Graceful Closure"; what was
+    heard before is still given."""
+    async with connected() as (client, server):
+        listener = Listener(client, tools=True)
+        async with beside(listener) as call:
+            id = await acknowledge(server)
+            await tell(server, id, TOOLS)
+            if by == "result":
+                await server.send(jsonrpc.result(id, {"resultType": "complete"}))
+            else:
+                await server.notify("notifications/cancelled", {"requestId": id})
+            await wait_all_tasks_blocked()
+            assert [name_of(change) for change in listener.heard] == [TOOLS]
+            listener.may_leave.set()
+        call.result()
+        assert "notifications/cancelled" not in server.methods
+
+
+async def test_error_ends_the_subscription_with_that_error() -> None:
+    """Our choice: whoever listens learns that there will be no more, and why."""
+    async with connected() as (client, server):
+        async with beside(Listener(client, tools=True)) as call:
+            id = await acknowledge(server)
+            await server.send(jsonrpc.error(id, -32603, "overload"))
+        assert isinstance(call.error, ErrorReceived)
+        assert call.error.message == "overload"
+
+
+async def test_refused_subscription_raises_before_the_block() -> None:
+    """Our choice: nobody believes that they listen."""
+    async with connected(more={LISTEN: Refusal(-32601, "no")}) as (client, _):
+        with pytest.raises(ErrorReceived) as caught:
+            async with client.listen(tools=True):
+                raise AssertionError("it listens")
+        assert caught.value.code == -32601
+
+
+async def test_subscription_that_is_not_acknowledged_times_out() -> None:
+    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
+    async with connected(timeout=20.0) as (client, server):
+        with pytest.raises(RequestTimeout) as caught:
+            async with client.listen(tools=True):
+                raise AssertionError("it listens")
+        assert str(caught.value) == (
+            "the server did not acknowledge 'subscriptions/listen' within 20 seconds"
+        )
+        request = await server.expect(LISTEN)
+        cancelled = await server.expect_notified("notifications/cancelled")
+        assert cancelled == {"requestId": request.id}
+
+
+async def test_malformed_acknowledgment_is_the_fault_of_the_server() -> None:
+    """Our choice: at once, not after the timeout."""
+    async with connected() as (client, server):
+        async with beside(Listener(client, tools=True)) as call:
+            request = await server.expect(LISTEN)
+            acknowledged = "notifications/subscriptions/acknowledged"
+            await tell(server, request.id, acknowledged, notifications=7)
+        assert isinstance(call.error, RemoteProtocolError)
+        assert str(call.error).startswith(f"{acknowledged}: invalid params: ")
+
+
+async def test_answer_without_acknowledgment_is_the_end() -> None:
+    """Our choice: there is nothing to hear."""
+    async with (
+        connected(more={LISTEN: {}}) as (client, _),
+        client.listen(tools=True) as changes,
+    ):
+        assert [change async for change in changes] == []
+
+
+async def test_lost_connection_ends_the_subscription_with_an_error() -> None:
+    """Our choice: what changed since then is not known."""
+    async with connected() as (client, server):
+        listener = Listener(client, tools=True)
+        async with beside(listener) as call:
+            id = await acknowledge(server)
+            await tell(server, id, TOOLS)
+            await server.close()
+        assert isinstance(call.error, TransportClosed)
+        assert len(listener.heard) == 1
+
+
+@pytest.mark.parametrize("script", [MODERN, LEGACY])
+async def test_end_of_the_client_ends_the_subscription(script: Script) -> None:
+    """Our choice: nothing waits for a client that is closed."""
+    async with anyio.create_task_group() as tasks:
+        errors: list[Exception] = []
+        async with connected(script) as (client, server):
+
+            async def listen() -> None:
+                try:
+                    await Listener(client, tools=True)()
+                except TransportClosed as error:
+                    errors.append(error)
+
+            tasks.start_soon(listen)
+            if script is MODERN:
+                await acknowledge(server)
+            await wait_all_tasks_blocked()
+    assert len(errors) == 1
+
+
+async def test_exception_of_the_block_ends_the_subscription() -> None:
+    """Our choice: it comes out as it is."""
+    error = KeyError("oops")
+    async with connected() as (client, server):
+
+        async def listen() -> None:
+            async with client.listen(tools=True):
+                raise error
+
+        async with beside(listen) as call:
+            id = await acknowledge(server)
+            cancelled = await server.expect_notified("notifications/cancelled")
+            assert cancelled == {"requestId": id}
+        assert call.error is error
+
+
+# The legacy era -----------------------------------------------------------------------
+
+
+async def test_session_tells_of_lists_without_being_asked() -> None:
+    """Spec: 2025-11-25 server/tools, "List Changed Notification"."""
+    async with (
+        connected(LEGACY) as (client, server),
+        client.listen(tools=True, resources=True) as changes,
+    ):
+        expected = SubscriptionFilter(
+            tools_list_changed=True, resources_list_changed=True
+        )
+        assert changes.honored == expected
+        for method in (TOOLS, PROMPTS, RESOURCES, TOOLS):
+            await server.notify(method)
+        assert await heard(changes) == [TOOLS, RESOURCES]
+        # What another era has means nothing here.
+        await server.notify(
+            "notifications/subscriptions/acknowledged", {"notifications": {}}
+        )
+        await wait_all_tasks_blocked()
+        assert changes.honored == expected
+        assert LISTEN not in server.methods
+
+
+@pytest.mark.parametrize(
+    ("offered", "honored"),
+    [
+        ({}, {}),
+        ({"tools": {}, "prompts": {"listChanged": False}}, {}),
+        (
+            {"tools": {"listChanged": True}, "resources": {"subscribe": True}},
+            {"toolsListChanged": True, "resourceSubscriptions": ["a://a"]},
+        ),
+        ({"resources": {"listChanged": True}}, {"resourcesListChanged": True}),
+    ],
+)
+async def test_session_tells_of_what_its_server_has_declared(
+    offered: JSONObject, honored: JSONObject
+) -> None:
+    """Spec: 2025-11-25 server/resources, "Capabilities"."""
+    opened = {**INITIALIZED, "capabilities": offered}
+    more: Script = {"initialize": opened, **SUBSCRIBED}
+    options = {"tools": True, "prompts": True, "resources": True}
+    async with (
+        connected(LEGACY, more=more) as (client, server),
+        client.listen("a://a", **options) as changes,
+    ):
+        expected = SubscriptionFilter.model_validate(honored)
+        assert changes.honored == expected
+        is_subscribed = "resourceSubscriptions" in honored
+        assert ("resources/subscribe" in server.methods) is is_subscribed
+
+
+async def test_session_subscribes_to_resources() -> None:
+    """Spec: 2025-11-25 server/resources, "Subscriptions"."""
+    async with connected(LEGACY, more=SUBSCRIBED) as (client, server):
+        async with client.listen("a://a", "a://b") as changes:
+            subscribed = server.params_of("resources/subscribe")
+            assert subscribed == [{"uri": "a://a"}, {"uri": "a://b"}]
+            for uri in ("a://b", "a://c", "a://a"):
+                await server.notify(UPDATED, {"uri": uri})
+            assert await heard(changes) == ["a://b", "a://a"]
+        unsubscribed = server.params_of("resources/unsubscribe")
+        assert unsubscribed == [{"uri": "a://a"}, {"uri": "a://b"}]
+
+
+async def test_resource_is_subscribed_to_once_however_many_listen() -> None:
+    """Our choice: a session has one subscription for each resource."""
+    async with connected(LEGACY, more=SUBSCRIBED) as (client, server):
+        async with client.listen("a://a") as one:
+            async with client.listen("a://a", "a://b") as other:
+                await server.notify(UPDATED, {"uri": "a://a"})
+                assert await heard(one) == ["a://a"]
+                assert await heard(other) == ["a://a"]
+            assert server.params_of("resources/unsubscribe") == [{"uri": "a://b"}]
+            await server.notify(UPDATED, {"uri": "a://a"})
+            assert await heard(one) == ["a://a"]
+        subscribed = server.params_of("resources/subscribe")
+        assert subscribed == [{"uri": "a://a"}, {"uri": "a://b"}]
+        unsubscribed = server.params_of("resources/unsubscribe")
+        assert unsubscribed == [{"uri": "a://b"}, {"uri": "a://a"}]
+
+
+async def test_nobody_subscribes_while_somebody_unsubscribes() -> None:
+    """Our choice: else the last word could be that nobody listens."""
+    script: Script = {"resources/subscribe": {}}
+    async with connected(LEGACY, more=script) as (client, server):
+
+        async def listen() -> None:
+            async with client.listen("a://a"):
+                pass
+
+        async with beside(listen) as first:
+            leaving = await server.expect("resources/unsubscribe")
+            async with beside(listen) as second:
+                await wait_all_tasks_blocked()
+                assert server.methods.count("resources/subscribe") == 1
+                await server.answer(leaving, {})
+                await server.answer(await server.expect("resources/unsubscribe"), {})
+        first.result()
+        second.result()
+        assert server.methods[-2:] == ["resources/subscribe", "resources/unsubscribe"]
+
+
+async def test_refused_resource_leaves_nothing_behind() -> None:
+    """Our choice: those before it are given up."""
+    script: Script = {
+        "resources/subscribe": [{}, Refusal(-32002, "not found")],
+        "resources/unsubscribe": {},
+    }
+    async with connected(LEGACY, more=script) as (client, server):
+        with pytest.raises(ErrorReceived, match="not found"):
+            async with client.listen("a://a", "a://b"):
+                raise AssertionError("it listens")
+        assert server.params_of("resources/unsubscribe") == [{"uri": "a://a"}]
+
+
+@pytest.mark.parametrize("answer", [Refusal(-32601, "no"), None])
+async def test_server_that_does_not_let_go_is_left(answer: Refusal | None) -> None:
+    """Our choice: neither an error nor silence holds up the end of the block."""
+    script: Script = {"resources/subscribe": {}}
+    if answer is not None:
+        script = {**script, "resources/unsubscribe": answer}
+    async with connected(LEGACY, more=script) as (client, server):
+        began = anyio.current_time()
+        async with client.listen("a://a"):
+            pass
+        assert anyio.current_time() - began <= 5.1
+        assert "resources/unsubscribe" in server.methods
+
+
+async def test_lost_connection_ends_listening_to_a_session() -> None:
+    """Our choice: what changed since then is not known; nothing is opened anew only to
+    say that it is over."""
+    async with connected(LEGACY, more=SUBSCRIBED) as (client, server):
+        listener = Listener(client, "a://a", tools=True)
+        async with beside(listener) as call:
+            await server.until(lambda: "resources/subscribe" in server.methods)
+            await server.notify(TOOLS)
+            await server.close()
+        assert isinstance(call.error, TransportClosed)
+        assert len(listener.heard) == 1
+        assert "resources/unsubscribe" not in server.methods
+
+
+async def test_listening_goes_on_in_the_next_session() -> None:
+    """Our choice: although nobody makes a request; all may have changed meanwhile."""
+    async with (
+        connected(LEGACY, more=SUBSCRIBED) as (client, server),
+        client.listen("a://a", "a://b", tools=True) as changes,
+    ):
+        server.report(SessionLost("the stream has ended"))
+        assert sorted(await heard(changes)) == sorted([TOOLS, "a://a", "a://b"])
+        assert server.methods.count("initialize") == 2
+        assert server.params_of("resources/subscribe")[2:] == [
+            {"uri": "a://a"},
+            {"uri": "a://b"},
+        ]
+        await server.notify(UPDATED, {"uri": "a://a"})
+        assert await heard(changes) == ["a://a"]
+        # And in the one after that.
+        server.report(SessionLost("the stream has ended"))
+        assert len(await heard(changes)) == 3
+        assert server.methods.count("initialize") == 3
+
+
+async def test_resource_that_is_gone_in_the_next_session_harms_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: the request that opened the session is carried out."""
+    script: Script = {
+        **SUBSCRIBED,
+        "resources/subscribe": [{}, {}, Refusal(-32002, "not found"), {}],
+        "acme/x": {},
+    }
+    async with (
+        connected(LEGACY, more=script) as (client, server),
+        client.listen("a://a", "a://b") as changes,
+    ):
+        server.report(SessionLost("the stream has ended"))
+        assert await client.request("acme/x") == {}
+        assert await heard(changes) == ["a://a", "a://b"]
+    assert caplog.messages == [
+        "the stream has ended",
+        "cannot subscribe to 'a://a' again: not found (-32002)",
+    ]
+
+
+async def test_session_that_cannot_be_opened_ends_listening() -> None:
+    """Our choice: whoever listens learns why there will be no more."""
+    answers: list[Any] = [INITIALIZED, Refusal(-32603, "closed for ever")]
+    async with connected(LEGACY, more={"initialize": answers}) as (client, server):
+        async with beside(Listener(client, tools=True)) as call:
+            await wait_all_tasks_blocked()
+            server.report(SessionLost("the stream has ended"))
+        assert isinstance(call.error, ErrorReceived)
+        assert call.error.message == "closed for ever"

@@ -1,0 +1,29 @@
+"""The files that pages of the documentation show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def files_of(page: str) -> dict[str, str]:
+    """Give path and text of each Python file that a page shows.
+
+    Args:
+        page: Such as "how-to/testing.md".
+    """
+    return dict(_FILE.findall((ROOT / "docs" / page).read_text()))
+
+
+def write_files(files: dict[str, str], folder: Path) -> None:
+    """Write files, and make packages of the folders they are in."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        for parent in path.relative_to(folder).parents[:-1]:
+            (folder / parent / "__init__.py").touch()
