@@ -77,6 +77,7 @@ class _Pending:
 
     clock: Clock
     sending: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    is_begun: bool = False
     news: anyio.Event = field(default_factory=anyio.Event)
     progress: deque[Progressed] = field(
         default_factory=lambda: deque(maxlen=_MAX_PROGRESS)
@@ -107,7 +108,8 @@ class Connection:
 
     Attributes:
         is_closed: Whether nothing more can be sent.
-        is_lost: Whether the server has forgotten the session; see `renew`.
+        is_lost: Whether nothing but the handshake can be done: because there was none
+            yet, or the server has forgotten the session; see `renew`.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class Connection:
     ) -> None:
         self.protocol = protocol
         self.is_closed = False
-        self.is_lost = False
+        self.is_lost = True
         self._transport = transport
         self._answers = answers
         self._tasks = tasks
@@ -152,10 +154,15 @@ class Connection:
 
     async def close(self) -> None:
         """Close the transport; what waits for an answer fails."""
-        await self._transport.close()
+        try:
+            await self._transport.close()
+        finally:
+            # Also if the transport does not say so, such as one that never started.
+            if not self.is_closed:
+                self._end()
 
     def renew(self) -> None:
-        """Note that there is a new session."""
+        """Note that the handshake is done, and there is a session if it has any."""
         self.is_lost = False
         self._has_lost = anyio.Event()
 
@@ -201,7 +208,8 @@ class Connection:
             del self._pending[request.id]
             if pending.outcome is None:
                 pending.sending.cancel()
-                await self._cancel(request, timed_out=scope.cancelled_caught)
+                if pending.is_begun:
+                    await self._cancel(request, timed_out=scope.cancelled_caught)
             self.protocol.drop(request.id)
         match pending.outcome:
             case None:
@@ -220,6 +228,9 @@ class Connection:
         await self._transport.send(message)
 
     async def _send_request(self, request: JSONRPCRequest, pending: _Pending) -> None:
+        if pending.sending.cancel_called:
+            return
+        pending.is_begun = True
         try:
             with pending.sending:
                 await self._transport.send(request)

@@ -128,8 +128,7 @@ class LastingConnection:
         """Close the connection; more calls do nothing."""
         self._tasks = None
         if self._connection is not None:
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await self._connection.close()
+            await _close(self._connection)
 
     async def connected(self) -> Connection:
         """Give the connection, opened anew if it was lost.
@@ -147,7 +146,7 @@ class LastingConnection:
             if connection is None or connection.is_closed:
                 return await self._open_first_that_works()
             if connection.is_lost:
-                await self._shake_hands(connection, self.found.version)
+                await self._renew(connection)
             return connection
 
     async def request(
@@ -201,6 +200,17 @@ class LastingConnection:
             f"there was no connection with the server again within {seconds:g} seconds"
         )
 
+    async def _renew(self, connection: Connection) -> None:
+        """Open another session over the same transport."""
+        try:
+            await self._shake_hands(connection, self.found.version)
+        except BaseException:
+            # An `initialize` without an answer may still arrive, and no other must
+            # follow it: the next attempt begins with another transport, if it can.
+            if self._known is not None and self._known[0].can_repeat:
+                await _close(connection)
+            raise
+
     async def _open_first_that_works(self) -> Connection:
         first_error: MCPError | None = None
         # Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
@@ -244,14 +254,14 @@ class LastingConnection:
             self._tasks,
             on_notified=self._on_notified,
         )
+        # Already now, so that `close` ends also what is being opened.
+        self._connection = connection
         try:
             await connection.open()
             await self._shake_hands(connection, version)
         except BaseException:
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await connection.close()
+            await _close(connection)
             raise
-        self._connection = connection
         return connection
 
     async def _shake_hands(self, connection: Connection, version: str | None) -> None:
@@ -271,6 +281,15 @@ class LastingConnection:
         await self._on_opened(connection)
         # Last, so that others wait until then, and try again if it failed.
         connection.renew()
+
+
+async def _close(connection: Connection) -> None:
+    with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+        try:
+            await connection.close()
+        except Exception:
+            # Such as that of a custom transport; there is more to be closed.
+            logger.exception("the connection with the server was not closed well")
 
 
 def result_of(answer: JSONRPCResponse | JSONRPCError) -> JSONObject:

@@ -207,15 +207,21 @@ class HTTPClientTransport(Transport):
                 async with anyio.create_task_group() as self._tasks:
                     failure = await self._try_to_open()
                     if failure is None:
-                        self._is_open = True
-                        task_status.started(None)
-                        await anyio.sleep_forever()
+                        await self._stay_open(task_status)
                     self._tasks.cancel_scope.cancel()
         finally:
             await self._end()
         if failure is not None:
             # Only now, so that nothing is left behind when `start` raises.
             task_status.started(failure)
+
+    async def _stay_open(self, task_status: TaskStatus[TransportError | None]) -> None:
+        self._is_open = True
+        task_status.started(None)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._is_closed = True  # before the tasks end: no other may begin
 
     async def _try_to_open(self) -> TransportError | None:
         try:

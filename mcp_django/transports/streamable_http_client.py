@@ -230,8 +230,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
 
     async def _leave(self, exchange: RequestExchange) -> None:
         """Close the connection of a request, once it cannot be overtaken any more."""
-        with anyio.move_on_after(self._timeouts.connect):
-            await exchange.is_sent.wait()
+        await exchange.until_heard()
         exchange.cancel()
 
     async def _wait_for_room(self) -> None:

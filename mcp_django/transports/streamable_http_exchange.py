@@ -47,6 +47,7 @@ MAX_FRUITLESS: Final = 2
 """Attempts in a row to go on with a stream that may bring no event."""
 
 _LINGER_SECONDS: Final = 1.0
+_HEARD_SECONDS: Final = 0.5
 _HOLDS_ERRORS: Final = (400, 404)
 _NO_MORE: Final = (404, 405)
 
@@ -166,7 +167,6 @@ class RequestExchange:
 
     Attributes:
         is_begun: Whether the server may have heard of it.
-        is_sent: Set once all of it is on its way, or it has ended.
     """
 
     def __init__(
@@ -174,7 +174,9 @@ class RequestExchange:
     ) -> None:
         self.era = era
         self.is_begun = False
-        self.is_sent = anyio.Event()
+        self._is_sent = anyio.Event()
+        self._is_heard = anyio.Event()
+        self._sent_at = 0.0
         self.request = request
         self._endpoint = endpoint
         self._body = body
@@ -186,6 +188,17 @@ class RequestExchange:
     def cancel(self) -> None:
         """Close the connection; no answer will come."""
         self._scope.cancel()
+
+    async def until_heard(self) -> None:
+        """Return when the server should know of the request.
+
+        That is when it begins to answer, or a moment after all of it was sent: what is
+        sent later on another connection must not be read before it.
+        """
+        with anyio.move_on_after(self._endpoint.http.timeouts.connect):
+            await self._is_sent.wait()
+        with anyio.CancelScope(deadline=self._sent_at + _HEARD_SECONDS):
+            await self._is_heard.wait()
 
     async def run(self, may_begin: Callable[[], Awaitable[None]]) -> None:
         """Ask, and hand over what comes; returns after the answer, or if cancelled.
@@ -200,7 +213,7 @@ class RequestExchange:
             with self._scope:
                 await self._run(may_begin)
         finally:
-            self.is_sent.set()
+            self._note_heard()
 
     async def _run(self, may_begin: Callable[[], Awaitable[None]]) -> None:
         await may_begin()
@@ -234,9 +247,9 @@ class RequestExchange:
 
     async def _post(self) -> None:
         async with self._endpoint.post(
-            self.era, self.request, self._body, self.is_sent.set
+            self.era, self.request, self._body, self._note_sent
         ) as response:
-            self.is_sent.set()
+            self._note_heard()
             if not response.is_success:
                 await self._take_refusal(response)
                 return
@@ -253,6 +266,14 @@ class RequestExchange:
                         f"{other[:MAX_SHOWN]!r}; a request is answered with "
                         f"{JSON_TYPE} or {EVENT_STREAM}"
                     )
+
+    def _note_sent(self) -> None:
+        self._sent_at = anyio.current_time()
+        self._is_sent.set()
+
+    def _note_heard(self) -> None:
+        self._is_sent.set()
+        self._is_heard.set()
 
     # Event streams --------------------------------------------------------------
 

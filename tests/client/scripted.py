@@ -129,6 +129,11 @@ class ScriptedServer:
         """Send any message."""
         await self._transport.send(message)
 
+    async def send_at_once(self, *messages: Message) -> None:
+        """Let the client's end deliver messages as if they had come in one piece."""
+        for message in messages:
+            await self.transport.on_message(message, Sender())
+
     async def answer(self, request: JSONRPCRequest, result: JSONObject) -> None:
         """Answer a request."""
         await self.send(jsonrpc.result(request.id, result))

@@ -349,12 +349,15 @@ async def test_id_of_a_cancelled_question_may_be_used_again() -> None:
     """Our choice: what is left of the first question harms nothing."""
     desk = Desk()
     async with connected(LEGACY, on_elicit=desk) as (_, server):
-        await server.ask(ELICIT, question("a"), id=1)
-        await server.notify("notifications/cancelled", {"requestId": 1})
-        await server.ask(ELICIT, question("b"), id=1)
+        cancelled = jsonrpc.notification("notifications/cancelled", {"requestId": 1})
+        await server.send_at_once(
+            jsonrpc.request(1, ELICIT, question("a")),
+            cancelled,
+            jsonrpc.request(1, ELICIT, question("b")),
+        )
         await wait_all_tasks_blocked()
-        await server.notify("notifications/cancelled", {"requestId": 1})
-        await server.ask(ELICIT, question("c"), id=1)
+        await server.send_at_once(cancelled, jsonrpc.request(1, ELICIT, question("c")))
+        await wait_all_tasks_blocked()
         desk.may_answer.set()
         expected: JSONObject = {"action": "accept", "content": {"for": "c"}}
         assert await server.answer_to(1) == jsonrpc.result(1, expected)

@@ -10,30 +10,20 @@ import anyio
 import pytest
 from anyio import sleep_forever, wait_all_tasks_blocked
 from anyio.abc import TaskGroup
-from mcp_types import ClientCapabilities, Implementation
-from mcp_types.jsonrpc import JSONRPCRequest
 
-from mcp_django.client.answers import Answers
 from mcp_django.client.client import Client
-from mcp_django.client.connecting import Way
-from mcp_django.client.connection import Connection, Patience
-from mcp_django.client.lasting import LastingConnection
 from mcp_django.exceptions import (
-    ConnectFailed,
     ErrorReceived,
-    HTTPRefused,
     MCPError,
     RequestTimeout,
     SessionLost,
     TransportClosed,
 )
-from mcp_django.protocol.client import ClientProtocol
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.transports.base import Transport
 from tests.client.scripted import (
     DISCOVERED,
     INITIALIZED,
-    LATEST,
     LATEST_LEGACY,
     LEGACY,
     MODERN,
@@ -134,9 +124,8 @@ async def test_connection_that_cannot_be_opened_anew_is_tried_again() -> None:
 
 async def test_opening_anew_does_not_take_longer_than_an_answer_may() -> None:
     """Our choice: whoever waits for a request does not care why."""
-    servers: list[Script] = [MODERN, {}, {**MODERN, **X}]
-    async with one_after_the_other(*servers) as (client, servers_made):
-        await servers_made.made[0].close()
+    async with one_after_the_other(MODERN, {}, {**MODERN, **X}) as (client, servers):
+        await servers.made[0].close()
         await wait_all_tasks_blocked()
         with pytest.raises(RequestTimeout) as caught:
             await client.request("acme/x", timeout=0.05)
@@ -144,7 +133,7 @@ async def test_opening_anew_does_not_take_longer_than_an_answer_may() -> None:
             "there was no connection with the server again within 0.05 seconds"
         )
         assert await client.request("acme/x") == {"a": 1}
-        assert servers_made.made[1].is_closed
+        assert servers.made[1].is_closed
 
 
 async def test_opening_anew_ends_with_the_client() -> None:
@@ -166,6 +155,61 @@ async def test_opening_anew_ends_with_the_client() -> None:
         assert isinstance(call.error, MCPError)
         await servers.made[1].until_closed()
         tasks.cancel_scope.cancel()
+
+
+class Mute(Transport):
+    """Takes all messages and says nothing, not even that it is closed.
+
+    Args:
+        fails: Whether it fails to close.
+    """
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
+        self._fails = fails
+
+    async def start(self, tasks: TaskGroup) -> None:
+        pass
+
+    async def send(self, message: Message) -> None:
+        pass
+
+    async def close(self) -> None:
+        if self._fails:
+            raise OSError("stuck")
+
+
+async def test_opening_for_the_first_time_ends_with_the_client() -> None:
+    """Our choice: also where the transport has no task that could be cancelled."""
+    transports: list[Transport] = []
+    async with anyio.create_task_group() as tasks:
+        server = ScriptedServer(MODERN)
+        await server.start(tasks)
+        transports += [server.transport, Mute()]
+        client, is_open = Client(lambda: transports.pop(0)), anyio.Event()
+
+        async def request() -> None:
+            await is_open.wait()
+            await client.request("acme/x")
+
+        async with beside(request) as call, client:
+            await server.close()
+            await wait_all_tasks_blocked()
+            is_open.set()
+            await wait_all_tasks_blocked()
+            assert transports == []
+        assert isinstance(call.error, TransportClosed)
+
+
+async def test_transport_that_fails_to_close_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: all else is closed, and the caller learns what went wrong first."""
+    client = Client(Mute(fails=True), timeout=0.05, probe_timeout=0.05)
+    with pytest.raises(RequestTimeout):
+        await client.__aenter__()
+    text = "the connection with the server was not closed well"
+    assert caplog.messages == [text, text]
 
 
 # Sessions -----------------------------------------------------------------------------
@@ -262,6 +306,18 @@ async def test_session_that_cannot_be_opened_is_tried_again(answer: Any) -> None
         assert await client.request("acme/x") == {"a": 1}
 
 
+async def test_session_that_cannot_be_opened_takes_its_connection_along() -> None:
+    """Our choice: if there can be another one, nothing late is mistaken in it."""
+    answers: list[Any] = [INITIALIZED, Refusal(-32603, "busy")]
+    first: Script = {**LEGACY, "initialize": answers}
+    async with one_after_the_other(first, {**LEGACY, **X}) as (client, servers):
+        servers.made[0].report(SessionLost("the stream has ended"))
+        with pytest.raises(ErrorReceived, match="busy"):
+            await client.request("acme/x")
+        assert await client.request("acme/x") == {"a": 1}
+        assert [server.is_closed for server in servers.made] == [True, False]
+
+
 async def test_cancelled_opening_of_a_session_is_tried_again() -> None:
     """Our choice: the next request does not find a session that is half open."""
     answers: list[Any] = [INITIALIZED, Silence(), INITIALIZED]
@@ -334,124 +390,3 @@ async def test_log_level_is_set_in_the_session_after_a_lost_one() -> None:
             for _ in range(2):  # of the new session, and the request itself
                 await server.answer(await server.expect("logging/setLevel"), {})
         call.result()
-
-
-# Ways ---------------------------------------------------------------------------------
-
-
-class Unreachable(Transport):
-    """Connects with nothing."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self._error = error
-
-    async def start(self, tasks: TaskGroup) -> None:
-        raise self._error
-
-    async def send(self, message: Message) -> None:
-        raise AssertionError("never opened")
-
-    async def close(self) -> None:
-        self.on_close()
-
-
-class Refusing(Transport):
-    """Lets no request pass."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self._status = status
-
-    async def start(self, tasks: TaskGroup) -> None:
-        pass
-
-    async def send(self, message: Message) -> None:
-        if isinstance(message, JSONRPCRequest):
-            self.on_error(HTTPRefused("no", status=self._status, request_id=message.id))
-
-    async def close(self) -> None:
-        self.on_close()
-
-
-async def opened(
-    tasks: TaskGroup, first: Transport, server: ScriptedServer, *, version: str | None
-) -> LastingConnection:
-    """Connect in one of two ways, the second of which is for the legacy era."""
-    await server.start(tasks)
-
-    async def restore(connection: Connection) -> None:
-        pass
-
-    connection = LastingConnection(
-        [Way(lambda: first), Way(lambda: server.transport, is_modern=False)],
-        ClientProtocol(
-            Implementation(name="client", version="1"), ClientCapabilities()
-        ),
-        Answers(),
-        wanted=version,
-        patience=Patience(5.0, 5.0),
-        probe_seconds=5.0,
-        on_notified=lambda method, params: None,
-        on_opened=restore,
-    )
-    await connection.open(tasks)
-    return connection
-
-
-@pytest.mark.parametrize("status", [400, 404, 405])
-async def test_other_way_is_tried_if_the_first_is_none(status: int) -> None:
-    """Spec: 2025-11-25 basic/transports, "Backwards Compatibility"."""
-    server = ScriptedServer(LEGACY)
-    async with anyio.create_task_group() as tasks:
-        connection = await opened(tasks, Refusing(status), server, version=None)
-        assert connection.found.version == LATEST_LEGACY
-        # In the old way there is nothing modern to be found.
-        assert server.methods[0] == "initialize"
-        await connection.close()
-        await server.until_closed()
-
-
-@pytest.mark.parametrize("status", [401, 403, 500])
-async def test_other_way_is_not_tried_for_other_reasons(status: int) -> None:
-    """Our choice: it is the same server, and would refuse as well."""
-    server = ScriptedServer(LEGACY)
-    async with anyio.create_task_group() as tasks:
-        with pytest.raises(HTTPRefused) as caught:
-            await opened(tasks, Refusing(status), server, version=None)
-        assert caught.value.status == status
-        assert server.received == []
-        tasks.cancel_scope.cancel()
-    await server.transport.close()
-
-
-async def test_modern_version_is_not_spoken_in_the_old_way() -> None:
-    """Our choice: what was refused counts."""
-    server = ScriptedServer(LEGACY)
-    async with anyio.create_task_group() as tasks:
-        with pytest.raises(HTTPRefused):
-            await opened(tasks, Refusing(404), server, version=LATEST)
-        assert server.received == []
-        tasks.cancel_scope.cancel()
-    await server.transport.close()
-
-
-async def test_first_failure_is_told_if_no_way_works() -> None:
-    """Our choice: the first way is the one that most servers have."""
-    server = ScriptedServer({"initialize": Refusal(-32603, "busy")})
-    async with anyio.create_task_group() as tasks:
-        with pytest.raises(HTTPRefused):
-            await opened(tasks, Refusing(404), server, version=None)
-        await server.until_closed()
-        assert server.methods == ["initialize"]
-
-
-@pytest.mark.parametrize(
-    "error", [ConnectFailed("nobody answers at 'x'"), OSError("no cable")]
-)
-async def test_failure_to_connect_comes_out_as_it_is(error: Exception) -> None:
-    """Our choice: transports say why, and callers see that."""
-    with pytest.raises(type(error)) as caught:
-        async with Client(lambda: Unreachable(error)):
-            raise AssertionError("it connects")
-    assert caught.value is error

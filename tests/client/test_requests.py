@@ -21,6 +21,7 @@ from mcp_django.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from tests.client.scripted import (
     LEGACY,
@@ -423,12 +424,13 @@ async def test_change_ends_what_held(script: Script) -> None:
 
 async def test_change_while_a_result_is_on_its_way_ends_it_too() -> None:
     """Our choice: it may be from before; also when both come at once."""
+    changed = jsonrpc.notification("notifications/tools/list_changed")
     async with connected() as (client, server):
         for _ in range(2):
             async with beside(client.list_tools) as call:
                 request = await server.expect("tools/list")
-                await server.answer(request, tools("a", ttlMs=60_000))
-                await server.notify("notifications/tools/list_changed")
+                answer = jsonrpc.result(request.id, tools("a", ttlMs=60_000))
+                await server.send_at_once(answer, changed)
             assert len(call.result()) == 1
 
 

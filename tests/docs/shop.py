@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+from django.utils import translation
 from pydantic import BaseModel
 
 from mcp_django import Context, Server, SyncContext, ToolError
@@ -49,6 +50,12 @@ async def wait() -> str:
     """Wait until nobody wants the answer any more."""
     await anyio.sleep_forever()
     return "never"
+
+
+@server.tool
+async def language() -> str:
+    """Say which language is active."""
+    return translation.get_language()
 
 
 @server.tool(structured=False)

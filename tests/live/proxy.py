@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
@@ -49,27 +49,31 @@ class Proxy:
         with anyio.CancelScope() as scope:
             self._connections.add(scope)
             try:
-                server = await anyio.connect_tcp("127.0.0.1", self._server_port)
-                async with client, server, anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._pass, client, server)
-                    await self._pass(server, client)
-                    tasks.cancel_scope.cancel()
+                async with client:
+                    await self._join(client)
             except OSError:
-                await client.aclose()
+                pass  # The server is not there.
             finally:
                 self._connections.discard(scope)
 
+    async def _join(self, client: SocketStream) -> None:
+        server = await anyio.connect_tcp("127.0.0.1", self._server_port)
+        async with server, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pass, client, server)
+            await self._pass(server, client)
+            tasks.cancel_scope.cancel()
+
     async def _pass(self, source: SocketStream, drain: SocketStream) -> None:
-        try:
-            while True:
-                data = await source.receive()
+        # Either end may be gone at any moment.
+        with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            try:
+                while True:
+                    data = await source.receive()
+                    await self._flows.wait()
+                    await drain.send(data)
+            except anyio.EndOfStream:
                 await self._flows.wait()
-                await drain.send(data)
-        except anyio.EndOfStream:
-            await self._flows.wait()
-            await drain.send_eof()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass
+                await drain.send_eof()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,20 +38,27 @@ BOUND = 30.0
 SOON = 5.0
 """Seconds in which a broken connection has to be noticed."""
 
-WAYS = [
-    ("http", MODERN[0]),
-    ("http", LATEST_LEGACY),
-    ("sse", LATEST_LEGACY),
-    ("websocket", MODERN[0]),
-    ("websocket", LATEST_LEGACY),
+ON_ASYNCIO = [
+    ("http", MODERN[0], "asyncio"),
+    ("http", LATEST_LEGACY, "asyncio"),
+    ("sse", LATEST_LEGACY, "asyncio"),
+    ("websocket", MODERN[0], "asyncio"),
 ]
+ON_TRIO = [
+    ("http", MODERN[0], "trio"),
+    ("sse", LATEST_LEGACY, "trio"),
+    ("websocket", LATEST_LEGACY, "trio"),
+]
+WAYS = [*ON_ASYNCIO, *ON_TRIO]
 
 
-@pytest.fixture(params=["asyncio", "trio"])
+@pytest.fixture
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Name the event loop."""
-    backend: str = request.param
-    return backend
+    """Name the event loop: that of the way, if there is one."""
+    if "loop" not in request.fixturenames:
+        return "asyncio"
+    loop: str = request.getfixturevalue("loop")
+    return loop
 
 
 class Site:
@@ -65,16 +72,17 @@ class Site:
         self._folder = folder
         self.port = free_port()
         self._starts = 0
-        self._running: Any = None
+        self._running = ExitStack()
         self._daphne: Daphne | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it can be used."""
+        """Start it unless it runs, and wait until it can be used."""
+        if self._daphne is not None and self._daphne.process.poll() is None:
+            return
         self._starts += 1
-        self._running = running_daphne(
-            self._folder, name=f"daphne-{self._starts}", port=self.port
+        self._daphne = self._running.enter_context(
+            running_daphne(self._folder, name=f"daphne-{self._starts}", port=self.port)
         )
-        self._daphne = self._running.__enter__()
 
     def kill(self) -> None:
         """End it without a word."""
@@ -84,20 +92,26 @@ class Site:
 
     def stop(self) -> None:
         """End it; harmless if it ended already."""
-        self._running.__exit__(None, None, None)
+        self._running.close()
 
     async def restart(self) -> None:
         """Start it again, after `kill`."""
         await anyio.to_thread.run_sync(self.start)
 
 
-@pytest.fixture
-def own_site(tmp_path: Path) -> Iterator[Site]:
-    """Run a site that a test may kill."""
-    site = Site(tmp_path)
-    site.start()
+@pytest.fixture(scope="module")
+def killable_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run a site that tests may kill."""
+    site = Site(tmp_path_factory.mktemp("chaos"))
     yield site
     site.stop()
+
+
+@pytest.fixture
+def own_site(killable_site: Site) -> Site:
+    """Give the site, running."""
+    killable_site.start()
+    return killable_site
 
 
 def url_of(binding: str, port: int) -> str:
@@ -122,10 +136,10 @@ async def connected(target: Target, **options: Any) -> AsyncIterator[Client]:
 
 
 def children_of_ours() -> set[int]:
-    """Give the processes below this one, without the sites."""
+    """Give the processes that this one runs, without the sites."""
     return {
         child.pid
-        for child in psutil.Process().children(recursive=True)
+        for child in psutil.Process().children()
         if "daphne" not in child.cmdline()
     }
 
@@ -157,9 +171,9 @@ async def until_it_runs(client: Client) -> None:
             return
 
 
-@pytest.mark.parametrize(("binding", "version"), WAYS)
+@pytest.mark.parametrize(("binding", "version", "loop"), WAYS)
 async def test_server_that_is_killed_and_comes_back(
-    binding: str, version: str, own_site: Site
+    binding: str, version: str, loop: str, own_site: Site
 ) -> None:
     """Our choice: the call fails at once, and the next one finds the server again."""
     noted: list[Exception] = []
@@ -191,9 +205,9 @@ async def call_until_it_works(client: Client) -> str:
             return str(content.text)
 
 
-@pytest.mark.parametrize(("binding", "version"), WAYS)
+@pytest.mark.parametrize(("binding", "version", "loop"), WAYS)
 async def test_connection_that_is_cut_in_a_call(
-    binding: str, version: str, own_site: Site
+    binding: str, version: str, loop: str, own_site: Site
 ) -> None:
     """Our choice: the call fails or is resumed, and the next one works."""
     noted: list[Exception] = []
@@ -209,9 +223,9 @@ async def test_connection_that_is_cut_in_a_call(
             assert await call_until_it_works(client) == "3"
 
 
-@pytest.mark.parametrize(("binding", "version"), WAYS)
+@pytest.mark.parametrize(("binding", "version", "loop"), WAYS)
 async def test_half_open_connection_ends_in_a_timeout(
-    binding: str, version: str, own_site: Site
+    binding: str, version: str, loop: str, own_site: Site
 ) -> None:
     """Spec: 2026-07-28 basic/patterns/cancellation, "Timeouts"."""
     async with leaving_nothing(), running_proxy(own_site.port) as proxy:
@@ -277,7 +291,8 @@ async def test_child_that_is_killed_in_a_call(tmp_path: Path) -> None:
     """Spec: 2026-07-28 basic/transports/stdio, "Unexpected Termination"."""
     noted: list[Exception] = []
     async with connected(stdio_target(tmp_path)) as client:
-        [child] = psutil.Process().children()
+        [pid] = children_of_ours()
+        child = psutil.Process(pid)
         with anyio.fail_after(SOON):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(call_and_note, client, noted)
@@ -295,14 +310,18 @@ async def test_child_that_is_stopped_does_not_hold_up_the_end(tmp_path: Path) ->
     with anyio.fail_after(10):
         async with connected(stdio_target(tmp_path)) as client:
             await client.ping()
-            [child] = psutil.Process().children()
+            [pid] = children_of_ours()
+            child = psutil.Process(pid)
             child.suspend()
     assert not child.is_running()
 
 
-@pytest.mark.parametrize(("binding", "version"), [*WAYS, ("stdio", MODERN[0])])
+@pytest.mark.parametrize(
+    ("binding", "version", "loop"),
+    [*WAYS, ("stdio", MODERN[0], "asyncio"), ("stdio", LATEST_LEGACY, "trio")],
+)
 async def test_calls_that_are_cancelled_leave_nothing(
-    binding: str, version: str, own_site: Site, tmp_path: Path
+    binding: str, version: str, loop: str, own_site: Site, tmp_path: Path
 ) -> None:
     """Our choice: whenever that is, also before anything was sent."""
     target: Target = (
@@ -325,9 +344,9 @@ async def test_calls_that_are_cancelled_leave_nothing(
         assert await call_until_it_works(client) == "3"
 
 
-@pytest.mark.parametrize(("binding", "version"), WAYS)
+@pytest.mark.parametrize(("binding", "version", "loop"), WAYS)
 async def test_opening_that_is_cancelled_leaves_nothing(
-    binding: str, version: str, own_site: Site
+    binding: str, version: str, loop: str, own_site: Site
 ) -> None:
     """Our choice: likewise."""
     for turns in range(0, 60, 3):
