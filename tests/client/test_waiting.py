@@ -238,6 +238,23 @@ def test_interrupted_progress_function_interrupts_the_request() -> None:
     assert len(cancelled) == 1
 
 
+def test_failing_progress_function_fails_the_request() -> None:
+    """Our choice: as if it had been called where the waiting is, which it was."""
+    error = KeyError("oops")
+
+    def note(*report: Any) -> None:
+        raise error
+
+    async def play(server: ScriptedServer) -> None:
+        await server.report_progress(await server.expect("acme/y"), 1)
+
+    with connected(play=play, more=X) as (client, _):
+        with pytest.raises(KeyError) as caught:
+            client.request("acme/y", on_progress=note)
+        assert caught.value is error
+        assert client.request("acme/x") == {"a": 1}
+
+
 @pytest.mark.parametrize("script", [MODERN, LEGACY])
 def test_interrupted_answer_interrupts_the_request(script: Script) -> None:
     """Our choice: the server learns nothing but that it failed."""
