@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import mcp_django
+from mcp_django.client.client import Client
+from mcp_django.client.sync import SyncClient
 from mcp_django.conf import DEFAULTS
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.server import Server
@@ -76,7 +78,7 @@ def test_reference_names_what_is_public() -> None:
     assert sorted(named) == mcp_django.__all__
 
 
-@pytest.mark.parametrize("kind", [Server, Context, SyncContext])
+@pytest.mark.parametrize("kind", [Server, Context, SyncContext, Client, SyncClient])
 def test_reference_names_methods_and_their_arguments(kind: type) -> None:
     """Chosen: whoever looks a method up finds all of it."""
     text = (REFERENCE / "api.md").read_text()
@@ -89,6 +91,33 @@ def test_reference_names_methods_and_their_arguments(kind: type) -> None:
         if inspect.isfunction(member):
             parameters = set(inspect.signature(member).parameters) - {"self"}
             assert parameters <= words, f"{kind.__name__}.{name}"
+
+
+def section_of(name: str) -> str:
+    """Give what the reference says under the heading of a dotted name."""
+    text = (REFERENCE / "api.md").read_text()
+    _, found, rest = text.partition(f"\n### `{name}`\n")
+    assert found, name
+    return re.split(r"^###? ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mcp_django.Server",
+        "mcp_django.Client",
+        "mcp_django.transports.stdio_client.StdioClientTransport",
+        "mcp_django.transports.streamable_http_client.StreamableHTTPClientTransport",
+        "mcp_django.transports.sse_client.SSEClientTransport",
+        "mcp_django.transports.websocket_client.WebSocketClientTransport",
+        "mcp_django.transports.stream_pair.StreamPairTransport",
+    ],
+)
+def test_reference_names_what_classes_are_made_with(name: str) -> None:
+    """Chosen: all of it stands in one place."""
+    words = set(re.findall(r"\w+", section_of(name)))
+
+    assert set(inspect.signature(resolve(name)).parameters) <= words
 
 
 def test_reference_lists_every_dotted_name_that_exists() -> None:

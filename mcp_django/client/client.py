@@ -201,6 +201,8 @@ class Client:
         if tasks is None:
             return None
         await self._connection.close()
+        if exc_value is None:
+            await self._notices.finish()
         tasks.cancel_scope.cancel()
         if isinstance(exc_value, get_cancelled_exc_class()):
             return await tasks.__aexit__(exc_type, exc_value, traceback)

@@ -99,6 +99,11 @@ class HTTPOptions:
     http: httpx2.AsyncClient | None
     connect_timeout: float
 
+    @property
+    def are_given(self) -> bool:
+        """Whether there is anything in them that a server would see."""
+        return bool(self.headers) or (self.auth or self.http) is not None
+
 
 def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
     """Give the ways to a server, in the order in which to try them.
@@ -107,6 +112,11 @@ def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
         ValueError: It is no target.
         ImportError: A library is missing that the target needs.
     """
+    if not isinstance(target, str) and options.are_given:
+        raise ValueError(
+            "token, headers, auth and http are for URLs; give the headers to the "
+            "transport, and secrets to a command by its environment"
+        )
     match target:
         case Transport():
             return [Way(lambda: target, can_repeat=False)]
@@ -148,6 +158,10 @@ def _ways_to_url(url: str, options: HTTPOptions) -> Sequence[Way]:
                 Way(lambda: http(url, **arguments)),
                 Way(lambda: sse(url, reconnects=5, **arguments), is_modern=False),
             ]
+        case "ws" | "wss" if options.auth is not None or options.http is not None:
+            raise ValueError(
+                "auth and http are for HTTP; give token= or headers= for a WebSocket"
+            )
         case "ws" | "wss":
             websocket = _client_module("websocket").WebSocketClientTransport
             return [

@@ -21,6 +21,8 @@ OnNotification: TypeAlias = Callable[[str, JSONObject], object]
 
 _LOG: Final = "notifications/message"
 
+_FINISH_SECONDS: Final = 5.0
+
 _MAX_WAITING: Final = 1000
 """Notifications that wait for the functions that hear them."""
 
@@ -49,6 +51,8 @@ class Notices:
         self._on_notification = on_notification
         self._waiting: deque[tuple[str, JSONObject]] = deque()
         self._news = anyio.Event()
+        self._has_told_all = anyio.Event()
+        self._has_told_all.set()
 
     def start(self, tasks: TaskGroup) -> None:
         """Begin to call the functions, until the tasks are cancelled."""
@@ -67,6 +71,13 @@ class Notices:
             return
         self._waiting.append((method, params))
         self._news.set()
+        if self._has_told_all.is_set():
+            self._has_told_all = anyio.Event()
+
+    async def finish(self) -> None:
+        """Wait, for a moment, until the functions have heard everything so far."""
+        with anyio.move_on_after(_FINISH_SECONDS):
+            await self._has_told_all.wait()
 
     async def _run(self) -> None:
         while True:
@@ -78,6 +89,7 @@ class Notices:
                     await self._call(method, params)
                 except Exception:
                     logger.exception("the function that hears %.100r failed", method)
+            self._has_told_all.set()
 
     async def _call(self, method: str, params: JSONObject) -> None:
         if method != _LOG:

@@ -14,8 +14,7 @@ from django.db.models import Model
 from mcp_django.auth.interface import User
 from mcp_django.client.client import Client
 from mcp_django.exceptions import MCPError
-from mcp_django.protocol import jsonrpc
-from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
@@ -23,12 +22,6 @@ from mcp_django.testing.callers_thread import callers_thread, is_asyncio
 from mcp_django.testing.failures import Failures
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import MemoryTransport, memory_transports
-
-_HEARING_SECONDS: Final = 5.0
-"""For the functions that hear what was logged, once nothing more is asked."""
-
-_HEARD: Final = "notifications/mcp_django/heard"
-"""Is sent last, so that whoever hears it has heard all the others."""
 
 _CALLBACKS: Final = ("on_elicit", "on_sample", "on_log", "on_notification")
 
@@ -47,7 +40,6 @@ class Connection:
     sender: Callable[[], Sender]
     options: Mapping[str, Any]
     _failures: Failures = field(default_factory=Failures, init=False)
-    _all_heard: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     @asynccontextmanager
     async def open(self, *, raise_request_exception: bool) -> AsyncIterator[Client]:
@@ -70,7 +62,6 @@ class Connection:
                 try:
                     async with client:
                         yield client
-                        await self._wait_until_heard(client_end)
                 # Raised below, where no task group makes a group of it.
                 except Exception as error:
                     failure = error
@@ -103,26 +94,11 @@ class Connection:
 
     def _watched_callbacks(self) -> dict[str, Any]:
         """Wrap the functions that the client calls by itself."""
-        watched = {
+        return {
             name: self._failures.of_callback(self.options[name])
             for name in _CALLBACKS
             if self.options.get(name) is not None
         }
-        tell = watched.get("on_notification")
-
-        async def hear(method: str, params: JSONObject) -> None:
-            if method == _HEARD:
-                self._all_heard.set()
-            elif tell is not None:
-                await tell(method, params)
-
-        return {**watched, "on_notification": hear}
-
-    async def _wait_until_heard(self, client_end: MemoryTransport) -> None:
-        """Wait until `on_log` and `on_notification` have heard what was sent."""
-        await client_end.on_message(jsonrpc.notification(_HEARD), Sender())
-        with anyio.move_on_after(_HEARING_SECONDS):
-            await self._all_heard.wait()
 
 
 @contextmanager

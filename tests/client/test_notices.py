@@ -192,3 +192,22 @@ async def test_end_of_the_client_ends_a_slow_function() -> None:
         await server.notify("acme/b")
         await wait_all_tasks_blocked()
     assert ended == ["acme/a"]
+
+
+@in_both_eras
+async def test_what_came_before_the_end_is_heard(script: Script) -> None:
+    """Our choice: log messages of the last call are often the ones that matter."""
+    heard: list[Any] = []
+
+    async def hear(log: LoggingMessageNotificationParams) -> None:
+        await anyio.lowlevel.checkpoint()
+        heard.append(log.data)
+
+    script = {**script, "tools/list": {"tools": []}}
+    async with connected(script, on_log=hear) as (client, server):
+        for number in range(3):
+            await server.notify(
+                "notifications/message", {"level": "info", "data": number}
+            )
+        await client.list_tools()
+    assert heard == [0, 1, 2]

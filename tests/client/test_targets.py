@@ -123,3 +123,20 @@ def test_missing_library_is_named(
         f"{library} is not installed, which clients need for this URL; install "
         "mcp-django-channels[client]"
     )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"token": "t"}, {"headers": {"X-Team": "blue"}}, {"auth": object()}],
+    ids=str,
+)
+def test_credentials_for_what_is_no_url(given: dict[str, Any]) -> None:
+    """Our choice: nothing that was given is left out without a word."""
+    with pytest.raises(ValueError, match="are for URLs; give the headers to the"):
+        Client(["shop"], **given)
+
+
+def test_http_options_for_a_websocket() -> None:
+    """Our choice: likewise."""
+    with pytest.raises(ValueError, match="give token= or headers= for a WebSocket"):
+        Client("wss://example.com/mcp", auth=object())  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from tests.docs.pages import files_of, write_files
 PAGES = (
     "how-to/custom-transport.md",
     "how-to/custom-transport-examples.md",
+    "how-to/use-other-servers.md",
 )
 PACKAGES = ("shop", "letters")
 

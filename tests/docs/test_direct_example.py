@@ -67,7 +67,7 @@ def test_direct_way_is_open_to_code_that_is_not_async(
 
 def test_view_of_the_page_calls_a_tool(shown: Import) -> None:
     """Our choice: as the user who is logged in."""
-    call_view: Any = shown("shop.views").call_view
+    call_view: Any = shown("shop.tool_views").call_view
     request: Any = RequestFactory().get("/", {"a": "1", "b": "2"})
     request.user = User(username="ada")
     assert json.loads(call_view(request, "add").content)["structured_content"] == 3
