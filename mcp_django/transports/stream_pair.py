@@ -51,6 +51,7 @@ class StreamPairTransport(Transport):
         self._is_open = False
         self._is_closed = False
         self._write: Any = None
+        self._reader: int | None = None
 
     async def start(self, tasks: TaskGroup) -> None:
         """Enter the streams, and begin to deliver what is read.
@@ -73,12 +74,15 @@ class StreamPairTransport(Transport):
     async def close(self) -> None:
         """Leave the streams."""
         self._scope.cancel()
-        if self._write is not None:
+        # Who is told of a message, and closes for it, must not wait for itself.
+        is_reader = self._reader == anyio.get_current_task().id
+        if self._write is not None and not is_reader:
             with anyio.CancelScope(shield=True):
                 await self._has_ended.wait()
 
     async def _run(self, *, task_status: TaskStatus[None]) -> None:
         has_started = False
+        self._reader = anyio.get_current_task().id
         try:
             with self._scope:
                 async with self._streams as (read, self._write, *_):

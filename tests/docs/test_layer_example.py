@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +11,16 @@ from typing import Any
 
 import anyio
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from pytest_django import Settings
 
-from mcp_django import Client, ConnectFailed, MessageLost, TransportClosed
+from mcp_django import (
+    Client,
+    ConnectFailed,
+    MessageLost,
+    TransportClosed,
+)
 from mcp_django.client.connecting import MakeTransport
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
@@ -29,6 +35,9 @@ from tests.docs.scenario import (
 )
 from tests.live.redis import running_redis
 from tests.transports.witness import Witness
+
+ROOM = 100
+"""Messages that a channel of the layer takes."""
 
 
 @pytest.fixture
@@ -55,12 +64,9 @@ async def test_channel_layer_carries_everything(shown: Import, version: str) -> 
         await assert_hears_of_changes(make, version)
 
 
-@pytest.mark.live
-@each_era
-async def test_redis_carries_everything(
-    shown: Import, version: str, settings: Settings, tmp_path: Path
-) -> None:
-    """Our choice: the layer that several processes share."""
+@pytest.fixture
+def redis_layer(settings: Settings, tmp_path: Path) -> Iterator[None]:
+    """Have a layer that several processes share."""
     with running_redis(tmp_path) as redis:
         settings.CHANNEL_LAYERS = {
             "default": {
@@ -68,9 +74,50 @@ async def test_redis_carries_everything(
                 "CONFIG": {"hosts": [redis.url]},
             }
         }
-        async with layer_worker(shown) as make:
-            await assert_can_everything(make, version)
-            await assert_hears_of_changes(make, version)
+        yield
+
+
+@pytest.mark.live
+@each_era
+async def test_redis_carries_everything(
+    shown: Import, redis_layer: None, version: str
+) -> None:
+    """Our choice: what sites with several processes have."""
+    async with layer_worker(shown) as make:
+        await assert_can_everything(make, version)
+        await assert_hears_of_changes(make, version)
+
+
+@pytest.mark.live
+async def test_redis_is_open_to_code_that_is_not_async(
+    shown: Import, redis_layer: None
+) -> None:
+    """Our choice: as an ordinary view behind Daphne."""
+    ask: Any = shown("shop.ask_worker").ask_worker
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with layer_worker(shown):
+            assert await sync_to_async(ask)("language") == "en-us"
+
+
+async def test_worker_that_ends_says_goodbye(shown: Import) -> None:
+    """Our choice: nobody has to find out by waiting."""
+    listen = shown("shop.management.commands.mcp_worker").listen
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with anyio.create_task_group() as worker:
+            worker.start_soon(listen)
+            async with (
+                Client(shown("shop.layer").LayerTransport) as client,
+                anyio.create_task_group() as tasks,
+            ):
+                tasks.start_soon(assert_is_lost, client)
+                await anyio.wait_all_tasks_blocked()
+                worker.cancel_scope.cancel()
+
+
+async def assert_is_lost(client: Client) -> None:
+    """Make a call whose connection ends."""
+    with pytest.raises(TransportClosed):
+        await client.call_tool("wait")
 
 
 @dataclass
@@ -162,36 +209,39 @@ async def test_signs_of_life_keep_a_connection_open(shown: Import) -> None:
 
 async def test_sender_waits_while_the_channel_is_full(shown: Import) -> None:
     """Our choice: a slow reader costs bounded memory, and nothing is lost."""
+    sent: list[int] = []
+
+    async def send() -> None:
+        for number in range(ROOM + 1):
+            await peer.transport.send(PING)
+            sent.append(number)
+
     async with layer_peer(shown) as peer:
-        room = 100  # the layer's own
-        is_sent = anyio.Event()
-
-        async def send() -> None:
-            for _ in range(room + 1):
-                await peer.transport.send(PING)
-            is_sent.set()
-
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(send)
-            await anyio.wait_all_tasks_blocked()
-            assert not is_sent.is_set()
-            numbers = [(await peer.receive())["n"] for _ in range(room + 1)]
-        assert numbers == list(range(1, room + 2))
+            while len(sent) < ROOM:
+                await anyio.lowlevel.checkpoint()
+            assert len(sent) == ROOM
+            numbers = [(await peer.receive())["n"] for _ in range(ROOM + 1)]
+        assert numbers == list(range(1, ROOM + 2))
 
 
 async def test_sender_that_waits_for_room_is_let_go_at_the_end(shown: Import) -> None:
     """Our choice: nothing holds up the end."""
-    async with layer_peer(shown) as peer:
+    sent: list[int] = []
 
-        async def send() -> None:
-            with pytest.raises(TransportClosed):
-                while True:
-                    await peer.transport.send(PING)
+    async def send() -> None:
+        with pytest.raises(TransportClosed):
+            for number in range(ROOM + 1):
+                await peer.transport.send(PING)
+                sent.append(number)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send)
-            await anyio.wait_all_tasks_blocked()
-            await peer.transport.close()
+    async with layer_peer(shown) as peer, anyio.create_task_group() as tasks:
+        tasks.start_soon(send)
+        while len(sent) < ROOM:
+            await anyio.lowlevel.checkpoint()
+        await peer.transport.close()
+    assert len(sent) == ROOM
 
 
 async def test_door_that_nobody_opens_is_no_connection(shown: Import) -> None:

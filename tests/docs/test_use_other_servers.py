@@ -33,8 +33,7 @@ SDK_SERVER = str(ROOT / "tests" / "live" / "servers" / "sdk_2.py")
 def warehouse(shown: Import, settings: Settings) -> None:
     """Name the server of the warehouse in the settings."""
     make = shown("shop.direct").InProcessTransport
-    settings.WAREHOUSE_URL = partial(make, server, AnonymousUser())
-    settings.WAREHOUSE_TOKEN = "secret"
+    settings.WAREHOUSE = {"target": partial(make, server, AnonymousUser())}
 
 
 def test_ordinary_view_calls_a_tool(shown: Import) -> None:
@@ -76,7 +75,7 @@ def test_command_shows_progress_and_asks(
 
 def test_command_says_what_went_wrong(shown: Import, settings: Settings) -> None:
     """Our choice: every exception of ours is an `MCPError`."""
-    settings.WAREHOUSE_URL = ["no-such-program"]
+    settings.WAREHOUSE = {"target": ["no-such-program"]}
     command = shown("shop.management.commands.restock").Command()
     with pytest.raises(CommandError, match="cannot start 'no-such-program'"):
         command.handle(item="tea")

@@ -167,6 +167,21 @@ async def test_starting_can_be_cancelled() -> None:
     assert log == ["left"]
 
 
+async def test_whoever_is_told_of_a_message_may_close() -> None:
+    """Our choice: such as when the user of a session is gone."""
+    pair = Pair()
+    transport = StreamPairTransport(pair.open())
+
+    async def close(message: object, sender: Sender) -> None:
+        await transport.close()
+
+    async with started(transport) as witness:
+        transport.on_message = close
+        await pair.send.send(SessionMessage(PING))
+        await witness.until_closed()
+    assert pair.log == ["entered", "left"]
+
+
 # The official SDK at the other end ----------------------------------------------------
 
 
