@@ -200,15 +200,18 @@ class Client:
         tasks, self._tasks = self._tasks, None
         if tasks is None:
             return None
-        await self._connection.close()
-        if exc_value is None:
-            await self._notices.finish()
-        tasks.cancel_scope.cancel()
-        if isinstance(exc_value, get_cancelled_exc_class()):
-            return await tasks.__aexit__(exc_type, exc_value, traceback)
-        # So that callers see the exception itself, and no group of one.
-        await tasks.__aexit__(None, None, None)
-        return False
+        ending = exc_value
+        try:
+            await self._connection.close()
+            if exc_value is None:
+                await self._notices.finish()
+        except BaseException as error:
+            ending = error
+            raise
+        finally:
+            # Also when that is cancelled: what was entered has to be left.
+            is_ours = await _leave(tasks, ending)
+        return is_ours
 
     @property
     def version(self) -> str:
@@ -480,6 +483,20 @@ class Client:
         """Whether the server keeps a log level; modern requests say it each time."""
         is_legacy = self._protocol.state is State.LEGACY
         return is_legacy and self.server_capabilities.logging is not None
+
+
+async def _leave(tasks: TaskGroup, ending: BaseException | None) -> bool | None:
+    """End a group of tasks, whatever it is that ends the block.
+
+    Returns:
+        Whether the exception belongs to the group, and is not to be raised.
+    """
+    tasks.cancel_scope.cancel()
+    if isinstance(ending, get_cancelled_exc_class()):
+        return await tasks.__aexit__(type(ending), ending, ending.__traceback__)
+    # So that callers see the exception itself, and no group of one.
+    await tasks.__aexit__(None, None, None)
+    return False
 
 
 def _ourselves() -> Implementation:
