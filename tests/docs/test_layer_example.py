@@ -13,6 +13,7 @@ import anyio
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.utils import translation
 from pytest_django import Settings
 
 from mcp_django import (
