@@ -106,7 +106,12 @@ async def bridge(
         ValueError: `target` is no target.
         ImportError: A library is missing that it needs.
     """
-    ways = ways_to(target, HTTPOptions(headers or {}, auth, http, connect_timeout))
+    ways = ways_to(
+        target,
+        HTTPOptions(
+            headers or {}, auth=auth, http=http, connect_timeout=connect_timeout
+        ),
+    )
     is_closed = anyio.Event()
     on_close = client.on_close
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as version_of
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -32,6 +32,7 @@ from mcp_types import (
     Tool,
 )
 from mcp_types.jsonrpc import HEADER_MISMATCH
+from pydantic import ValidationError
 
 from mcp_django.client.answers import (
     Answers,
@@ -41,7 +42,7 @@ from mcp_django.client.answers import (
     run_in_thread,
 )
 from mcp_django.client.changes import Changes
-from mcp_django.client.connecting import HTTPOptions, Target, ways_to
+from mcp_django.client.connecting import HTTPOptions, Target, headers_with, ways_to
 from mcp_django.client.connection import Connection, OnProgress, Patience
 from mcp_django.client.lasting import LastingConnection, result_of
 from mcp_django.client.notices import Notices, OnLog, OnNotification
@@ -54,9 +55,13 @@ from mcp_django.protocol.client import DISCOVER, ClientProtocol, State
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 logger = logging.getLogger("mcp_django.client")
+
+_LOG_LEVELS: Final = get_args(LoggingLevel)
 
 
 class Client:
@@ -78,6 +83,7 @@ class Client:
         headers: Sent with each HTTP request, and with the handshake of a WebSocket.
         auth: What httpx2 takes as `auth`, such as `httpx2.BasicAuth`.
         http: The `httpx2.AsyncClient` to use; it stays open.
+        verify: TLS settings, such as a CA of your own; those of the system if left out.
         version: The one version to speak; None to find out.
         client_info: Name and version of this client.
         on_elicit: Fills in a form, or sends the user to a URL; `def` or `async def`.
@@ -108,6 +114,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
         http: httpx2.AsyncClient | None = None,
+        verify: ssl.SSLContext | None = None,
         version: str | None = None,
         client_info: Implementation | None = None,
         on_elicit: OnElicit | None = None,
@@ -128,9 +135,29 @@ class Client:
                 f"version {version!r} is none of "
                 f"{[*versions.MODERN, *versions.LEGACY]!r}"
             )
-        headers = dict(headers or {})
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+        _check_seconds(
+            timeout=timeout,
+            max_total_timeout=max_total_timeout,
+            probe_timeout=probe_timeout,
+            connect_timeout=connect_timeout,
+        )
+        _check_callable(
+            on_elicit=on_elicit,
+            on_sample=on_sample,
+            on_log=on_log,
+            on_notification=on_notification,
+        )
+        if not isinstance(client_info, Implementation | None):
+            raise ValueError(
+                f"client_info must be an Implementation, not {client_info!r:.200}"
+            )
+        options = HTTPOptions(
+            headers_with(token, headers, auth, target),
+            auth=auth,
+            http=http,
+            verify=verify,
+            connect_timeout=connect_timeout,
+        )
         self._answers = Answers(
             on_elicit,
             on_sample,
@@ -140,10 +167,10 @@ class Client:
         self._protocol = ClientProtocol(
             client_info or _ourselves(), self._answers.capabilities
         )
-        self._protocol.log_level = log_level
+        self._protocol.log_level = _check_level(log_level)
         self._patience = Patience(timeout, max_total_timeout)
         self._connection = LastingConnection(
-            ways_to(target, HTTPOptions(headers, auth, http, connect_timeout)),
+            ways_to(target, options),
             self._protocol,
             self._answers,
             wanted=version,
@@ -376,7 +403,12 @@ class Client:
         await self._requests.send("ping" if is_legacy else DISCOVER, timeout=timeout)
 
     async def set_log_level(self, level: LoggingLevel) -> None:
-        """Say which log messages to hear from now on, the least severe of them."""
+        """Say which log messages to hear from now on, the least severe of them.
+
+        Raises:
+            ValueError: There is no such level.
+        """
+        _check_level(level)
         await self._connection.connected()
         self._protocol.log_level = level
         if self._has_log_level:
@@ -504,10 +536,36 @@ def _ourselves() -> Implementation:
 
 
 def _roots(roots: Sequence[str | Root]) -> list[Root]:
-    return [
-        root if isinstance(root, Root) else Root.model_validate({"uri": root})
-        for root in roots
-    ]
+    if isinstance(roots, str):
+        raise ValueError(f"roots must be a list of URLs, not the text {roots[:100]!r}")
+    return [root if isinstance(root, Root) else _root(root) for root in roots]
+
+
+def _root(url: str) -> Root:
+    try:
+        return Root.model_validate({"uri": url})
+    except ValidationError:
+        raise ValueError(
+            f"root {url!r:.200} is no URL of a folder, such as 'file:///srv/data'"
+        ) from None
+
+
+def _check_seconds(**seconds: object) -> None:
+    for name, value in seconds.items():
+        if not (isinstance(value, int | float) and value > 0):
+            raise ValueError(f"{name} must be seconds above 0, not {value!r:.100}")
+
+
+def _check_callable(**functions: object) -> None:
+    for name, function in functions.items():
+        if not (function is None or callable(function)):
+            raise ValueError(f"{name} must be a function, not {function!r:.100}")
+
+
+def _check_level(level: LoggingLevel | None) -> LoggingLevel | None:
+    if level is not None and level not in _LOG_LEVELS:
+        raise ValueError(f"log level {level!r:.100} is none of {[*_LOG_LEVELS]!r}")
+    return level
 
 
 def _text_of(result: CallToolResult) -> str:

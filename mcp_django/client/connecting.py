@@ -37,6 +37,8 @@ from mcp_django.transports.base import Transport
 from mcp_django.transports.stdio_client import StdioClientTransport
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 MakeTransport: TypeAlias = Callable[[], Transport]
@@ -91,18 +93,53 @@ class HTTPOptions:
         headers: Added to each request.
         auth: Such as `httpx2.BasicAuth`, or one of your own; None for none.
         http: Makes them all; stays open. None to make one.
+        verify: TLS settings; None for those of the system.
         connect_timeout: Seconds until there has to be a connection.
     """
 
     headers: Mapping[str, str]
-    auth: httpx2.Auth | None
-    http: httpx2.AsyncClient | None
-    connect_timeout: float
+    auth: httpx2.Auth | None = None
+    http: httpx2.AsyncClient | None = None
+    verify: ssl.SSLContext | None = None
+    connect_timeout: float = 10.0
 
     @property
     def are_given(self) -> bool:
-        """Whether there is anything in them that a server would see."""
-        return bool(self.headers) or (self.auth or self.http) is not None
+        """Whether there is anything in them that is of use with a URL only."""
+        return bool(self.headers) or (self.auth or self.http or self.verify) is not None
+
+
+def headers_with(
+    token: str | None,
+    headers: Mapping[str, str] | None,
+    auth: httpx2.Auth | None,
+    target: Target,
+) -> dict[str, str]:
+    """Add a bearer token to headers.
+
+    Raises:
+        ValueError: It, or a header, is wrong, or there are other credentials, so that
+            one of them would get lost.
+    """
+    given = dict(headers or {})
+    for name, value in given.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise ValueError(
+                f"header {name!r:.100} must be text, not {type(value).__name__}"
+            )
+    if token is None:
+        return given
+    if not isinstance(token, str) or not token:
+        raise ValueError("token is empty, or no text; is its variable set?")
+    others = {
+        "auth": auth is not None,
+        "the user in the URL": isinstance(target, str) and "@" in urlsplit(target)[1],
+        "the header Authorization": "authorization" in map(str.lower, given),
+    }
+    for name, is_given in others.items():
+        if is_given:
+            raise ValueError(f"give token or {name}, not both: one would get lost")
+    return {**given, "Authorization": f"Bearer {token}"}
 
 
 def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
@@ -146,38 +183,47 @@ def _make(make: MakeTransport) -> Transport:
 def _ways_to_url(url: str, options: HTTPOptions) -> Sequence[Way]:
     match urlsplit(url).scheme.lower():
         case "http" | "https":
-            arguments: dict[str, Any] = {
-                "headers": options.headers,
-                "auth": options.auth,
-                "http": options.http,
-                "connect_timeout": options.connect_timeout,
-            }
-            http = _client_module("streamable_http").StreamableHTTPClientTransport
-            sse = _client_module("sse").SSEClientTransport
-            return [
-                Way(lambda: http(url, **arguments)),
-                Way(lambda: sse(url, reconnects=5, **arguments), is_modern=False),
-            ]
-        case "ws" | "wss" if options.auth is not None or options.http is not None:
-            raise ValueError(
-                "auth and http are for HTTP; give token= or headers= for a WebSocket"
-            )
+            ways = _ways_by_http(url, options)
         case "ws" | "wss":
-            websocket = _client_module("websocket").WebSocketClientTransport
-            return [
-                Way(
-                    lambda: websocket(
-                        url,
-                        headers=options.headers,
-                        connect_timeout=options.connect_timeout,
-                    )
-                )
-            ]
+            ways = [Way(_websocket(url, options))]
         case scheme:
             raise ValueError(
                 f"cannot connect to {url!r:.200}: its scheme is {scheme!r}, not http, "
                 "https, ws or wss; a command is given as a list of strings"
             )
+    for way in ways:
+        way.make()  # for what is wrong to be said at once
+    return ways
+
+
+def _ways_by_http(url: str, options: HTTPOptions) -> Sequence[Way]:
+    http = _client_module("streamable_http").StreamableHTTPClientTransport
+    sse = _client_module("sse").SSEClientTransport
+    arguments: dict[str, Any] = {
+        "headers": options.headers,
+        "auth": options.auth,
+        "http": options.http,
+        "verify": options.verify,
+        "connect_timeout": options.connect_timeout,
+    }
+    return [
+        Way(partial(http, url, **arguments)),
+        Way(partial(sse, url, reconnects=5, **arguments), is_modern=False),
+    ]
+
+
+def _websocket(url: str, options: HTTPOptions) -> MakeTransport:
+    if options.auth is not None or options.http is not None:
+        raise ValueError(
+            "auth and http are for HTTP; give token= or headers= for a WebSocket"
+        )
+    return partial(
+        _client_module("websocket").WebSocketClientTransport,
+        url,
+        headers=options.headers,
+        ssl_context=options.verify,
+        connect_timeout=options.connect_timeout,
+    )
 
 
 def _client_module(binding: str) -> Any:

@@ -53,6 +53,9 @@ _MAX_ASKS = 100
 _MAX_PROGRESS = 1000
 """Reports of one request that wait to be looked at; the oldest goes first."""
 
+_MAX_LOGGED = 10
+"""Faults of one connection that are logged; a peer may send garbage without end."""
+
 _CANCEL_SECONDS = 1.0
 """To tell the server that an answer is no longer wanted."""
 
@@ -134,6 +137,7 @@ class Connection:
         self._why_lost: Exception | None = None
         self._has_lost = anyio.Event()
         self._last_error: Exception | None = None
+        self._faults = 0
         transport.answers_faults = False
         transport.on_message = self._receive
         transport.on_error = self._note_error
@@ -365,7 +369,12 @@ class Connection:
             case RequestFailed(request_id=id) if id in self._pending:
                 if isinstance(error, SessionLost):
                     self._lose(error)
-                self._pending[id].settle(error)
+                # Whose fault it was is in the type.
+                match error.__cause__:
+                    case RemoteProtocolError() as fault:
+                        self._pending[id].settle(fault)
+                    case _:
+                        self._pending[id].settle(error)
                 return
             case SessionLost():
                 self._lose(error)
@@ -374,7 +383,11 @@ class Connection:
                 # It may have been the answer to any of them.
                 self._fail_all(error)
         self._last_error = error
-        logger.warning("%s", error)
+        self._faults += 1
+        if self._faults <= _MAX_LOGGED:
+            logger.warning("%s", error)
+        elif self._faults == _MAX_LOGGED + 1:
+            logger.warning("more is wrong with this connection, and not logged")
 
     def _end(self) -> None:
         self.is_closed = True

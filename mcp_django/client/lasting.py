@@ -39,7 +39,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 logger = logging.getLogger("mcp_django.client")
 
 _CLOSE_SECONDS = 5.0
-_NOT_OPEN = "the client is not connected; use it within `async with`"
+_NOT_OPEN = "the client is not connected; use it within `async with` or `with`"
 
 
 class LastingConnection:
@@ -212,7 +212,7 @@ class LastingConnection:
             raise
 
     async def _open_first_that_works(self) -> Connection:
-        first_error: MCPError | None = None
+        failure: MCPError | None = None
         # Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
         # Initialization-Based Versions": what was found out holds until it fails.
         known, self._known = self._known, None
@@ -220,16 +220,19 @@ class LastingConnection:
             try:
                 connection = await self._open(way, version)
             except MCPError as error:
-                first_error = first_error or error
+                # Of several ways, that one says most which was not simply unknown.
+                if failure is None or not is_other_kind(error):
+                    error.__cause__ = error.__cause__ or failure
+                    failure = error
                 if not is_other_kind(error):
                     break
             else:
                 self._known = (way, self.found.version)
                 return connection
-        assert first_error is not None
-        if type(first_error) is RequestFailed:
-            raise ConnectFailed(str(first_error)) from first_error
-        raise first_error
+        assert failure is not None
+        if type(failure) is RequestFailed:
+            raise ConnectFailed(str(failure)) from failure
+        raise failure
 
     def _ways_to_try(self) -> Iterator[tuple[Way, str | None]]:
         """Give the ways, and the version to begin with on each of them."""

@@ -21,7 +21,7 @@ OnNotification: TypeAlias = Callable[[str, JSONObject], object]
 
 _LOG: Final = "notifications/message"
 
-_FINISH_SECONDS: Final = 5.0
+_FINISH_SECONDS: Final = 1.0
 
 _MAX_WAITING: Final = 1000
 """Notifications that wait for the functions that hear them."""

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from jsonschema import Draft202012Validator, SchemaError
-from jsonschema.exceptions import best_match
-from jsonschema.validators import validator_for
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
+from jsonschema import SchemaError
 from mcp_types import CallToolResult, Tool
 from referencing.exceptions import Unresolvable
 
 from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol.foreign_schemas import TooMuchWork, find_fault
 
 
 def check_output(tool: Tool, result: CallToolResult) -> None:
     """Refuse a result that does not fit the output schema of its tool.
 
-    References to other documents are not followed.
+    References to other documents are not followed. What would take long is not
+    checked to the end, but refused.
 
     Raises:
         RemoteProtocolError: The result, or the schema, is wrong.
@@ -38,10 +37,11 @@ def check_output(tool: Tool, result: CallToolResult) -> None:
             "structuredContent"
         )
     try:
-        dialect = validator_for(schema, default=Draft202012Validator)
-        dialect.check_schema(schema)
-        validator = dialect(schema, registry=REGISTRY)
-        fault = best_match(validator.iter_errors(result.structured_content))
+        fault = find_fault(schema, result.structured_content)
+    except TooMuchWork as error:
+        raise RemoteProtocolError(
+            f"the output schema of tool {name!r} {error}"
+        ) from None
     except SchemaError as error:
         raise RemoteProtocolError(
             f"the output schema of tool {name!r} is no JSON Schema: "
@@ -53,7 +53,7 @@ def check_output(tool: Tool, result: CallToolResult) -> None:
             f"other documents are not fetched: {error!s:.200}"
         ) from None
     except Exception as error:
-        # Such as a pattern that is none, or references that turn in circles.
+        # Such as references that turn in circles.
         raise RemoteProtocolError(
             f"the output schema of tool {name!r} cannot be used: {error!r:.200}"
         ) from error

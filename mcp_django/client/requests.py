@@ -176,9 +176,12 @@ class Requests:
             try:
                 answers[key] = await self._answers.answer(method, params)
             except ErrorAnswer as error:
-                # There an answer is a result, never an error.
+                # There an answer is a result, never an error. The server is told little
+                # of what went wrong; here is more.
+                cause = error.__cause__
+                why = f"{type(cause).__name__}: {cause}" if cause else error.message
                 raise LocalProtocolError(
-                    f"cannot answer {method!r}, which the server asks: {error.message}"
+                    f"cannot answer {method!r}, which the server asks: {why}"
                 ) from error
         return answers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -63,6 +64,7 @@ class SyncClient:
         self._client = Client(target, **options, run_sync=self._waiting.run)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
+        self._process = 0
 
     def __enter__(self) -> Self:
         """Connect; as `Client` does.
@@ -82,6 +84,7 @@ class SyncClient:
             portal = stack.enter_context(start_blocking_portal())
             stack.enter_context(portal.wrap_async_context_manager(self._client))
             self._portal = portal
+            self._process = os.getpid()
             self._stack = stack.pop_all()
         return self
 
@@ -228,6 +231,11 @@ class SyncClient:
     def _open_portal(self) -> BlockingPortal:
         if self._portal is None:
             raise LocalProtocolError("the client is not open; use it within `with`")
+        if self._process != os.getpid():
+            # Threads are not copied by a fork: nobody would ever answer.
+            raise LocalProtocolError(
+                "the client was opened in another process; open one in this process"
+            )
         return self._portal
 
     def _wait(

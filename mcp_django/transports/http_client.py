@@ -7,6 +7,7 @@ limit says, and what goes wrong becomes an exception of `mcp_django.exceptions`.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -22,8 +23,9 @@ from typing import Final
 import anyio
 import httpx2
 
-from mcp_django.exceptions import MessageLost, RemoteProtocolError, RequestFailed
+from mcp_django.exceptions import ConnectFailed, MessageLost, RequestFailed
 from mcp_django.transports.event_stream import EventStreamDecoder, ServerSentEvent
+from mcp_django.transports.http_environment import system_tls, uses_proxy
 from mcp_django.transports.http_failures import (
     Timeouts,
     check_reachable,
@@ -45,6 +47,7 @@ LONGEST_RETRY_SECONDS: Final = 30.0
 """How long to wait at most before coming back, unless the server wants it longer."""
 
 _KEEPS_METHOD: Final = (307, 308)
+_NO_PROXY_URL: Final = "the URL of a proxy cannot be used"
 _MAX_REFUSAL_BYTES: Final = 256 * 1024
 _MAX_REFUSAL_SECONDS: Final = 5.0
 _MAX_REST_BYTES: Final = 64 * 1024
@@ -67,10 +70,11 @@ class HTTPClient:
         headers: For every request.
         auth: For every request; None for what `http` has, if anything.
         http: The caller's own, which stays open; None to open one.
+        verify: TLS settings; None for those of the system. Not together with `http`.
         timeouts: Hold for `http`, too.
 
     Raises:
-        ValueError: A header cannot be written.
+        ValueError: A header cannot be written, or `verify` would have no effect.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class HTTPClient:
         headers: Mapping[str, str] | None,
         auth: httpx2.Auth | None,
         http: httpx2.AsyncClient | None,
+        verify: ssl.SSLContext | None,
         timeouts: Timeouts,
     ) -> None:
         for name, value in (headers or {}).items():
@@ -87,20 +92,40 @@ class HTTPClient:
                     f"header {name[:100]!r} has characters that HTTP forbids, such as "
                     "a line end"
                 )
+        if verify is not None and http is not None:
+            raise ValueError(
+                "verify has no effect with http; make that with verify=... instead"
+            )
         self.timeouts = timeouts
         given = {name.lower(): value for name, value in (headers or {}).items()}
         self._headers = {**_DEFAULT_HEADERS, **given}
         self._auth = httpx2.USE_CLIENT_DEFAULT if auth is None else auth
         self._owns_http = http is None
         self._http = http
+        self._verify = verify
 
     def open(self) -> None:
-        """Open an `httpx2` client, unless the caller has given one."""
-        if self._http is None:
+        """Open an `httpx2` client, unless the caller has given one.
+
+        Raises:
+            ConnectFailed: The settings of the environment let us make none.
+        """
+        if self._http is not None:
+            return
+        try:
             # How many requests run at once is for whoever sends them to say.
             self._http = httpx2.AsyncClient(
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+                limits=httpx2.Limits(
+                    max_connections=None, max_keepalive_connections=20
+                ),
+                verify=self._verify or system_tls(),
             )
+        except (OSError, ImportError) as error:
+            raise _cannot_be_made(str(error)) from error
+        except ValueError as error:  # in which httpx2 hides the password
+            raise _cannot_be_made(_NO_PROXY_URL) from error
+        except httpx2.InvalidURL:
+            raise _cannot_be_made(_NO_PROXY_URL) from None
 
     async def close(self) -> None:
         """Close the connections, unless they are the caller's."""
@@ -182,7 +207,16 @@ class HTTPClient:
         try:
             yield
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            raise RequestFailed(describe(error, url, self.timeouts)) from None
+            by_proxy = self._owns_http and uses_proxy(url)
+            text = describe(error, url, self.timeouts, by_proxy=by_proxy)
+            raise RequestFailed(text) from None
+
+
+def _cannot_be_made(reason: str) -> ConnectFailed:
+    return ConnectFailed(
+        f"cannot make HTTP requests: {reason.rstrip('.')}; look at SSL_CERT_FILE / "
+        "HTTP_PROXY / ALL_PROXY"
+    )
 
 
 def _tracer(on_sent: Callable[[], None]) -> Callable[..., Awaitable[None]]:
@@ -265,16 +299,14 @@ async def read_body(response: httpx2.Response, max_bytes: int) -> bytes:
     """Read the whole content.
 
     Raises:
-        RemoteProtocolError: It is longer than `max_bytes`.
+        MessageLost: It is longer than `max_bytes`.
     """
     body = bytearray()
     async with aclosing(response.aiter_bytes()) as chunks:
         async for chunk in chunks:
             body += chunk
             if len(body) > max_bytes:
-                raise RemoteProtocolError(
-                    f"the content is longer than {max_bytes} bytes"
-                )
+                raise MessageLost(f"the content is longer than {max_bytes} bytes")
     return bytes(body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -51,12 +52,13 @@ class HTTPClientTransport(Transport):
         headers: For every HTTP request.
         auth: For every HTTP request.
         http: A client of the caller, which stays open; None to open one.
+        verify: TLS settings, such as a CA of your own; None for those of the system.
         connect_timeout: Seconds to wait for a connection.
         read_timeout: Seconds of silence after which a connection counts as broken.
         max_message_bytes: Longest message to take.
 
     Raises:
-        ValueError: A header cannot be written.
+        ValueError: A header cannot be written, or `verify` comes with `http`.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class HTTPClientTransport(Transport):
         headers: Mapping[str, str] | None,
         auth: httpx2.Auth | None,
         http: httpx2.AsyncClient | None,
+        verify: ssl.SSLContext | None,
         connect_timeout: float,
         read_timeout: float,
         max_message_bytes: int,
@@ -76,7 +79,11 @@ class HTTPClientTransport(Transport):
         self._max_message_bytes = max_message_bytes
         self._timeouts = Timeouts(connect_timeout, read_timeout)
         self._http = HTTPClient(
-            headers=headers, auth=auth, http=http, timeouts=self._timeouts
+            headers=headers,
+            auth=auth,
+            http=http,
+            verify=verify,
+            timeouts=self._timeouts,
         )
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
@@ -230,8 +237,8 @@ class HTTPClientTransport(Transport):
             place = show_text(self._given_url)
             return ConnectFailed(f"cannot connect to {place}: {error}")
         self._place = show(self._url)
-        self._http.open()
         try:
+            self._http.open()
             await self._open()
         except (ConnectFailed, HTTPRefused) as error:
             return error

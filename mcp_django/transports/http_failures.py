@@ -16,7 +16,12 @@ from http import HTTPStatus
 import httpx2
 from mcp_types.jsonrpc import JSONRPCError
 
-from mcp_django.exceptions import HTTPRefused, RemoteProtocolError
+from mcp_django.exceptions import (
+    HTTPRefused,
+    MessageLost,
+    RemoteProtocolError,
+    RequestFailed,
+)
 from mcp_django.protocol import jsonrpc
 
 MAX_SHOWN = 200
@@ -93,15 +98,28 @@ def show_text(url: str) -> str:
     return repr(bare if len(bare) <= MAX_SHOWN else f"{bare[:MAX_SHOWN]}...")
 
 
-def describe(error: Exception, url: httpx2.URL, timeouts: Timeouts) -> str:
+def describe(
+    error: Exception, url: httpx2.URL, timeouts: Timeouts, *, by_proxy: bool = False
+) -> str:
     """Say what went wrong between us and a server.
 
     Args:
         error: Any exception of httpx2.
         url: What was asked for.
         timeouts: How long was waited.
+        by_proxy: Whether it was asked for by a proxy of the environment.
     """
-    place = show(url)
+    text = _describe(error, show(url), timeouts)
+    is_about_proxy = isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError
+    )
+    if by_proxy and is_about_proxy:
+        # Its URL may hold a password.
+        text += " (by the proxy that the environment names)"
+    return text
+
+
+def _describe(error: Exception, place: str, timeouts: Timeouts) -> str:
     match error:
         case httpx2.TimeoutException():
             return _describe_timeout(error, place, timeouts)
@@ -140,6 +158,19 @@ def _describe_timeout(
             return f"{place} took nothing for {timeouts.read:g} s"
         case _:
             return f"nothing came from {place} for {timeouts.read:g} s"
+
+
+def failed_by_server(text: str, fault: Exception) -> RequestFailed:
+    """Make the exception for a request that the server gets wrong; its cause says so.
+
+    Args:
+        text: What went wrong, and where.
+        fault: What the server did.
+    """
+    kind = MessageLost if isinstance(fault, MessageLost) else RemoteProtocolError
+    failure = RequestFailed(text)
+    failure.__cause__ = kind(text)
+    return failure
 
 
 def error_in(body: bytes) -> JSONRPCError | None:

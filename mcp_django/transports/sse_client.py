@@ -5,6 +5,7 @@ Spec: 2024-11-05 basic/transports, "HTTP with SSE".
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -119,13 +120,15 @@ class SSEClientTransport(HTTPClientTransport):
         headers: For every HTTP request.
         auth: For every HTTP request.
         http: A client of the caller, which stays open.
+        verify: TLS settings, such as a CA of your own; those of the system if left out.
         connect_timeout: Seconds to wait for a connection, and for the endpoint.
         read_timeout: Seconds of silence after which a connection counts as broken.
         max_message_bytes: Longest message to take; a longer one closes the transport.
         reconnects: Attempts to open another stream; 0 to close with the first one.
 
     Raises:
-        ValueError: A header cannot be written, or `reconnects` is negative.
+        ValueError: A header cannot be written, `reconnects` is negative, or `verify`
+            comes with `http`.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class SSEClientTransport(HTTPClientTransport):
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
         http: httpx2.AsyncClient | None = None,
+        verify: ssl.SSLContext | None = None,
         connect_timeout: float = 10.0,
         read_timeout: float = 300.0,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
@@ -145,6 +149,7 @@ class SSEClientTransport(HTTPClientTransport):
             headers=headers,
             auth=auth,
             http=http,
+            verify=verify,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             max_message_bytes=max_message_bytes,
@@ -229,11 +234,15 @@ class SSEClientTransport(HTTPClientTransport):
                         async for event in events:
                             await self._take(event, stream, response.url, task_status)
                 raise RequestFailed(f"{self._place} ended the stream of events")
-        except (RequestFailed, RemoteProtocolError) as error:
+        except MessageLost as error:
+            lost = MessageLost(f"cannot read on from {self._place}: {error}")
+            if stream.endpoint is None:
+                raise lost from None
+            stream.failure = lost
+        except RequestFailed as error:
             if stream.endpoint is None:
                 raise
-            is_lost = isinstance(error, MessageLost)
-            stream.failure = error if is_lost else TransportClosed(str(error))
+            stream.failure = TransportClosed(str(error))
         finally:
             stream.has_ended.set()
 

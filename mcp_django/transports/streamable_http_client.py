@@ -7,6 +7,7 @@ Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -67,13 +68,14 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         headers: For every HTTP request.
         auth: For every HTTP request.
         http: A client of the caller, which stays open.
+        verify: TLS settings, such as a CA of your own; those of the system if left out.
         connect_timeout: Seconds to wait for a connection.
         read_timeout: Seconds of silence after which a connection counts as broken.
         max_message_bytes: Longest message to take.
         listens: Whether to open the standalone stream of a legacy session.
 
     Raises:
-        ValueError: A header cannot be written.
+        ValueError: A header cannot be written, or `verify` comes with `http`.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         headers: Mapping[str, str] | None = None,
         auth: httpx2.Auth | None = None,
         http: httpx2.AsyncClient | None = None,
+        verify: ssl.SSLContext | None = None,
         connect_timeout: float = 10.0,
         read_timeout: float = 300.0,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
@@ -93,6 +96,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
             headers=headers,
             auth=auth,
             http=http,
+            verify=verify,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             max_message_bytes=max_message_bytes,

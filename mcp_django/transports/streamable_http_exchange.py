@@ -40,7 +40,13 @@ from mcp_django.transports.http_client import (
     read_refusal,
     read_rest,
 )
-from mcp_django.transports.http_failures import MAX_SHOWN, error_in, refusal_of, show
+from mcp_django.transports.http_failures import (
+    MAX_SHOWN,
+    error_in,
+    failed_by_server,
+    refusal_of,
+    show,
+)
 from mcp_django.transports.streamable_http_eras import SESSION_ID, Era
 
 MAX_FRUITLESS: Final = 2
@@ -221,9 +227,8 @@ class RequestExchange:
         try:
             await self._ask()
         except (RemoteProtocolError, _MixedUp) as error:
-            failure = RequestFailed(
-                f"the answer of {show(self._endpoint.url)} cannot be used: {error}"
-            )
+            text = f"the answer of {show(self._endpoint.url)} cannot be used: {error}"
+            failure = failed_by_server(text, error)
         except RequestFailed as error:
             failure = error
         else:
@@ -242,7 +247,7 @@ class RequestExchange:
                 raise
         while not self._is_answered:
             if not self._can_resume:
-                raise RequestFailed(self._no_answer())
+                raise self._unanswered()
             await self._resume()
 
     async def _post(self) -> None:
@@ -289,17 +294,15 @@ class RequestExchange:
         fruitless = 0
         while not self._is_answered:
             if fruitless == MAX_FRUITLESS:
-                raise RequestFailed(
-                    f"{self._no_answer()}, and {MAX_FRUITLESS} attempts to go on with "
-                    "it brought nothing"
+                raise self._unanswered(
+                    f", and {MAX_FRUITLESS} attempts to go on with it brought nothing"
                 )
             wait = self._reader.retry_seconds
             await anyio.sleep(DEFAULT_RETRY_SECONDS if wait is None else wait)
             count = self._reader.count
             if (status := await self._go_on()) in _NO_MORE:
-                raise RequestFailed(
-                    f"{self._no_answer()}, and does not let us go on with it "
-                    f"(status {status})"
+                raise self._unanswered(
+                    f", and does not let us go on with it (status {status})"
                 )
             fruitless = 0 if self._reader.count > count else fruitless + 1
 
@@ -388,8 +391,9 @@ class RequestExchange:
         assert error is not None
         await self._take_answer(error, len(body))
 
-    def _no_answer(self) -> str:
+    def _unanswered(self, more: str = "") -> RequestFailed:
         text = f"{show(self._endpoint.url)} ended the stream without an answer"
-        if self._fault is not None:
-            text += f" (what is no message came on it: {self._fault})"
-        return text
+        if self._fault is None:
+            return RequestFailed(text + more)
+        text += f" (what is no message came on it: {self._fault})"
+        return failed_by_server(text + more, self._fault)

@@ -125,7 +125,7 @@ async def test_client_that_is_not_open_cannot_be_used(use: Any) -> None:
     with pytest.raises(LocalProtocolError) as caught:
         await use(client)
     assert str(caught.value) == (
-        "the client is not connected; use it within `async with`"
+        "the client is not connected; use it within `async with` or `with`"
     )
     with pytest.raises(LocalProtocolError):
         _ = client.version

@@ -16,6 +16,7 @@ from mcp_django.client.client import Client
 from mcp_django.exceptions import (
     ErrorReceived,
     MessageLost,
+    RemoteProtocolError,
     RequestFailed,
     RequestTimeout,
     TransportClosed,
@@ -426,4 +427,34 @@ async def test_peer_that_sends_garbage_is_logged_and_listened_to(
             "message ignored: request 'sampling/createMessage', which modern servers "
             "never send",
         ),
+    ]
+
+
+async def test_fault_of_the_server_over_http_is_raised_as_such() -> None:
+    """Our choice: whose fault it was is in the type, over every transport."""
+    async with connected() as (client, server):
+        fault = RemoteProtocolError("no JSON")
+
+        async def fail() -> None:
+            request = await server.expect("tools/call")
+            failure = RequestFailed("no answer", request_id=request.id)
+            failure.__cause__ = fault
+            server.transport.on_error(failure)
+
+        async with beside(fail):
+            with pytest.raises(RemoteProtocolError) as caught:
+                await client.call_tool("greet")
+    assert caught.value is fault
+
+
+async def test_garbage_without_end_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: ten faults say enough of a server."""
+    async with connected() as (_, server):
+        for _ in range(100):
+            server.transport.on_error(RemoteProtocolError("garbage"))
+    assert caplog.messages == [
+        *["garbage"] * 10,
+        "more is wrong with this connection, and not logged",
     ]

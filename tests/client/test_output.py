@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -163,3 +164,44 @@ def test_long_texts_are_cut_short() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         check({"const": "y" * 10_000}, structuredContent="x" * 10_000)
     assert len(str(caught.value)) < 700
+
+
+CHAIN: dict[str, JSON] = {
+    f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)
+} | {"d40": {}}
+HOSTILE: dict[str, tuple[JSON, JSON, str]] = {
+    "a pattern": (
+        {"pattern": "^(a+)+$"},
+        "a" * 40 + "!",
+        "the result of tool 'add' does not fit its output schema: $: ",
+    ),
+    "a chain of references": (
+        {"$defs": CHAIN, "$ref": "#/$defs/d0"},
+        {},
+        "the output schema of tool 'add' takes more than 100000 steps to check",
+    ),
+    "items to compare": (
+        {"uniqueItems": True},
+        [{"a": n} for n in range(3000)] + [{"a": 0}],
+        "the result of tool 'add' does not fit its output schema: $: ",
+    ),
+    "a long schema": (
+        {"title": "x" * 300_000},
+        {},
+        "the output schema of tool 'add' is longer than 200000 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "structured", "text"), HOSTILE.values(), ids=HOSTILE
+)
+def test_schema_cannot_keep_the_client_busy(
+    schema: JSON, structured: JSON, text: str
+) -> None:
+    """Our choice: what is checked in the event loop must not take long."""
+    begin = time.thread_time()
+    with pytest.raises(RemoteProtocolError) as caught:
+        check(schema, structuredContent=structured)
+    assert time.thread_time() - begin < 4  # a tenth, unless traced
+    assert str(caught.value).startswith(text)

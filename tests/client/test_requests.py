@@ -241,7 +241,7 @@ async def test_question_that_must_not_be_asked_is_the_fault_of_the_server(
 
 
 async def test_failing_function_fails_the_request() -> None:
-    """Our choice: what it raised is behind the exception."""
+    """Our choice: the server is told nothing of it, and the caller is."""
     failure = KeyError("oops")
 
     async def fail(params: Any) -> ElicitResult:
@@ -252,7 +252,7 @@ async def test_failing_function_fails_the_request() -> None:
         with pytest.raises(LocalProtocolError) as caught:
             await client.call_tool("greet")
     assert str(caught.value) == (
-        "cannot answer 'elicitation/create', which the server asks: Internal error"
+        "cannot answer 'elicitation/create', which the server asks: KeyError: 'oops'"
     )
     assert isinstance(caught.value.__cause__, ErrorAnswer)
     assert caught.value.__cause__.__cause__ is failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -273,3 +274,13 @@ def test_exception_of_a_listening_block_comes_out_as_it_is() -> None:
     ):
         raise error
     assert caught.value is error
+
+
+def test_client_of_another_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our choice: a fork copies no threads, so that nobody would answer."""
+    with connected(more=X) as (client, _):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 0)
+            with pytest.raises(LocalProtocolError, match="opened in another process"):
+                client.request("acme/x")
+        assert client.request("acme/x") == {"a": 1}

@@ -62,16 +62,22 @@ class Refusing(Transport):
 
 
 async def opened(
-    tasks: TaskGroup, first: Transport, server: ScriptedServer, *, version: str | None
+    tasks: TaskGroup,
+    first: Transport,
+    server: ScriptedServer | Transport,
+    *,
+    version: str | None,
 ) -> LastingConnection:
     """Connect in one of two ways, the second of which is for the legacy era."""
-    await server.start(tasks)
+    if isinstance(server, ScriptedServer):
+        await server.start(tasks)
+    second = server if isinstance(server, Transport) else server.transport
 
     async def restore(connection: Connection) -> None:
         pass
 
     connection = LastingConnection(
-        [Way(lambda: first), Way(lambda: server.transport, is_modern=False)],
+        [Way(lambda: first), Way(lambda: second, is_modern=False)],
         ClientProtocol(
             Implementation(name="client", version="1"), ClientCapabilities()
         ),
@@ -131,6 +137,16 @@ async def test_first_failure_is_told_if_no_way_works() -> None:
             await opened(tasks, Refusing(404), server, version=None)
         await server.until_closed()
         assert server.methods == ["initialize"]
+
+
+async def test_failure_that_says_more_is_told() -> None:
+    """Our choice: such as that a stream names an endpoint of another origin."""
+    failure = ConnectFailed("it names an endpoint of another origin")
+    async with anyio.create_task_group() as tasks:
+        with pytest.raises(ConnectFailed) as caught:
+            await opened(tasks, Refusing(405), Unreachable(failure), version=None)
+    assert caught.value is failure
+    assert isinstance(failure.__cause__, HTTPRefused)
 
 
 @pytest.mark.parametrize(

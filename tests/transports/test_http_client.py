@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
+import os
+import ssl
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -12,9 +16,9 @@ import httpx2
 import pytest
 
 from mcp_django.exceptions import (
+    ConnectFailed,
     HTTPRefused,
     MessageLost,
-    RemoteProtocolError,
     RequestFailed,
 )
 from mcp_django.transports.event_stream import ServerSentEvent
@@ -27,6 +31,7 @@ from mcp_django.transports.http_client import (
     read_refusal,
     read_rest,
 )
+from mcp_django.transports.http_environment import system_tls, uses_proxy
 from mcp_django.transports.http_failures import (
     Timeouts,
     describe,
@@ -66,7 +71,7 @@ async def client_of(
     **options: Any,
 ) -> AsyncIterator[HTTPClient]:
     """Open a client, and close it at the end."""
-    given = {"headers": None, "auth": None, **options}
+    given = {"headers": None, "auth": None, "verify": None, **options}
     client = HTTPClient(http=http, timeouts=Timeouts(connect, read), **given)
     client.open()
     try:
@@ -199,6 +204,7 @@ def test_header_that_cannot_be_written_is_refused(value: str) -> None:
             headers={"Authorization": value},
             auth=None,
             http=None,
+            verify=None,
             timeouts=Timeouts(1.0, 1.0),
         )
     assert "'Authorization'" in str(caught.value)
@@ -477,6 +483,172 @@ async def test_connection_that_does_not_come_about() -> None:
             await ask(client, server.url)
 
 
+# The environment --------------------------------------------------------------------
+
+PROXY = "http://me:s3cr3t@127.0.0.1:1"
+WRONG_SETTINGS: dict[str, tuple[str, str, str, type[Exception] | None]] = {
+    "a file that is not there": (
+        "SSL_CERT_FILE",
+        "/nonexistent",
+        "[Errno 2] No such file or directory",
+        FileNotFoundError,
+    ),
+    "a file without certificates": (
+        "SSL_CERT_FILE",
+        __file__,
+        "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found",
+        ssl.SSLError,
+    ),
+    "a proxy that is none": (
+        "HTTP_PROXY",
+        "ftp://me:s3cr3t@proxy.example",
+        "the URL of a proxy cannot be used",
+        ValueError,
+    ),
+    "a proxy that has no URL": (
+        "HTTP_PROXY",
+        "http://me:s3cr3t",
+        "the URL of a proxy cannot be used",
+        None,
+    ),
+    "a proxy that needs a library": (
+        "ALL_PROXY",
+        "socks5://me:s3cr3t@127.0.0.1:1",
+        "Using SOCKS proxy, but the 'socksio' package is not installed",
+        ImportError,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason", "cause"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS
+)
+def test_environment_that_lets_us_make_no_requests(
+    name: str,
+    value: str,
+    reason: str,
+    cause: type[Exception] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our choice: the text says where to look, and shows no password."""
+    if cause is ImportError and importlib.util.find_spec("socksio"):
+        pytest.skip("the library is there")
+    monkeypatch.setenv(name, value)
+    client = HTTPClient(
+        headers=None, auth=None, http=None, verify=None, timeouts=Timeouts(1.0, 1.0)
+    )
+    with pytest.raises(ConnectFailed) as caught:
+        client.open()
+    text = str(caught.value)
+    assert text.startswith(f"cannot make HTTP requests: {reason}")
+    assert text.endswith("; look at SSL_CERT_FILE / HTTP_PROXY / ALL_PROXY")
+    assert isinstance(caught.value.__cause__, cause or type(None))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_tls_settings_of_the_system_are_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our choice: to read all certificates takes long."""
+    first = system_tls()
+    assert system_tls() is first
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    assert system_tls() is not first
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_clients_are_made_with_the_tls_settings(
+    own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our choice: those of the caller, or else those of the system."""
+    given: list[object] = []
+    make = httpx2.AsyncClient
+
+    def note(**options: Any) -> httpx2.AsyncClient:
+        given.append(options["verify"])
+        return make(**options)
+
+    monkeypatch.setattr(httpx2, "AsyncClient", note)
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if own else None
+    for _ in range(2):
+        async with client_of(verify=verify):
+            pass
+    assert given == [verify or system_tls()] * 2
+
+
+async def test_tls_settings_for_the_callers_client_are_refused() -> None:
+    """Our choice: they would have no effect."""
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with httpx2.AsyncClient() as http:
+        with pytest.raises(ValueError, match="verify has no effect with http"):
+            async with client_of(http, verify=verify):
+                pass
+
+
+PROXIES: list[tuple[str, str, str, bool]] = [
+    ("HTTP_PROXY", "", "http://a.example", True),
+    ("HTTP_PROXY", "", "https://a.example", False),
+    ("HTTPS_PROXY", "", "https://a.example", True),
+    ("ALL_PROXY", "", "http://a.example", True),
+    ("ALL_PROXY", "*", "http://a.example", False),
+    ("ALL_PROXY", "b.example, a.example", "http://x.a.example", False),
+    ("ALL_PROXY", "b.example", "http://a.example", True),
+    ("ALL_PROXY", "10.0.0.0/8", "http://10.1.2.3", False),
+    ("ALL_PROXY", "10.0.0.0/8", "http://11.1.2.3", True),
+]
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the proxies out of the environment."""
+    for name in list(os.environ):
+        # HTTP_PROXY means nothing to a program that looks like one of CGI.
+        if name.lower().endswith("_proxy") or name == "REQUEST_METHOD":
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(("name", "no_proxy", "url", "uses"), PROXIES)
+async def test_proxy_of_the_environment(
+    name: str, no_proxy: str, url: str, uses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our choice: what we say of it is what httpx2 does."""
+    monkeypatch.setenv(name, PROXY)
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert uses_proxy(httpx2.URL(url)) is uses
+    async with httpx2.AsyncClient() as http:
+        transport = http._transport_for_url(httpx2.URL(url))
+        assert (transport is not http._transport) is uses
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_proxy_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our choice: the text says that the server was not even asked."""
+    monkeypatch.setenv("HTTP_PROXY", PROXY)
+    async with client_of() as client:
+        with pytest.raises(RequestFailed) as caught:
+            await ask(client)
+    assert str(caught.value) == (
+        f"cannot reach {URL!r}: Connection refused (by the proxy that the environment "
+        "names)"
+    )
+
+
+@pytest.mark.usefixtures("no_proxies")
+async def test_failure_of_the_callers_client_names_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our choice: which proxy that has, we do not know."""
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("no")
+
+    monkeypatch.setenv("HTTP_PROXY", PROXY)
+    async with client_of(FakeServer(refuse).client()) as client:
+        with pytest.raises(RequestFailed, match=r"cannot reach '[^']*': no$"):
+            await ask(client)
+
+
 # Refusals ---------------------------------------------------------------------------
 
 
@@ -542,7 +714,7 @@ async def test_body_that_is_too_long_is_not_read(ends: bool) -> None:
     """Our choice: a server cannot fill the memory, nor by what it compresses."""
     body = Stream(b"x" * 60, b"x" * 60, ends=ends)
     server = FakeServer(lambda request: httpx2.Response(200, stream=body))
-    with pytest.raises(RemoteProtocolError) as caught:
+    with pytest.raises(MessageLost) as caught:
         await read_with(server, lambda response: read_body(response, 100))
     assert str(caught.value) == "the content is longer than 100 bytes"
     await body.wait_until_left()
@@ -552,7 +724,7 @@ async def test_body_that_grows_too_long_when_unpacked_is_not_read() -> None:
     """Our choice: the limit is for what has to be kept."""
     headers = {"content-encoding": "gzip"}
     async with serve(respond(200, gzip.compress(b"x" * 10**7), headers)) as server:
-        with pytest.raises(RemoteProtocolError):
+        with pytest.raises(MessageLost):
             await read_with(server, lambda response: read_body(response, 2 * 10**6))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import anyio
@@ -23,7 +24,9 @@ from mcp_django.exceptions import (
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, Message
 from mcp_django.transports.base import Sender
+from mcp_django.transports.http_client_transport import HTTPClientTransport
 from mcp_django.transports.sse_client import MAX_WAITING, SSEClientTransport
+from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
 from tests.transports.http_servers import (
     Answer,
     FakeServer,
@@ -42,6 +45,7 @@ from tests.transports.http_servers import (
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
 URL = "http://shop.example/mcp/sse"
+TOO_LONG = f"cannot read on from '{URL}': an event is longer than 1000 bytes"
 PING = jsonrpc.request(1, "ping", None)
 PONG = jsonrpc.result(1, {})
 NOTE = jsonrpc.notification("notifications/message", {"level": "info", "data": 1})
@@ -81,7 +85,7 @@ def over(server: FakeServer, **options: Any) -> SSEClientTransport:
 
 
 async def failure_to_open(
-    transport: SSEClientTransport,
+    transport: HTTPClientTransport,
 ) -> TransportError:
     """Start a transport that cannot be opened, and see that nothing of it is left."""
     witness = Witness(transport)
@@ -245,13 +249,36 @@ async def test_content_that_is_no_stream() -> None:
         f"'{URL}' answers with content of type 'text/html', and not with a stream of "
         "events"
     )
+    assert type(failure.__cause__) is RemoteProtocolError
 
 
 async def test_first_event_that_is_too_long() -> None:
     """Our choice: a server cannot fill the memory."""
     stream = Stream(*[b"data: xxxxxxx\n"] * 100)
     failure = await failure_to_open(over(sse_server(stream), max_message_bytes=1000))
-    assert str(failure) == "an event is longer than 1000 bytes"
+    assert str(failure) == TOO_LONG
+    assert isinstance(failure.__cause__, MessageLost)
+    assert str(failure.__cause__) == TOO_LONG
+
+
+@pytest.mark.parametrize("kind", [SSEClientTransport, StreamableHTTPClientTransport])
+async def test_environment_that_lets_us_make_no_requests(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spec of `Transport`: `start` says what is wrong with the settings."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
+    failure = await failure_to_open(kind(URL))
+    assert str(failure).startswith("cannot make HTTP requests: ")
+    assert isinstance(failure.__cause__, FileNotFoundError)
+
+
+@pytest.mark.parametrize("kind", [SSEClientTransport, StreamableHTTPClientTransport])
+async def test_tls_settings_for_the_callers_client_are_refused(kind: Any) -> None:
+    """Our choice: they would have no effect."""
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    kind(URL, verify=verify)
+    with pytest.raises(ValueError, match="verify has no effect with http"):
+        kind(URL, verify=verify, http=sse_server().client())
 
 
 class Failing(httpx2.Auth):

@@ -13,6 +13,7 @@ from mcp_types.jsonrpc import JSONRPCRequest
 
 from mcp_django.exceptions import (
     HTTPRefused,
+    MessageLost,
     ParseError,
     RemoteProtocolError,
     RequestFailed,
@@ -83,6 +84,12 @@ def failure_in(witness: Witness) -> RequestFailed:
     [failure] = failures
     assert failure.request_id == 1
     return failure
+
+
+def check_cause(failure: RequestFailed, kind: type[RemoteProtocolError]) -> None:
+    """See that the cause tells whose fault it is, in the same words."""
+    assert type(failure.__cause__) is kind
+    assert str(failure.__cause__) == str(failure)
 
 
 # JSON -------------------------------------------------------------------------------
@@ -177,6 +184,8 @@ async def test_answer_that_cannot_be_used(response: httpx2.Response, text: str) 
     failure = failure_in(witness)
     assert str(failure).startswith(UNUSABLE + text)
     assert type(failure) is RequestFailed
+    is_too_long = "longer than" in text
+    check_cause(failure, MessageLost if is_too_long else RemoteProtocolError)
     assert witness.messages == []
 
 
@@ -262,7 +271,12 @@ async def test_modern_stream_that_ends_without_answer(events: bytes, text: str) 
         await witness.until(
             lambda w: any(isinstance(error, RequestFailed) for error in w.errors)
         )
-    assert str(failure_in(witness)) == text
+    failure = failure_in(witness)
+    assert str(failure) == text
+    if "no message" in text:
+        check_cause(failure, RemoteProtocolError)
+    else:
+        assert failure.__cause__ is None  # what breaks off is nobody's fault
     assert server.seen == ["tools/list"]
 
 
@@ -286,7 +300,9 @@ async def test_stream_with_the_answer_to_another_request(
         await transport.send(PING)
         await stream.wait_until_left()
         await wait_all_tasks_blocked()
-    assert str(failure_in(witness)) == f"{UNUSABLE}it answers request {id}, not 1"
+    failure = failure_in(witness)
+    assert str(failure) == f"{UNUSABLE}it answers request {id}, not 1"
+    check_cause(failure, RemoteProtocolError)
     assert witness.messages == []
     assert "GET" not in server.seen
 
@@ -301,7 +317,9 @@ async def test_event_that_is_too_long_fails_its_request() -> None:
         await transport.send(PING)
         await stream.wait_until_left()
         await wait_all_tasks_blocked()
-    assert str(failure_in(witness)) == (f"{UNUSABLE}an event is longer than 1000 bytes")
+    failure = failure_in(witness)
+    assert str(failure) == f"{UNUSABLE}an event is longer than 1000 bytes"
+    check_cause(failure, MessageLost)
     assert "GET" not in server.seen
 
 
