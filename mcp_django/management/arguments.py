@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 from django.core.management.base import CommandError
-from jsonschema import Draft202012Validator, SchemaError
-from jsonschema.exceptions import best_match
-from jsonschema.validators import validator_for
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
 from mcp_types import Tool
-from referencing.exceptions import Unresolvable
 
-from mcp_django.management.schemas import type_in_words
+from mcp_django.management.schemas import find_local_fault, type_in_words
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 _TYPES: Final = frozenset(
     {"array", "boolean", "integer", "null", "number", "object", "string"}
+)
+_COMBINING: Final = frozenset(
+    {"$ref", "allOf", "anyOf", "oneOf", "patternProperties", "if", "$dynamicRef"}
 )
 _EXAMPLES: Final = {
     "array": "[1, 2]",
@@ -53,7 +52,7 @@ def read_arguments(tool: Tool, given: Sequence[str]) -> JSONObject:
             raise CommandError(f"{pair!r} is no argument; write key=value")
         if name in arguments:
             raise CommandError(f"argument {name!r} is given twice")
-        if name not in parameters and not schema.get("additionalProperties"):
+        if name not in parameters and not _takes_more(schema):
             known = ", ".join(map(repr, parameters)) or "none at all"
             raise CommandError(
                 f"tool {tool.name!r} has no parameter {name!r}; it has {known}"
@@ -63,12 +62,28 @@ def read_arguments(tool: Tool, given: Sequence[str]) -> JSONObject:
     return arguments
 
 
+def _takes_more(schema: JSONObject) -> bool:
+    """Say whether a tool may take parameters that its schema does not list.
+
+    JSON Schema allows all that is not forbidden. Where some are listed and nothing
+    says that there are more, another name is more likely a slip than meant.
+    """
+    if "additionalProperties" in schema:
+        more = schema["additionalProperties"]
+        return more is not False or "patternProperties" in schema
+    return not schema.get("properties") or not _COMBINING.isdisjoint(schema)
+
+
 def _read(name: str, text: str, schema: JSON, root: JSONObject) -> JSON:
     types = _types_of(schema, root)
     if types <= {"string", "null"}:
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except OverflowError:
+        raise CommandError(
+            f"argument {name!r}: {text[:100]!r} has a number that is too large"
+        ) from None
     except ValueError:
         value = text
     if _type_of(value) & types:
@@ -80,6 +95,18 @@ def _read(name: str, text: str, schema: JSON, root: JSONObject) -> JSON:
         f"argument {name!r} must be {type_in_words(schema)}, not {text!r}; "
         f"write it as JSON, such as {name}={example}"
     )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _finite(text: str) -> float:
+    """Read a number; what is too large would be sent as null."""
+    number = float(text)
+    if math.isinf(number):
+        raise OverflowError
+    return number
 
 
 def _types_of(schema: JSON, root: JSONObject, depth: int = 0) -> set[str]:
@@ -141,13 +168,7 @@ def _check(tool: Tool, arguments: JSONObject) -> None:
     for name in required if isinstance(required, list) else ():
         if name not in arguments:
             raise CommandError(f"tool {tool.name!r} needs {name!r}; add {name}=...")
-    dialect = validator_for(schema, default=Draft202012Validator)
-    try:
-        dialect.check_schema(schema)
-        validator = dialect(schema, registry=REGISTRY)
-        fault = best_match(validator.iter_errors(arguments))
-    except (SchemaError, Unresolvable):
-        return  # the server will say what it does not like
+    fault = find_local_fault(schema, arguments)
     if fault is not None:
         where = ".".join(str(part) for part in fault.absolute_path)
         what = f"argument {where!r}" if where else f"arguments of {tool.name!r}"

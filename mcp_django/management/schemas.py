@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from jsonschema import ValidationError
+
+from mcp_django.protocol.foreign_schemas import find_fault
 from mcp_django.protocol.jsonrpc import JSON
 
 
@@ -29,6 +32,17 @@ def type_in_words(schema: JSON) -> str:
         case {"type": str() as type_}:
             return type_
     return "any"
+
+
+def find_local_fault(schema: JSON, value: JSON) -> ValidationError | None:
+    """Say what of a value does not fit the schema of a server, before it is sent.
+
+    None also if the schema cannot be used; the server will say what it does not like.
+    """
+    try:
+        return find_fault(schema, value)
+    except Exception:  # whatever a schema does to the library that reads it
+        return None
 
 
 def _value(value: JSON) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 from mcp_types import ElicitRequestFormParams, ElicitRequestURLParams, ElicitResult
 
-from mcp_django.management.schemas import type_in_words
+from mcp_django.management.schemas import find_local_fault, type_in_words
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 _BAR_WIDTH: Final = 24
@@ -132,10 +131,10 @@ class Form:
             except ValueError as error:
                 self._tell(printable(str(error)))
                 continue
-            fault = best_match(Draft202012Validator(field).iter_errors(value))
+            fault = find_local_fault(field, value)
             if fault is None:
                 return value
-            self._tell(printable(fault.message))
+            self._tell(printable(f"{fault.message:.500}"))
 
 
 def _heading(name: str, field: JSONObject, *, is_required: bool) -> str:
@@ -196,9 +195,12 @@ def _read(text: str, field: JSONObject, choices: Sequence[tuple[JSON, JSON]]) ->
             raise ValueError("answer yes or no")
         case "integer" | "number":
             try:
-                return int(text) if kind == "integer" else float(text)
+                number = int(text) if kind == "integer" else float(text)
             except ValueError:
                 raise ValueError(f"{text!r} is no {kind}") from None
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ValueError(f"JSON has no {text!r}")
+            return number
     return text
 
 

@@ -18,15 +18,20 @@ from django.core.management import CommandError, call_command
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
+    ElicitRequestFormParams,
     EmbeddedResource,
     ImageContent,
     ResourceLink,
     TextContent,
     TextResourceContents,
+    Tool,
 )
 from pydantic import BaseModel, Field
 
 from mcp_django import Context, Server, ToolError
+from mcp_django.management.arguments import read_arguments
+from mcp_django.management.terminal import Form
+from mcp_django.protocol.jsonrpc import JSONObject
 from tests.live import processes
 from tests.site import mcp
 
@@ -314,6 +319,85 @@ def test_unknown_tool_is_explained() -> None:
     """Chosen: with those that there are."""
     text = Streams().error_of("calls", "nonsense")
     assert text.startswith("the server has no tool 'nonsense'; it has 'take', 'need', ")
+
+
+def test_options_may_stand_between_the_arguments() -> None:
+    """Chosen: wherever a person thinks of them."""
+    given = ["calls", "--json", "take", "--timeout", "5", "text=the", "count=2"]
+    taken = json.loads(Streams().call(*given))
+    assert (taken["text"], taken["count"]) == ("the", 2)
+    lines = Streams().call("--timeout", "5", "calls").splitlines()
+    assert lines[0] == "take       Take one of each."
+
+
+def read(schema: JSONObject, *given: str) -> JSONObject:
+    tool = Tool(name="t", input_schema={"type": "object", **schema})
+    return read_arguments(tool, given)
+
+
+A: JSONObject = {"properties": {"a": {}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        A | {"additionalProperties": True},
+        A | {"additionalProperties": {"type": "integer"}},
+        A | {"additionalProperties": False, "patternProperties": {"x": {}}},
+        A | {"anyOf": [{"properties": {"x": {}}}]},
+        A | {"$ref": "#/$defs/x", "$defs": {"x": {}}},
+    ],
+)
+def test_tool_that_takes_more_than_it_lists_is_given_it(schema: JSONObject) -> None:
+    """Chosen: JSON Schema allows what is not forbidden."""
+    assert read(schema, "x=1") == {"x": 1}
+
+
+@pytest.mark.parametrize("schema", [{"additionalProperties": False}, A])
+def test_parameter_that_is_likely_a_slip_is_refused(schema: JSONObject) -> None:
+    """Chosen: where some are listed, and nothing says that there are more."""
+    with pytest.raises(CommandError, match="has no parameter 'x'"):
+        read(schema, "x=1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("NaN", "argument 'n' must be number, not 'NaN'; "),
+        ("-Infinity", "argument 'n' must be number, not '-Infinity'; "),
+        ("1e400", "argument 'n': '1e400' has a number that is too large"),
+        ("[1e400]", "argument 'n': '[1e400]' has a number that is too large"),
+    ],
+)
+def test_number_that_json_cannot_carry_is_refused(text: str, expected: str) -> None:
+    """Chosen: it would be sent as null."""
+    with pytest.raises(CommandError) as caught:
+        read({"properties": {"n": {"type": "number"}}}, f"n={text}")
+    assert str(caught.value).startswith(expected)
+
+
+def test_schema_that_cannot_be_used_is_left_to_the_server() -> None:
+    """Chosen: whatever it does to the library that reads it."""
+    assert read({"$ref": "#"}, "x=1") == {"x": 1}
+    slow = {"properties": {"x": {"type": "string", "pattern": "^(a+)+$"}}}
+    with pytest.raises(CommandError, match="does not match"):
+        read(slow, "x=" + "a" * 40 + "!")
+
+
+def test_form_is_not_frozen_by_its_schema() -> None:
+    """Chosen: numbers that JSON cannot carry are asked for again, too."""
+    lines, told = iter(["a" * 40 + "!", "aa", "nan", "1e400", "2"]), list[str]()
+    fields = {
+        "a": {"type": "string", "pattern": "^(a+)+$"},
+        "n": {"type": "number", "minimum": "no number"},
+    }
+    schema = {"type": "object", "properties": fields}
+    params = ElicitRequestFormParams(message="?", requested_schema=schema)
+    answer = Form(lambda prompt: next(lines), told.append).answer(params)
+    assert answer.content == {"a": "aa", "n": 2}
+    assert "JSON has no 'nan'" in told
+    assert "JSON has no '1e400'" in told
 
 
 # Results -----------------------------------------------------------------------------

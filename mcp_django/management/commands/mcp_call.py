@@ -59,6 +59,14 @@ class Command(BaseCommand):
     requires_system_checks = ()
     stealth_options = ("stdin",)
 
+    def create_parser(
+        self, prog_name: str, subcommand: str, **kwargs: Any
+    ) -> CommandParser:
+        """Make the parser, which takes options between the arguments too."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
         parser.add_argument(
