@@ -100,13 +100,12 @@ class SessionQuestions:
                 self._outbox.send_soon(
                     self._protocol.send_ask_cancelled(request.id, withdrawn)
                 )
-        match asked.answer:
-            case JSONRPCResponse(result=result):
-                return result
-            case JSONRPCError(error=error):
-                raise ErrorAnswer(error.code, error.message, error.data)
-            case None:  # pragma: no cover
-                raise AssertionError("set before the event")
+        answer = asked.answer
+        assert answer is not None, "it is set before the event"
+        if isinstance(answer, JSONRPCError):
+            error = answer.error
+            raise ErrorAnswer(error.code, error.message, error.data)
+        return answer.result
 
     async def ask_all(
         self, requests: Mapping[str, tuple[str, JSONObject]]

@@ -143,11 +143,6 @@ class Connection:
         transport.on_error = self._note_error
         transport.on_close = self._end
 
-    @property
-    def transport(self) -> Transport:
-        """The transport."""
-        return self._transport
-
     async def open(self) -> None:
         """Start the transport.
 

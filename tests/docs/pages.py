@@ -11,12 +11,15 @@ _FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOT
 
 
 def files_of(page: str) -> dict[str, str]:
-    """Give path and text of each Python file that a page shows.
+    """Give path and text of each Python file that a page shows, in parts or at once.
 
     Args:
         page: Such as "how-to/testing.md".
     """
-    return dict(_FILE.findall((ROOT / "docs" / page).read_text()))
+    files: dict[str, str] = {}
+    for name, text in _FILE.findall((ROOT / "docs" / page).read_text()):
+        files[name] = files.get(name, "") + text
+    return files
 
 
 def write_files(files: dict[str, str], folder: Path) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import ROOT, files_of, write_files
+
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("tutorials/first-server.md", "how-to/testing.md")
 BOUND = 120
-
-_FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # The tutorial shows the parts that readers change of what startproject makes.
 SETTINGS = """
@@ -44,14 +43,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop-site")
     files = {"mysite/settings.py": SETTINGS, "pytest.ini": INI}
     for page in PAGES:
-        for name, text in _FILE.findall((ROOT / "docs" / page).read_text()):
+        for name, text in files_of(page).items():
             files[name] = files.get(name, "") + text
-    for name in ("mysite", "shop", "shop/tests"):
-        files.setdefault(f"{name}/__init__.py", "")
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write_files(files, folder)
     run(folder, "-m", "django", "makemigrations", "shop")
     return folder
 
