@@ -9,7 +9,6 @@ from datetime import date
 from typing import Annotated, Any
 
 from django.contrib.auth.models import User
-from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from demo_project.library.models import (
@@ -33,9 +32,6 @@ server = Server(
         "user you work for."
     ),
 )
-
-READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-WRITES = ToolAnnotations(destructive_hint=False, open_world_hint=False)
 
 ISBN = Annotated[
     str, Field(pattern="^[0-9]{13}$", description="Thirteen digits, no dashes.")
@@ -105,7 +101,7 @@ def require_reader(context: Context | SyncContext) -> User:
     return context.user
 
 
-@server.tool(annotations=READS)
+@server.tool(read_only=True, open_world=False)
 def search_books(
     text: Annotated[str, Field(description="Words of title, author or summary.")] = "",
     genre: Genre | None = None,
@@ -135,7 +131,7 @@ async def read_details(isbn: str) -> BookDetails | None:
     )
 
 
-@server.tool(annotations=READS)
+@server.tool(read_only=True, open_world=False)
 async def book_details(isbn: ISBN) -> BookDetails:
     """Describe one book: its summary, its copies, and when lent ones are due back."""
     details = await read_details(isbn)
@@ -144,7 +140,7 @@ async def book_details(isbn: ISBN) -> BookDetails:
     return details
 
 
-@server.tool(annotations=READS)
+@server.tool(read_only=True, open_world=False)
 def my_loans(context: SyncContext) -> list[LoanDetails]:
     """List the books that the user has at home, the most urgent first."""
     reader = require_reader(context)
@@ -159,7 +155,7 @@ def my_loans(context: SyncContext) -> list[LoanDetails]:
     ]
 
 
-@server.tool(annotations=WRITES)
+@server.tool(destructive=False, open_world=False)
 async def borrow_book(isbn: ISBN, context: Context) -> str:
     """Borrow a book for the user, who is asked to confirm and for how long."""
     reader = require_reader(context)
@@ -179,7 +175,7 @@ async def borrow_book(isbn: ISBN, context: Context) -> str:
     return f"Borrowed {book.title}; it is due back on {loan.due_on}."
 
 
-@server.tool(annotations=WRITES)
+@server.tool(destructive=False, open_world=False)
 def return_book(isbn: ISBN, context: SyncContext) -> str:
     """Return a book that the user has at home."""
     reader = require_reader(context)
@@ -191,7 +187,9 @@ def return_book(isbn: ISBN, context: SyncContext) -> str:
     return f"{loan.copy.book.title} is back on its shelf."
 
 
-@server.tool(permission="library.add_book", atomic=True, annotations=WRITES)
+@server.tool(
+    permission="library.add_book", atomic=True, destructive=False, open_world=False
+)
 def add_book(
     isbn: ISBN,
     title: str,
@@ -213,7 +211,7 @@ def add_book(
     return BookSummary(**summarize(Book.objects.with_counts().get(pk=book.pk)))
 
 
-@server.tool(annotations=READS)
+@server.tool(read_only=True, open_world=False)
 async def inventory(context: Context) -> list[Shelf]:
     """Count books, copies and loans genre by genre, with progress on the way."""
     shelves = []

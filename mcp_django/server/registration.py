@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mcp_types import ToolAnnotations
+
 from mcp_django.server.features import (
     CacheHints,
     Completion,
@@ -38,6 +40,11 @@ def make_tool(
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
     structured: bool | None,
+    annotations: ToolAnnotations | None,
+    read_only: bool | None,
+    destructive: bool | None,
+    idempotent: bool | None,
+    open_world: bool | None,
     **shown: Any,
 ) -> Tool:
     """Make a tool; the arguments are those of `Server.tool`.
@@ -46,9 +53,18 @@ def make_tool(
         shown: Those that only lists show.
 
     Raises:
-        ValueError: The name is not allowed, or the function cannot be a tool.
+        ValueError: The name is not allowed, the function cannot be a tool, or its
+            hints contradict each other.
     """
     tool_name = check_name("tool", name or name_of(function))
+    hints = _with_hints(
+        tool_name,
+        annotations,
+        read_only=read_only,
+        destructive=destructive,
+        idempotent=idempotent,
+        open_world=open_world,
+    )
     handler = make_handler(
         function, name=tool_name, atomic=atomic, input_schema=input_schema
     )
@@ -66,9 +82,50 @@ def make_tool(
         description=description or handler.signature.description,
         inputSchema=handler.signature.input_schema,
         outputSchema=output.schema,
+        annotations=hints,
         **shown,
     )
     return Tool(tool_name, entry, handler, output, permission, mirrored)
+
+
+def _with_hints(
+    name: str, annotations: ToolAnnotations | None, **hints: bool | None
+) -> ToolAnnotations | None:
+    """Join the hints given by keyword to the annotations of a tool.
+
+    Args:
+        name: The tool's.
+        annotations: Those given, if any.
+        hints: By keyword of `Server.tool`; None for what was left out.
+
+    Raises:
+        ValueError: One is no bool, or they contradict each other.
+
+    Spec: 2025-11-25 schema.ts, `ToolAnnotations`.
+    """
+    given = {key: value for key, value in hints.items() if value is not None}
+    if not given:
+        return annotations
+    for key, value in given.items():
+        if not isinstance(value, bool):
+            raise ValueError(
+                f"tool {name!r}: {key} must be True or False, not {value!r}"
+            )
+        other = getattr(annotations, f"{key}_hint", None)
+        if other is not None and other != value:
+            raise ValueError(
+                f"tool {name!r}: {key}={value!r} contradicts {key}_hint={other!r} of "
+                "its annotations; leave one of the two out"
+            )
+    joined = (annotations or ToolAnnotations()).model_copy(
+        update={f"{key}_hint": value for key, value in given.items()}
+    )
+    if joined.read_only_hint and joined.destructive_hint:
+        raise ValueError(
+            f"tool {name!r} cannot be both read-only and destructive; leave one of "
+            "the two out"
+        )
+    return joined
 
 
 def check_uri(uri: str, scheme: str) -> None:

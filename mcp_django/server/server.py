@@ -136,6 +136,10 @@ class Server:
         title: str | None = None,
         description: str | None = None,
         annotations: ToolAnnotations | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
         icons: Sequence[Icon] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
@@ -154,6 +158,10 @@ class Server:
         title: str | None = None,
         description: str | None = None,
         annotations: ToolAnnotations | None = None,
+        read_only: bool | None = None,
+        destructive: bool | None = None,
+        idempotent: bool | None = None,
+        open_world: bool | None = None,
         icons: Sequence[Icon] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
@@ -173,7 +181,11 @@ class Server:
             name: The function's name if left out.
             title: Name for people.
             description: The docstring's text if left out.
-            annotations: Hints such as `read_only_hint`.
+            annotations: Hints for clients; those below are shorter to write.
+            read_only: Whether it leaves everything as it was.
+            destructive: Whether it may do more than add.
+            idempotent: Whether calling it twice does no more than once.
+            open_world: Whether it reaches beyond what the site knows.
             icons: For people to recognize it.
             meta: The entry's `_meta`.
             permission: A Django permission such as "shop.change_order", or a
@@ -186,8 +198,8 @@ class Server:
             structured: False to send text only; True to insist on a schema.
 
         Raises:
-            ValueError: The name is taken or not allowed, or the function cannot be
-                a tool.
+            ValueError: The name is taken or not allowed, the function cannot be a
+                tool, or its hints contradict each other.
 
         Spec: 2025-11-25 server/tools.
         """
@@ -199,6 +211,10 @@ class Server:
                 title=title,
                 description=description,
                 annotations=annotations,
+                read_only=read_only,
+                destructive=destructive,
+                idempotent=idempotent,
+                open_world=open_world,
                 icons=icons,
                 meta=meta,
                 permission=permission,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 from django.db import transaction
 from django.urls import path, reverse
-from mcp_types import Annotations, Icon
+from mcp_types import Annotations, Icon, ToolAnnotations
 from pydantic import Field
 
 from mcp_django import Context, Server, SyncContext
@@ -120,6 +120,70 @@ def test_decorators_give_the_function_back_bare_or_with_arguments(
     assert (bare(1), named(2), bare_prompt("a"), terms()) == (1, 2, "a", "None.")
     assert suggest("x") == ["x"]
     assert callable(around)
+
+
+HINTS = [
+    ({"read_only": True}, {"readOnlyHint": True}),
+    (
+        {"destructive": False, "idempotent": True, "open_world": False},
+        {"destructiveHint": False, "idempotentHint": True, "openWorldHint": False},
+    ),
+    (
+        {"annotations": ToolAnnotations(title="Ship"), "read_only": False},
+        {"title": "Ship", "readOnlyHint": False},
+    ),
+    (
+        {"annotations": ToolAnnotations(read_only_hint=True), "read_only": True},
+        {"readOnlyHint": True},
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), HINTS)
+def test_hints_by_keyword_join_the_annotations_of_a_tool(
+    server: Server, given: dict[str, Any], shown: JSONObject
+) -> None:
+    """Our choice. Spec: 2025-11-25 schema.ts, `ToolAnnotations`."""
+    server.tool(name="ship", **given)(lambda: None)
+    assert server.tools["ship"].entry["annotations"] == shown
+
+
+def test_annotations_that_were_given_stay_as_they_are(server: Server) -> None:
+    """Our choice: several tools may share them."""
+    shared = ToolAnnotations(title="Ship")
+    server.tool(name="ship", annotations=shared, read_only=True)(lambda: None)
+    assert shared == ToolAnnotations(title="Ship")
+
+
+CONTRADICTIONS = [
+    (
+        {"read_only": "yes"},
+        "tool 'ship': read_only must be True or False, not 'yes'",
+    ),
+    (
+        {"annotations": ToolAnnotations(idempotent_hint=True), "idempotent": False},
+        "tool 'ship': idempotent=False contradicts idempotent_hint=True of its "
+        "annotations; leave one of the two out",
+    ),
+    (
+        {"read_only": True, "destructive": True},
+        "tool 'ship' cannot be both read-only and destructive; leave one of the two "
+        "out",
+    ),
+    (
+        {"annotations": ToolAnnotations(destructive_hint=True), "read_only": True},
+        "tool 'ship' cannot be both read-only and destructive; leave one of the two "
+        "out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), CONTRADICTIONS)
+def test_hints_that_contradict_each_other_are_refused(
+    server: Server, given: dict[str, Any], message: str
+) -> None:
+    """Our choice: a client believes either, and asks its user or not."""
+    assert_refuses(lambda: server.tool(name="ship", **given)(lambda: None), message)
 
 
 def test_one_name_is_for_one_feature_of_a_kind(server: Server) -> None:
