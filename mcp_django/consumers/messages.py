@@ -13,6 +13,7 @@ from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Sender
 
 RETRY_LATER: Headers = [(b"retry-after", b"1")]
+_NO_CODING: Headers = [(b"accept-encoding", b"identity")]
 
 
 class MessagesConsumer(HTTPConsumer):
@@ -57,10 +58,20 @@ def check_is_json(exchange: Exchange) -> None:
     """Refuse a body that is said to be something else; pages can send such unasked.
 
     Raises:
-        Refused: 415.
+        Refused: 415, also for a body that is compressed.
+
+    Spec: RFC 9110, section 15.5.16.
     """
-    if not _is_json(exchange.headers.get("content-type", "")):
+    headers = exchange.headers
+    if not _is_json(headers.get("content-type", "")):
         raise Refused(415, "send JSON, with Content-Type: application/json")
+    coding = headers.get("content-encoding", "").strip()
+    if coding and coding.lower() != "identity":
+        raise Refused(
+            415,
+            f"send the JSON as it is, without Content-Encoding: {coding[:40]}",
+            headers=_NO_CODING,
+        )
 
 
 @lru_cache(maxsize=64)

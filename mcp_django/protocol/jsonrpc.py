@@ -5,6 +5,7 @@ The message models are those of `mcp_types.jsonrpc`.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -45,6 +46,8 @@ _FORMS: dict[tuple[bool, bool], type[Message]] = {
 def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]:
     """Read one JSON text: a message, or a batch of them.
 
+    A byte order mark before it is skipped, as programs on Windows write one.
+
     Returns:
         The message, or for a JSON array the list of its messages, never empty.
 
@@ -53,11 +56,11 @@ def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]
             a number of thousands of digits, NaN, a lone surrogate.
         RemoteProtocolError: It is JSON, and no JSON-RPC message.
 
-    Spec: JSON-RPC 2.0, sections 4 to 6.
+    Spec: JSON-RPC 2.0, sections 4 to 6; RFC 8259, section 8.1.
     """
     try:
         raw = data.encode() if isinstance(data, str) else bytes(data)
-        value = from_json(raw, allow_inf_nan=False)
+        value = from_json(raw.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise ParseError(f"no JSON text: {error}") from None
     if isinstance(value, list):
@@ -104,7 +107,9 @@ def check(value: JSON) -> Message:
 def serialize(message: Message) -> bytes:
     """Write a message as one line of UTF-8 JSON, without a line end.
 
-    Absent members are left out; nulls inside `params` and `result` are kept.
+    Absent members are left out; nulls inside `params` and `result` are kept. It is one
+    line also to readers for whom more than line feeds end lines, as for
+    `str.splitlines`.
 
     Raises:
         ValueError: It holds what JSON or UTF-8 cannot carry, such as a lone
@@ -117,8 +122,10 @@ def serialize(message: Message) -> bytes:
             "id": message.id,
             "error": message.error.model_dump(exclude_none=True),
         }
-        return to_json(fields, inf_nan_mode="null")
-    return to_json(message, exclude_none=True, by_alias=True, inf_nan_mode="null")
+        return _in_one_line(to_json(fields, inf_nan_mode="null"))
+    return _in_one_line(
+        to_json(message, exclude_none=True, by_alias=True, inf_nan_mode="null")
+    )
 
 
 def serialize_result(id: RequestId, value: JSONObject) -> bytes:
@@ -128,7 +135,8 @@ def serialize_result(id: RequestId, value: JSONObject) -> bytes:
         ValueError: It holds what JSON or UTF-8 cannot carry.
     """
     # On the hot path: a model would cost as much as writing it does.
-    return to_json({"jsonrpc": "2.0", "id": id, "result": value}, inf_nan_mode="null")
+    message = {"jsonrpc": "2.0", "id": id, "result": value}
+    return _in_one_line(to_json(message, inf_nan_mode="null"))
 
 
 def request(id: RequestId, method: str, params: JSONObject | None) -> JSONRPCRequest:
@@ -155,6 +163,22 @@ def error(
         id=id,
         error=ErrorData(code=code, message=message, data=data),
     )
+
+
+def _in_one_line(text: bytes) -> bytes:
+    """Escape the line ends of Unicode, which JSON allows within strings as they are."""
+    # On the hot path: most texts are ASCII, and single bytes are found fast. Outside of
+    # strings JSON is ASCII, so that no more than strings and keys can be hit.
+    if text.isascii():
+        return text
+    if b"\xe2" in text:
+        if b"\xa8" in text:
+            text = text.replace(b"\xe2\x80\xa8", rb"\u2028")
+        if b"\xa9" in text:
+            text = text.replace(b"\xe2\x80\xa9", rb"\u2029")
+    if b"\xc2" in text:
+        text = text.replace(b"\xc2\x85", rb"\u0085")
+    return text
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

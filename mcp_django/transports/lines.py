@@ -5,6 +5,7 @@ Spec: 2025-11-25 basic/transports, "stdio".
 
 from __future__ import annotations
 
+import codecs
 from abc import abstractmethod
 
 import anyio
@@ -39,12 +40,20 @@ class LineDecoder:
         while (end := data.find(b"\n", start)) >= 0:
             self._keep(data[start:end], lines)
             start = end + 1
-            if line := bytes(self._line.strip()):
-                lines.append(line)
-            self._line.clear()
-            self._is_skipping = False
+            lines += self.finish()
         self._keep(data[start:], lines)
         return lines
+
+    def finish(self) -> list[bytes | ParseError]:
+        """Take the end of a line, or of all bytes: their last line may have no end.
+
+        Returns:
+            The line, unless it is blank or was too long.
+        """
+        line = bytes(self._line.strip())
+        self._line.clear()
+        self._is_skipping = False
+        return [line] if line and line != codecs.BOM_UTF8 else []
 
     def _keep(self, piece: bytes, lines: list[bytes | ParseError]) -> None:
         if self._is_skipping:
@@ -164,12 +173,16 @@ class LineTransport(Transport):
     async def _read_lines(self) -> None:
         try:
             while data := await self._read():
-                for line in self._decoder.feed(data):
-                    if isinstance(line, ParseError):
-                        await self.refuse(line)
-                    else:
-                        await self.deliver(line, self._sender)
+                await self._take(self._decoder.feed(data))
+            await self._take(self._decoder.finish())
             await self.on_end()
         except OSError as error:
             if not self._is_closed:
                 self.on_error(error)
+
+    async def _take(self, lines: list[bytes | ParseError]) -> None:
+        for line in lines:
+            if isinstance(line, ParseError):
+                await self.refuse(line)
+            else:
+                await self.deliver(line, self._sender)

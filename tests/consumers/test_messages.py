@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -193,7 +194,6 @@ async def test_request_that_django_cannot_read_is_refused(
         b'{"jsonrpc":"2.0","id":1,"method":"ping"}{}',
         b'{"jsonrpc":"2.0","id":1,"method":"ping",}',
         b"{'jsonrpc':'2.0','id':1,'method':'ping'}",
-        b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}',
         '{"jsonrpc":"2.0","id":1,"method":"ping"}'.encode("utf-16"),
         b'{"jsonrpc":"2.0","id":1,"method":"\xff"}',
         b'{"jsonrpc":"2.0","id":1,"method":"\xed\xa0\x80"}',
@@ -294,6 +294,33 @@ async def test_content_type_that_is_not_json_is_refused(content_type: str) -> No
         -32600,
         "send JSON, with Content-Type: application/json",
     )
+
+
+@open_to_all
+async def test_compressed_body_is_refused_by_name_of_its_coding() -> None:
+    """Spec: RFC 9110, 15.5.16: with the codings that would be taken."""
+    async with open_stream(site) as stream:
+        response = await stream.post(PING, headers={"content-encoding": "GZip"})
+        plain = await stream.post(PING, headers={"content-encoding": "Identity"})
+
+    assert response.error() == (
+        415,
+        -32600,
+        "send the JSON as it is, without Content-Encoding: GZip",
+    )
+    assert response.header("accept-encoding") == "identity"
+    assert plain.status == 202
+
+
+@open_to_all
+async def test_byte_order_mark_before_a_message_is_skipped() -> None:
+    """Spec: RFC 8259, section 8.1: a parser may ignore it."""
+    async with open_stream(site) as stream:
+        body = codecs.BOM_UTF8 + json.dumps(PING).encode()
+        response = await stream.post(body)
+        answer = await stream.read_message()
+
+    assert (response.status, answer["id"]) == (202, 1)
 
 
 @open_to_all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 from typing import Any
 
@@ -392,6 +393,8 @@ async def test_names_of_headers_may_be_in_any_case() -> None:
         ({"accept": "application/json;q=0, text/event-stream;q=0"}, 406),
         ({"content-type": "text/plain"}, 415),
         ({"content-type": ""}, 415),
+        ({"content-encoding": "gzip"}, 415),
+        ({"content-encoding": "identity, br"}, 415),
         ({"content-length": "100000000"}, 413),
         ({"host": "evil.example"}, 400),
         ({"origin": "https://evil.example"}, 403),
@@ -404,6 +407,16 @@ async def test_request_is_refused_before_it_is_read(
     response = await post_modern(ADD, headers=headers)
 
     assert response.error()[:2] == (status, -32600)
+
+
+@open_to_all
+async def test_byte_order_mark_before_a_message_is_skipped() -> None:
+    """Spec: RFC 8259, section 8.1: a parser may ignore it."""
+    body = codecs.BOM_UTF8 + json.dumps(modern(ADD)).encode()
+
+    response = await post(shop, body, headers=headers_of(ADD))
+
+    assert response.json()["result"]["resultType"] == "complete"
 
 
 async def test_body_that_is_too_large_is_refused(settings: Settings) -> None:

@@ -271,6 +271,14 @@ async def test_frame_that_is_no_message_is_answered_and_the_session_goes_on(
 
 
 @open_to_all
+async def test_byte_order_mark_before_a_message_is_skipped() -> None:
+    """Spec: RFC 8259, section 8.1: a parser may ignore it."""
+    async with open_websocket(site) as websocket:
+        websocket.send('\ufeff{"jsonrpc":"2.0","id":7,"method":"ping"}')
+        assert await websocket.receive() == {"jsonrpc": "2.0", "id": 7, "result": {}}
+
+
+@open_to_all
 async def test_batch_is_taken_where_the_version_has_them() -> None:
     """Spec: 2025-03-26 basic, "Batching"."""
     async with open_websocket(site, is_initialized=False) as websocket:

@@ -1,5 +1,6 @@
 """JSON-RPC: bytes to checked messages, messages to bytes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,6 +106,13 @@ def test_text_is_read_as_its_utf8() -> None:
     assert jsonrpc.parse(data.decode()) == message
 
 
+@pytest.mark.parametrize("text", [str, str.encode])
+def test_byte_order_mark_is_skipped(text: Callable[[str], bytes | str]) -> None:
+    """Spec: RFC 8259, section 8.1: a parser may ignore it."""
+    data, message = MESSAGES["request with params"]
+    assert jsonrpc.parse(text("\ufeff" + data.decode())) == message
+
+
 def test_members_of_others_are_ignored() -> None:
     """Our choice: a newer peer may send more than we know."""
     data = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":null,"trace":[1]}'
@@ -143,7 +151,8 @@ NO_JSON: dict[str, bytes | str] = {
     "overlong UTF-8": b'{"jsonrpc":"2.0","method":"\xc0\xaf"}',
     "UTF-8 of a surrogate": b'{"jsonrpc":"2.0","method":"\xed\xa0\x80"}',
     "UTF-16": '{"jsonrpc":"2.0","method":"m"}'.encode("utf-16"),
-    "a byte order mark": b'\xef\xbb\xbf{"jsonrpc":"2.0","method":"m"}',
+    "a byte order mark alone": b"\xef\xbb\xbf",
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf{"jsonrpc":"2.0","method":"m"}',
     "a lone surrogate": b'{"jsonrpc":"2.0","method":"\\ud800"}',
     "a lone surrogate as text": '{"jsonrpc":"2.0","method":"\ud800"}',
     "a control character in a string": b'{"jsonrpc":"2.0","method":"a\x01"}',
@@ -300,6 +309,14 @@ _JSON = st.recursive(
     max_leaves=20,
 )
 
+_LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""What `str.splitlines` takes for the end of a line."""
+
+# Characters whose bytes in UTF-8 could be taken for those of line ends: neighbors, and
+# those that share bytes with them.
+_NEAR_LINE_ENDS = "â\x80¨©\u2027\u202a\u2128\u20a8\x84\x86Å…\U000a8028\\u28"
+_near_line_ends = st.text(_LINE_ENDS + _NEAR_LINE_ENDS)
+
 
 @given(st.dictionaries(st.text("xyz"), _JSON))
 def test_what_was_written_is_read_back(params: dict[str, Any]) -> None:
@@ -309,6 +326,35 @@ def test_what_was_written_is_read_back(params: dict[str, Any]) -> None:
     assert b"\n" not in data
     assert b"\r" not in data
     assert jsonrpc.parse(data) == message
+
+
+@given(_near_line_ends, _near_line_ends)
+def test_what_was_written_is_one_line_to_every_reader(key: str, text: str) -> None:
+    """Our choice: some readers split event streams and pipes at line ends of Unicode.
+    Nothing but these is escaped that JSON does not demand."""
+    value = {key: [text, {text: key}]}
+    messages: list[Message] = [
+        jsonrpc.request(text, text, value),
+        jsonrpc.notification(text, value),
+        jsonrpc.result(text, value),
+        jsonrpc.error(text, 1, text, value),
+    ]
+    for message in messages:
+        data = jsonrpc.serialize(message)
+        assert len(data.decode().splitlines()) == 1
+        assert jsonrpc.parse(data) == message
+    assert jsonrpc.serialize_result(text, value) == jsonrpc.serialize(messages[2])
+
+
+def test_line_ends_of_unicode_are_escaped_and_nothing_else() -> None:
+    """Spec: RFC 8259, section 7: any character may be escaped."""
+    message = jsonrpc.result(1, {"\u2028é": "\u2029\x85ü“”日本\u2027"})
+    assert (
+        jsonrpc.serialize(message)
+        == (
+            r'{"jsonrpc":"2.0","id":1,"result":{"\u2028é":"\u2029\u0085ü“”日本‧"}}'
+        ).encode()
+    )
 
 
 @given(st.integers() | st.text("xyz"), st.dictionaries(st.text("xyz"), _JSON))

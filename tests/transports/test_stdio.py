@@ -1,5 +1,6 @@
 """Messages as lines over file descriptors."""
 
+import codecs
 import contextlib
 import itertools
 import os
@@ -15,6 +16,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.abc import TaskGroup
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp_types.jsonrpc import PARSE_ERROR, JSONRPCError
 
 from mcp_django.exceptions import ParseError, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -45,6 +47,11 @@ LINES: dict[str, tuple[bytes, list[bytes]]] = {
     "blank lines": (b"\n\r\n  \t\nabc\n\n", [b"abc"]),
     "blanks around": (b"  abc \n", [b"abc"]),
     "a carriage return within": (b"a\rb\n", [b"a\rb"]),
+    "other line ends of Unicode": (
+        "a\u2028b\u2029\nc\x85d\n".encode(),
+        ["a\u2028b\u2029".encode(), "c\x85d".encode()],
+    ),
+    "a byte order mark alone": (codecs.BOM_UTF8 + b"\r\nabc\n", [b"abc"]),
     "the longest line": (b"0123456789\n", [b"0123456789"]),
 }
 
@@ -54,6 +61,25 @@ def test_bytes_are_cut_into_lines(data: bytes, lines: list[bytes]) -> None:
     """Spec: 2025-11-25 basic/transports, "stdio". That blank lines and carriage
     returns are forgiven is our choice."""
     assert LineDecoder(10).feed(data) == lines
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    {
+        b"": [],
+        b"abc\n": [],
+        b"abc\nd": [b"d"],
+        b"abc\n d\r": [b"d"],
+        b"abc\n \r": [],
+        b"0123456789a": [],
+    }.items(),
+)
+def test_last_line_needs_no_end(data: bytes, lines: list[bytes]) -> None:
+    """Our choice: programs that write one message and end forget the line feed."""
+    decoder = LineDecoder(10)
+    decoder.feed(data)
+    assert decoder.finish() == lines
+    assert decoder.finish() == []
 
 
 def test_line_that_is_too_long_is_reported_once_and_skipped() -> None:
@@ -329,8 +355,8 @@ async def test_driver_that_raises_does_not_end_the_transport(
 async def test_end_of_the_input_closes_after_what_came_before(
     descriptors: tuple[int, int, int, int],
 ) -> None:
-    """Spec: 2025-11-25 basic/lifecycle, "Shutdown". That a line without its end is
-    dropped is our choice: it may be cut short."""
+    """Spec: 2025-11-25 basic/lifecycle, "Shutdown". That the last line needs no end
+    is our choice."""
     stdin, stdout, to_us, from_us = descriptors
     if to_us == from_us:
         peer = Peer(os.dup(to_us), from_us)
@@ -348,10 +374,30 @@ async def test_end_of_the_input_closes_after_what_came_before(
                 half.shutdown(socket.SHUT_WR)
                 half.close()
             await witness.until_closed()
-    assert (witness.messages, witness.closed) == ([PING] * 3, 1)
+    assert (witness.messages, witness.closed) == ([PING] * 4, 1)
     assert witness.errors == []
     os.fstat(stdin)  # the descriptors stay open
     os.fstat(stdout)
+
+
+async def test_last_message_that_is_cut_short_is_answered(
+    pipes: tuple[int, int, int, int],
+) -> None:
+    """Our choice: who wrote it may still read, and nobody takes half a message."""
+    stdin, stdout, to_us, from_us = pipes
+    transport = make_transport(stdin, stdout)
+    witness = Witness(transport)
+    peer = Peer(to_us, from_us)
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            await transport.start(tasks)
+            await peer.write(line_of(PING)[:-2])
+            peer.end()
+            answer = jsonrpc.parse(await peer.read_line())
+            await witness.until_closed()
+    assert isinstance(answer, JSONRPCError)
+    assert (answer.id, answer.error.code) == (None, PARSE_ERROR)
+    assert (witness.messages, len(witness.errors)) == ([], 1)
 
 
 async def test_answers_are_still_written_when_the_input_ends(

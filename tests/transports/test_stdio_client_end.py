@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ctypes
 import os
 import signal
@@ -15,7 +16,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from mcp_django.exceptions import TransportClosed
+from mcp_django.exceptions import ParseError, TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
 from tests.transports.programs import (
@@ -308,6 +310,19 @@ async def test_last_messages_are_delivered_though_the_server_has_ended() -> None
     ]
 
 
+async def test_last_message_needs_no_line_end() -> None:
+    """Our choice: a server that writes its answer and ends may forget it."""
+    text = codecs.BOM_UTF8 + jsonrpc.serialize(PING)
+    transport = server(f"sys.stdout.buffer.write({text!r})")
+    witness = Witness(transport)
+    async with started(transport):
+        await witness.until_closed()
+    assert witness.messages == [PING]
+    assert [str(error) for error in witness.errors] == [
+        "the server process ended with exit status 0"
+    ]
+
+
 async def test_server_that_only_closes_its_output_is_stopped(life: Lifeline) -> None:
     """Spec: 2026-07-28 basic/transports/stdio, "Shutdown": it should also exit."""
     transport = server(
@@ -420,9 +435,10 @@ async def test_daemon_that_writes_for_ever_is_not_read_for_ever(
         await transport.send(PING)
         await witness.until_closed()
     await life.until_cut()
-    assert [str(error) for error in witness.errors] == [
-        "the server process ended with exit status 0"
-    ]
+    # Its last line may be cut short.
+    *cut, error = witness.errors
+    assert str(error) == "the server process ended with exit status 0"
+    assert all(isinstance(error, ParseError) for error in cut)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
