@@ -248,11 +248,20 @@ class RequestFailed(TransportError):
 
     Attributes:
         request_id: Id of the request; None if the failure concerns no request.
+        was_sent: Whether it is known that the connection broke after the request went
+            out, so that the request itself may be why.
     """
 
-    def __init__(self, message: str, *, request_id: str | int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str | int | None = None,
+        was_sent: bool = False,
+    ) -> None:
         super().__init__(message)
         self.request_id = request_id
+        self.was_sent = was_sent
 
 
 class HTTPRefused(RequestFailed):

@@ -28,10 +28,17 @@ from mcp_django.exceptions import (
     ErrorReceived,
     HTTPRefused,
     RemoteProtocolError,
+    RequestFailed,
     RequestTimeout,
+    TransportClosed,
 )
 from mcp_django.protocol import jsonrpc, versions
-from mcp_django.protocol.client import choose_version, is_modern_error, supported_of
+from mcp_django.protocol.client import (
+    State,
+    choose_version,
+    is_modern_error,
+    supported_of,
+)
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.transports.base import Transport
 from mcp_django.transports.stdio_client import StdioClientTransport
@@ -46,11 +53,19 @@ MakeTransport: TypeAlias = Callable[[], Transport]
 Target: TypeAlias = str | Sequence[str] | Transport | MakeTransport
 """URL of a server, command that runs one, transport, or what makes a transport."""
 
-_NO_SUCH_REQUEST: Final = (400, 404, 405, 406, 415, 422)
+_NO_SUCH_REQUEST: Final = (400, 404, 405, 406, 415, 422, 501)
 """HTTP statuses of servers that do not know a kind of request."""
 
 _NO_STREAMABLE_HTTP: Final = (400, 404, 405)
 """HTTP statuses to `initialize` of servers that may still know HTTP+SSE."""
+
+
+class EndedByProbe(TransportClosed):
+    """The connection ended before the server had said what it speaks.
+
+    Servers of the legacy era may end for being asked: those of the official Python
+    SDK did so up to its version 1.8.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +281,35 @@ async def shake_hands(
         probe_seconds: How long to wait for one that old servers may never give.
 
     Raises:
+        EndedByProbe: The connection ended; over another one, a server that has only
+            the legacy era may answer `initialize`.
         ErrorReceived: The server has no version in common with us, or refuses.
         RemoteProtocolError: It answered with nonsense.
         RequestTimeout, TransportError: It did not answer.
     """
     if wanted in versions.LEGACY:
         return await _initialize(connection, wanted, patience)
-    version = wanted or versions.MODERN[0]
     probe = patience if wanted else Patience(probe_seconds, probe_seconds)
+    try:
+        return await _find_out(connection, wanted, patience, probe)
+    except TransportClosed as error:
+        if wanted is not None or connection.protocol.state is not State.NEW:
+            raise
+        raise EndedByProbe(str(error)) from error.__cause__
+
+
+async def _find_out(
+    connection: Connection, wanted: str | None, patience: Patience, probe: Patience
+) -> Found:
+    """Ask a server what it speaks, and speak it.
+
+    Args:
+        connection: As for `shake_hands`.
+        wanted: Modern version to speak; None to find out.
+        patience: How long to wait for an answer.
+        probe: How long to wait for the first one.
+    """
+    version = wanted or versions.MODERN[0]
     protocol = connection.protocol
     try:
         answer = await connection.request(protocol.send_discover(version), probe)
@@ -282,11 +318,8 @@ async def shake_hands(
             # Once, even if it is the same: a server that refuses what it has listed
             # itself has no version for us.
             answer = await connection.request(protocol.send_discover(other), patience)
-    except (RequestTimeout, HTTPRefused) as error:
-        is_known = isinstance(error, HTTPRefused) and (
-            error.status not in _NO_SUCH_REQUEST
-        )
-        if is_known or wanted is not None:
+    except (RequestTimeout, RequestFailed) as error:
+        if wanted is not None or not _may_be_legacy(error):
             raise
         return await _initialize(connection, versions.LATEST_LEGACY, patience)
     if other in versions.LEGACY:
@@ -300,6 +333,17 @@ async def shake_hands(
     if chosen in versions.LEGACY:
         return await _initialize(connection, chosen, patience)
     return _adopt(connection, chosen, discovered, answer)
+
+
+def _may_be_legacy(error: RequestTimeout | RequestFailed) -> bool:
+    """Say whether a server of the legacy era may have met `server/discover` so."""
+    match error:
+        case HTTPRefused(status=status):
+            return status in _NO_SUCH_REQUEST
+        case RequestFailed(was_sent=was_sent):
+            return was_sent
+        case _:
+            return True
 
 
 def _version_offered(

@@ -11,6 +11,7 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_django.client.answers import Answers
 from mcp_django.client.connecting import (
+    EndedByProbe,
     Found,
     Way,
     error_of,
@@ -218,7 +219,7 @@ class LastingConnection:
         known, self._known = self._known, None
         for way, version in self._ways_to_try() if known is None else [known]:
             try:
-                connection = await self._open(way, version)
+                connection = await self._open_either(way, version)
             except MCPError as error:
                 # Of several ways, that one says most which was not simply unknown.
                 if failure is None or not is_other_kind(error):
@@ -241,6 +242,23 @@ class LastingConnection:
                 yield way, self._wanted
             elif self._wanted not in versions.MODERN:
                 yield way, self._wanted or versions.LATEST_LEGACY
+
+    async def _open_either(self, way: Way, version: str | None) -> Connection:
+        """Connect, once more if the server has ended for being asked what it speaks.
+
+        Spec: 2026-07-28 basic/transports/stdio, "Backward Compatibility".
+        """
+        try:
+            return await self._open(way, version)
+        except EndedByProbe as error:
+            if not way.can_repeat:
+                raise TransportClosed(
+                    f"{error}; if it is a server that ends when it is asked what it "
+                    "speaks, pass what makes a transport, or the version that it "
+                    "speaks, such as version='2024-11-05'"
+                ) from error.__cause__
+            logger.info("asked anew, in the older way: %s", error)
+            return await self._open(way, versions.LATEST_LEGACY)
 
     async def _open(self, way: Way, version: str | None) -> Connection:
         if self._tasks is None:

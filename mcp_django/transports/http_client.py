@@ -209,7 +209,8 @@ class HTTPClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             by_proxy = self._owns_http and uses_proxy(url)
             text = describe(error, url, self.timeouts, by_proxy=by_proxy)
-            raise RequestFailed(text) from None
+            was_sent = isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
+            raise RequestFailed(text, was_sent=was_sent) from None
 
 
 def _cannot_be_made(reason: str) -> ConnectFailed:

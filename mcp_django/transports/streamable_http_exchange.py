@@ -55,7 +55,7 @@ MAX_FRUITLESS: Final = 2
 _LINGER_SECONDS: Final = 1.0
 _HEARD_SECONDS: Final = 0.5
 _HOLDS_ERRORS: Final = (400, 404)
-_NO_MORE: Final = (404, 405)
+_NO_MORE: Final = (404, 405, 501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +394,6 @@ class RequestExchange:
     def _unanswered(self, more: str = "") -> RequestFailed:
         text = f"{show(self._endpoint.url)} ended the stream without an answer"
         if self._fault is None:
-            return RequestFailed(text + more)
+            return RequestFailed(text + more, was_sent=True)
         text += f" (what is no message came on it: {self._fault})"
         return failed_by_server(text + more, self._fault)

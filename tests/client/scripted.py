@@ -274,14 +274,24 @@ class ScriptedServers:
         self.made: list[ScriptedServer] = []
         self._tasks = tasks
         self._scripts = scripts
+        self._has_news = anyio.Event()
 
     def __call__(self) -> Transport:
         """Make the next one."""
         script = self._scripts[min(len(self.made), len(self._scripts) - 1)]
         server = ScriptedServer(script)
         self.made.append(server)
+        self._has_news.set()
         self._tasks.start_soon(server.start, self._tasks)
         return server.transport
+
+    async def until_made(self, count: int) -> ScriptedServer:
+        """Wait until there were so many, and give the newest."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while len(self.made) < count:
+                self._has_news = anyio.Event()
+                await self._has_news.wait()
+        return self.made[count - 1]
 
 
 @asynccontextmanager
