@@ -25,12 +25,15 @@ from mcp_django.transports.http_client import (
     media_type,
     read_refusal,
 )
-from mcp_django.transports.http_failures import MAX_SHOWN, show
+from mcp_django.transports.http_failures import MAX_SHOWN, refusal_of, show
 from mcp_django.transports.streamable_http_eras import LegacySession
 from mcp_django.transports.streamable_http_exchange import Endpoint, failure_of
 
 _SHORTEST_SECONDS: Final = 0.1
-_HAS_NONE: Final = (404, 405)
+_HAS_NONE: Final = (405, 501)
+_HAS_NO_ROUTE: Final = (400, 404, 406, 410, 415, 422)
+"""Refusals of servers that know no GET, unless they have given a stream before."""
+
 _MAY_PASS: Final = (408, 409, 425, 429)
 """Refusals that need not last; with 409 an older stream has not ended yet."""
 
@@ -42,6 +45,9 @@ class Listening:
 
         asking --200--> reading --end--> waiting --retry is over--> asking ...
            +--refused for good--> ended
+
+    A session that has not had a stream yet is not lost by a refusal, for the server may
+    have no streams at all: whether it knows the session is said by what is posted.
 
     Args:
         endpoint: Whom to ask.
@@ -59,6 +65,7 @@ class Listening:
         self._scope = anyio.CancelScope()
         self._reader = EventReader(endpoint.max_message_bytes)
         self._has_reported = False
+        self._was_given = False
 
     def cancel(self) -> None:
         """Read no more."""
@@ -98,13 +105,12 @@ class Listening:
                 self._session.headers_of(), self._reader.last_event_id
             ) as response:
                 if not response.is_success:
-                    body = await read_refusal(response)
-                    raise failure_of(response, body, self._session)
+                    raise self._failure_of(response, await read_refusal(response))
                 if media_type(response) != EVENT_STREAM:
                     raise RemoteProtocolError(
                         f"it has content of type {media_type(response)[:MAX_SHOWN]!r}"
                     )
-                is_open = True
+                is_open = self._was_given = True
                 self.has_begun.set()
                 self._has_reported = False
                 await self._read(response)
@@ -123,10 +129,17 @@ class Listening:
             self.has_begun.set()
         return True
 
+    def _failure_of(self, response: httpx2.Response, body: bytes) -> RequestFailed:
+        if self._was_given:
+            return failure_of(response, body, self._session)
+        return refusal_of(response, body)
+
     def _may_pass(self, failure: RequestFailed) -> bool:
         """Report why there is no stream; False if that will not change."""
         status = failure.status if isinstance(failure, HTTPRefused) else None
         if status in _HAS_NONE:
+            return False
+        if status in _HAS_NO_ROUTE and not self._was_given:
             return False
         if not self._has_reported:
             self._has_reported = True

@@ -22,6 +22,8 @@ from mcp_django.exceptions import (
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
 from tests.transports.http_servers import (
+    INITIALIZE,
+    INITIALIZED,
     SESSION_ID,
     Answer,
     FakeServer,
@@ -149,21 +151,59 @@ async def test_stream_is_not_asked_for_where_nobody_listens() -> None:
     assert gets(server) == []
 
 
-@pytest.mark.parametrize("status", [405, 404])
-async def test_server_may_have_no_stream(status: int) -> None:
-    """Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server", 3;
-    404 says the same where there is no session that it could be about."""
-    server = listened_to(status, initialize=lambda request: answer_json(opening()))
+NO_STREAM = [400, 404, 405, 406, 410, 415, 422, 501]
+
+
+@pytest.mark.parametrize("status", NO_STREAM)
+@pytest.mark.parametrize("headers", [{}, {"MCP-Session-Id": SESSION_ID}])
+async def test_server_may_have_no_stream(status: int, headers: dict[str, str]) -> None:
+    """Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server", 3,
+    which has 405; many servers just have no route for it."""
+    server = listened_to(
+        status,
+        initialize=lambda request: answer_json(opening(), headers=headers),
+        ping=lambda request: answer_json(PONG),
+    )
     async with listening(server) as witness:
         await until_gets(server, 1)
         await wait_all_tasks_blocked()
+        await witness.transport.send(PING)
+        await witness.until_messages(1)
     assert len(gets(server)) == 1
     assert witness.errors == []
+    assert ("DELETE" in server.seen) == bool(headers), "there is a session to the end"
+
+
+async def test_session_without_stream_is_lost_by_what_is_posted() -> None:
+    """Spec: 2025-11-25 basic/transports, "Session Management", 4."""
+    server = listened_to(404, ping=lambda request: httpx2.Response(404))
+    async with listening(server) as witness:
+        await until_gets(server, 1)
+        await wait_all_tasks_blocked()
+        await witness.transport.send(PING)
+        await witness.until(lambda w: len(w.errors) == 1)
+    [error] = witness.errors
+    assert isinstance(error, SessionLost)
+    assert error.request_id == 1
+
+
+async def test_stream_of_the_next_session_is_asked_for_anew() -> None:
+    """Our choice: the server may be another one by then."""
+    stream = Stream(event_of(NOTE))
+    server = listened_to(404, stream)
+    async with listening(server) as witness:
+        await until_gets(server, 1)
+        await wait_all_tasks_blocked()
+        await witness.transport.send(INITIALIZE)
+        await witness.until_messages(1)
+        await witness.transport.send(INITIALIZED)
+        await witness.until_messages(2)
+    assert witness.messages[1] == NOTE
 
 
 async def test_session_that_the_stream_finds_lost() -> None:
     """Spec: 2025-11-25 basic/transports, "Session Management", 4."""
-    server = listened_to(404)
+    server = listened_to(event_of(b"", retry_ms=0), 404)
     async with listening(server) as witness:
         await witness.until(lambda w: len(w.errors) == 1)
         await wait_all_tasks_blocked()

@@ -14,6 +14,7 @@ class Witness:
     """The driver of a transport: notes every call, and can be waited for."""
 
     def __init__(self, transport: Transport) -> None:
+        self.transport = transport
         self.messages: list[Message] = []
         self.senders: list[Sender] = []
         self.errors: list[Exception] = []
