@@ -38,7 +38,7 @@ from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
 from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.client import subscription_of
 from mcp_django.protocol.events import (
     Answered,
@@ -46,8 +46,10 @@ from mcp_django.protocol.events import (
     Event,
     Ignored,
     Notified,
+    Peer,
     RequestCancelled,
     RequestReceived,
+    SessionRestarted,
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import State, read_initialize
@@ -72,6 +74,10 @@ _GRACE_SECONDS: Final = 1.0
 
 _CANCEL_SECONDS: Final = 0.3
 """To tell the server of requests that are given up."""
+
+_RESTARTED: Final = ErrorAnswer(
+    INTERNAL_ERROR, "the session was initialized again, which ended this request"
+)
 
 _CHANGES_SECONDS: Final = 2.0
 """To begin to hear of changes, before the client is told that its session is open."""
@@ -192,11 +198,15 @@ class Bridge:
         """Give up what is under way, and close the connection with the server."""
         for run in self._running.values():
             run.scope.cancel()
+        await self._wait_for_end_of(list(self._running.values()))
+        await self._server.close()
+
+    async def _wait_for_end_of(self, cancelled: Sequence[_Run]) -> None:
+        """Let the server be told of requests that are given up."""
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
-            while self._running:
+            while any(self._running.get(run.request.id) is run for run in cancelled):
                 self._idle = anyio.Event()
                 await self._idle.wait()
-        await self._server.close()
 
     # What comes from the client -------------------------------------------------------
 
@@ -236,6 +246,8 @@ class Bridge:
             case Answered(answer):
                 self._client.takes_batches = self._protocol.takes_batches
                 await self._outbox.send(answer)
+            case SessionRestarted(answer, peer):
+                await self._restart(answer, peer)
             case RequestCancelled(id):
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -266,6 +278,31 @@ class Bridge:
             await self._outbox.send(answer)
         finally:
             self._questions.is_settled.set()
+
+    async def _restart(self, answer: Message, peer: Peer) -> None:
+        """Begin anew with the server, as the client does, and then answer it."""
+        old = [
+            run
+            for run in self._running.values()
+            if run.request.peer.version in versions.LEGACY
+        ]
+        for run in old:
+            run.scope.cancel()
+            await self._send_answer(run.request, _RESTARTED)
+        await self._wait_for_end_of(old)
+        self._questions.peer = peer
+        self._requests.log_level = None
+        self._requests.changes.end()
+        try:
+            if self._server.is_legacy:
+                await self._server.connect_anew(peer)
+            else:
+                await self._begin_changes()
+        except MCPError as error:
+            # The client's next request tries again.
+            logger.warning("cannot begin anew: %s", error)
+        self._client.takes_batches = self._protocol.takes_batches
+        await self._outbox.send(answer)
 
     def _describe(self, version: str) -> JSONObject:
         return describe(self._server.found, version)

@@ -135,7 +135,7 @@ class SessionChanges:
                 honored = await self._listen_anew()
             finally:
                 if uri not in (honored.resource_subscriptions or ()):
-                    del self._uris[uri]
+                    self._uris.pop(uri, None)
         if uri not in (honored.resource_subscriptions or ()):
             raise ErrorAnswer(_RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri})
 
@@ -149,6 +149,12 @@ class SessionChanges:
             if uri in self._uris:
                 del self._uris[uri]
                 await self._listen_anew()
+
+    def end(self) -> None:
+        """Hear of nothing any more; `begin` may be called again."""
+        self._uris.clear()
+        self._end(self._current)
+        self._current = None
 
     async def _listen_anew(self) -> SubscriptionFilter:
         """Let another subscription take the place of the current one."""

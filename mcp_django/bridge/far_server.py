@@ -131,6 +131,18 @@ class FarServer:
                 f"cannot use the remote server: {attempt.error}"
             ) from attempt.error
 
+    async def connect_anew(self, peer: Peer) -> None:
+        """Connect as another client, with a session in which nothing is set yet.
+
+        Raises:
+            ConnectFailed: As for `connect`.
+        """
+        await self.close()
+        self._connection = None
+        self._uris.clear()
+        self._log_level = None
+        await self.connect(peer)
+
     async def request(
         self,
         method: str,

@@ -31,6 +31,7 @@ from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_ta
 from mcp_django.consumers.paced import PacedExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
+from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
@@ -266,10 +267,30 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 **self.server.describe(peer.version),
             }
             answer = jsonrpc.result(message.id, result)
-            id = make_session_id(self.server.name, identity.owner, peer)
+            id = await self._begin_session(exchange, identity, peer)
             headers = [(b"mcp-session-id", id.encode())]
         reply = Reply(exchange, accepted=accepts, limits=_limits, headers=headers)
         await reply.answer(jsonrpc.serialize(answer))
+
+    async def _begin_session(
+        self, exchange: Exchange, identity: Identity, peer: Peer
+    ) -> str:
+        """Give the id for an `initialize`, which may come again within a session.
+
+        As on other connections: if the client says the same of itself as before, its
+        session goes on, else that ends.
+        """
+        id = exchange.headers.get("mcp-session-id")
+        if id is not None:
+            session = await self._open_session(id, identity)
+            if session is not None and session.is_of(peer):
+                return id
+            if session is not None:
+                try:
+                    await current_worker().http.end(session)
+                except Exception:
+                    logger.exception("the end of a session cannot be kept")
+        return make_session_id(self.server.name, identity.owner, peer)
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
         if not accepted(exchange.headers.get("accept")).stream:
@@ -349,6 +370,14 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 "Mcp-Session-Id is missing: send initialize first, and then the id "
                 "from its answer",
             )
+        session = await self._open_session(id, identity)
+        if session is None:
+            # One answer for all: nobody learns of the sessions of somebody else.
+            raise Refused(404, "Session not found", code=-32001)
+        return session
+
+    async def _open_session(self, id: str, identity: Identity) -> HTTPSession | None:
+        """Read the id of a session; None unless it is open, here, and this user's."""
         session = read_session_id(id)
         if (
             session is None
@@ -356,8 +385,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             or session.owner != identity.owner
             or not await current_worker().http.is_open(session)
         ):
-            # One answer for all: nobody learns of the sessions of somebody else.
-            raise Refused(404, "Session not found", code=-32001)
+            return None
         return session
 
 

@@ -40,6 +40,22 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRestarted:
+    """The peer opened its session a second time, as somebody else or in another way.
+
+    End what belonged to the session (requests that run, what the peer set, what it
+    subscribed to), then send the answer.
+
+    Attributes:
+        answer: To the second `initialize`.
+        peer: What the peer says of itself from now on.
+    """
+
+    answer: JSONRPCResponse
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReceived:
     """A request waits for `send_result` or `send_error` with its id."""
 
@@ -106,7 +122,13 @@ class Progressed:
 
 
 Event: TypeAlias = (
-    Answered | RequestReceived | RequestCancelled | AnswerReceived | Notified | Ignored
+    Answered
+    | SessionRestarted
+    | RequestReceived
+    | RequestCancelled
+    | AnswerReceived
+    | Notified
+    | Ignored
 )
 """What the server's half of a protocol reports."""
 

@@ -32,6 +32,7 @@ from mcp_django.protocol.events import (
     Ignored,
     Peer,
     RequestReceived,
+    SessionRestarted,
 )
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.in_flight import InFlight
@@ -75,15 +76,21 @@ class LegacyServerProtocol:
 
     ::
 
-        NEW --initialize--> OPEN
+        NEW --initialize--> OPEN --initialize--> OPEN
 
     In NEW only `initialize` and `ping` are answered; other requests that we know are
     refused. The client's `notifications/initialized` changes nothing: clients that
     forget it are served all the same, and those that are early too.
 
+    Clients initialize once, says the specification; gateways in front of clients do so
+    again, and cannot connect where that is refused. So it is answered. If the client
+    says the same of itself as before, its session goes on, with all that runs. If not,
+    or if the id is that of a request in flight, somebody has begun anew: then what was
+    asked has no answer to come, and the driver hears `SessionRestarted`.
+
     Args:
-        describe: Called once, with the negotiated version; returns the rest of the
-            `InitializeResult`: capabilities, serverInfo, instructions.
+        describe: Called for each `initialize`, with the negotiated version; returns
+            the rest of the `InitializeResult`: capabilities, serverInfo, instructions.
 
     Attributes:
         state: Where the session stands.
@@ -168,10 +175,10 @@ class LegacyServerProtocol:
 
     def _receive_request(self, message: JSONRPCRequest) -> Event:
         id, method = message.id, message.method
-        if id in self._in_flight:
-            return Ignored(f"request id {id!r} is in flight already")
         if method == "initialize":
             return self._receive_initialize(message)
+        if id in self._in_flight:
+            return Ignored(f"request id {id!r} is in flight already")
         answer = answer_at_once(message)
         if answer is not None:
             return Answered(answer)
@@ -185,20 +192,23 @@ class LegacyServerProtocol:
         return RequestReceived(id, method, message.params or {}, self.peer)
 
     def _receive_initialize(self, message: JSONRPCRequest) -> Event:
-        if self.state is State.OPEN:
-            return Answered(
-                jsonrpc.error(
-                    message.id, INVALID_REQUEST, "the session is initialized already"
-                )
-            )
         try:
-            self.peer = read_initialize(message)
+            peer = read_initialize(message)
         except RemoteProtocolError as error:
+            if message.id in self._in_flight:
+                return Ignored(f"request id {message.id!r} is in flight already")
             return Answered(jsonrpc.error(message.id, error.code, error.message))
-        self.state = State.OPEN
-        version = self.peer.version
-        result = {"protocolVersion": version, **self._describe(version)}
-        return Answered(jsonrpc.result(message.id, result))
+        result = {"protocolVersion": peer.version, **self._describe(peer.version)}
+        answer = jsonrpc.result(message.id, result)
+        # Whoever uses the id of a request in flight does not know of that request.
+        is_used = self._in_flight.remove(message.id)
+        is_same = peer == self.peer and not is_used
+        was_open = self.state is State.OPEN
+        self.state, self.peer = State.OPEN, peer
+        if not was_open or is_same:
+            return Answered(answer)
+        self._asked.clear()
+        return SessionRestarted(answer, peer)
 
     def _receive_answer(self, message: JSONRPCResponse | JSONRPCError) -> Event:
         id = message.id

@@ -87,6 +87,15 @@ class HTTPSession:
         """
         return self.peer.version >= "2025-11-25"
 
+    def is_of(self, peer: Peer) -> bool:
+        """Say whether a peer is the one that opened it, as far as its id tells."""
+        return self.peer == _remembered(
+            peer.version,
+            _flags_of(peer.client_capabilities),
+            _cut(peer.client_info.name),
+            _cut(peer.client_info.version),
+        )
+
 
 def make_session_id(server_name: str, owner: str, peer: Peer) -> str:
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
@@ -122,9 +131,14 @@ def _read(text: str) -> HTTPSession | None:
         return None
     if version not in versions.LEGACY:
         return None
-    info = Implementation(name=name, version=client_version)
-    peer = Peer(version, info, _capabilities_of(flags))
+    peer = _remembered(version, flags, name, client_version)
     return HTTPSession(key, server_name, owner, peer, created)
+
+
+def _remembered(version: str, flags: str, name: str, client_version: str) -> Peer:
+    """Give what a session id says of its client."""
+    info = Implementation(name=name, version=client_version)
+    return Peer(version, info, _capabilities_of(flags))
 
 
 @receiver(setting_changed)

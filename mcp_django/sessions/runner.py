@@ -35,6 +35,7 @@ from mcp_django.protocol.events import (
     Notified,
     RequestCancelled,
     RequestReceived,
+    SessionRestarted,
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol, State
@@ -60,6 +61,9 @@ from mcp_django.transports.base import Sender, Transport
 
 logger = logging.getLogger("mcp_django.sessions")
 
+_LOG_LEVEL = "info"
+"""Least severe log messages that a client gets which did not say."""
+
 _MAX_ELICITATIONS = 1000
 """Visits to URLs that one session remembers."""
 
@@ -72,6 +76,10 @@ _MAX_ASKING = 1000
 _MAX_LATE_ANSWERS = 1000
 """Answers without a handler, such as to pings, that may wait to be sent."""
 
+_RESTARTED = ErrorAnswer(
+    INTERNAL_ERROR, "the session was initialized again, which ended this request"
+)
+
 
 def _do_nothing() -> None:
     pass
@@ -83,6 +91,11 @@ class _Run:
 
     request: Request
     cancel: Cancel = _do_nothing
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it belongs to the session that `initialize` opened."""
+        return self.request.session is not None
 
 
 class Session(SessionState):
@@ -139,7 +152,7 @@ class Session(SessionState):
     ) -> None:
         self.server = server
         self.id = id
-        self.log_level = "info"
+        self.log_level = _LOG_LEVEL
         self._transport = transport
         self._tasks = tasks if isinstance(tasks, Tasks) else GroupTasks(tasks)
         self._threads = threads
@@ -204,6 +217,11 @@ class Session(SessionState):
             case RequestReceived():
                 self._admit(event, sender)
             case Answered(answer):
+                self._transport.takes_batches = self._protocol.takes_batches
+                await self._send_or_start_to(answer)
+            case SessionRestarted(answer):
+                logger.info("a session begins anew: it was initialized again")
+                await self._end_what_runs()
                 self._transport.takes_batches = self._protocol.takes_batches
                 await self._send_or_start_to(answer)
             case RequestCancelled(id, reason):
@@ -333,6 +351,23 @@ class Session(SessionState):
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
         self._uris.pop(uri, None)
+
+    async def _end_what_runs(self) -> None:
+        """End all that belongs to the legacy session, whose client begins anew."""
+        self.log_level = _LOG_LEVEL
+        self._uris.clear()
+        self._elicitations.clear()
+        running = [run.request.id for run in self._running.values() if run.is_legacy]
+        waiting = [
+            received.id
+            for received, _ in self._inbox or ()
+            if received.peer.version in versions.LEGACY
+        ]
+        for id in [*running, *waiting]:
+            self._cancel(id)
+            answer = self._message(id, _RESTARTED)
+            if answer is not None:
+                await self._send_or_start_to(answer)
 
     async def _send_or_start_to(self, answer: Message) -> None:
         """Send an answer; where that waits for the client to read, let nobody wait."""

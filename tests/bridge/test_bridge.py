@@ -18,18 +18,27 @@ from mcp_types import (
     PromptReference,
     TextContent,
 )
-from mcp_types.jsonrpc import INVALID_PARAMS
+from mcp_types.jsonrpc import INVALID_PARAMS, JSONRPCError
 from pydantic import BaseModel
 
 from mcp_django import Context, Server
 from mcp_django.client.client import Client
 from mcp_django.exceptions import ErrorReceived, ToolError
 from mcp_django.server.notices import Notice
-from tests.bridge.bridges import ERAS, VERSIONS, Era, bridged_client
+from tests.bridge.bridges import (
+    BOUND,
+    ERAS,
+    VERSIONS,
+    Era,
+    bridged_client,
+    far_end,
+    raw_client,
+)
 from tests.interaction import features
 from tests.interaction.features import Visit, server, visits
 
 ALL_TOOLS = "notifications/tools/list_changed"
+UPDATED = "notifications/resources/updated"
 
 
 @pytest.fixture(params=ERAS, ids="server-{}".format)
@@ -450,3 +459,44 @@ async def test_unknown_method_is_refused(server_era: Era, client_era: Era) -> No
         with pytest.raises(ErrorReceived) as caught:
             await client.call_tool("nonsense")
         assert caught.value.code == INVALID_PARAMS
+
+
+async def test_client_may_initialize_twice(server_era: Era) -> None:
+    """Our choice: as at the server itself; what it subscribed to is still told."""
+    async with far_end(server, server_era) as far, raw_client(far) as client:
+        first = await client.initialize()
+        await client.call("resources/subscribe", {"uri": "test://note"})
+
+        assert await client.initialize() == first
+
+        await far.sessions[-1].notify(Notice("resource", "test://note"))
+        [params] = await client.notified(UPDATED)
+        assert params == {"uri": "test://note"}
+
+
+async def test_client_that_initializes_as_another_one_begins_anew(
+    server_era: Era,
+) -> None:
+    """Our choice: as at the server itself."""
+    visits["bridged"] = visit = Visit()
+    async with far_end(server, server_era) as far, raw_client(far) as client:
+        await client.initialize()
+        await client.call("resources/subscribe", {"uri": "test://note"})
+        arguments = {"name": "wait", "arguments": {"visit": "bridged"}}
+        waiting = await client.request("tools/call", arguments)
+        with anyio.fail_after(BOUND):
+            await visit.has_begun.wait()
+
+        client.capabilities = {}
+        assert (await client.initialize())["protocolVersion"] == "2025-11-25"
+
+        with anyio.fail_after(BOUND):
+            await visit.has_ended.wait()
+        assert isinstance(await client.answer_to(waiting), JSONRPCError)
+        await far.sessions[-1].notify(Notice("resource", "test://note"))
+        await far.sessions[-1].notify(Notice("tools"))
+        await client.notified(ALL_TOOLS)
+        assert client.notifications(UPDATED) == []
+        arguments = {"name": "double", "arguments": {"number": 4}}
+        result = await client.call("tools/call", arguments)
+        assert result["content"] == [{"type": "text", "text": "8"}]

@@ -222,11 +222,11 @@ def complete(result: JSONObject) -> JSONObject:
 
 
 def initialize_of(
-    version: Any = LATEST, capabilities: Any = None, **info: Any
+    offered: Any = LATEST, capabilities: Any = None, **info: Any
 ) -> JSONObject:
     """Make a request to open a session; `info` is more of the client's own."""
     params = {
-        "protocolVersion": version,
+        "protocolVersion": offered,
         "capabilities": {} if capabilities is None else capabilities,
         "clientInfo": {"name": "test", "version": "1", **info},
     }

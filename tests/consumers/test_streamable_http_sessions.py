@@ -16,7 +16,7 @@ from mcp_django.sessions.http_sessions import MAX_CHARACTERS
 from mcp_django.sessions.worker import current_worker
 from tests.consumers.connections import LATEST, Response, request, site_of
 from tests.consumers.credentials import cookie_of, token_of
-from tests.consumers.shop import runs
+from tests.consumers.shop import runs, server
 from tests.consumers.streamable import (
     BOTH,
     EVERYTHING,
@@ -86,14 +86,76 @@ async def test_initialize_may_come_with_any_version_in_its_header(header: str) -
 
 
 @open_to_all
-async def test_initialize_opens_a_new_session_whatever_id_it_brings() -> None:
+async def test_second_initialize_of_the_same_client_goes_on_with_its_session() -> None:
+    """Chosen: gateways send one for themselves and one for their client; what the
+    first session set and its stream would be lost to them."""
+    session = await open_session(capabilities=EVERYTHING, name="n" * 100)
+    async with standalone(session) as stream:
+        again = initialize_of(capabilities=EVERYTHING, name="n" * 100)
+        response = await post(shop, again, headers=session.headers)
+
+        assert response.status == 200
+        assert response.header("mcp-session-id") == session.id
+        server.tools_changed()
+        await read_message(stream)
+
+
+@open_to_all
+@pytest.mark.parametrize(
+    "another",
+    [
+        initialize_of("2025-06-18"),
+        initialize_of(capabilities={"elicitation": {}}),
+        initialize_of(name="another"),
+        initialize_of()
+        | {
+            "params": {
+                **initialize_of()["params"],
+                "clientInfo": {"name": "test", "version": "2"},
+            }
+        },
+    ],
+    ids=["version", "capabilities", "client", "version of the client"],
+)
+async def test_second_initialize_of_another_client_ends_the_session(
+    another: Any,
+) -> None:
+    """Chosen: it begins anew, with nothing of what was."""
+    session = await open_session()
+    async with standalone(session) as stream:
+        response = await post(shop, another, headers=session.headers)
+
+        assert response.status == 200
+        assert response.header("mcp-session-id") not in (None, session.id)
+        await stream.wait_for_end()
+    assert (await session.post(call_of("add"))).error() == NOT_FOUND
+
+
+@open_to_all
+async def test_initialize_opens_a_new_session_for_the_id_of_one_that_has_ended() -> (
+    None
+):
     """Chosen: clients that were told 404 may still send the old id."""
     session = await open_session()
+    await session.delete()
 
     response = await post(shop, initialize_of(), headers=session.headers)
 
     assert response.status == 200
     assert response.header("mcp-session-id") not in (None, session.id)
+
+
+async def test_initialize_with_the_id_of_another_users_session_leaves_it_alone(
+    ada: User, bob: User
+) -> None:
+    """Chosen: for everybody else it does not exist."""
+    session = await open_session(headers=await token_of(ada))
+    headers = {**session.headers, **await token_of(bob)}
+
+    response = await post(shop, initialize_of(name="another"), headers=headers)
+
+    assert response.header("mcp-session-id") not in (None, session.id)
+    assert await session.ask("ping") == {}
 
 
 @open_to_all

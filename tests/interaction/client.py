@@ -184,6 +184,16 @@ class Client:
         with anyio.fail_after(BOUND):
             return await self.session.send_request(request, result)
 
+    async def initialize_again(self, name: str = CLIENT.name) -> types.InitializeResult:
+        """Send a second `initialize`; legacy era."""
+        params = types.InitializeRequestParams(
+            protocol_version=self.version,
+            capabilities=self.answers.capabilities,
+            client_info=types.Implementation(name=name, version=CLIENT.version),
+        )
+        request = types.InitializeRequest(params=params)
+        return await self.send(request, types.InitializeResult)
+
     async def set_log_level(self, level: types.LoggingLevel) -> None:
         """Choose which log messages to hear; legacy era."""
         params = types.SetLevelRequestParams(level=level)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
+import anyio
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
 from tests.interaction import features
 from tests.interaction.bindings import STAFF
-from tests.interaction.client import LATEST_LEGACY, error_of
+from tests.interaction.client import BOUND, LATEST_LEGACY, error_of
 from tests.interaction.conftest import Connect
+from tests.interaction.features import Visit, visits
 from tests.interaction.ways import Way, only
 
 
@@ -48,6 +52,43 @@ async def test_capabilities_say_what_there_are_features_for(
             resources=types.ResourcesCapability(subscribe=True, list_changed=True),
             tools=types.ToolsCapability(list_changed=True),
         )
+
+
+@only(until=LATEST_LEGACY, loop="asyncio")
+async def test_gateway_may_initialize_twice(connect: Connect) -> None:
+    """We promise it: some do so once for themselves, and once for their client."""
+    async with connect() as client:
+        await client.subscribe("test://note")
+        result = await client.initialize_again()
+        assert result.protocol_version == client.version
+        async with client.listening():
+            features.server.resource_updated("test://note")
+            await client.hear(types.ResourceUpdatedNotification)
+        assert await client.call_for_text("double", number=4) == "8"
+
+
+@only(until=LATEST_LEGACY)
+async def test_client_that_initializes_as_another_one_begins_anew(
+    connect: Connect,
+) -> None:
+    """We promise it: nothing of what was is left to it."""
+    visits["waiting"] = visit = Visit()
+    async with connect() as client, anyio.create_task_group() as tasks:
+
+        async def call() -> None:
+            with contextlib.suppress(MCPError):  # It may not live to hear of it.
+                await client.session.call_tool("wait", {"visit": "waiting"})
+
+        tasks.start_soon(call)
+        with anyio.fail_after(BOUND):
+            await visit.has_begun.wait()
+        result = await client.initialize_again(name="somebody else")
+        assert result.protocol_version == client.version
+        with anyio.fail_after(BOUND):
+            await visit.has_ended.wait()
+        text = await client.call_for_text("describe_request")
+        assert json.loads(text)["client"] == "somebody else"
+        tasks.cancel_scope.cancel()
 
 
 @only(until=LATEST_LEGACY)

@@ -23,6 +23,7 @@ from mcp_django.protocol.events import (
     Notified,
     RequestCancelled,
     RequestReceived,
+    SessionRestarted,
 )
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.legacy import (
@@ -161,13 +162,71 @@ def test_client_capabilities_of_the_modern_era_are_no_params() -> None:
     assert protocol.state is State.OPEN
 
 
-def test_second_initialize_is_refused() -> None:
-    """Spec: 2025-11-25 basic/lifecycle: initialization is the first interaction, and
-    happens once."""
-    protocol = open_protocol("2025-03-26")
-    event = protocol.receive(jsonrpc.request(1, "initialize", INITIALIZE))
-    assert_refused(event, INVALID_REQUEST, "the session is initialized already")
-    assert protocol.peer.version == "2025-03-26"
+# A second initialize. Spec: 2025-11-25 basic/lifecycle: initialization is the first
+# interaction, and happens once; we chose to answer gateways that do it again.
+
+
+def test_second_initialize_of_the_same_client_changes_nothing() -> None:
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/list", {}))
+    ask = protocol.send_ask("roots/list", {})
+    event = protocol.receive(jsonrpc.request(2, "initialize", INITIALIZE))
+    assert event == Answered(
+        jsonrpc.result(2, {"protocolVersion": "2025-11-25", **DESCRIPTION})
+    )
+    assert protocol.has_in_flight(1)
+    answer = jsonrpc.result(ask.id, {"roots": []})
+    assert protocol.receive(answer) == AnswerReceived(ask.id, answer)
+
+
+ANOTHER_PEER: dict[str, JSONObject] = {
+    "another version": {**INITIALIZE, "protocolVersion": "2025-03-26"},
+    "another client": {**INITIALIZE, "clientInfo": {"name": "other", "version": "1"}},
+    "other capabilities": {**INITIALIZE, "capabilities": {}},
+}
+
+
+@pytest.mark.parametrize("params", ANOTHER_PEER.values(), ids=ANOTHER_PEER)
+def test_second_initialize_of_another_client_restarts_the_session(
+    params: JSONObject,
+) -> None:
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/list", {}))
+    ask = protocol.send_ask("roots/list", {})
+    event = protocol.receive(jsonrpc.request(2, "initialize", params))
+    version = params["protocolVersion"]
+    assert event == SessionRestarted(
+        jsonrpc.result(2, {"protocolVersion": version, **DESCRIPTION}), protocol.peer
+    )
+    assert protocol.peer.version == version
+    assert protocol.peer.client_info.name == params["clientInfo"]["name"]
+    # The driver still answers what it ends; nobody answers what was asked.
+    assert protocol.has_in_flight(1)
+    assert isinstance(protocol.receive(jsonrpc.result(ask.id, {})), Ignored)
+    assert protocol.send_ask("roots/list", {}).id != ask.id
+
+
+@pytest.mark.parametrize("params", [INITIALIZE, ANOTHER_PEER["another client"]])
+def test_second_initialize_with_the_id_of_a_request_restarts_the_session(
+    params: JSONObject,
+) -> None:
+    """A program that began anew counts from one again; the old request's answer would
+    be taken for that of `initialize`."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/list", {}))
+    event = protocol.receive(jsonrpc.request(1, "initialize", params))
+    assert isinstance(event, SessionRestarted)
+    assert protocol.send_result(1, {}) is None
+
+
+def test_second_initialize_that_is_malformed_changes_nothing() -> None:
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(2, "tools/list", {}))
+    event = protocol.receive(jsonrpc.request(1, "initialize", {"capabilities": {}}))
+    assert isinstance(event, Answered)
+    assert isinstance(event.answer, JSONRPCError)
+    assert protocol.has_in_flight(2)
+    assert protocol.peer.version == "2025-11-25"
 
 
 # The table of states ----------------------------------------------------------------

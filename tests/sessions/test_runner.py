@@ -14,8 +14,9 @@ from anyio import wait_all_tasks_blocked
 from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from mcp_types import ElicitRequestURLParams
-from mcp_types.jsonrpc import JSONRPCResponse, RequestId
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse, RequestId
 from pydantic import BaseModel
+from pytest_django import Settings
 
 from mcp_django import (
     Context,
@@ -32,9 +33,16 @@ from mcp_django.server.notices import Notice
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.transports.base import Sender, Transport
-from tests.sessions.client import PATIENCE_SECONDS, Client, connected, initialized
+from tests.sessions.client import (
+    EVERYTHING,
+    PATIENCE_SECONDS,
+    Client,
+    connected,
+    initialized,
+)
 
 INTERNAL_ERROR = -32603
+Answer = JSONRPCResponse | JSONRPCError
 NEUTRAL = {"content": [{"type": "text", "text": "Internal error"}], "isError": True}
 
 
@@ -195,6 +203,122 @@ async def test_broken_rules_are_logged_and_the_session_lives_on(
         "message ignored: invalid params: requestId.int: Input should be a valid "
         "integer; requestId.str: Input should be a valid string",
     ]
+
+
+# A second initialize ----------------------------------------------------------------
+
+
+async def test_session_goes_on_when_the_same_client_initializes_again(
+    server: Server, gate: Gate
+) -> None:
+    """Our choice: gateways initialize once for themselves and once for their client."""
+    async with initialized(server) as client:
+        await client.call("resources/subscribe", {"uri": "shop://terms"})
+        waiting = await client.start_tool("wait", name="a")
+        await gate.until(lambda: gate.entered == ["a"])
+
+        assert (await client.initialize())["protocolVersion"] == "2025-11-25"
+
+        await client.session.notify(Notice("resource", "shop://terms"))
+        assert await client.notified("notifications/resources/updated") == [
+            {"uri": "shop://terms"}
+        ]
+        gate.open()
+        assert await client.answer_to(waiting) == jsonrpc.result(
+            waiting, tool_text("a")
+        )
+
+
+@pytest.mark.parametrize(
+    "options", [{"version": "2025-03-26"}, {"capabilities": {}}], ids=str
+)
+async def test_session_ends_when_another_client_initializes(
+    server: Server, gate: Gate, options: dict[str, Any]
+) -> None:
+    """Our choice: nobody gets the answers, notices and settings of somebody else; and
+    each request gets its one answer, before that of `initialize`."""
+    async with initialized(server) as client:
+        await client.call("resources/subscribe", {"uri": "shop://terms"})
+        await client.call("logging/setLevel", {"level": "error"})
+        running = await client.start_tool("wait", name="a")
+        await gate.until(lambda: gate.entered == ["a"])
+
+        await client.initialize(**options)
+
+        await gate.until(lambda: gate.left == ["a"])
+        assert await client.answer_to(running) == jsonrpc.error(
+            running,
+            INTERNAL_ERROR,
+            "the session was initialized again, which ended this request",
+        )
+        *_, before, _ = [m for m in client.received if isinstance(m, Answer)]
+        assert before.id == running
+        await client.session.notify(Notice("resource", "shop://terms"))
+        await client.session.notify(Notice("tools"))
+        await client.notified("notifications/tools/list_changed")
+        assert client.notifications("notifications/resources/updated") == []
+        assert client.session.log_level == "info"
+        assert await client.call_tool("add", a=1, b=2)
+
+
+async def test_requests_that_wait_end_too_when_another_client_initializes(
+    server: Server, gate: Gate, settings: Settings
+) -> None:
+    """Our choice: as those that run."""
+    settings.MCP = {"MAX_CONCURRENT": 1}
+    async with initialized(server) as client:
+        await client.start_tool("wait", name="a")
+        waiting = await client.start_tool("wait", name="b")
+        await gate.until(lambda: gate.entered == ["a"])
+
+        await client.initialize(capabilities={})
+
+        assert isinstance(await client.answer_to(waiting), JSONRPCError)
+        gate.open()
+        assert (await client.text_of("wait", name="c")) == "c"
+        assert gate.entered == ["a", "c"]
+
+
+async def test_program_that_begins_anew_gets_the_answer_to_its_initialize(
+    server: Server, gate: Gate
+) -> None:
+    """Our choice: it counts from one again, while an old request of that id runs."""
+    async with initialized(server) as client:
+        await client.request(
+            "tools/call", {"name": "wait", "arguments": {"name": "a"}}, id="one"
+        )
+        await gate.until(lambda: gate.entered == ["a"])
+        params = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": EVERYTHING,
+            "clientInfo": {"name": "client", "version": "1.0"},
+        }
+
+        await client.request("initialize", params, id="one")
+
+        answer = await client.answer_to("one")
+        assert isinstance(answer, JSONRPCResponse)
+        assert answer.result["protocolVersion"] == "2025-11-25"
+        await gate.until(lambda: gate.left == ["a"])
+
+
+async def test_modern_requests_outlive_a_second_initialize(
+    server: Server, gate: Gate
+) -> None:
+    """Spec: 2026-07-28 basic: they belong to no session."""
+    async with initialized(server) as client:
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        arguments = {"name": "wait", "arguments": {"name": "a"}}
+        running = await client.request("tools/call", {**arguments, "_meta": meta})
+        await gate.until(lambda: gate.entered == ["a"])
+
+        await client.initialize(capabilities={})
+
+        gate.open()
+        assert isinstance(await client.answer_to(running), JSONRPCResponse)
 
 
 # Room -------------------------------------------------------------------------------
