@@ -47,8 +47,8 @@ T = TypeVar("T")
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
 
-_URL_MODE = "2025-11-25"
-"""The version that began to ask users to visit URLs, and to name the mode."""
+_NAMES_MODE = "2025-11-25"
+"""The version that began to name the mode of forms, because visits were new."""
 
 
 class _RequestContext:
@@ -159,7 +159,7 @@ class _RequestContext:
             "message": str(message),
             "requestedSchema": form.requested_schema,
         }
-        if self._request.version >= _URL_MODE:
+        if self._request.version >= _NAMES_MODE:
             params["mode"] = "form"
 
         def read(result: JSONObject) -> Answer:
@@ -225,14 +225,13 @@ class _RequestContext:
         return Question(self._request.answers.name(key), method, params, read)
 
     def _require_elicitation(self, mode: str) -> None:
-        """Refuse what the client did not declare, or the version does not know.
+        """Refuse what the client did not declare; the version decides nothing.
 
-        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only, and
-        there was nothing else before.
+        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
         """
         declared = self._request.client_capabilities.elicitation
         if declared is not None:
-            has_urls = declared.url is not None and self._request.version >= _URL_MODE
+            has_urls = declared.url is not None
             if mode == "url" and has_urls:
                 return
             if mode == "form" and (declared.form is not None or not has_urls):

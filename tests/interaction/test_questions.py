@@ -89,7 +89,7 @@ async def test_second_question_knows_the_first_answer(connect: Connect) -> None:
     ]
 
 
-@only(since="2025-11-25")
+@only(since="2025-06-18")
 async def test_user_is_sent_to_a_page(connect: Connect, way: Way) -> None:
     """Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests"."""
     ann = Person(types.ElicitResult(action="accept"))
