@@ -5,7 +5,7 @@
     client --stdio--> Bridge --Streamable HTTP, SSE, WebSocket--> server
 
 Either side may be of either era. The client is answered in the version of each of its
-requests; the server is spoken to in the newest version that it has. What a server asks:
+requests; the server is spoken to in the client's era, if it has that. What it asks:
 
 | server | client | is asked |
 | --- | --- | --- |

@@ -114,7 +114,8 @@ class FarServer:
         All who wait for an attempt learn how it ends; the next one makes another.
 
         Args:
-            peer: The client, whose name and capabilities the server is told.
+            peer: The client, whose name and capabilities the server is told, and
+                whose era is spoken if the server has it.
 
         Raises:
             ConnectFailed: The server cannot be reached, or refuses; says why.
@@ -263,6 +264,8 @@ class FarServer:
             probe_seconds=_PROBE_SECONDS,
             on_notified=self._hear,
             on_opened=self._restore,
+            # Some servers can ask in the one era only that the client can be asked in.
+            prefers_legacy=peer.version in versions.LEGACY,
         )
         self._subscriptions = Subscriptions(
             connection, self._protocol, patience=_OPENING

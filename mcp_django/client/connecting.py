@@ -271,6 +271,7 @@ async def shake_hands(
     wanted: str | None,
     patience: Patience,
     probe_seconds: float,
+    prefers_legacy: bool = False,
 ) -> Found:
     """Find out what a server speaks, and speak it from now on.
 
@@ -279,10 +280,11 @@ async def shake_hands(
         wanted: The version to speak; None to find out.
         patience: How long to wait for an answer.
         probe_seconds: How long to wait for one that old servers may never give.
+        prefers_legacy: Whether a server of both eras is to be spoken to in the older.
 
     Raises:
         EndedByProbe: The connection ended; over another one, a server that has only
-            the legacy era may answer `initialize`.
+            the other era may answer.
         ErrorReceived: The server has no version in common with us, or refuses.
         RemoteProtocolError: It answered with nonsense.
         RequestTimeout, TransportError: It did not answer.
@@ -291,11 +293,29 @@ async def shake_hands(
         return await _initialize(connection, wanted, patience)
     probe = patience if wanted else Patience(probe_seconds, probe_seconds)
     try:
+        if prefers_legacy and wanted is None:
+            found = await _initialize_if_possible(connection, patience)
+            if found is not None:
+                return found
         return await _find_out(connection, wanted, patience, probe)
     except TransportClosed as error:
         if wanted is not None or connection.protocol.state is not State.NEW:
             raise
         raise EndedByProbe(str(error)) from error.__cause__
+
+
+async def _initialize_if_possible(
+    connection: Connection, patience: Patience
+) -> Found | None:
+    """Open a session of the legacy era; None if the server may have only the other."""
+    try:
+        return await _initialize(connection, versions.LATEST_LEGACY, patience)
+    except (ErrorReceived, RemoteProtocolError):
+        return None
+    except RequestFailed as error:
+        if not _may_be_of_other_era(error):
+            raise
+        return None
 
 
 async def _find_out(
@@ -319,7 +339,7 @@ async def _find_out(
             # itself has no version for us.
             answer = await connection.request(protocol.send_discover(other), patience)
     except (RequestTimeout, RequestFailed) as error:
-        if wanted is not None or not _may_be_legacy(error):
+        if wanted is not None or not _may_be_of_other_era(error):
             raise
         return await _initialize(connection, versions.LATEST_LEGACY, patience)
     if other in versions.LEGACY:
@@ -335,8 +355,8 @@ async def _find_out(
     return _adopt(connection, chosen, discovered, answer)
 
 
-def _may_be_legacy(error: RequestTimeout | RequestFailed) -> bool:
-    """Say whether a server of the legacy era may have met `server/discover` so."""
+def _may_be_of_other_era(error: RequestTimeout | RequestFailed) -> bool:
+    """Say whether a server may have met a request so that its era does not have."""
     match error:
         case HTTPRefused(status=status):
             return status in _NO_SUCH_REQUEST

@@ -64,6 +64,7 @@ class LastingConnection:
         probe_seconds: How long to wait for those that old servers may never give.
         on_notified: As for `Connection`.
         on_opened: Awaited with each new connection, once its version is known.
+        prefers_legacy: Whether a server of both eras is to be spoken to in the older.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class LastingConnection:
         probe_seconds: float,
         on_notified: OnNotified,
         on_opened: Callable[[Connection], Awaitable[None]],
+        prefers_legacy: bool = False,
     ) -> None:
         self._ways = ways
         self._protocol = protocol
         self._answers = answers
         self._wanted = wanted
+        self._prefers_legacy = prefers_legacy
         # How it worked the last time; None to find out.
         self._known: tuple[Way, str] | None = None
         self._patience = patience
@@ -257,8 +260,9 @@ class LastingConnection:
                     "speaks, pass what makes a transport, or the version that it "
                     "speaks, such as version='2024-11-05'"
                 ) from error.__cause__
-            logger.info("asked anew, in the older way: %s", error)
-            return await self._open(way, versions.LATEST_LEGACY)
+            logger.info("asked anew, in the other era: %s", error)
+            other = versions.MODERN if self._prefers_legacy else versions.LEGACY
+            return await self._open(way, other[0])
 
     async def _open(self, way: Way, version: str | None) -> Connection:
         if self._tasks is None:
@@ -292,6 +296,7 @@ class LastingConnection:
             wanted=version,
             patience=self._patience,
             probe_seconds=self._probe_seconds,
+            prefers_legacy=self._prefers_legacy,
         )
         if self._wanted is not None and found.version != self._wanted:
             raise ConnectFailed(

@@ -16,6 +16,7 @@ from mcp_types import (
     SERVER_INFO_META_KEY,
 )
 from mcp_types.jsonrpc import (
+    UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
     JSONRPCError,
     JSONRPCNotification,
@@ -28,6 +29,7 @@ from mcp_django.bridge.bridge import bridge
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import Target
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Answered, Event
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.protocol.server import ServerProtocol
@@ -41,7 +43,28 @@ BOUND: Final = 10.0
 
 Era: TypeAlias = Literal["legacy", "modern"]
 ERAS: Final[tuple[Era, ...]] = ("legacy", "modern")
+ServerEra: TypeAlias = Literal["legacy", "modern", "both"]
 VERSIONS: Final[dict[Era, str]] = {"legacy": "2025-11-25", "modern": "2026-07-28"}
+
+
+class ModernOnly(ServerProtocol):
+    """The protocol of a server that has no sessions."""
+
+    def receive(self, message: Message) -> Event:
+        if isinstance(message, JSONRPCRequest) and message.method == "initialize":
+            return Answered(no_session(message))
+        return super().receive(message)
+
+
+def no_session(request: JSONRPCRequest) -> JSONRPCError:
+    """Refuse `initialize`, as servers of the modern era may.
+
+    Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation".
+    """
+    data: JSONObject = {"supported": [VERSIONS["modern"]], "requested": "2025-11-25"}
+    return jsonrpc.error(
+        request.id, UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", data
+    )
 
 
 class FarEnd:
@@ -52,7 +75,7 @@ class FarEnd:
         ends: The server's ends of these connections.
     """
 
-    def __init__(self, server: Server, era: Era, tasks: TaskGroup) -> None:
+    def __init__(self, server: Server, era: ServerEra, tasks: TaskGroup) -> None:
         self.sessions: list[Session] = []
         self.ends: list[MemoryTransport] = []
         self._server = server
@@ -66,13 +89,16 @@ class FarEnd:
         protocol = (
             LegacyServerProtocol(server.describe)
             if self._era == "legacy"
-            else ServerProtocol(server.describe, server.server_info)
+            else _PROTOCOLS[self._era](server.describe, server.server_info)
         )
         session = Session(server, server_end, self._tasks, protocol=protocol)
         self.sessions.append(session)
         self.ends.append(server_end)
         self._tasks.start_soon(server_end.start, self._tasks)
         return far_end
+
+
+_PROTOCOLS: Final = {"modern": ModernOnly, "both": ServerProtocol}
 
 
 @asynccontextmanager
@@ -89,7 +115,7 @@ async def bridged_to(target: Target) -> AsyncIterator[MemoryTransport]:
 
 
 @asynccontextmanager
-async def far_end(server: Server, era: Era) -> AsyncIterator[FarEnd]:
+async def far_end(server: Server, era: ServerEra) -> AsyncIterator[FarEnd]:
     """Serve a server to the end of the block."""
     async with anyio.create_task_group() as tasks:
         yield FarEnd(server, era, tasks)
@@ -98,7 +124,7 @@ async def far_end(server: Server, era: Era) -> AsyncIterator[FarEnd]:
 
 @asynccontextmanager
 async def bridged_client(
-    server: Server, *, server_era: Era, client_era: Era, **options: Any
+    server: Server, *, server_era: ServerEra, client_era: Era, **options: Any
 ) -> AsyncIterator[tuple[Client, FarEnd]]:
     """Connect a `Client` of one era with a server of one era, through a bridge."""
     async with (
@@ -272,7 +298,11 @@ class RawServer:
     """
 
     def __init__(
-        self, era: Era, tasks: TaskGroup, *, capabilities: JSONObject | None = None
+        self,
+        era: ServerEra,
+        tasks: TaskGroup,
+        *,
+        capabilities: JSONObject | None = None,
     ) -> None:
         self.received: list[Message] = []
         self.opened: list[JSONObject] = []
@@ -330,7 +360,7 @@ class RawServer:
 
     async def _note(self, message: Message, sender: Sender) -> None:
         match message:
-            case JSONRPCRequest(method="server/discover") if self._era == "modern":
+            case JSONRPCRequest(method="server/discover") if self._era != "legacy":
                 discovered: JSONObject = {
                     "resultType": "complete",
                     "supportedVersions": [VERSIONS["modern"]],
@@ -342,6 +372,8 @@ class RawServer:
                 await self.reply(message, discovered)
             case JSONRPCRequest(method="server/discover"):
                 await self.send(jsonrpc.error(message.id, -32601, "unknown"))
+            case JSONRPCRequest(method="initialize") if self._era == "modern":
+                await self.send(no_session(message))
             case JSONRPCRequest(method="initialize", params=dict() as params):
                 self.opened.append(params)
                 initialized: JSONObject = {
@@ -361,7 +393,7 @@ class RawServer:
 @asynccontextmanager
 async def raw_pair(
     *,
-    server_era: Era,
+    server_era: ServerEra,
     capabilities: JSONObject | None = None,
     client_capabilities: JSONObject = EVERYTHING,
 ) -> AsyncIterator[tuple[RawClient, RawServer]]:

@@ -32,6 +32,7 @@ from tests.bridge.bridges import (
     raw_pair,
 )
 from tests.client import virtual_time
+from tests.client.scripted import MODERN, ScriptedServers, beside
 from tests.interaction import features
 
 CALL = {"name": "double", "arguments": {"number": 1}}
@@ -125,6 +126,19 @@ async def test_next_request_tries_again_when_the_server_was_not_there() -> None:
         opened = await client.initialize()
         assert opened["serverInfo"] == {"name": "played", "version": "2.0"}
         await entrance.target.ends[0].close()
+
+
+async def test_modern_server_that_ends_for_being_initialized_is_opened_again() -> None:
+    """Our choice: as the other way round, see `tests/client/test_probe.py`."""
+    async with anyio.create_task_group() as tasks:
+        servers = ScriptedServers(tasks, {}, MODERN)
+        async with raw_client(servers) as client, beside(client.initialize) as opened:
+            server = await servers.until_made(1)
+            await server.expect("initialize")
+            await server.close()
+        assert opened.result()["serverInfo"] == {"name": "shop", "version": "1.0"}
+        assert servers.made[1].methods[0] == "server/discover"
+        tasks.cancel_scope.cancel()
 
 
 async def test_requests_that_come_together_share_one_attempt() -> None:

@@ -65,6 +65,40 @@ async def test_legacy_client_is_told_what_its_version_knows_of_a_modern_server()
         }
 
 
+async def test_legacy_client_is_asked_by_a_server_of_both_eras_as_if_directly() -> None:
+    """Our choice: handlers of many servers can ask in a session only."""
+    async with raw_pair(server_era="both") as (client, played):
+        await client.initialize()
+        [opened] = played.opened
+        assert opened["clientInfo"] == CLIENT_INFO
+        assert opened["capabilities"] == EVERYTHING
+        call = await client.request("tools/call", {"name": "who"})
+        called = await played.request("tools/call")
+        await played.ask("q", "elicitation/create", FORM)
+        question = await client.question()
+        assert (question.method, question.params) == ("elicitation/create", FORM)
+        answer: JSONObject = {"action": "accept", "content": {"name": "Ann"}}
+        await client.send(jsonrpc.result(question.id, answer))
+        answered = await played.next_message()
+        assert answered == jsonrpc.result("q", answer)
+        await played.reply(called, TEXT)
+        assert await client.answer_to(call) == jsonrpc.result(call, TEXT)
+
+
+async def test_modern_client_is_passed_on_to_the_modern_era_of_a_server_of_both() -> (
+    None
+):
+    """Our choice: nothing has to be converted."""
+    async with raw_pair(server_era="both") as (client, played):
+        call = await client.request("tools/call", client.modern({"name": "who"}))
+        called = await played.request("tools/call")
+        assert called.params is not None
+        assert called.params["_meta"][PROTOCOL_VERSION_META_KEY] == MODERN
+        assert played.opened == []
+        await played.reply(called, {**TEXT, "resultType": "complete"})
+        await client.answer_to(call)
+
+
 async def test_modern_client_is_told_what_a_legacy_server_is() -> None:
     """Spec: 2026-07-28 server/discover, and server/utilities/caching."""
     async with raw_pair(server_era="legacy") as (client, _):
