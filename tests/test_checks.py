@@ -18,6 +18,7 @@ from django.core import checks
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from django.test import override_settings
+from pydantic import BaseModel
 from pytest_django import Settings
 
 from mcp_django import Server
@@ -404,6 +405,111 @@ def test_tool_that_cannot_be_called_as_it_is_shown_is_an_error(
         obj=server,
         id="mcp_django.E012",
     )
+
+
+# Schemas ------------------------------------------------------------------------
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    trees: list[Tree] = []
+
+
+class Address(BaseModel):
+    """Where somebody is at home, and where the post brings what is sent to them."""
+
+    street: str
+    city: str
+    code: str
+    country: str
+
+
+class Journey(BaseModel):
+    """From one place to the others."""
+
+    start: Address
+    first: Address
+    second: Address
+    third: Address
+    fourth: Address
+    end: Address
+
+
+REFERRING = {
+    "type": "object",
+    "properties": {"a": {"$ref": "#/$defs/a"}},
+    "$defs": {"a": {"type": "integer"}},
+}
+
+
+def test_schemas_that_keep_definitions_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: many hosts do not follow references."""
+    server = make_server(monkeypatch)
+
+    @server.tool
+    def plan(journey: Journey, tree: Tree) -> list[Tree]:
+        return [tree]
+
+    hint = (
+        "Use types that do not contain themselves and are used in fewer places, or "
+        "tell in the tool's description what is expected."
+    )
+    assert run() == [
+        checks.Warning(
+            "The inputSchema of tool 'plan' has definitions, which many hosts do not "
+            "follow: 'Address' in all its places would more than double the schema; "
+            "'Tree' contains itself.",
+            hint=hint,
+            obj=server,
+            id="mcp_django.W060",
+        ),
+        checks.Warning(
+            "The outputSchema of tool 'plan' has definitions, which many hosts do not "
+            "follow: 'Tree' contains itself.",
+            hint=hint,
+            obj=server,
+            id="mcp_django.W060",
+        ),
+    ]
+
+
+def test_references_in_schemas_of_the_project_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: they are published as they are, and many hosts do not follow them."""
+    server = make_server(monkeypatch)
+
+    @server.tool(input_schema=REFERRING, output_schema=REFERRING)
+    def take(a: int) -> Any: ...
+
+    assert server.tools["take"].entry["inputSchema"] == REFERRING
+    assert server.tools["take"].entry["outputSchema"] == REFERRING
+    assert run() == [
+        checks.Warning(
+            f"The {option} of tool 'take' refers to '#/$defs/a'; many hosts do not "
+            "follow references, and tell their models of another type.",
+            hint="Write what is referred to in the place of each reference.",
+            obj=server,
+            id="mcp_django.W061",
+        )
+        for option in ("input_schema", "output_schema")
+    ]
+
+
+def test_schemas_without_references_are_not_talked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: a type that is used once or twice is written where it is used."""
+    server = make_server(monkeypatch)
+
+    @server.tool
+    def move(start: Address, end: Address | None = None) -> Address:
+        return start
+
+    assert run() == []
 
 
 # Daphne and ASGI ----------------------------------------------------------------

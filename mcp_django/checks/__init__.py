@@ -2,8 +2,9 @@
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
 `authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` 02x,
-`channel_layers` 03x, `origins` 04x, `caches` 05x. No check ever raises: one that cannot
-look at something leaves it to the check whose business it is, ours or Django's.
+`channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas` 06x. No check ever raises:
+one that cannot look at something leaves it to the check whose business it is, ours or
+Django's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mcp_django.checks.channel_layers import (
     check_several_processes,
 )
 from mcp_django.checks.origins import check_cors, check_hosts
+from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
 
 TAG: Final = "mcp"
@@ -30,6 +32,7 @@ _CHECKS = (
     check_setting,
     check_authentication,
     check_servers,
+    check_schemas,
     check_daphne,
     check_asgi,
     check_channel_layer,

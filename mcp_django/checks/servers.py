@@ -20,12 +20,9 @@ def check_servers(**kwargs: Any) -> list[checks.CheckMessage]:
 
     Registering refuses most of it; what is put into `Server.tools` by hand is not.
     """
-    servers = {id(server): server for server in all_servers()}
-    servers |= {
-        id(endpoint.server): endpoint.server for endpoint in readable_endpoints()
-    }
+    servers = known_servers()
     by_name: dict[str, list[Server]] = defaultdict(list)
-    for server in servers.values():
+    for server in servers:
         by_name[server.name].append(server)
     messages: list[checks.CheckMessage] = [
         checks.Error(
@@ -38,9 +35,18 @@ def check_servers(**kwargs: Any) -> list[checks.CheckMessage]:
         for name, namesakes in by_name.items()
         if len(namesakes) > 1
     ]
-    for server in servers.values():
+    for server in servers:
         messages += _faults_of_tools(server)
     return messages
+
+
+def known_servers() -> list[Server]:
+    """Give the servers that were found in modules or the URLconf, each once."""
+    servers = {id(server): server for server in all_servers()}
+    servers |= {
+        id(endpoint.server): endpoint.server for endpoint in readable_endpoints()
+    }
+    return list(servers.values())
 
 
 def _faults_of_tools(server: Server) -> Iterator[checks.CheckMessage]:

@@ -28,6 +28,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     UNSUITABLE_TYPE,
     SchemaGenerator,
@@ -63,10 +64,12 @@ class ToolOutput:
     Attributes:
         schema: JSON Schema of the structured value, whose type need not be object;
             None if the tool's results are unstructured.
+        is_verbatim: Whether the developer wrote it.
     """
 
     schema: JSONObject | bool | None
     _write: Callable[[Any], JSONObject] = field(repr=False)
+    is_verbatim: bool = False
 
     @classmethod
     def of(
@@ -95,7 +98,7 @@ class ToolOutput:
             verbatim = VerbatimSchema.of(
                 output_schema, "output_schema", of_object=False
             )
-            return cls(verbatim.schema, _VerbatimOutput(verbatim))
+            return cls(verbatim.schema, _VerbatimOutput(verbatim), is_verbatim=True)
         has_blocks = _has_blocks(returns)
         is_open = has_blocks or returns in _SAYS_NOTHING
         if structured and is_open:
@@ -129,8 +132,10 @@ class _TypedOutput:
     def __init__(self, returns: Any) -> None:
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(returns)
-            schema = adapter.json_schema(
-                mode="serialization", schema_generator=SchemaGenerator
+            schema = without_references(
+                adapter.json_schema(
+                    mode="serialization", schema_generator=SchemaGenerator
+                )
             )
         except UNSUITABLE_TYPE as error:
             raise ValueError(

@@ -46,6 +46,7 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     MISSING,
     UNSUITABLE_TYPE,
@@ -95,6 +96,7 @@ class Signature:
         parameters: The properties of `input_schema`, in the order of the function.
         description: Docstring without what it says about arguments and results.
         returns: Resolved annotation of the result, else `inspect.Signature.empty`.
+        is_verbatim: Whether the developer wrote `input_schema`.
     """
 
     function: Callable[..., Any]
@@ -104,6 +106,7 @@ class Signature:
     parameters: tuple[Parameter, ...]
     description: str | None
     returns: Any
+    is_verbatim: bool
     _convert: Callable[[Mapping[str, Any] | None], dict[str, Any]] = field(repr=False)
 
     def arguments(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -146,8 +149,10 @@ def read_signature(
     docstring = _Docstring.of(function)
     convert: _ModelArguments | _VerbatimArguments
     if input_schema is None:
-        model, schema = _modelled(accepted, name)
-        docstring.describe(schema["properties"], accepted.named)
+        model, written = _modelled(accepted, name)
+        # While what types say of themselves is still elsewhere.
+        docstring.describe(written["properties"], accepted.named)
+        schema = without_references(written)
         convert = _ModelArguments(model, schema, accepted, name)
     else:
         verbatim = VerbatimSchema.of(input_schema, f"input_schema of {name!r}")
@@ -162,6 +167,7 @@ def read_signature(
         parameters=tuple(_parameters_of(schema)),
         description=docstring.description,
         returns=accepted.returns,
+        is_verbatim=input_schema is not None,
         _convert=convert,
     )
 

@@ -180,13 +180,10 @@ def text(value: str) -> dict[str, Any]:
             list[Row],
             {
                 "type": "array",
-                "items": {"$ref": "#/$defs/Row"},
-                "$defs": {
-                    "Row": {
-                        "type": "object",
-                        "properties": {"title": {"type": "string"}},
-                        "required": ["title"],
-                    }
+                "items": {
+                    "type": "object",
+                    "properties": {"title": {"type": "string"}},
+                    "required": ["title"],
                 },
             },
             [{"title": "T"}],

@@ -188,14 +188,17 @@ def test_simple_type_is_shown_without_generated_title(
 
 
 @pytest.mark.parametrize(
-    ("annotation", "name", "schema"),
+    ("annotation", "schema"),
     [
-        (Color, "Color", {"type": "string", "enum": ["red", "blue"]}),
-        (Size, "Size", {"type": "integer", "enum": [1, 2]}),
-        (Status, "Status", {"type": "string", "enum": ["pending", "shipped"]}),
+        (Color, {"type": "string", "enum": ["red", "blue"]}),
+        (Size, {"type": "integer", "enum": [1, 2]}),
+        (Status, {"type": "string", "enum": ["pending", "shipped"]}),
+        (
+            Color | None,
+            {"anyOf": [{"type": "string", "enum": ["red", "blue"]}, {"type": "null"}]},
+        ),
         (
             Point,
-            "Point",
             {
                 "type": "object",
                 "properties": {
@@ -209,7 +212,6 @@ def test_simple_type_is_shown_without_generated_title(
         ),
         (
             Row,
-            "Row",
             {
                 "type": "object",
                 "properties": {
@@ -222,7 +224,6 @@ def test_simple_type_is_shown_without_generated_title(
         ),
         (
             Book,
-            "Book",
             {
                 "type": "object",
                 "description": "A book.",
@@ -240,31 +241,89 @@ def test_simple_type_is_shown_without_generated_title(
             },
         ),
         (
-            Node,
-            "Node",
+            Annotated[Cat | Dog, Field(discriminator="kind")],
             {
-                "type": "object",
-                "properties": {
-                    "value": {"type": "integer"},
-                    "children": {
-                        "type": "array",
-                        "items": {"$ref": "#/$defs/Node"},
-                        "default": [],
+                "discriminator": {"propertyName": "kind"},
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "properties": {
+                            "kind": {"type": "string", "const": "cat"},
+                            "lives": {"type": "integer"},
+                        },
+                        "required": ["kind", "lives"],
                     },
-                },
-                "required": ["value"],
+                    {
+                        "type": "object",
+                        "properties": {
+                            "kind": {"type": "string", "const": "dog"},
+                            "name": {"type": "string"},
+                        },
+                        "required": ["kind", "name"],
+                    },
+                ],
             },
         ),
     ],
 )
-def test_named_type_is_defined_once_without_generated_title(
-    annotation: Any, name: str, schema: dict[str, Any]
+def test_named_type_is_written_where_it_is_used_without_generated_title(
+    annotation: Any, schema: dict[str, Any]
 ) -> None:
-    """We chose to keep `$defs`: JSON Schema 2020-12 has them, and types recur."""
+    """We chose to refer to nothing, because many hosts do not follow references."""
     shown = read(taking(annotation)).input_schema
 
-    assert shown["properties"] == {"value": {"$ref": f"#/$defs/{name}"}}
-    assert shown["$defs"] == {name: schema}
+    assert shown["properties"] == {"value": schema}
+    assert "$defs" not in shown
+
+
+def test_type_that_contains_itself_stays_a_definition() -> None:
+    """We chose it, as there is no other way to write it."""
+    shown = read(taking(Node)).input_schema
+
+    assert shown["properties"] == {"value": {"$ref": "#/$defs/Node"}}
+    assert shown["$defs"] == {
+        "Node": {
+            "type": "object",
+            "properties": {
+                "value": {"type": "integer"},
+                "children": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/Node"},
+                    "default": [],
+                },
+            },
+            "required": ["value"],
+        }
+    }
+
+
+def test_parameter_s_own_description_and_default_win_over_its_type_s() -> None:
+    """We chose it: the one is about the parameter, the other about any such value."""
+
+    def function(
+        documented: Book,
+        described: Annotated[Book, Field(description="A field's.")],
+        plain: Book,
+        status: Status = Status.PENDING,
+    ) -> None:
+        """Do it.
+
+        Args:
+            documented: A docstring's.
+        """
+
+    properties = read(function).input_schema["properties"]
+
+    assert [properties[name]["description"] for name in list(properties)[:3]] == [
+        "A docstring's.",
+        "A field's.",
+        "A book.",
+    ]
+    assert properties["status"] == {
+        "type": "string",
+        "enum": ["pending", "shipped"],
+        "default": "pending",
+    }
 
 
 def test_titles_written_by_the_developer_are_kept() -> None:
@@ -277,7 +336,7 @@ def test_titles_written_by_the_developer_are_kept() -> None:
 
     shown = read(taking(Titled)).input_schema
 
-    assert shown["$defs"]["Titled"] == {
+    assert shown["properties"]["value"] == {
         "type": "object",
         "title": "A title",
         "properties": {"inner": {"type": "integer", "title": "Inner title"}},
@@ -336,7 +395,11 @@ def test_defaults_are_shown_and_applied() -> None:
     assert "required" not in signature.input_schema
     assert signature.input_schema["properties"] == {
         "made": {"type": "array", "items": {"type": "integer"}},
-        "status": {"$ref": "#/$defs/Status", "default": "pending"},
+        "status": {
+            "type": "string",
+            "enum": ["pending", "shipped"],
+            "default": "pending",
+        },
         "limit": {"type": "integer", "default": 10},
         "tags": {"type": "array", "items": {"type": "string"}, "default": ["a"]},
         "ratio": {"type": "number", "default": 0.5, "description": "Share."},
@@ -384,7 +447,7 @@ def test_type_alias_is_looked_through() -> None:
     signature = read(function)
 
     assert signature.input_schema["properties"] == {
-        "limit": {"$ref": "#/$defs/MaybeInt", "default": None}
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}
     }
     assert signature.arguments({}) == {"limit": None}
 

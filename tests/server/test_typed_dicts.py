@@ -38,23 +38,24 @@ def draw(line: Line, start: Point | None = None) -> list[Line]:
 def test_typed_dicts_of_the_standard_library_are_parameters() -> None:
     """Our choice: nobody should need to know what pydantic takes in which Python."""
     signature = read_signature(draw, name="draw")
-    assert signature.input_schema["$defs"] == {
-        "Line": {
+    point = {
+        "type": "object",
+        "description": "A place.",
+        "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}},
+        "required": ["x"],
+        "additionalProperties": False,
+    }
+    assert signature.input_schema["properties"] == {
+        "line": {
             "type": "object",
             "description": "Two places and a name.",
             "properties": {
-                "ends": {"type": "array", "items": {"$ref": "#/$defs/Point"}},
+                "ends": {"type": "array", "items": point},
                 "name": {"type": "string", "minLength": 1},
             },
             "additionalProperties": False,
         },
-        "Point": {
-            "type": "object",
-            "description": "A place.",
-            "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}},
-            "required": ["x"],
-            "additionalProperties": False,
-        },
+        "start": {"anyOf": [point, {"type": "null"}], "default": None},
     }
     given = {"line": {"ends": [{"x": 1}]}, "start": {"x": 1, "y": 2}}
     assert signature.arguments(given) == given
