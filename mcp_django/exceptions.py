@@ -298,4 +298,28 @@ class SessionLost(RequestFailed):
 
 
 class AuthenticationFailed(MCPError):
-    """Credentials were given, and they are wrong, expired or revoked."""
+    """Credentials were given, and they are wrong, expired or revoked.
+
+    Args:
+        message: For the log: who, and why. Never the credential itself.
+        code: What the challenge calls it, where its scheme has names for errors.
+        description: One sentence for whoever sent it, who may be anybody.
+
+    Spec: RFC 6750, section 3.1.
+    """
+
+    code: str = "invalid_token"
+    description: str = "the credentials are wrong, expired or revoked"
+
+    def __init__(
+        self,
+        message: object = "",
+        *,
+        code: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        if description is not None:
+            self.description = description

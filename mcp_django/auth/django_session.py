@@ -78,25 +78,23 @@ def _find_user(session_key: str) -> AbstractBaseUser | None:
 
     backend_path = session.get(BACKEND_SESSION_KEY, "")
     if backend_path not in settings.AUTHENTICATION_BACKENDS:
-        raise AuthenticationFailed(
+        raise _failed(
             f"login session was made by backend {backend_path!r}, "
             "which is not in settings.AUTHENTICATION_BACKENDS"
         )
     try:
         pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
     except ValidationError as error:
-        raise AuthenticationFailed(
+        raise _failed(
             f"login session names {session[SESSION_KEY]!r}, "
             "which is no primary key of the user model"
         ) from error
     user: AbstractBaseUser | None = load_backend(backend_path).get_user(pk)
     # ModelBackend finds no inactive users; other backends may.
     if user is None or not getattr(user, "is_active", True):
-        raise AuthenticationFailed(
-            f"login session names user {pk!r}, who is inactive or gone"
-        )
+        raise _failed(f"login session names user {pk!r}, who is inactive or gone")
     if not _is_signed_for(user, session.get(HASH_SESSION_KEY)):
-        raise AuthenticationFailed(
+        raise _failed(
             f"login session of user {pk!r} was made before a change of "
             "their password or of settings.SECRET_KEY"
         )
@@ -119,3 +117,9 @@ def _session_hashes(user: AbstractBaseUser) -> Iterator[str]:
     """Yield the session hash under SECRET_KEY, then under SECRET_KEY_FALLBACKS."""
     yield user.get_session_auth_hash()
     yield from user.get_session_auth_fallback_hash()
+
+
+def _failed(reason: str) -> AuthenticationFailed:
+    return AuthenticationFailed(
+        reason, description="the login has ended; log in to the site again"
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.http import HttpRequest
+
+from mcp_django.exceptions import AuthenticationFailed
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -60,13 +62,24 @@ class Authenticator(ABC):
     """Turns the credentials of an HTTP request into an `Identity`.
 
     Name subclasses by dotted path in `MCP["AUTHENTICATION"]`; each is created once
-    per process, without arguments. Both methods are called in a thread of a pool
+    per process, without arguments. All methods are called in a thread of a pool
     kept for authentication, may use the ORM, and may run concurrently.
     """
 
-    challenge: ClassVar[str] = ""
-    """Value of `WWW-Authenticate` for a 401, such as "Bearer"; RFC 9110, 11.6.1.
-    Empty where HTTP has no scheme for it."""
+    def _challenge(
+        self, request: HttpRequest, failure: AuthenticationFailed | None
+    ) -> str:
+        return ""
+
+    challenge: ClassVar[
+        str | Callable[[Any, HttpRequest, AuthenticationFailed | None], str]
+    ] = _challenge
+    """What `WWW-Authenticate` says in a 401; RFC 9110, 11.6.1. Empty where HTTP has no
+    scheme for it.
+
+    A method `challenge(request, failure)`, where `failure` says what was wrong with the
+    credential of this kind, None if the request has none; `auth.challenges` helps to
+    write it. Or a text, such as "Bearer", to which a failure is added by itself."""
 
     uses_cookies: ClassVar[bool] = False
     """Whether browsers attach the credential by themselves. If so, the gate refuses

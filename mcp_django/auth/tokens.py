@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
 
+from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.exceptions import AuthenticationFailed
 
@@ -32,7 +33,11 @@ class TokenAuthenticator(Authenticator):
     Spec: RFC 6750, section 2.1, "Authorization Request Header Field".
     """
 
-    challenge = 'Bearer realm="mcp"'
+    def challenge(
+        self, request: HttpRequest, failure: AuthenticationFailed | None
+    ) -> str:
+        """Ask for a bearer token, and say if the one that came is no good."""
+        return bearer_challenge(failure, realm="mcp")
 
     def authenticate(self, request: HttpRequest) -> Identity | None:
         """Find out whose token a request carries, and record that it was used.
@@ -51,24 +56,22 @@ class TokenAuthenticator(Authenticator):
             return None
         text = text.strip(" ")
         if not _TOKEN_TEXT.fullmatch(text):
-            raise AuthenticationFailed(
+            raise _failed(
                 f"bearer token is malformed: it is not {PREFIX!r} and 43 characters"
             )
         token = Token.objects.with_text(text).select_related("user").first()
         if token is None:
-            raise AuthenticationFailed("bearer token is unknown")
+            raise _failed("bearer token is unknown")
         now = timezone.now()
         match token.state_at(now):
             case TokenState.REVOKED:
-                raise AuthenticationFailed(
+                raise _failed(
                     f"bearer token {token.pk} was revoked at {token.revoked_at}"
                 )
             case TokenState.EXPIRED:
-                raise AuthenticationFailed(
-                    f"bearer token {token.pk} expired at {token.expires_at}"
-                )
+                raise _failed(f"bearer token {token.pk} expired at {token.expires_at}")
         if not token.is_user_active:
-            raise AuthenticationFailed(
+            raise _failed(
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
         token.record_use(now)
@@ -83,3 +86,10 @@ class TokenAuthenticator(Authenticator):
             .first()
         )
         return token is not None and token.is_user_active
+
+
+def _failed(reason: str) -> AuthenticationFailed:
+    """Say why in the log alone: a stranger shall not learn which tokens there were."""
+    return AuthenticationFailed(
+        reason, description="the token is unknown, expired or revoked"
+    )

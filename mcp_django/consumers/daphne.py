@@ -296,6 +296,7 @@ async def close_websocket(send: Send, code: int, reason: str) -> None:
     """
     protocol = _protocol_of(send, "daphne.ws_protocol", "WebSocketProtocol")
     if protocol is None:
-        await send({"type": "websocket.close", "code": code, "reason": reason})
+        shown = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+        await send({"type": "websocket.close", "code": code, "reason": shown})
     elif protocol.state == protocol.STATE_OPEN:
         protocol.sendCloseFrame(code, reason.encode()[:_MAX_REASON_BYTES])

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
+from mcp_django.auth.challenges import challenge_of
 from mcp_django.auth.interface import Authenticator, Identity, nobody
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
@@ -173,31 +174,57 @@ async def authenticate(
     else:
         cookies_count = origin is not None or _is_not_foreign(request)
     candidates = [a for a in found if cookies_count or not a.uses_cookies]
-    try:
-        identity = await authentication_threads.run(
-            lambda: _first_identity(candidates, request)
-        )
-    except AuthenticationFailed as error:
-        logger.warning("authentication failed: %s", error)
-        identity = None
-    if identity is None:
-        challenges = [a.challenge for a in found if a.challenge] or ["Session"]
-        raise Refused(
-            401,
-            "Authentication required",
-            headers=[(b"www-authenticate", c.encode()) for c in challenges],
-        )
-    return identity
+    return await authentication_threads.run(
+        lambda: _identify(candidates, request, found)
+    )
 
 
-def _first_identity(
-    candidates: Iterable[Authenticator], request: HttpRequest
-) -> Identity | None:
+def _identify(
+    candidates: Iterable[Authenticator],
+    request: HttpRequest,
+    found: Sequence[Authenticator],
+) -> Identity:
+    """Ask the candidates in turn; the first that knows a credential decides.
+
+    Raises:
+        Refused: 401, with a challenge for each of those found.
+    """
     for authenticator in candidates:
-        identity = authenticator.authenticate(request)
+        try:
+            identity = authenticator.authenticate(request)
+        except AuthenticationFailed as failure:
+            logger.warning("authentication failed: %s", failure)
+            challenges = _challenges(found, request, authenticator, failure)
+            raise _unauthorized(str(failure.description), challenges) from None
         if identity is not None:
             return identity
-    return None
+    raise _unauthorized("Authentication required", _challenges(found, request))
+
+
+def _challenges(
+    found: Iterable[Authenticator],
+    request: HttpRequest,
+    failed: Authenticator | None = None,
+    failure: AuthenticationFailed | None = None,
+) -> list[str]:
+    """Give what `WWW-Authenticate` says, which must not be empty.
+
+    Only the authenticator that failed is told why: no other one's credentials came. A
+    challenge that cannot be had is left out: nobody comes in without it either.
+    """
+    challenges = []
+    for authenticator in found:
+        try:
+            reason = failure if authenticator is failed else None
+            challenges.append(challenge_of(authenticator, request, reason))
+        except Exception:
+            logger.exception("%r gave no challenge", type(authenticator).__qualname__)
+    return list(dict.fromkeys(filter(None, challenges))) or ["Session"]
+
+
+def _unauthorized(message: str, challenges: Iterable[str]) -> Refused:
+    headers = [(b"www-authenticate", text.encode()) for text in challenges]
+    return Refused(401, message, headers=headers)
 
 
 def _is_not_foreign(request: HttpRequest) -> bool:

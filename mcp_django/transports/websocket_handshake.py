@@ -16,13 +16,20 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.lowlevel
 from anyio.abc import ByteStream
+from mcp_types.jsonrpc import JSONRPCError
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from mcp_django.exceptions import ConnectFailed, HTTPRefused, TransportError
+from mcp_django.exceptions import (
+    ConnectFailed,
+    HTTPRefused,
+    RemoteProtocolError,
+    TransportError,
+)
+from mcp_django.protocol import jsonrpc
 from mcp_django.transports.lines import CHUNK_BYTES
 
 LOST = (
@@ -178,10 +185,11 @@ def _refusal(endpoint: Endpoint, response: Response) -> TransportError:
         name.lower(): ", ".join(response.headers.get_all(name))
         for name in response.headers
     }
-    body = bytes(response.body or b"").decode(errors="replace")[:_MAX_BODY]
+    raw = bytes(response.body or b"")
+    body = raw.decode(errors="replace")[:_MAX_BODY]
     if response.status_code in (401, 403):
         return HTTPRefused(
-            f"cannot connect to {endpoint.shown!r}: refused with {status}",
+            f"cannot connect to {endpoint.shown!r}: refused with {status}{_said(raw)}",
             status=response.status_code,
             body=body,
             headers=headers,
@@ -193,3 +201,14 @@ def _refusal(endpoint: Endpoint, response: Response) -> TransportError:
             "trust it, connect there"
         )
     return endpoint.failure(f"refused with {status}: {body!r:.{_MAX_SHOWN}}")
+
+
+def _said(body: bytes) -> str:
+    """Give what a JSON-RPC error in a refusal says, "" if there is none."""
+    try:
+        parsed = jsonrpc.parse(body)
+    except RemoteProtocolError:
+        return ""
+    if not isinstance(parsed, JSONRPCError):
+        return ""
+    return f": {parsed.error.message:.{_MAX_SHOWN}}"

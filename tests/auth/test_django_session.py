@@ -22,6 +22,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from mcp_django.auth.challenges import challenge_of
 from mcp_django.auth.django_session import SessionAuthenticator
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import AuthenticationFailed
@@ -76,7 +77,9 @@ def test_login_session_names_its_user(session_key: str, ada: User) -> None:
 def test_cookies_are_declared_and_no_scheme_is_asked_for() -> None:
     """Spec: RFC 9110, section 11.1: there is no authentication scheme for cookies."""
     assert SessionAuthenticator.uses_cookies
-    assert SessionAuthenticator.challenge == ""
+    failure = AuthenticationFailed("over")
+    request = request_with(None)
+    assert challenge_of(SessionAuthenticator(), request, failure) == ""
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def test_token_names_its_user(scheme: str, text: str, ada: User) -> None:
 
 def test_challenge_asks_for_a_bearer_token() -> None:
     """Spec: RFC 6750, section 3."""
-    assert TokenAuthenticator.challenge == 'Bearer realm="mcp"'
+    challenge = TokenAuthenticator().challenge(request_with(None), None)
+    assert challenge == 'Bearer realm="mcp"'
     assert not TokenAuthenticator.uses_cookies
 
 

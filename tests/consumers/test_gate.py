@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.http import HttpRequest
 from pytest_django import Settings
 
+from mcp_django import AuthenticationFailed
+from mcp_django.auth.challenges import bearer_challenge
+from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.server.threads import authentication_threads
 from mcp_django.tokens.models import Token
 from tests.consumers.connections import (
@@ -263,12 +269,39 @@ async def test_other_methods_are_refused_with_those_allowed(
 # Authentication -----------------------------------------------------------------
 
 
-def assert_challenged(response: Response) -> None:
+REASON = "the token is unknown, expired or revoked"
+ERROR = f'error="invalid_token", error_description="{REASON}"'
+
+
+def assert_challenged(
+    response: Response,
+    message: str = "Authentication required",
+    challenge: str = 'Bearer realm="mcp"',
+) -> None:
     """Fail unless a response is the 401 of the test project."""
-    assert response.error() == (401, -32600, "Authentication required")
+    assert response.error() == (401, -32600, message)
     assert response.header("content-type") == "application/json"
-    assert response.header("www-authenticate") == 'Bearer realm="mcp"'
+    assert response.header("www-authenticate") == challenge
     assert response.header("location") is None
+
+
+def assert_token_refused(response: Response) -> None:
+    """Fail unless a response says that the token was no good."""
+    assert_challenged(response, REASON, f'Bearer realm="mcp", {ERROR}')
+
+
+def assert_login_refused(response: Response) -> None:
+    """Fail unless a response says that the login is over."""
+    assert_challenged(response, "the login has ended; log in to the site again")
+
+
+URLS = [
+    ("GET", "/mcp/sse"),
+    ("POST", "/mcp/messages?session_id=x"),
+    ("POST", "/mcp"),
+    ("GET", "/mcp"),
+    ("DELETE", "/mcp"),
+]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -276,23 +309,155 @@ def assert_challenged(response: Response) -> None:
     "headers",
     [
         {},
-        {"authorization": "Bearer mcp_" + "a" * 43},
-        {"authorization": "Bearer"},
-        {"authorization": "Bearer \xff\x01"},
         {"authorization": "Basic YWRhOmFkYQ=="},
+        {"authorization": "Bearertoken"},
         {"cookie": "sessionid=" + "a" * 32},
         {"cookie": 'sessionid="\\000"'},
         {"cookie": ";;=;\xff"},
     ],
 )
-@pytest.mark.parametrize("url", ["/mcp/sse", "/mcp/messages?session_id=x"])
-async def test_no_or_wrong_credentials_are_challenged_in_json(
-    url: str, headers: dict[str, str]
+@pytest.mark.parametrize(("method", "url"), URLS)
+async def test_no_credentials_are_challenged_in_json_without_an_error(
+    method: str, url: str, headers: dict[str, str]
 ) -> None:
-    """Spec: RFC 9110, 15.5.2; chosen: a program cannot follow a login redirect."""
-    method = "GET" if url.endswith("sse") else "POST"
-
+    """Spec: RFC 6750, 3.1; chosen: a program cannot follow a login redirect."""
     assert_challenged(await request(site, method, url, headers=headers))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("token", ["mcp_" + "a" * 43, "", "\xff\x01", "a b", "abc.def"])
+@pytest.mark.parametrize(("method", "url"), URLS)
+async def test_wrong_token_is_told_to_be_one(method: str, url: str, token: str) -> None:
+    """Spec: RFC 6750, 3.1: `invalid_token`, with a description."""
+    headers = {"authorization": f"bearer {token}"}
+
+    assert_token_refused(await request(site, method, url, headers=headers))
+
+
+async def test_expired_and_revoked_tokens_are_told_apart_in_the_log_alone(
+    ada: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a stranger shall not learn which tokens there were."""
+    revoked, expired = await token_of(ada), await token_of(ada)
+
+    def spoil() -> None:
+        first, second = Token.objects.order_by("created_at", "pk")
+        first.revoke()
+        Token.objects.filter(pk=second.pk).update(expires_at=second.created_at)
+
+    await authentication_threads.run(spoil)
+
+    assert_token_refused(await get_stream(headers=revoked))
+    assert_token_refused(await get_stream(headers=expired))
+    assert "was revoked at" in caplog.text
+    assert "expired at" in caplog.text
+
+
+async def test_login_that_has_ended_is_told_and_is_no_token(ada: User) -> None:
+    """Chosen: the challenge speaks of tokens, of which none came."""
+    headers = await cookie_of(ada)
+
+    def change_password() -> None:
+        ada.set_password("new")
+        ada.save()
+
+    await authentication_threads.run(change_password)
+
+    assert_login_refused(await get_stream(headers=headers))
+
+
+async def test_expired_login_session_is_no_credential(ada: User) -> None:
+    """Chosen: every visitor's browser sends such a cookie."""
+    headers = await cookie_of(ada)
+    expire = partial(Session.objects.update, expire_date="2000-01-01T00:00Z")
+    await authentication_threads.run(expire)
+
+    assert_challenged(await get_stream(headers=headers))
+
+
+class Doorkeeper(Authenticator):
+    """Refuses everybody who shows a pass."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        if "X-Pass" not in request.headers:
+            return None
+        raise AuthenticationFailed("of 1999", description='a pass "of old"')
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        return False
+
+
+class Plain(Doorkeeper):
+    challenge = "Bearer"
+
+
+class Mixed(Doorkeeper):
+    challenge = 'bearer realm="a", Basic realm="b"'
+
+
+class Basic(Doorkeeper):
+    challenge = 'Basic realm="shop"'
+
+
+class Said(Doorkeeper):
+    challenge = 'Bearer error="of our own"'
+
+
+class Asking(Doorkeeper):
+    def challenge(
+        self, request: HttpRequest, failure: AuthenticationFailed | None
+    ) -> str:
+        where = f"https://{request.get_host()}{request.path}"
+        return bearer_challenge(failure, resource_metadata=where, scope="a b")
+
+
+class Broken(Doorkeeper):
+    def challenge(
+        self, request: HttpRequest, failure: AuthenticationFailed | None
+    ) -> str:
+        raise LookupError("no challenge")
+
+
+class Splitting(Doorkeeper):
+    challenge = "Bearer\r\nset-cookie: a=b"
+
+
+OLD = 'error="invalid_token", error_description="a pass \'of old\'"'
+METADATA = 'resource_metadata="https://testserver/mcp/sse", scope="a b"'
+CHALLENGES = [
+    ([Doorkeeper], "Session", "Session"),
+    ([Plain], "Bearer", f"Bearer {OLD}"),
+    (
+        [Mixed],
+        'bearer realm="a", Basic realm="b"',
+        f'bearer {OLD}, realm="a", Basic realm="b"',
+    ),
+    ([Basic], 'Basic realm="shop"', 'Basic realm="shop"'),
+    ([Said], 'Bearer error="of our own"', 'Bearer error="of our own"'),
+    ([Asking], f"Bearer {METADATA}", f"Bearer {METADATA}, {OLD}"),
+    ([Broken], "Session", "Session"),
+    ([Splitting], "Session", "Session"),
+    ([Broken, Plain], "Bearer", "Bearer"),
+    ([Plain, Basic], 'Bearer, Basic realm="shop"', f'Bearer {OLD}, Basic realm="shop"'),
+    ([Plain, Plain], "Bearer", f"Bearer {OLD}, Bearer"),
+]
+
+
+@pytest.mark.parametrize(("kinds", "without", "refused"), CHALLENGES)
+async def test_each_authenticator_says_what_it_wants_and_what_was_wrong(
+    settings: Settings,
+    kinds: list[type[Authenticator]],
+    without: str,
+    refused: str,
+) -> None:
+    """Spec: RFC 9110, 11.6.1; RFC 6750, 3. Chosen: one that breaks lets nobody in."""
+    paths = [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+    settings.MCP = {"AUTHENTICATION": paths}
+
+    assert_challenged(await get_stream(), challenge=without)
+    assert_challenged(
+        await get_stream(headers={"x-pass": "1999"}), 'a pass "of old"', refused
+    )
 
 
 async def test_challenge_is_never_empty(settings: Settings) -> None:
@@ -337,17 +502,22 @@ async def test_wrong_token_is_not_made_good_by_a_login_session(ada: User) -> Non
     """Chosen: a program whose token was revoked must not go on unnoticed."""
     headers = await cookie_of(ada) | {"authorization": "Bearer mcp_" + "a" * 43}
 
-    assert_challenged(await get_stream(headers=headers))
+    assert_token_refused(await get_stream(headers=headers))
 
 
-@pytest.mark.parametrize("credentials", [cookie_of, token_of])
-async def test_inactive_user_is_refused(ada: User, credentials: Any) -> None:
+@pytest.mark.parametrize(
+    ("credentials", "assert_refused"),
+    [(cookie_of, assert_login_refused), (token_of, assert_token_refused)],
+)
+async def test_inactive_user_is_refused(
+    ada: User, credentials: Any, assert_refused: Callable[[Response], None]
+) -> None:
     """Chosen: as everywhere in Django."""
     headers = await credentials(ada)
     ada.is_active = False
     await authentication_threads.run(ada.save)
 
-    assert_challenged(await get_stream(headers=headers))
+    assert_refused(await get_stream(headers=headers))
 
 
 @pytest.mark.parametrize("from_where", ["cross-site", "same-site"])
@@ -423,7 +593,7 @@ async def test_revoked_token_refuses_the_next_message_and_ends_the_stream(
         token = await authentication_threads.run(Token.objects.get)
         await authentication_threads.run(token.revoke)
 
-        assert_challenged(await stream.post(PING))
+        assert_token_refused(await stream.post(PING))
         await stream.connection.wait_for_end()
 
 
@@ -436,7 +606,7 @@ async def test_deactivated_user_is_refused_and_the_stream_ends(
         ada.is_active = False
         await authentication_threads.run(ada.save)
 
-        assert_challenged(await stream.post(PING))
+        assert_token_refused(await stream.post(PING))
         await stream.connection.wait_for_end()
 
 

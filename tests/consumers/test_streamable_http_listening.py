@@ -551,4 +551,4 @@ async def test_streams_of_a_user_who_was_deactivated_end(
         await stream.wait_for_end()
 
     response = await session.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})
-    assert response.error() == (401, -32600, "Authentication required")
+    assert response.error() == (401, -32600, "the token is unknown, expired or revoked")

@@ -457,7 +457,11 @@ async def test_session_of_a_deactivated_user_is_of_no_use(ada: User) -> None:
     await authentication_threads.run(ada.save)
 
     for response in await all_of(session):
-        assert response.error() == (401, -32600, "Authentication required")
+        assert response.error() == (
+            401,
+            -32600,
+            "the token is unknown, expired or revoked",
+        )
 
 
 # Ending -----------------------------------------------------------------------------

@@ -155,8 +155,15 @@ async def test_handshake_without_good_credentials_is_refused(
     }[kind]
     response = await refusal(site, headers=headers)
 
-    assert response.error() == (401, -32600, "Authentication required")
-    assert response.header("www-authenticate") == 'Bearer realm="mcp"'
+    if kind == "wrong token":
+        reason = "the token is unknown, expired or revoked"
+        assert response.error() == (401, -32600, reason)
+        assert response.header("www-authenticate") == (
+            f'Bearer realm="mcp", error="invalid_token", error_description="{reason}"'
+        )
+    else:
+        assert response.error() == (401, -32600, "Authentication required")
+        assert response.header("www-authenticate") == 'Bearer realm="mcp"'
 
 
 async def test_user_has_a_bounded_number_of_connections(
@@ -414,7 +421,8 @@ async def test_message_of_a_revoked_user_is_not_taken(
         ada.is_active = False
         await in_thread(ada.save)
         websocket.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
-        assert await websocket.receive() == Closed(1008, "Authentication required")
+        reason = "the token is unknown, expired or revoked"
+        assert await websocket.receive() == Closed(1008, reason)
 
 
 async def test_permission_that_is_granted_meanwhile_counts(

@@ -361,6 +361,24 @@ async def test_refusal_of_credentials_is_told_as_over_http(status: int) -> None:
     assert error.request_id is None
 
 
+async def test_refusal_of_credentials_says_what_a_json_rpc_error_in_it_says() -> None:
+    """Chosen: as over HTTP; a person can act on it."""
+    reason = "the token is unknown, expired or revoked"
+    body = jsonrpc.serialize(jsonrpc.error(None, -32600, reason)).decode()
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.stream.send(http("401 Unauthorized", body))
+        await peer.until_gone()
+
+    async with listening(serve) as url:
+        error = await why_not(WebSocketClientTransport(url))
+    assert isinstance(error, HTTPRefused)
+    assert str(error) == (
+        f"cannot connect to {url!r}: refused with HTTP 401 Unauthorized: {reason}"
+    )
+
+
 # Who goes meanwhile -------------------------------------------------------------
 
 

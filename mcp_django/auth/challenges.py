@@ -1,0 +1,95 @@
+"""What a 401 tells in `WWW-Authenticate`: which credentials, and what was wrong.
+
+Spec: RFC 9110, 11.6.1; RFC 6750, section 3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest
+
+from mcp_django.exceptions import AuthenticationFailed
+
+if TYPE_CHECKING:
+    from mcp_django.auth.interface import Authenticator
+
+_NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+"""Spec: RFC 6750, section 3: what no `error_description` may have."""
+
+_BEARER = re.compile(r"Bearer(?=[ ,]|$)", re.IGNORECASE)
+_ERROR = re.compile(r"[ ,]error\s*=", re.IGNORECASE)
+_HEADER = re.compile(r"[\t\x20-\x7e]*")
+
+
+def bearer_challenge(failure: AuthenticationFailed | None, **parameters: str) -> str:
+    """Write a challenge of the scheme "Bearer".
+
+    Args:
+        failure: What was wrong with the token that came; None if none came, and then
+            nothing is said of an error.
+        parameters: Such as `realm`, `scope` or `resource_metadata`, as they are.
+
+    Spec: RFC 6750, section 3.
+    """
+    return _join("Bearer", parameters | _error_of(failure))
+
+
+def challenge_of(
+    authenticator: Authenticator,
+    request: HttpRequest,
+    failure: AuthenticationFailed | None,
+) -> str:
+    """Give what an authenticator wants to say; "" for nothing.
+
+    A text in place of the method is taken as it is; if it asks for a bearer token and
+    names no error, what was wrong is added.
+
+    Args:
+        authenticator: Whose `challenge`.
+        request: The request that is refused.
+        failure: What was wrong with credentials of its kind; None if none came.
+
+    Raises:
+        ValueError: It is no value for a header.
+        Exception: Whatever the method raises.
+    """
+    challenge = authenticator.challenge
+    if isinstance(challenge, str):
+        text = _add_error(challenge, failure)
+    else:
+        text = challenge(request, failure)
+    if not isinstance(text, str) or not _HEADER.fullmatch(text):
+        raise ValueError(
+            f"the challenge of {type(authenticator).__qualname__} must be a text of "
+            f"printable ASCII for WWW-Authenticate, not {text!r}"
+        )
+    return text
+
+
+def _add_error(challenge: str, failure: AuthenticationFailed | None) -> str:
+    if failure is None or _ERROR.search(challenge):
+        return challenge
+    match = _BEARER.match(challenge)
+    if match is None:
+        return challenge
+    # In front of the rest, which may go on with another scheme's challenge.
+    rest = challenge[match.end() :].strip()
+    begin = _join(match.group(), _error_of(failure))
+    return f"{begin}, {rest.removeprefix(',').strip()}" if rest else begin
+
+
+def _error_of(failure: AuthenticationFailed | None) -> dict[str, str]:
+    if failure is None:
+        return {}
+    return {"error": failure.code, "error_description": str(failure.description)}
+
+
+def _join(scheme: str, parameters: dict[str, str]) -> str:
+    quoted = (f'{name}="{_quotable(text)}"' for name, text in parameters.items())
+    return f"{scheme} {', '.join(quoted)}".rstrip()
+
+
+def _quotable(text: str) -> str:
+    return _NOT_QUOTABLE.sub("?", text.replace('"', "'"))
