@@ -23,7 +23,12 @@ from mcp_django.consumers.applications import (
 )
 from mcp_django.consumers.daphne import deny_handshake
 from mcp_django.consumers.exchange import Headers, Receive, Scope, Send
-from mcp_django.routing import endpoint_at, path_info_of
+from mcp_django.routing import (
+    endpoint_at,
+    is_by_path_alone,
+    is_setting_of_routes,
+    path_info_of,
+)
 
 _NO_BODY: Headers = ((b"content-length", b"0"),)
 
@@ -47,7 +52,10 @@ class MCPRouter:
         """Answer one connection."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            found = _application_at(kind, scope["path"], scope.get("root_path", ""))
+            find = (
+                _application_at if is_by_path_alone() else _application_at.__wrapped__
+            )
+            found = find(kind, scope["path"], scope.get("root_path", ""))
             if found is not None:
                 await found(scope, receive, send)
                 return
@@ -68,7 +76,7 @@ def _application_at(kind: ScopeType, path: str, root_path: str) -> Application |
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("ROOT_URLCONF", "FORCE_SCRIPT_NAME"):
+    if is_setting_of_routes(setting) or setting == "FORCE_SCRIPT_NAME":
         _application_at.cache_clear()
 
 

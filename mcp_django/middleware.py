@@ -13,6 +13,7 @@ from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Refused
 from mcp_django.consumers.gate import check_origin
 from mcp_django.routing import endpoint_at
+from mcp_django.server.endpoints import Endpoint
 
 GetResponse: TypeAlias = (
     Callable[[HttpRequest], HttpResponseBase]
@@ -29,7 +30,7 @@ class CorsMiddleware(EndpointCorsMiddleware):
 
     def is_endpoint(self, request: HttpRequest) -> bool:
         """Say whether a request goes to an MCP endpoint."""
-        return endpoint_at(request.path_info) is not None
+        return _endpoint_of(request) is not None
 
 
 class OriginMiddleware:
@@ -57,7 +58,7 @@ class OriginMiddleware:
         return _as_coroutine(refusal) if iscoroutinefunction(self) else refusal
 
     def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
-        if "Origin" not in request.headers or endpoint_at(request.path_info) is None:
+        if "Origin" not in request.headers or _endpoint_of(request) is None:
             return None
         try:
             check_origin(request)
@@ -66,6 +67,11 @@ class OriginMiddleware:
             answer = {"jsonrpc": "2.0", "id": None, "error": error}
             return JsonResponse(answer, status=refused.status)
         return None
+
+
+def _endpoint_of(request: HttpRequest) -> Endpoint | None:
+    """Find where a request goes, also by the URLconf that middleware chose for it."""
+    return endpoint_at(request.path_info, getattr(request, "urlconf", None))
 
 
 async def _as_coroutine(response: HttpResponseBase) -> HttpResponseBase:

@@ -2,31 +2,54 @@
 
 Channels' `URLRouter` is not used: Daphne takes a root path from any client, and for a
 path outside it that router raises. Paths are split as Django's `ASGIRequest` does.
+
+Which endpoint is at a path must not depend on who asked first, nor on the language that
+happens to be active: MCP requests pass no middleware that would choose one. So a path
+itself says its language, as `i18n_patterns` have it, and one without has that of the
+site. Routes that are translated without such a prefix count in every language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.handlers.asgi import get_script_prefix
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django.urls import Resolver404, URLResolver, get_resolver
+from django.urls import (
+    LocalePrefixPattern,
+    Resolver404,
+    URLPattern,
+    URLResolver,
+    get_resolver,
+)
+from django.urls.converters import DEFAULT_CONVERTERS
+from django.urls.resolvers import RegexPattern, RoutePattern
+from django.utils import translation
+from django.utils.functional import Promise
 
 from mcp_django.server.endpoints import Endpoint
 
+_SETTINGS: Final = frozenset({"ROOT_URLCONF", "LANGUAGE_CODE", "LANGUAGES", "USE_I18N"})
+"""What decides where an endpoint is, beside the URLconf itself."""
 
-def endpoint_at(path_info: str, urlconf: str | None = None) -> Endpoint | None:
+_PATTERNS: Final = frozenset({RoutePattern, RegexPattern, LocalePrefixPattern})
+_CONVERTERS: Final = frozenset(type(c) for c in DEFAULT_CONVERTERS.values())
+
+
+def endpoint_at(path_info: str, urlconf: Any = None) -> Endpoint | None:
     """Give the MCP endpoint at a path, None if there is none.
 
     Args:
         path_info: The path below the script name.
-        urlconf: A URLconf other than `ROOT_URLCONF`.
+        urlconf: A URLconf other than `ROOT_URLCONF`, as `request.urlconf` has it.
     """
-    return _endpoint_at(path_info, urlconf or settings.ROOT_URLCONF)
+    urlconf = urlconf or settings.ROOT_URLCONF
+    find = _endpoint_at if is_by_path_alone(urlconf) else _endpoint_at.__wrapped__
+    return find(path_info, urlconf)
 
 
 def all_endpoints() -> list[Endpoint]:
@@ -35,7 +58,7 @@ def all_endpoints() -> list[Endpoint]:
     Raises:
         Exception: Whatever importing the URLconf raises.
     """
-    return list(_endpoints_below(get_resolver()))
+    return [ways[-1].callback for ways in _ways_below(get_resolver())]
 
 
 def path_info_of(scope: dict[str, Any]) -> str:
@@ -44,24 +67,72 @@ def path_info_of(scope: dict[str, Any]) -> str:
     return path.removeprefix(get_script_prefix(scope) or "")
 
 
-def _endpoints_below(resolver: URLResolver) -> Iterator[Endpoint]:
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _endpoints_below(pattern)
-        elif isinstance(pattern.callback, Endpoint):
-            yield pattern.callback
+@cache
+def is_by_path_alone(urlconf: Any = None) -> bool:
+    """Say whether a path always leads to the same endpoint, so that it may be kept.
+
+    Patterns and path converters of a project's own may look at what changes, such as a
+    list of tenants.
+    """
+    return all(
+        type(step.pattern) in _PATTERNS
+        and _CONVERTERS.issuperset(map(type, step.pattern.converters.values()))
+        for way in _ways_below(get_resolver(urlconf))
+        for step in way
+    )
+
+
+def is_setting_of_routes(setting: str) -> bool:
+    """Say whether a setting decides where endpoints are."""
+    return setting in _SETTINGS
+
+
+def _ways_below(resolver: URLResolver) -> Iterator[list[Any]]:
+    """Give the way to each endpoint: the patterns of its path, its own the last."""
+    for step in resolver.url_patterns:
+        if isinstance(step, URLResolver):
+            yield from ([step, *way] for way in _ways_below(step))
+        elif isinstance(step, URLPattern) and isinstance(step.callback, Endpoint):
+            yield [step]
 
 
 @lru_cache(maxsize=1024)
-def _endpoint_at(path_info: str, urlconf: str) -> Endpoint | None:
-    try:
-        match = get_resolver(urlconf).resolve(path_info)
-    except Resolver404:
-        return None
-    return match.func if isinstance(match.func, Endpoint) else None
+def _endpoint_at(path_info: str, urlconf: Any) -> Endpoint | None:
+    resolver = get_resolver(urlconf)
+    named = translation.get_language_from_path(path_info)
+    languages = dict.fromkeys((named or settings.LANGUAGE_CODE, *_languages(urlconf)))
+    for language in languages:
+        with translation.override(language):
+            try:
+                match = resolver.resolve(path_info)
+            except Resolver404:
+                continue
+        if isinstance(match.func, Endpoint):
+            return match.func
+    return None
+
+
+@cache
+def _languages(urlconf: Any) -> tuple[str, ...]:
+    """Give the languages in which endpoints are elsewhere, though no prefix says so."""
+    is_translated = any(
+        isinstance(_text_of(step), Promise)
+        for way in _ways_below(get_resolver(urlconf))
+        if not any(isinstance(step.pattern, LocalePrefixPattern) for step in way)
+        for step in way
+    )
+    return tuple(code for code, _ in settings.LANGUAGES) if is_translated else ()
+
+
+def _text_of(step: Any) -> object:
+    """Give the text of a pattern, not translated yet."""
+    texts = vars(step.pattern)
+    return texts.get("_route", texts.get("_regex"))
 
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "ROOT_URLCONF":
+    if is_setting_of_routes(setting):
         _endpoint_at.cache_clear()
+        is_by_path_alone.cache_clear()
+        _languages.cache_clear()

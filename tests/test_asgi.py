@@ -9,7 +9,10 @@ from pytest_django import Settings
 
 from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
-from tests.consumers.connections import make_scope, request
+from tests.consumers.connections import make_scope, open_stream, post, request
+from tests.consumers.streamable import initialize_of
+from tests.consumers.websocket_connections import open_websocket
+from tests.converted_urls import open_houses
 
 
 class RestOfTheSite:
@@ -87,3 +90,44 @@ async def test_static_files_need_their_app(settings: Settings) -> None:
     response = await request(application, "GET", "/static/admin/css/base.css")
 
     assert response.status == 404
+
+
+@pytest.mark.parametrize("language", ["de", "fr"])
+async def test_every_language_of_the_site_has_the_endpoint(
+    settings: Settings, language: str
+) -> None:
+    """Chosen: below `i18n_patterns`, over HTTP and WebSocket, without a middleware."""
+    settings.MCP = {"AUTHENTICATION": []}
+    settings.ROOT_URLCONF = "tests.translated_urls"
+    rest = RestOfTheSite()
+    application = MCPRouter(rest.__call__).__call__
+
+    headers = {"accept": "application/json"}
+    url = f"/{language}/mcp"
+    opened = await post(application, url, initialize_of(), headers=headers)
+    assert "protocolVersion" in opened.json()["result"]
+    async with open_websocket(application, url) as websocket:
+        assert await websocket.ask("ping") == {}
+    async with open_stream(application, f"{url}/sse") as stream:
+        assert stream.endpoint.startswith(f"{url}/messages?session_id=")
+        assert await stream.ask("ping") == {}
+    assert rest.scopes == []
+
+
+async def test_endpoint_below_a_converter_of_the_project_is_found(
+    settings: Settings,
+) -> None:
+    """Chosen: what such a converter says is not kept from the last request."""
+    settings.MCP = {"AUTHENTICATION": []}
+    settings.ROOT_URLCONF = "tests.converted_urls"
+    rest = RestOfTheSite()
+    application = MCPRouter(rest.__call__).__call__
+    open_houses.add("tea")
+    try:
+        response = await request(application, "PUT", "/tea/mcp")
+    finally:
+        open_houses.clear()
+    assert response.status == 405
+
+    await application(make_scope("PUT", "/tea/mcp", {}), receive, refuse_to_send)
+    assert len(rest.scopes) == 1

@@ -735,6 +735,112 @@ def test_way_in_is_not_talked_about_where_no_endpoint_is(
     assert run() == []
 
 
+# Where URLs are looked for ------------------------------------------------------
+
+
+def choose_urlconf(request: Any) -> None:
+    """Be what middleware of a subdomain calls."""
+    setattr(request, "urlconf", "tests.conformance.urls")  # noqa: B010
+
+
+class SettingMiddleware:
+    """Chooses a URLconf, as old-style middleware of hosts does."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Choose."""
+        request.urlconf = "tests.conformance.urls"
+
+
+class InheritingMiddleware(SettingMiddleware):
+    """Has it from another class."""
+
+
+class StaticMiddleware:
+    """Has it in a static method, as that of tenants."""
+
+    @staticmethod
+    def setup_url_routing(request: Any) -> None:
+        """Choose."""
+        request.urlconf = "tests.conformance.urls"
+
+
+class CallingMiddleware:
+    """Calls a function of its own package."""
+
+    def __call__(self, request: HttpRequest) -> None:
+        """Choose."""
+        choose_urlconf(request)
+
+
+def setting_middleware(get_response: Any) -> Any:
+    """Be a middleware that is a function."""
+
+    def middleware(request: Any) -> Any:
+        request.urlconf = None
+        return get_response(request)
+
+    return middleware
+
+
+class ReadingMiddleware:
+    """Looks at the URLconf, and chooses none."""
+
+    urlconf = "mine"
+
+    def __call__(self, request: Any) -> Any:
+        """Look."""
+        return getattr(request, "urlconf", self.urlconf)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SettingMiddleware",
+        "InheritingMiddleware",
+        "StaticMiddleware",
+        "CallingMiddleware",
+        "setting_middleware",
+    ],
+)
+@pytest.mark.parametrize("urlconf", ["tests.urls", "django.contrib.auth.urls"])
+def test_middleware_that_chooses_a_urlconf_is_a_warning(
+    settings: Settings, name: str, urlconf: str
+) -> None:
+    """Chosen: MCP requests do not pass it."""
+    settings.ROOT_URLCONF = urlconf
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.{name}"]
+
+    assert only() == checks.Warning(
+        f"'{__name__}.{name}' in MIDDLEWARE sets request.urlconf, and MCP requests "
+        "pass no middleware: their endpoints are those of ROOT_URLCONF, at every host.",
+        hint=f"Put server.urls() into {urlconf!r}, and let authentication, permission= "
+        "and @server.around say who sees what; then silence this check.",
+        id="mcp_django.W025",
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{__name__}.ReadingMiddleware",
+        f"{__name__}.nothing",
+        "nowhere.Middleware",
+        "django.middleware.locale.LocaleMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+        "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
+        "mcp_django.middleware.OriginMiddleware",
+    ],
+)
+def test_middleware_that_chooses_none_is_not_talked_about(
+    settings: Settings, path: str
+) -> None:
+    """Chosen: what cannot be imported is Django's business."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, path]
+
+    assert run() == []
+
+
 # Channel layers -----------------------------------------------------------------
 
 

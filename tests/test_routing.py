@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
+from django.utils import translation
 from pytest_django import Settings
 
 from mcp_django.routing import all_endpoints, endpoint_at, path_info_of
+from tests.converted_urls import open_houses
 from tests.site.mcp import server
 
 
@@ -103,3 +106,100 @@ def test_every_endpoint_of_the_urlconf_is_given() -> None:
     bindings = [endpoint.binding for endpoint in endpoints]
     assert bindings == ["mcp", "mcp", "sse", "messages"] * 2
     assert {endpoint.server for endpoint in endpoints} == {server}
+
+
+# By more than the path ----------------------------------------------------------------
+
+TRANSLATED = "tests.translated_urls"
+
+
+@pytest.fixture
+def languages(settings: Settings) -> None:
+    """Have a site in three languages."""
+    settings.LANGUAGE_CODE = "en"
+    settings.LANGUAGES = [("en", "English"), ("de", "German"), ("fr", "French")]
+    settings.ROOT_URLCONF = TRANSLATED
+
+
+@pytest.mark.usefixtures("languages")
+@pytest.mark.parametrize("active", ["en", "de", "fr", None])
+@pytest.mark.parametrize(
+    ("path", "is_endpoint"),
+    [
+        ("/en/mcp", True),
+        ("/de/mcp", True),
+        ("/de/mcp/", True),
+        ("/fr/mcp/sse", True),
+        ("/de/Montag/mcp", True),
+        ("/fr/lundi/mcp", True),
+        ("/en/Monday/mcp", True),
+        ("/de/Monday/mcp", False),
+        ("/en/Montag/mcp", False),
+        ("/it/mcp", False),
+        ("/mcp", False),
+        ("/de", False),
+        ("/de/", False),
+        ("/Tuesday/mcp", True),
+        ("/Dienstag/mcp", True),
+        ("/mardi/mcp", True),
+        ("/martedi/mcp", False),
+    ],
+)
+def test_path_leads_to_the_same_endpoint_whatever_language_is_active(
+    path: str, is_endpoint: bool, active: str | None
+) -> None:
+    """Chosen: the path says its language, as for `LocaleMiddleware`; also the answer
+    that is kept is the same for all."""
+    with translation.override(active):
+        first = endpoint_at(path)
+    with translation.override("de"):
+        second = endpoint_at(path)
+
+    assert (first is not None) == is_endpoint
+    assert second is first
+
+
+@pytest.mark.usefixtures("languages")
+def test_search_for_an_endpoint_leaves_the_active_language_alone() -> None:
+    """Chosen: middleware asks while a page is made."""
+    with translation.override("fr"):
+        endpoint_at("/de/mcp")
+        assert translation.get_language() == "fr"
+
+
+UNPREFIXED = i18n_patterns(*server.urls("mcp"), prefix_default_language=False)
+
+
+@pytest.mark.usefixtures("languages")
+@pytest.mark.parametrize(
+    ("path", "is_endpoint"),
+    [("/mcp", True), ("/de/mcp", True), ("/en/mcp", False), ("/xx/mcp", False)],
+)
+def test_default_language_may_have_no_prefix(path: str, is_endpoint: bool) -> None:
+    """Chosen: as for `LocaleMiddleware`."""
+    for active in ("de", "en"):
+        with translation.override(active):
+            found = endpoint_at(path, tuple(UNPREFIXED))
+        assert (found is not None) == is_endpoint
+
+
+@pytest.mark.usefixtures("languages")
+def test_change_of_the_languages_is_noticed(settings: Settings) -> None:
+    """Chosen: for tests that override LANGUAGES."""
+    assert endpoint_at("/de/mcp") is not None
+    settings.LANGUAGES = [("en", "English")]
+
+    assert endpoint_at("/de/mcp") is None
+
+
+def test_what_a_converter_of_the_project_says_is_not_kept() -> None:
+    """Chosen: it may look at what changes."""
+    urlconf = "tests.converted_urls"
+    assert endpoint_at("/tea/mcp", urlconf) is None
+    open_houses.add("tea")
+    try:
+        assert endpoint_at("/tea/mcp", urlconf) is not None
+    finally:
+        open_houses.clear()
+
+    assert endpoint_at("/tea/mcp", urlconf) is None

@@ -1,7 +1,7 @@
 """System checks: what can be known to be wrong before the first client comes.
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
-`authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` 02x,
+`authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` and `urlconfs` 02x,
 `channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas` 06x. No check ever raises:
 one that cannot look at something leaves it to the check whose business it is, ours or
 Django's.
@@ -24,6 +24,7 @@ from mcp_django.checks.channel_layers import (
 from mcp_django.checks.origins import check_cors, check_hosts
 from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
+from mcp_django.checks.urlconfs import check_urlconfs
 
 TAG: Final = "mcp"
 """`manage.py check --tag mcp` runs these checks alone."""
@@ -35,6 +36,7 @@ _CHECKS = (
     check_schemas,
     check_daphne,
     check_asgi,
+    check_urlconfs,
     check_channel_layer,
     check_redis_timeout,
     check_hosts,
