@@ -70,6 +70,13 @@ _CONTENT_ADDED: Final[Mapping[str, str]] = {
 }
 
 
+WRAPPED: Final = "x-fastmcp-wrap-result"
+"""Keyword of an output schema: clients that know it take the value out of `result`.
+
+FastMCP made it up for its own results, and several clients read it.
+"""
+
+
 def negotiate(offered: str) -> str:
     """Choose the protocol version for a legacy session.
 
@@ -208,6 +215,7 @@ def _wrap_schema(schema: JSON) -> JSONObject:
         "type": "object",
         "properties": {"result": inner},
         "required": ["result"],
+        WRAPPED: True,
     }
     # These have their meaning at the root of a document only.
     for keyword in ("$schema", "$defs", "definitions"):

@@ -84,7 +84,8 @@ class ToolOutput:
         Args:
             returns: Its return annotation, `inspect.Signature.empty` if it has none.
             structured: False for content only, True to insist on a structured value,
-                None to have one if the annotation says what it looks like.
+                None to have one if the annotation says what it looks like, and that is
+                more than text.
             output_schema: Verbatim JSON Schema of the structured value.
 
         Raises:
@@ -109,6 +110,8 @@ class ToolOutput:
         if is_open or structured is False:
             return cls(None, _UnstructuredOutput(has_blocks))
         typed = _TypedOutput(returns)
+        if structured is None and _is_text(returns):
+            return cls(None, _TextOutput(returns, typed))
         return cls(typed.schema, typed)
 
     def result(self, value: Any) -> JSONObject:
@@ -205,6 +208,25 @@ class _TypedOutput:
         )
 
 
+class _TextOutput:
+    """Writes values annotated as text, which has nothing to structure."""
+
+    def __init__(self, returns: Any, typed: _TypedOutput) -> None:
+        # An annotated text may have to be checked, or be written in another way.
+        self._is_plain = all(
+            member in (str, None, type(None))
+            for member in get_args(returns) or [returns]
+        )
+        self._typed = typed
+
+    def __call__(self, value: Any) -> JSONObject:
+        if self._is_plain and type(value) is str:
+            # On the hot path.
+            return {"content": [_text_block(value)]}
+        content = self._typed(value)["content"]
+        return {"content": [] if value is None else content}
+
+
 class _VerbatimOutput:
     """Writes values that the developer's own JSON Schema describes."""
 
@@ -253,6 +275,12 @@ class _UnstructuredOutput:
         ):
             return {"content": [block for item in value for block in _content(item)]}
         return {"content": _content(value)}
+
+
+def _is_text(annotation: Any) -> bool:
+    """Say whether it is `str`, or `str | None`: what hosts show as it is."""
+    members = set(union_members(annotation))
+    return str in members and members <= {str, None, type(None)}
 
 
 def _has_blocks(annotation: Any) -> bool:

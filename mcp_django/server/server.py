@@ -195,7 +195,8 @@ class Server:
             input_schema: Verbatim JSON Schema, shown instead of the signature's;
                 arguments are checked against it and passed as they are.
             output_schema: Verbatim JSON Schema of the structured result.
-            structured: False to send text only; True to insist on a schema.
+            structured: False to send text only; True to insist on a schema, also
+                for text, which has none if left out.
 
         Raises:
             ValueError: The name is taken or not allowed, the function cannot be a

@@ -81,7 +81,7 @@ def embedded(uri: str, mime_type: str, text: str) -> EmbeddedResource:
 # The suite calls whatever tool is listed first, without arguments.
 
 
-@server.tool(structured=False)
+@server.tool
 def test_simple_text() -> str:
     """Return a text."""
     return "This is a simple text response for testing."
@@ -123,13 +123,13 @@ def test_multiple_content_types() -> list[ContentBlock]:
     ]
 
 
-@server.tool(structured=False)
+@server.tool
 def test_error_handling() -> str:
     """Fail, and say why."""
     raise ToolError("This tool intentionally returns an error for testing")
 
 
-@server.tool(structured=False)
+@server.tool
 async def test_tool_with_progress(context: Context) -> str:
     """Report progress three times."""
     for progress in (0, 50, 100):
@@ -138,7 +138,7 @@ async def test_tool_with_progress(context: Context) -> str:
     return "Progress was reported."
 
 
-@server.tool(structured=False)
+@server.tool
 async def test_tool_with_logging(context: Context) -> str:
     """Log three messages."""
     for text in ("Tool started", "Tool is working", "Tool is done"):
@@ -147,7 +147,7 @@ async def test_tool_with_logging(context: Context) -> str:
     return "Messages were logged."
 
 
-@server.tool(structured=False)
+@server.tool
 async def test_logging_tool(context: Context) -> str:
     """Log a message, for those who want to see any."""
     await context.log("info", "The tool was called")
@@ -158,28 +158,28 @@ for ask in asking.TOOLS:
     server.tool(structured=False)(ask)
 
 
-@server.tool(structured=False)
+@server.tool
 async def test_reconnection(context: Context) -> str:
     """End the response before there is a result; the client has to come back."""
     await context.close_stream(retry_ms=500)
     return "Reconnection test completed."
 
 
-@server.tool(structured=False)
+@server.tool
 def test_trigger_tool_change() -> str:
     """Tell clients that the list of tools changed."""
     server.tools_changed()
     return "Clients were told."
 
 
-@server.tool(structured=False)
+@server.tool
 def test_trigger_prompt_change() -> str:
     """Tell clients that the list of prompts changed."""
     server.prompts_changed()
     return "Clients were told."
 
 
-@server.tool(structured=False)
+@server.tool
 def test_x_mcp_header(region: Annotated[str, MIRRORED] = "") -> str:
     """Take an argument that clients repeat in a header."""
     return f"Region: {region}"
@@ -222,7 +222,7 @@ def json_schema_2020_12_tool(**arguments: Any) -> str:
     return f"JSON Schema 2020-12 tool called with: {arguments}"
 
 
-@server.tool(structured=False)
+@server.tool
 def test_missing_capability(context: SyncContext) -> str:
     """Insist on a client that has a model to ask."""
     if context.client_capabilities.sampling is None:
@@ -368,13 +368,13 @@ def count_rows() -> int:
         ) from error
 
 
-@server.tool(structured=False)
+@server.tool
 async def big_text(size: int) -> str:
     """Return so many letters."""
     return "x" * size
 
 
-@server.tool(structured=False)
+@server.tool
 def touch(uri: str) -> str:
     """Tell subscribed clients that a resource changed."""
     server.resource_updated(uri)
@@ -391,7 +391,7 @@ def user_data(username: str) -> dict[str, str]:
 server.watch(get_user_model(), user_data)
 
 
-@server.tool(structured=False)
+@server.tool
 def save_user(username: str, email: str) -> str:
     """Save a user, who is made if there is none of this name."""
     get_user_model().objects.update_or_create(
@@ -400,7 +400,7 @@ def save_user(username: str, email: str) -> str:
     return "saved"
 
 
-@server.tool(structured=False)
+@server.tool
 async def leave_and_ask(context: Context) -> str:
     """End the response, then ask; the client has to come back for the question."""
     await context.close_stream()
@@ -414,7 +414,7 @@ def name_user(context: SyncContext) -> str:
     return context.user.get_username()
 
 
-@server.tool(structured=False)
+@server.tool
 def shout(text: str) -> str:
     """Write a text to standard output, in every way there is."""
     print(text, flush=True)  # noqa: T201 - this is what the tool is for

@@ -477,7 +477,7 @@ async def test_login_session_opens_a_stream(ada: User) -> None:
     async with open_stream(site, headers=await cookie_of(ada)) as stream:
         result = await stream.call("name_user")
 
-    assert result["structuredContent"] == {"result": "ada"}
+    assert result["content"] == [{"type": "text", "text": "ada"}]
 
 
 async def test_token_opens_a_stream(ada: User) -> None:
@@ -485,7 +485,7 @@ async def test_token_opens_a_stream(ada: User) -> None:
     async with open_stream(site, headers=await token_of(ada)) as stream:
         result = await stream.call("name_user")
 
-    assert result["structuredContent"] == {"result": "ada"}
+    assert result["content"] == [{"type": "text", "text": "ada"}]
 
 
 async def test_token_goes_before_the_login_session(ada: User, bob: User) -> None:
@@ -495,7 +495,7 @@ async def test_token_goes_before_the_login_session(ada: User, bob: User) -> None
     ) as stream:
         result = await stream.call("name_user")
 
-    assert result["structuredContent"] == {"result": "bob"}
+    assert result["content"] == [{"type": "text", "text": "bob"}]
 
 
 async def test_wrong_token_is_not_made_good_by_a_login_session(ada: User) -> None:

@@ -776,7 +776,7 @@ async def test_handler_sees_nobody_where_authentication_is_off() -> None:
     async with open_stream(site) as stream:
         result = await stream.call("name_user")
 
-    assert result["structuredContent"] == {"result": nobody().user.get_username()}
+    assert result["content"] == [{"type": "text", "text": nobody().user.get_username()}]
 
 
 async def test_permissions_are_those_at_the_time_of_the_message(ada: User) -> None:

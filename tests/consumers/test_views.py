@@ -347,7 +347,7 @@ async def test_login_sessions_and_tokens_open_streams(
     async with open_stream(site, headers=await credentials(ada)) as stream:
         result = await stream.call("name_user")
 
-    assert result["structuredContent"] == {"result": "ada"}
+    assert result["content"] == [{"type": "text", "text": "ada"}]
 
 
 async def test_session_of_another_user_is_not_found(

@@ -126,7 +126,7 @@ async def test_credentials_are_those_of_http(
     async with open_websocket(site, headers=headers) as websocket:
         result = await websocket.call("name_user")
 
-    assert result["structuredContent"] == {"result": "ada"}
+    assert result["content"] == [{"type": "text", "text": "ada"}]
 
 
 @pytest.mark.parametrize(

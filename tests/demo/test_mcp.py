@@ -17,6 +17,7 @@ from mcp.client.subscriptions import ResourceUpdated
 
 from tests.demo.conftest import Demo
 from tests.demo.test_pages import log_in, submit
+from tests.interaction.client import text_of
 
 pytestmark = [
     pytest.mark.live,
@@ -70,12 +71,13 @@ async def connect(
 
 
 async def call(client: Client | ClientSession, name: str, **arguments: Any) -> Any:
-    """Call a tool that succeeds, and return its structured result."""
+    """Call a tool that succeeds, and return its structured result, or its text."""
     result = await client.call_tool(name, arguments)
     assert isinstance(result, mcp_types.CallToolResult)
     assert not result.is_error, result.content
     structured: Any = result.structured_content
-    assert structured is not None
+    if structured is None:
+        return text_of(result)
     # Sessions carry objects only.
     return (
         structured.get("result", structured)

@@ -58,7 +58,7 @@ async def language() -> str:
     return translation.get_language()
 
 
-@server.tool(structured=False)
+@server.tool
 async def measure(rows: list[Any]) -> str:
     """Count rows."""
     return str(len(rows))

@@ -130,7 +130,7 @@ def shapes() -> list[TextContent | AudioContent | ResourceLink]:
     ]
 
 
-@server.tool(structured=False)
+@server.tool
 async def letters(number: int) -> str:
     """Return so many letters."""
     return "x" * number

@@ -137,7 +137,7 @@ async def test_client_works_as_the_user_that_the_command_names(
         async with running_stdio(*options, extra=variables) as server:
             await server.initialize()
             result = await server.call(1, "name_user")
-            assert result["structuredContent"] == {"result": name}
+            assert result["content"] == [{"type": "text", "text": name}]
             result = await server.call(2, "count_rows")
             assert result["structuredContent"] == {"result": 1}
 

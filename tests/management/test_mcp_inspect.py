@@ -22,8 +22,8 @@ Tools
   NAME         ARGUMENTS     RESULT   PERMISSION      DESCRIPTION
   add          a: integer    integer  -               Add two numbers.
                b?: integer
-  name_user    -             string   -               Name the user who asks.
-  hold         door: string  string   -               Wait at a door.
+  name_user    -             -        -               Name the user who asks.
+  hold         door: string  -        -               Wait at a door.
   fail         -             -        -               Raise what nobody expects.
   count_users  -             integer  auth.view_user  Count what only some may see.
 

@@ -232,6 +232,7 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
             "type": "object",
             "properties": {"result": {"type": "integer", "title": "Rows"}},
             "required": ["result"],
+            "x-fastmcp-wrap-result": True,
         },
     ),
     "an object or null": (
@@ -240,6 +241,7 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
             "type": "object",
             "properties": {"result": {"anyOf": [{"type": "object"}, {"type": "null"}]}},
             "required": ["result"],
+            "x-fastmcp-wrap-result": True,
         },
     ),
     "a list of definitions": (
@@ -256,6 +258,7 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
                 "result": {"type": "array", "items": {"$ref": "#/$defs/Book"}}
             },
             "required": ["result"],
+            "x-fastmcp-wrap-result": True,
             "$defs": {"Book": {"type": "object"}},
         },
     ),
@@ -268,12 +271,18 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
             "type": "object",
             "properties": {"result": {"$ref": "#/definitions/Rows"}},
             "required": ["result"],
+            "x-fastmcp-wrap-result": True,
             "definitions": {"Rows": {"type": "integer"}},
         },
     ),
     "anything": (
         True,
-        {"type": "object", "properties": {"result": {}}, "required": ["result"]},
+        {
+            "type": "object",
+            "properties": {"result": {}},
+            "required": ["result"],
+            "x-fastmcp-wrap-result": True,
+        },
     ),
     "nothing": (
         False,
@@ -281,6 +290,7 @@ SCHEMAS: dict[str, tuple[Any, dict[str, Any]]] = {
             "type": "object",
             "properties": {"result": {"not": {}}},
             "required": ["result"],
+            "x-fastmcp-wrap-result": True,
         },
     ),
 }

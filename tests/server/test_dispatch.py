@@ -104,6 +104,7 @@ async def test_tool_is_listed_with_all_that_its_version_knows(server: Server) ->
                 "type": "object",
                 "properties": {"result": {"type": "integer"}},
                 "required": ["result"],
+                "x-fastmcp-wrap-result": True,
             },
             "_meta": {"shop.example/a": 1},
         },

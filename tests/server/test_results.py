@@ -39,6 +39,7 @@ from mcp_types import (
 from pydantic import BaseModel, ConfigDict, Field, computed_field, field_serializer
 from typing_extensions import TypeAliasType, TypedDict
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
 
 ADVICE = (
@@ -121,12 +122,6 @@ def text(value: str) -> dict[str, Any]:
         (int, {"type": "integer"}, 3, 3, "3"),
         (bool, {"type": "boolean"}, True, True, "true"),
         (float, {"type": "number"}, 3, 3.0, "3.0"),
-        (str, {"type": "string"}, 'a "b" é', 'a "b" é', 'a "b" é'),
-        (str, {"type": "string"}, "NaN", "NaN", "NaN"),
-        (str, {"type": "string"}, mark_safe("<b>"), "<b>", "<b>"),
-        (str, {"type": "string"}, gettext_lazy("lazy"), "lazy", "lazy"),
-        (Optional[str], OPTIONAL_TEXT, None, None, "null"),  # noqa: UP045
-        (str | None, OPTIONAL_TEXT, "x", "x", "x"),
         (
             date,
             {"type": "string", "format": "date"},
@@ -246,6 +241,80 @@ def test_annotated_result_is_structured_and_written_as_text(
         type(mark_safe("")),
     )
     Draft202012Validator(schema).validate(json.loads(json.dumps(structured)))
+
+
+@pytest.mark.parametrize(
+    ("returns", "value", "written"),
+    [
+        (str, 'a "b" é', 'a "b" é'),
+        (str, "line\nline", "line\nline"),
+        (str, "", ""),
+        (str, mark_safe("<b>"), "<b>"),
+        (str, gettext_lazy("lazy"), "lazy"),
+        (Optional[str], "x", "x"),  # noqa: UP045
+        (None | str, "x", "x"),
+        (Annotated[str, Field(max_length=3)], "abc", "abc"),
+        (Annotated[str | None, Field(description="Of the day.")], "x", "x"),
+        (Annotated[str, Field(max_length=3)] | None, "abc", "abc"),
+        (TypeAliasType("Words", str), "x", "x"),
+    ],
+)
+def test_text_is_text_only(returns: Any, value: Any, written: str) -> None:
+    """We chose it: hosts show their model a text as it is, but a structured one as
+    JSON, with its line ends escaped."""
+    output = ToolOutput.of(returns)
+
+    assert output.schema is None
+    assert output.result(value) == {"content": [text(written)]}
+
+
+@pytest.mark.parametrize("returns", [str | None, Annotated[str | None, Field()]])
+def test_no_text_is_no_content(returns: Any) -> None:
+    """We chose it: as without an annotation."""
+    assert ToolOutput.of(returns).result(None) == {"content": []}
+
+
+@pytest.mark.parametrize(
+    ("returns", "schema", "value", "written"),
+    [
+        (str, {"type": "string"}, "NaN", "NaN"),
+        (str, {"type": "string"}, mark_safe("<b>"), "<b>"),
+        (str, {"type": "string"}, gettext_lazy("lazy"), "lazy"),
+        (str | None, OPTIONAL_TEXT, None, "null"),
+        (str | None, OPTIONAL_TEXT, "x", "x"),
+    ],
+)
+def test_text_is_structured_for_who_insists(
+    returns: Any, schema: JSONObject, value: Any, written: str
+) -> None:
+    """We chose it: `structured=True`."""
+    output = ToolOutput.of(returns, structured=True)
+
+    assert output.schema == schema
+    structured = None if value is None else written
+    assert output.result(value) == {
+        "content": [text(written)],
+        "structuredContent": structured,
+    }
+
+
+@pytest.mark.parametrize(
+    ("returns", "value"),
+    [
+        (Literal["a"], "a"),
+        (Literal["a"] | None, "a"),
+        (Mood, Mood.GOOD),
+        (str | int, "a"),
+        (list[str], ["a"]),
+        (dict[str, str], {"a": "b"}),
+    ],
+)
+def test_what_is_more_than_text_is_structured(returns: Any, value: Any) -> None:
+    """We chose it: one of several words, or a list of texts, is worth a schema."""
+    output = ToolOutput.of(returns)
+
+    assert output.schema is not None
+    assert output.result(value)["structuredContent"] == value
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,7 @@ def server(gate: Gate) -> Server:
 
 
 def tool_text(text: str) -> dict[str, Any]:
-    return {
-        "content": [{"type": "text", "text": text}],
-        "structuredContent": {"result": text},
-    }
+    return {"content": [{"type": "text", "text": text}]}
 
 
 # Opening ----------------------------------------------------------------------------

@@ -76,9 +76,9 @@ def call(tool: str) -> Message:
 
 
 def text_of(message: Message) -> Any:
-    """Give the structured result of a tool."""
+    """Give the text of a tool's result."""
     result: Any = jsonrpc.parse(jsonrpc.serialize(message))
-    return result.result["structuredContent"]["result"]
+    return result.result["content"][0]["text"]
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])

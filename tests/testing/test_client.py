@@ -41,6 +41,7 @@ from mcp_django import (
     ToolError,
 )
 from mcp_django.testing import AsyncMCPClient, MCPClient
+from tests.interaction.client import text_of
 from tests.site import mcp as site_mcp
 from tests.testing import library
 
@@ -55,11 +56,13 @@ def accept(**content: Any) -> ElicitResult:
 
 def value_of(client: MCPClient, name: str, /, **arguments: Any) -> Any:
     """Call a tool and give its value, as every version has it."""
-    content = client.call_tool(name, arguments).structured_content
-    match content:
+    result = client.call_tool(name, arguments)
+    match result.structured_content:
         case {"result": value}:
             return value
-        case _:
+        case None:
+            return text_of(result)
+        case content:
             return content
 
 
@@ -264,7 +267,7 @@ class NoDatabaseTests(SimpleTestCase):
         client.force_login(User(pk=1, username="ada", is_superuser=True))
 
         self.assertEqual(client.call_tool("add", {"a": 2}).structured_content, 3)
-        self.assertEqual(client.call_tool("name_user").structured_content, "ada")
+        self.assertEqual(text_of(client.call_tool("name_user")), "ada")
 
     def test_use_of_the_database_is_seen_as_forbidden(self) -> None:
         """Chosen: Django's own error reaches the test."""
@@ -312,7 +315,7 @@ async def test_def_handler_reads_resources_where_no_thread_waits() -> None:
     """Chosen: neither deadlock, nor is it refused for fear of one."""
     result = await AsyncMCPClient(library.server).call_tool("quote")
 
-    assert result.structured_content == "Quiet, please"
+    assert text_of(result) == "Quiet, please"
 
 
 # What can be asked --------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from mcp_django.testing import AsyncMCPClient, MCPClient
+from tests.interaction.client import text_of
 
 pytest_plugins = ["mcp_django.testing.fixtures", "pytester"]
 
@@ -18,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.django_db
 def test_client_is_nobody_s_and_in_the_transaction(mcp_client: MCPClient) -> None:
     """Chosen: of the project's only server."""
-    assert mcp_client.call_tool("name_user").structured_content == ""
+    assert text_of(mcp_client.call_tool("name_user")) == ""
     mcp_client.force_login(User.objects.create_user("ada"))
-    assert mcp_client.call_tool("name_user").structured_content == "ada"
+    assert text_of(mcp_client.call_tool("name_user")) == "ada"
 
 
 async def test_client_for_async_tests_is_nobody_s(
@@ -29,7 +30,7 @@ async def test_client_for_async_tests_is_nobody_s(
     """Chosen."""
     result = await async_mcp_client.call_tool("name_user")
 
-    assert result.structured_content == ""
+    assert text_of(result) == ""
 
 
 @pytest.mark.live

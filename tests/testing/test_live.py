@@ -27,6 +27,7 @@ from mcp_django.testing import MCPLiveServer, MCPLiveServerTestCase
 from mcp_django.testing.live import path_of, refuse_memory_databases
 from mcp_django.testing.process import DaphneProcess
 from mcp_django.tokens.models import Token
+from tests.interaction.client import text_of
 from tests.site.mcp import server
 
 pytest_plugins = ["mcp_django.testing.fixtures"]
@@ -48,7 +49,7 @@ class SiteTests(MCPLiveServerTestCase):
         for url in (self.mcp_url, self.ws_url):
             with self.subTest(url), SyncClient(url, token=self.token) as client:
                 result = client.call_tool("name_user")
-                self.assertEqual(result.structured_content, "ada")
+                self.assertEqual(text_of(result), "ada")
 
     def test_session_of_the_browser_opens_the_server(self) -> None:
         """Chosen: `force_login` of Django's own test client makes one."""
@@ -60,7 +61,7 @@ class SiteTests(MCPLiveServerTestCase):
         with SyncClient(self.mcp_url, headers=headers) as client:
             result = client.call_tool("name_user")
 
-        self.assertEqual(result.structured_content, "ada")
+        self.assertEqual(text_of(result), "ada")
 
     def test_nobody_is_refused(self) -> None:
         """Chosen: as in production."""
@@ -98,7 +99,7 @@ class OpenSiteTests(MCPLiveServerTestCase):
         with SyncClient(self.mcp_url) as client:
             result = client.call_tool("name_user")
 
-        self.assertEqual(result.structured_content, "")
+        self.assertEqual(text_of(result), "")
 
 
 @pytest.mark.live
@@ -109,7 +110,7 @@ def test_fixture_gives_a_running_site(mcp_live_server: MCPLiveServer) -> None:
     with SyncClient(mcp_live_server.mcp_url, token=token) as client:
         result = client.call_tool("name_user")
 
-    assert result.structured_content == "ada"
+    assert text_of(result) == "ada"
     assert not connection.in_atomic_block
     assert mcp_live_server.url.startswith("http://127.0.0.1:")
     assert mcp_live_server.ws_url == f"ws{mcp_live_server.url[4:]}/mcp/"
@@ -126,7 +127,7 @@ async def test_fixture_serves_async_tests(mcp_live_server: MCPLiveServer) -> Non
         async with Client(mcp_live_server.ws_url, token=token) as client:
             result = await client.call_tool("name_user")
 
-    assert result.structured_content == "grace"
+    assert text_of(result) == "grace"
 
 
 # How Daphne is started ----------------------------------------------------------------
