@@ -15,11 +15,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema, from_json, to_json
 
 from mcp_django.server.schemas import (
-    UNSUITABLE_TYPE,
     SchemaGenerator,
     VerbatimSchema,
     explain,
-    first_sentence,
+    why_unsuitable,
 )
 
 _KEPT: dict[str, set[str]] = {
@@ -135,9 +134,9 @@ def _described_by(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any
     """
     try:
         schema = model.model_json_schema(schema_generator=_FormSchemaGenerator)
-    except UNSUITABLE_TYPE as error:
+    except Exception as error:
         raise ValueError(
-            f"{model.__name__} cannot be a form: {first_sentence(error)}"
+            f"{model.__name__} cannot be a form: {why_unsuitable(error)}"
         ) from error
     definitions = schema.get("$defs", {})
     described = _inlined(schema, definitions)

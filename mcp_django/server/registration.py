@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mcp_types import ToolAnnotations
@@ -28,6 +29,24 @@ from mcp_django.transports.http_headers import mirrored_parameters
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
 """How an absolute URI begins; in a template the scheme may be a variable."""
+
+
+@contextmanager
+def naming(feature: str) -> Iterator[None]:
+    """Let what is wrong say what it is wrong with.
+
+    Args:
+        feature: Such as "tool 'ship'".
+
+    Raises:
+        ValueError: Anything was raised.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{feature}: {error}") from error
+    except Exception as error:  # of what annotations do when they are looked at
+        raise ValueError(f"{feature}: {type(error).__name__}: {error}") from error
 
 
 def make_tool(
@@ -68,15 +87,13 @@ def make_tool(
     handler = make_handler(
         function, name=tool_name, atomic=atomic, input_schema=input_schema
     )
-    try:
+    with naming(f"tool {tool_name!r}"):
         mirrored = mirrored_parameters(handler.signature.input_schema)
-    except ValueError as error:
-        raise ValueError(f"tool {tool_name!r}: {error}") from None
-    output = ToolOutput.of(
-        handler.signature.returns,
-        structured=structured,
-        output_schema=dict(output_schema) if output_schema else None,
-    )
+        output = ToolOutput.of(
+            handler.signature.returns,
+            structured=structured,
+            output_schema=dict(output_schema) if output_schema else None,
+        )
     entry = make_entry(
         name=tool_name,
         description=description or handler.signature.description,

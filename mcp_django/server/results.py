@@ -30,12 +30,11 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
-    UNSUITABLE_TYPE,
     SchemaGenerator,
     VerbatimSchema,
     explain,
-    first_sentence,
     union_members,
+    why_unsuitable,
 )
 
 _BLOCKS = get_args(ContentBlock)
@@ -140,10 +139,10 @@ class _TypedOutput:
                     mode="serialization", schema_generator=SchemaGenerator
                 )
             )
-        except UNSUITABLE_TYPE as error:
+        except Exception as error:
             raise ValueError(
                 f"a result of type {_type_text(returns)} cannot be described: "
-                f"{first_sentence(error)}; {_ADVICE}, or pass structured=False"
+                f"{why_unsuitable(error)}; {_ADVICE}, or pass structured=False"
             ) from error
         if "$ref" in schema:
             # A recursive type. Older versions want to see that it is an object.
@@ -284,13 +283,19 @@ def _is_text(annotation: Any) -> bool:
 
 
 def _has_blocks(annotation: Any) -> bool:
-    for member in union_members(annotation):
-        if isinstance(member, type) and issubclass(member, _NEVER_STRUCTURED):
-            return True
-        if get_origin(member) in _SEQUENCES and any(
-            _has_blocks(item) for item in get_args(member)
-        ):
-            return True
+    # By their ids, because not every annotation can be hashed. Aliases may come back.
+    seen: dict[int, Any] = {}
+    waiting = [annotation]
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen[id(current)] = current
+        for member in union_members(current):
+            if isinstance(member, type) and issubclass(member, _NEVER_STRUCTURED):
+                return True
+            if get_origin(member) in _SEQUENCES:
+                waiting += get_args(member)
     return False
 
 

@@ -23,18 +23,9 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  
 from pydantic import ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
-from pydantic_core import SchemaError as CoreSchemaError
 from pydantic_core import core_schema
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry, specification_with
-
-UNSUITABLE_TYPE = (
-    PydanticUserError,
-    PydanticUndefinedAnnotation,
-    CoreSchemaError,
-    TypeError,
-)
-"""What pydantic raises for a type that it cannot validate or describe."""
 
 MISSING = "missing, but required"
 """Why a value that is not there is wrong."""
@@ -59,15 +50,22 @@ def union_members(annotation: Any) -> Iterator[Any]:
 
     `Annotated` and `type` aliases are looked through.
     """
-    if hasattr(annotation, "__value__"):
-        yield from union_members(annotation.__value__)
-    elif get_origin(annotation) is Annotated:
-        yield from union_members(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for member in get_args(annotation):
-            yield from union_members(member)
-    else:
-        yield annotation
+    aliases: list[Any] = []
+    waiting = [annotation]
+    while waiting:
+        current = waiting.pop(0)
+        if hasattr(current, "__value__"):
+            # An alias may be defined by itself; one that takes types has an origin.
+            alias = get_origin(current) or current
+            if alias not in aliases:
+                aliases.append(alias)
+                waiting.insert(0, alias.__value__)
+        elif get_origin(current) is Annotated:
+            waiting.insert(0, get_args(current)[0])
+        elif get_origin(current) in (Union, UnionType):
+            waiting = [*get_args(current), *waiting]
+        else:
+            yield current
 
 
 class SchemaGenerator(GenerateJsonSchema):
@@ -112,9 +110,23 @@ def _untitled(written: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return written
 
 
-def first_sentence(error: Exception) -> str:
-    """Take the first sentence of an exception's text."""
-    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+def why_unsuitable(error: Exception) -> str:
+    """Say in a sentence why there is no validator or schema for a type.
+
+    Args:
+        error: What pydantic raised, or a hook of the type.
+    """
+    is_unresolved = isinstance(error, PydanticUndefinedAnnotation) or (
+        isinstance(error, PydanticUserError) and error.code == "class-not-fully-defined"
+    )
+    if is_unresolved or isinstance(error, RecursionError):
+        return (
+            "it names something that cannot be found, or itself; an alias that is "
+            "defined by itself must be a `TypeAliasType`, as `type` makes it in Python "
+            "3.12"
+        )
+    sentence = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+    return sentence or type(error).__name__
 
 
 # JSON Schema of developers -----------------------------------------------------------

@@ -44,6 +44,7 @@ from mcp_django.server.registration import (
     make_prompt,
     make_resource,
     make_tool,
+    naming,
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.watching import Source, Watch
@@ -272,7 +273,8 @@ class Server:
         Spec: 2025-11-25 server/resources; 2026-07-28 server/utilities/caching.
         """
         check_uri(uri, self.name)
-        cache = CacheHints(ttl_ms, cache_scope)
+        with naming(f"resource {uri!r}"):
+            cache = CacheHints(ttl_ms, cache_scope)
         cache.check_permission(f"resource {uri!r}", permission)
 
         def register(function: Function) -> Function:

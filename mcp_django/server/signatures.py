@@ -49,14 +49,13 @@ from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     MISSING,
-    UNSUITABLE_TYPE,
     SchemaGenerator,
     VerbatimSchema,
     explain,
-    first_sentence,
     shown_name,
     unexpected,
     union_members,
+    why_unsuitable,
 )
 from mcp_django.server.typed_dicts import with_portable_typed_dicts
 
@@ -199,15 +198,11 @@ def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
     innermost = _innermost(function)
     try:
         signature = inspect.signature(function)
-        hints = {
-            name: with_portable_typed_dicts(hint)
-            for name, hint in get_type_hints(innermost, include_extras=True).items()
-        }
-    except (NameError, AttributeError, SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"cannot read the annotations of {name!r}: {error}; import what they name "
-            "at the top of the module, outside `if TYPE_CHECKING`"
-        ) from error
+        hints = with_portable_typed_dicts(
+            get_type_hints(innermost, include_extras=True)
+        )
+    except Exception as error:  # of what annotations do when they are looked at
+        raise _unreadable(name, error) from error
     named: dict[str, tuple[Any, Any]] = {}
     contexts: dict[str, Any] = {}
     rest: Any = EMPTY
@@ -218,7 +213,7 @@ def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
             annotation = Any
         if parameter.kind is parameter.VAR_KEYWORD:
             rest = annotation
-        elif _is_context(annotation):
+        elif _is_context(annotation, name):
             contexts[parameter.name] = annotation
         else:
             named[parameter.name] = (annotation, parameter.default)
@@ -235,6 +230,13 @@ def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
             for parameter in (*own.values(), *signature.parameters.values())
             if parameter.kind is not parameter.VAR_KEYWORD
         ),
+    )
+
+
+def _unreadable(name: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"cannot read the annotations of {name!r}: {error}; import what they name "
+        "at the top of the module, outside `if TYPE_CHECKING`"
     )
 
 
@@ -287,8 +289,11 @@ def _check_bound(parameter: inspect.Parameter, name: str) -> None:
         )
 
 
-def _is_context(annotation: Any) -> bool:
-    members = set(_classes(annotation))
+def _is_context(annotation: Any, name: str) -> bool:
+    try:
+        members = set(_classes(annotation))
+    except Exception as error:  # of an alias, which is read when it is looked at
+        raise _unreadable(name, error) from error
     return not members.isdisjoint((Context, SyncContext))
 
 
@@ -431,17 +436,17 @@ def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
     try:
         model = _Model.of(accepted.named, accepted.rest)
         return model, model.schema()
-    except UNSUITABLE_TYPE as error:
+    except Exception as error:
         culprit, reason = "'**kwargs'", error
         for parameter, declared in accepted.named.items():
             try:
                 _Model.of({parameter: declared}, EMPTY).schema()
-            except UNSUITABLE_TYPE as its_error:
+            except Exception as its_error:
                 culprit, reason = repr(parameter), its_error
                 break
         raise ValueError(
             f"parameter {culprit} of {name!r} has a type that cannot come from JSON: "
-            f"{first_sentence(reason)}; use JSON types, dataclasses or pydantic models"
+            f"{why_unsuitable(reason)}; use JSON types, dataclasses or pydantic models"
         ) from error
 
 

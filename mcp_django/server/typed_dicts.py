@@ -7,6 +7,7 @@ plain ones that handlers are annotated with can be told anew.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import UnionType
 from typing import (
     Annotated,
@@ -24,26 +25,27 @@ from typing import (
 import typing_extensions
 
 
-def with_portable_typed_dicts(annotation: Any) -> Any:
-    """Give an annotation back with every `typing.TypedDict` in it made anew.
+def with_portable_typed_dicts(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Give annotations back with every `typing.TypedDict` in them made anew.
 
     Args:
-        annotation: Resolved, as `get_type_hints` gives it.
+        annotations: By name, resolved as `get_type_hints` gives them.
     """
     if sys.version_info >= (3, 12):
-        return annotation
-    return _portable(annotation)
+        return dict(annotations)
+    told: dict[Any, Any] = {}
+    return {name: _portable(hint, told) for name, hint in annotations.items()}
 
 
-def _portable(annotation: Any) -> Any:
+def _portable(annotation: Any, told: dict[Any, Any]) -> Any:
     if is_typeddict(annotation):
-        return _told_anew(annotation)
+        return _told_anew(annotation, told)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if not arguments or origin is Literal:
         return annotation
     if origin is Annotated:
-        return Annotated[(_portable(arguments[0]), *annotation.__metadata__)]
-    portable = tuple(_portable(argument) for argument in arguments)
+        return Annotated[(_portable(arguments[0], told), *annotation.__metadata__)]
+    portable = tuple(_portable(argument, told) for argument in arguments)
     if all(new is old for new, old in zip(portable, arguments, strict=True)):
         return annotation
     if origin in (Union, UnionType):
@@ -53,17 +55,25 @@ def _portable(annotation: Any) -> Any:
     return origin[portable]
 
 
-def _told_anew(typed_dict: Any) -> Any:
+def _told_anew(typed_dict: Any, told: dict[Any, Any]) -> Any:
+    """Make a class anew, once; its fields may contain itself."""
     if type(typed_dict).__module__ != "typing":
         return typed_dict
-    fields: dict[str, Any] = {}
-    for name, hint in get_type_hints(typed_dict, include_extras=True).items():
+    if typed_dict in told:
+        return told[typed_dict]
+    hints = get_type_hints(typed_dict, include_extras=True)
+    wrappers: dict[str, Any] = {
+        name: Required if name in typed_dict.__required_keys__ else NotRequired
+        for name in hints
+    }
+    new: Any = typing_extensions.TypedDict(  # type: ignore[misc]  # made at run time
+        typed_dict.__name__, {name: wrappers[name][Any] for name in hints}
+    )
+    new.__doc__ = typed_dict.__doc__
+    new.__module__ = typed_dict.__module__
+    told[typed_dict] = new
+    for name, hint in hints.items():
         while get_origin(hint) in (Required, NotRequired):
             [hint] = get_args(hint)
-        is_required = name in typed_dict.__required_keys__
-        wrapper: Any = Required if is_required else NotRequired
-        fields[name] = wrapper[_portable(hint)]
-    told: Any = typing_extensions.TypedDict(typed_dict.__name__, fields)  # type: ignore[misc]  # made at run time
-    told.__doc__ = typed_dict.__doc__
-    told.__module__ = typed_dict.__module__
-    return told
+        new.__annotations__[name] = wrappers[name][_portable(hint, told)]
+    return new

@@ -456,10 +456,16 @@ def test_cache_hints_are_milliseconds_and_a_scope(server: Server) -> None:
         rule = "ttl_ms must be a whole number of 0 or more milliseconds"
         text = f"{rule}, not {ttl_ms!r}"
         assert_refuses(partial(Server, "a", ttl_ms=ttl_ms), text)
-        assert_refuses(partial(server.resource, "shop://a", ttl_ms=ttl_ms), text)
+        assert_refuses(
+            partial(server.resource, "shop://a", ttl_ms=ttl_ms),
+            f"resource 'shop://a': {text}",
+        )
     text = "cache_scope must be 'private' or 'public', not 'shared'"
     assert_refuses(partial(Server, "a", cache_scope="shared"), text)  # type: ignore[arg-type]
-    assert_refuses(partial(server.resource, "shop://a", cache_scope="shared"), text)  # type: ignore[arg-type]
+    assert_refuses(
+        partial(server.resource, "shop://a", cache_scope="shared"),  # type: ignore[arg-type]
+        f"resource 'shop://a': {text}",
+    )
 
 
 def test_what_needs_a_permission_is_not_for_every_cache(server: Server) -> None:
