@@ -1,20 +1,25 @@
 """The ASGI way in: MCP paths go straight to their consumers, the rest to Django.
 
-An open stream then holds neither a thread nor a database connection.
+An open stream then holds neither a thread nor a database connection. What clients look
+for after a 401, and Django does not have, is answered in words that they understand.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application as get_django_application
-from django.core.handlers.asgi import ASGIHandler
+from django.core.exceptions import BadRequest
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse
 
+from mcp_django import well_known
 from mcp_django.consumers.applications import (
     Application,
     ScopeType,
@@ -22,7 +27,7 @@ from mcp_django.consumers.applications import (
     has_application,
 )
 from mcp_django.consumers.daphne import deny_handshake
-from mcp_django.consumers.exchange import Headers, Receive, Scope, Send
+from mcp_django.consumers.exchange import Event, Headers, Receive, Scope, Send
 from mcp_django.routing import (
     endpoint_at,
     is_by_path_alone,
@@ -62,6 +67,8 @@ class MCPRouter:
         if kind == "websocket" and isinstance(self._application, ASGIHandler):
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return
+        if kind == "http" and well_known.may_be_place(scope["path"]):
+            send = _without_oauth(scope, send)
         await self._application(scope, receive, send)
 
 
@@ -72,6 +79,57 @@ def _application_at(kind: ScopeType, path: str, root_path: str) -> Application |
     if endpoint is None or not has_application(endpoint, kind):
         return None
     return application_of(endpoint, kind)
+
+
+def _without_oauth(scope: Scope, send: Send) -> Send:
+    """Give a `send` that puts our answer in the place of Django's own 404.
+
+    What a view says in JSON stays: the project may have an OAuth of its own.
+    """
+    is_replaced = False
+
+    async def send_or_replace(event: Event) -> None:
+        nonlocal is_replaced
+        if event["type"] == "http.response.start" and event["status"] == 404:
+            request = _request_of(scope)
+            if request is not None and well_known.asks_for_oauth(request):
+                is_replaced = not (
+                    _is_json(event) and well_known.match_of(request.path_info)
+                )
+            if is_replaced and request is not None:
+                await _send_response(well_known.answer(request), send)
+        if not is_replaced:
+            await send(event)
+
+    return send_or_replace
+
+
+def _request_of(scope: Scope) -> HttpRequest | None:
+    """Give the request as Django sees it, None if it cannot be read."""
+    try:
+        return ASGIRequest(scope, BytesIO())
+    except (LookupError, ValueError, BadRequest):
+        return None
+
+
+def _is_json(start: Event) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"application/json")
+        for name, value in start["headers"]
+    )
+
+
+async def _send_response(response: HttpResponse, send: Send) -> None:
+    body = response.content
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.items()
+        if name.lower() != "content-length"
+    ]
+    headers.append((b"content-length", b"%d" % len(body)))
+    start = {"status": response.status_code, "headers": headers}
+    await send({"type": "http.response.start", **start})
+    await send({"type": "http.response.body", "body": body})
 
 
 @receiver(setting_changed)

@@ -14,6 +14,7 @@ from mcp_django.consumers.exchange import Refused
 from mcp_django.consumers.gate import check_origin
 from mcp_django.routing import endpoint_at
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.well_known import is_left_to_us
 
 GetResponse: TypeAlias = (
     Callable[[HttpRequest], HttpResponseBase]
@@ -29,8 +30,8 @@ class CorsMiddleware(EndpointCorsMiddleware):
     """
 
     def is_endpoint(self, request: HttpRequest) -> bool:
-        """Say whether a request goes to an MCP endpoint."""
-        return _endpoint_of(request) is not None
+        """Say whether a request goes to an MCP endpoint, or looks for its OAuth."""
+        return _endpoint_of(request) is not None or is_left_to_us(request)
 
 
 class OriginMiddleware:

@@ -714,6 +714,7 @@ def test_application_without_our_router_is_a_warning(
 ) -> None:
     """Chosen: MCP works there, and each stream costs a thread."""
     settings.ASGI_APPLICATION = path = path_of(monkeypatch, application)
+    settings.ROOT_URLCONF = "tests.urls_without_oauth"
 
     assert only() == checks.Warning(
         f"ASGI_APPLICATION {path!r} sends MCP requests through Django's views, where "
@@ -722,6 +723,32 @@ def test_application_without_our_router_is_a_warning(
         "the application in mcp_django.asgi.MCPRouter.",
         id="mcp_django.W024",
     )
+
+
+def test_way_in_that_says_nothing_of_oauth_is_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen: after a 401 clients look for it, and show what they get."""
+    settings.ASGI_APPLICATION = path_of(monkeypatch, ASGIHandler())
+
+    found = run()
+
+    assert [message.id for message in found] == ["mcp_django.W024", "mcp_django.W026"]
+    assert found[1].hint == (
+        'Add path("", include("mcp_django.urls")) at the end of ROOT_URLCONF, or do as '
+        "for mcp_django.W024."
+    )
+
+
+def test_oauth_is_not_talked_about_where_nobody_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen: without a 401 nobody looks for it."""
+    settings.DEBUG = True
+    settings.MCP = {"AUTHENTICATION": []}
+    settings.ASGI_APPLICATION = path_of(monkeypatch, ASGIHandler())
+
+    assert only().id == "mcp_django.W024"
 
 
 @pytest.mark.parametrize("urlconf", ["django.contrib.auth.urls", "nowhere.urls"])

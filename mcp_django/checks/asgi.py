@@ -15,8 +15,11 @@ from django.core import checks
 from django.core.handlers.base import BaseHandler
 from django.utils.module_loading import import_string
 
+from mcp_django import well_known
 from mcp_django.asgi import MCPRouter
+from mcp_django.checks.authentication import faults_of_setting
 from mcp_django.checks.servers import readable_endpoints
+from mcp_django.consumers.gate import is_open_to_all
 
 _MAX_LOOKED_AT = 1000
 
@@ -81,7 +84,7 @@ def check_asgi(**kwargs: Any) -> list[checks.CheckMessage]:
             return []
     except Exception:  # Something that does not let itself be looked into.
         return []
-    return [
+    messages: list[checks.CheckMessage] = [
         checks.Warning(
             f"ASGI_APPLICATION {path!r} sends MCP requests through Django's views, "
             "where each open stream holds a thread.",
@@ -90,6 +93,21 @@ def check_asgi(**kwargs: Any) -> list[checks.CheckMessage]:
             id="mcp_django.W024",
         )
     ]
+    if (
+        not any(faults_of_setting())
+        and not is_open_to_all()
+        and well_known.match_of("/.well-known/oauth-protected-resource") is None
+    ):
+        messages.append(
+            checks.Warning(
+                "After a 401 MCP clients look for OAuth, get the site's page for what "
+                "it does not have, and show that to their user.",
+                hint='Add path("", include("mcp_django.urls")) at the end of '
+                "ROOT_URLCONF, or do as for mcp_django.W024.",
+                id="mcp_django.W026",
+            )
+        )
+    return messages
 
 
 def contains_router(application: object) -> bool:

@@ -1,0 +1,341 @@
+"""What clients get that look for OAuth, on both ways in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.test import Client
+from django.urls import include, path
+from pytest_django import Settings
+
+from mcp_django import Server
+from mcp_django.asgi import MCPRouter, get_asgi_application
+from mcp_django.consumers.applications import Application
+from tests.consumers.connections import Response, request
+
+SENTENCE = "This site has no OAuth; ask its administrator for a token"
+APP = "https://app.example"
+METADATA = [
+    "oauth-protected-resource",
+    "oauth-authorization-server",
+    "openid-configuration",
+]
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(params=["router", "urlconf"])
+def site(request: pytest.FixtureRequest, settings: Settings) -> Application:
+    """Give the test project as an application, with our router and without."""
+    if request.param == "router":
+        return get_asgi_application().__call__
+    settings.ROOT_URLCONF = "tests.urls_without_oauth"
+    return ASGIHandler().__call__
+
+
+def assert_no_oauth(response: Response) -> None:
+    """Fail unless a response is the JSON that clients understand."""
+    assert response.status == 404
+    assert response.header("content-type") == "application/json"
+    assert response.header("cache-control") == "no-store"
+    assert response.json() == {"error": "not_found", "error_description": SENTENCE}
+
+
+def assert_untouched(response: Response) -> None:
+    """Fail unless a response is the site's own page for what it does not have."""
+    assert response.status == 404
+    assert (response.header("content-type") or "").startswith("text/html")
+
+
+PLACES = [
+    place
+    for name in METADATA
+    for place in (
+        f"/.well-known/{name}",
+        f"/.well-known/{name}/",
+        f"/.well-known/{name}/mcp",
+        f"/.well-known/{name}/mcp/",
+        f"/.well-known/{name}/mcp/sse",
+        f"/.well-known/{name}/under/a/shop/tools",
+        f"/mcp/.well-known/{name}",
+        f"/under/a/shop/tools/.well-known/{name}",
+    )
+]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("place", PLACES)
+async def test_metadata_is_said_not_to_be_there(
+    site: Application, settings: Settings, place: str, debug: bool
+) -> None:
+    """Chosen: also under DEBUG, where Django would show the whole URLconf."""
+    settings.DEBUG = debug
+
+    assert_no_oauth(await request(site, "GET", place))
+
+
+async def test_registration_is_said_not_to_be_there(site: Application) -> None:
+    """Chosen: the first thing that clients without metadata try."""
+    for content_type in ("application/json", "Application/JSON; charset=utf-8"):
+        headers = {"content-type": content_type}
+        assert_no_oauth(
+            await request(site, "POST", "/register", headers=headers, body=b"{}")
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers"),
+    [
+        ("GET", "/register", {}),
+        ("GET", "/register", JSON),
+        ("POST", "/register", {"content-type": "application/x-www-form-urlencoded"}),
+        ("POST", "/mcp/register", JSON),
+        ("POST", "/unregister", JSON),
+        ("GET", "/.well-known/oauth-protected-resource/elsewhere", {}),
+        ("GET", "/.well-known/oauth-protected-resource/mcp/elsewhere", {}),
+        ("GET", "/.well-known/oauth-protected-resources", {}),
+        ("GET", "/.well-known/security.txt", {}),
+        ("GET", "/elsewhere/.well-known/openid-configuration", {}),
+        ("GET", "/mcp/.well-known/openid-configuration/mcp", {}),
+        ("GET", "/well-known/openid-configuration", {}),
+        ("GET", "/authorize", {}),
+    ],
+)
+async def test_all_else_stays_as_the_site_has_it(
+    site: Application, method: str, url: str, headers: dict[str, str]
+) -> None:
+    """Chosen: only what clients of MCP look for is ours."""
+    assert_untouched(await request(site, method, url, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/.well-known/oauth-protected-resource/app/mcp",
+        "/.well-known/oauth-protected-resource",
+        "/app/.well-known/oauth-protected-resource",
+        "/app/.well-known/oauth-protected-resource/mcp",
+        "/app/mcp/.well-known/openid-configuration",
+    ],
+)
+@pytest.mark.parametrize("forced", [True, False])
+async def test_script_name_is_a_part_of_the_endpoints_path(
+    site: Application, settings: Settings, place: str, forced: bool
+) -> None:
+    """Spec: RFC 9728, 3.1: the path that the user typed; the site's root is above."""
+    if forced:
+        settings.FORCE_SCRIPT_NAME = "/app"
+    root_path: Any = "" if forced else "/app"
+
+    assert_no_oauth(await request(site, "GET", place, root_path=root_path))
+
+
+async def test_whoever_wants_the_head_alone_gets_it(site: Application) -> None:
+    """Chosen: as of any other page."""
+    response = await request(site, "HEAD", "/.well-known/openid-configuration")
+
+    assert (response.status, response.header("content-type")) == (
+        404,
+        JSON["content-type"],
+    )
+
+
+# CORS ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_middleware", [True, False])
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [("GET", "/.well-known/oauth-protected-resource/mcp"), ("POST", "/register")],
+)
+async def test_pages_of_allowed_origins_may_look(
+    settings: Settings, request_site: Any, method: str, url: str, with_middleware: bool
+) -> None:
+    """Spec: Fetch, "CORS protocol": clients in browsers add a header of MCP's."""
+    settings.MCP = {"ALLOWED_ORIGINS": [APP]}
+    if not with_middleware:
+        settings.MIDDLEWARE = []
+    asked = {"access-control-request-method": method}
+    for origin, allowed in ((APP, APP), ("https://evil.example", None)):
+        headers = {"origin": origin}
+        preflight = await request_site("OPTIONS", url, headers=headers | asked)
+        response = await request_site(method, url, headers=headers | JSON)
+
+        assert (preflight.status, preflight.body) == (200, b"")
+        assert preflight.header("access-control-allow-origin") == allowed
+        names = preflight.header("access-control-allow-headers") or ""
+        assert ("mcp-protocol-version" in names) is (allowed is not None)
+        assert_no_oauth(response)
+        assert response.header("access-control-allow-origin") == allowed
+
+
+@pytest.fixture(params=["router", "urlconf"])
+def request_site(request: pytest.FixtureRequest, settings: Settings) -> Any:
+    """Give what sends a request to the project as it is set up then."""
+
+    async def send(method: str, url: str, **options: Any) -> Response:
+        if request.param == "router":
+            application = get_asgi_application().__call__
+        else:
+            settings.ROOT_URLCONF = "tests.urls_without_oauth"
+            application = ASGIHandler().__call__
+        return await send_request(application, method, url, **options)
+
+    return send
+
+
+send_request = request
+
+
+# What the project has -----------------------------------------------------------
+
+
+def own_page(request: HttpRequest) -> HttpResponse:
+    """Show a page of the project's own."""
+    return HttpResponse("our own", content_type="text/html")
+
+
+def own_json_404(request: HttpRequest) -> HttpResponse:
+    """Say in the project's own words that something is missing."""
+    return JsonResponse("our own", status=404, safe=False)
+
+
+def catch_all(request: HttpRequest, rest: str) -> HttpResponse:
+    """Look for a page, such as flat pages do, and find none."""
+    raise Http404(rest)
+
+
+@pytest.fixture
+def urlconf(settings: Settings) -> Iterator[list[Any]]:
+    """Give URL patterns to fill, which come before our own."""
+    patterns: list[Any] = []
+    module = ModuleType("tests.urls_made_here")
+    module.urlpatterns = [  # type: ignore[attr-defined]
+        path("", include(patterns)),
+        *Server("made-here").urls("mcp"),
+        path("", include("mcp_django.urls")),
+    ]
+    sys.modules[module.__name__] = module
+    yield patterns
+    del sys.modules[module.__name__]
+
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+@pytest.mark.parametrize(
+    ("route", "view", "method", "url", "shown"),
+    [
+        (WELL_KNOWN[1:], own_page, "GET", WELL_KNOWN, (200, b"our own")),
+        (
+            WELL_KNOWN[1:],
+            own_json_404,
+            "GET",
+            WELL_KNOWN,
+            (404, b'"our own"'),
+        ),
+        ("register", own_page, "GET", "/register", (200, b"our own")),
+        ("register", own_page, "OPTIONS", "/register", (200, b"our own")),
+        (f"{WELL_KNOWN[1:]}/", own_page, "GET", WELL_KNOWN, (301, b"")),
+        ("register/", own_page, "GET", "/register", (301, b"")),
+    ],
+)
+async def test_what_the_project_has_goes_first(
+    settings: Settings,
+    urlconf: list[Any],
+    route: str,
+    view: Any,
+    method: str,
+    url: str,
+    shown: tuple[int, bytes],
+) -> None:
+    """Chosen: also where `APPEND_SLASH` leads to it."""
+    urlconf.append(path(route, view))
+    settings.ROOT_URLCONF = "tests.urls_made_here"
+
+    for site in (get_asgi_application().__call__, ASGIHandler().__call__):
+        response = await request(site, method, url)
+        assert (response.status, response.body) == shown
+
+
+async def test_registration_at_the_projects_own_page_stays_its_business(
+    settings: Settings, urlconf: list[Any]
+) -> None:
+    """Chosen: our CORS does not open what others have there."""
+    urlconf.append(path("register", own_page))
+    settings.ROOT_URLCONF = "tests.urls_made_here"
+    settings.MCP = {"ALLOWED_ORIGINS": [APP]}
+    headers = {"origin": APP, "access-control-request-method": "POST"}
+
+    for site in (get_asgi_application().__call__, ASGIHandler().__call__):
+        response = await request(site, "OPTIONS", "/register", headers=headers)
+        assert response.header("access-control-allow-origin") is None
+
+
+async def test_page_that_a_view_does_not_find_is_answered_too(
+    settings: Settings, urlconf: list[Any]
+) -> None:
+    """Chosen: sites with flat pages have a view for every path."""
+    urlconf.append(path("<path:rest>", catch_all))
+    settings.ROOT_URLCONF = "tests.urls_made_here"
+
+    assert_no_oauth(await request(get_asgi_application().__call__, "GET", WELL_KNOWN))
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+async def test_own_404_of_any_application_behind_is_answered(content_type: str) -> None:
+    """Chosen: sites of JSON have a `handler404` for it, and no view."""
+
+    async def rest(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"Content-Type", content_type.encode())]
+        start = {"type": "http.response.start", "status": 404, "headers": headers}
+        await send(start)
+        for more_body in (True, False):
+            chunk = {
+                "type": "http.response.body",
+                "body": b"{}",
+                "more_body": more_body,
+            }
+            await send(chunk)
+
+    assert_no_oauth(await request(MCPRouter(rest).__call__, "GET", WELL_KNOWN))
+
+
+async def test_path_of_very_many_places_is_none(site: Application) -> None:
+    """Chosen: whoever sends it must not make the site fail."""
+    assert_untouched(await request(site, "GET", WELL_KNOWN * 500))
+
+
+async def test_site_without_endpoints_is_left_alone(settings: Settings) -> None:
+    """Chosen: nobody looks for their OAuth."""
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    site = get_asgi_application().__call__
+
+    for url in (WELL_KNOWN, f"{WELL_KNOWN}/mcp"):
+        assert_untouched(await request(site, "GET", url))
+    assert_untouched(await request(site, "POST", "/register", headers=JSON))
+
+
+def test_wsgi_answers_too(settings: Settings, client: Client) -> None:
+    """Chosen: it is a plain view."""
+    settings.ROOT_URLCONF = "tests.urls_without_oauth"
+
+    response = client.get("/.well-known/oauth-protected-resource/mcp")
+
+    assert response.status_code == 404
+    assert response.json()["error_description"] == SENTENCE
+
+
+def test_registration_needs_no_csrf_token(settings: Settings) -> None:
+    """Chosen: programs have none."""
+    settings.ROOT_URLCONF = "tests.urls_without_oauth"
+    client = Client(enforce_csrf_checks=True)
+
+    response = client.post("/register", {}, content_type="application/json")
+
+    assert response.json()["error_description"] == SENTENCE
