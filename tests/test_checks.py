@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -508,6 +508,73 @@ def test_schemas_without_references_are_not_talked_about(
     @server.tool
     def move(start: Address, end: Address | None = None) -> Address:
         return start
+
+    assert run() == []
+
+
+# Permissions --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "id", "hint"),
+    [
+        (
+            "auth.chnage_group",
+            "W072",
+            "Did you mean 'auth.change_group'? If a migration or an authentication "
+            "backend knows it, silence this check.",
+        ),
+        (
+            "zzz.zzzzzz",
+            "W072",
+            "If a migration or an authentication backend knows it, silence this check.",
+        ),
+        (
+            "change_group",
+            "W071",
+            "Write app and codename, such as 'auth.change_group'.",
+        ),
+        (
+            "zzzzzz",
+            "W071",
+            "Write app and codename, such as 'shop.change_order'.",
+        ),
+        ("", "E070", "Name one, such as 'shop.change_order', or leave it out."),
+        (" ", "E070", "Name one, such as 'shop.change_order', or leave it out."),
+    ],
+)
+@pytest.mark.parametrize("kind", ["tool", "resource", "prompt"])
+def test_permission_that_nobody_can_have_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, kind: str, name: str, id: str, hint: str
+) -> None:
+    """Chosen: only superusers would see the feature. No database is asked."""
+    server = make_server(monkeypatch)
+    permission: list[str | Callable[..., Any]] = [
+        "auth.view_user",
+        lambda context: True,
+        name,
+    ]
+    match kind:
+        case "tool":
+            server.tool(name="x", permission=permission)(lambda: 1)
+        case "resource":
+            server.resource("shop://x", permission=permission)(lambda: "x")
+        case _:
+            server.prompt(name="x", permission=permission)(lambda: "x")
+
+    message = only()
+    assert (message.id, message.hint, message.obj) == (f"mcp_django.{id}", hint, server)
+    assert repr(name) in message.msg
+    assert message.msg.startswith(kind)
+
+
+def test_permissions_that_models_declare_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: the default ones, also of proxies, and those of `Meta.permissions`."""
+    server = make_server(monkeypatch)
+    for name in ("auth.add_user", "sessions.delete_session", "mcp_tokens.view_token"):
+        server.tool(name=name.replace(".", "_"), permission=name)(lambda: 1)
 
     assert run() == []
 

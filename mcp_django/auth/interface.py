@@ -63,7 +63,8 @@ class Authenticator(ABC):
 
     Name subclasses by dotted path in `MCP["AUTHENTICATION"]`; each is created once
     per process, without arguments. All methods are called in a thread of a pool
-    kept for authentication, may use the ORM, and may run concurrently.
+    kept for authentication, may use the ORM, and may run concurrently. The two
+    that decide may be `async def`: what they return is awaited in the event loop.
     """
 
     def _challenge(

@@ -22,6 +22,7 @@ from mcp_django.checks.channel_layers import (
     check_several_processes,
 )
 from mcp_django.checks.origins import check_cors, check_hosts
+from mcp_django.checks.permissions import check_permissions
 from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
 from mcp_django.checks.urlconfs import check_urlconfs
@@ -34,6 +35,7 @@ _CHECKS = (
     check_authentication,
     check_servers,
     check_schemas,
+    check_permissions,
     check_daphne,
     check_asgi,
     check_urlconfs,

@@ -7,6 +7,7 @@ the project. What is refused is said in the log, and under `DEBUG` in the answer
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
+from mcp_django.server.decisions import settle
 from mcp_django.server.threads import authentication_threads
 
 logger = logging.getLogger("mcp_django.gate")
@@ -174,12 +176,10 @@ async def authenticate(
     else:
         cookies_count = origin is not None or _is_not_foreign(request)
     candidates = [a for a in found if cookies_count or not a.uses_cookies]
-    return await authentication_threads.run(
-        lambda: _identify(candidates, request, found)
-    )
+    return await _identify(candidates, request, found)
 
 
-def _identify(
+async def _identify(
     candidates: Iterable[Authenticator],
     request: HttpRequest,
     found: Sequence[Authenticator],
@@ -188,17 +188,41 @@ def _identify(
 
     Raises:
         Refused: 401, with a challenge for each of those found.
+        TypeError: What an authenticator gave is no identity.
     """
-    for authenticator in candidates:
-        try:
-            identity = authenticator.authenticate(request)
-        except AuthenticationFailed as failure:
-            logger.warning("authentication failed: %s", failure)
-            challenges = _challenges(found, request, authenticator, failure)
-            raise _unauthorized(str(failure.description), challenges) from None
-        if identity is not None:
-            return identity
-    raise _unauthorized("Authentication required", _challenges(found, request))
+    remaining = deque(candidates)
+    asked: list[Authenticator] = []
+    failure: AuthenticationFailed | None = None
+
+    def ask() -> object:
+        while remaining:
+            asked.append(remaining.popleft())
+            given: object = asked[-1].authenticate(request)
+            if given is not None:
+                return given
+        return None
+
+    try:
+        while remaining:
+            identity = await settle(await authentication_threads.run(ask))
+            if isinstance(identity, Identity):
+                return identity
+            if identity is not None:
+                raise TypeError(
+                    "authenticate() must return an Identity or None, not "
+                    f"{type(identity).__name__!r}"
+                )
+    except AuthenticationFailed as error:
+        logger.warning("authentication failed: %s", error)
+        failure = error
+    failed = None if failure is None else asked[-1]
+    challenges = await authentication_threads.run(
+        lambda: _challenges(found, request, failed, failure)
+    )
+    raise _unauthorized(
+        "Authentication required" if failure is None else str(failure.description),
+        challenges,
+    )
 
 
 def _challenges(

@@ -49,7 +49,7 @@ from mcp_django.server.features import (
     Resource,
     Tool,
 )
-from mcp_django.server.handlers import is_permitted, permitted
+from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
 from mcp_django.transports.http_headers import check_mirrored

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.handlers import Handler, Permission
+from mcp_django.server.handlers import Handler
+from mcp_django.server.permissions import Permissions
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
 from mcp_django.server.uri_templates import UriTemplate
@@ -42,7 +43,7 @@ class Tool:
     entry: JSONObject
     handler: Handler
     output: ToolOutput
-    permission: Permission | None
+    permission: Permissions | None
     mirrored: Mirrored
 
     async def call(
@@ -89,7 +90,7 @@ class CacheHints:
                 f"cache_scope must be 'private' or 'public', not {self.scope!r}"
             )
 
-    def check_permission(self, feature: str, permission: Permission | None) -> None:
+    def check_permission(self, feature: str, permission: object) -> None:
         """Refuse to share with everybody what only some may see.
 
         Raises:
@@ -115,7 +116,7 @@ class Resource:
     entry: JSONObject
     handler: Handler
     mime_type: str | None
-    permission: Permission | None
+    permission: Permissions | None
     cache: CacheHints = NEVER_CACHE
 
     def match(self, uri: str) -> Mapping[str, Any] | None:
@@ -145,7 +146,7 @@ class Prompt:
     name: str
     entry: JSONObject
     handler: Handler
-    permission: Permission | None
+    permission: Permissions | None
 
     async def get(
         self, server: Server, request: Request, arguments: Mapping[str, str] | None
@@ -207,7 +208,7 @@ def check_name(kind: str, name: str) -> str:
 
     Spec: 2025-11-25 server/tools, "Tool Names".
     """
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             f"{kind} name {name!r} must be 1 to 128 of the characters A-Z a-z 0-9 _ . -"
             "; pass another name="

@@ -1,20 +1,13 @@
-"""Calling what a developer registered: permissions, `around`, threads, transactions."""
+"""Calling what a developer registered: `around`, threads, transactions."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio.lowlevel
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -28,9 +21,6 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Permission: TypeAlias = (
-    str | Callable[[SyncContext], bool] | Callable[[Context], Awaitable[bool]]
-)
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
 
@@ -92,17 +82,6 @@ class Handler:
         return request.threads.run(partial(_run_sync, function, self.is_atomic))
 
 
-class Feature(Protocol):
-    """What is listed and may need a permission."""
-
-    @property
-    def permission(self) -> Permission | None:
-        """Who may see and use it; None for everybody."""
-
-
-AnyFeature = TypeVar("AnyFeature", bound=Feature)
-
-
 def make_handler(
     function: Callable[..., Any],
     *,
@@ -138,60 +117,11 @@ def make_around(function: Callable[..., Any]) -> Around:
             f"around needs an async def function that yields once, or one that returns "
             f"an async context manager; {function.__qualname__} is neither"
         )
-    return function
-
-
-async def permitted(
-    server: Server, request: Request, features: Iterable[AnyFeature]
-) -> Sequence[AnyFeature]:
-    """Keep the features that the user of a request may see and use."""
-    features = list(features)
-    if all(feature.permission is None for feature in features):
-        return features
-    permissions = {
-        feature.permission for feature in features if feature.permission is not None
-    }
-    allowed = await _allowed(server, request, permissions)
-    return [
-        feature
-        for feature in features
-        if feature.permission is None or feature.permission in allowed
-    ]
-
-
-async def is_permitted(server: Server, request: Request, feature: Feature) -> bool:
-    """Say whether the user of a request may see and use a feature."""
-    return feature.permission is None or bool(
-        await _allowed(server, request, {feature.permission})
-    )
-
-
-async def _allowed(
-    server: Server, request: Request, permissions: set[Permission]
-) -> set[Permission]:
-    asynchronous = {p for p in permissions if _is_async(p)}
-    context = Context(server, request)
-    allowed = {p for p in asynchronous if await p(context)}  # type: ignore[operator, misc, arg-type]
-    synchronous = permissions - asynchronous
-    if synchronous:
-        in_thread = SyncContext(server, request, anyio.lowlevel.current_token())
-        allowed |= await request.threads.run(
-            lambda: {p for p in synchronous if _is_allowed(p, in_thread)}
+    if not callable(function):
+        raise ValueError(
+            f"around needs an async def function that yields once, not {function!r}"
         )
-    return allowed
-
-
-def _is_allowed(permission: Permission, context: SyncContext) -> bool:
-    """Ask Django, or the developer's function, in a thread."""
-    if isinstance(permission, str):
-        return bool(context.user.has_perm(permission))  # type: ignore[union-attr]
-    return bool(permission(context))  # type: ignore[arg-type]
-
-
-def _is_async(permission: Permission) -> bool:
-    return inspect.iscoroutinefunction(permission) or inspect.iscoroutinefunction(
-        getattr(permission, "__call__", None)  # noqa: B004
-    )
+    return function
 
 
 def _run_sync(function: Callable[[], Any], is_atomic: bool | None) -> Any:

@@ -11,8 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import mcp_types
 from mcp_types import ToolAnnotations
 
+from mcp_django.server.declarations import (
+    check_count,
+    check_entry,
+    check_flags,
+    check_mappings,
+    check_texts,
+)
 from mcp_django.server.features import (
     CacheHints,
     Completion,
@@ -22,7 +30,8 @@ from mcp_django.server.features import (
     check_name,
     make_entry,
 )
-from mcp_django.server.handlers import Permission, make_handler
+from mcp_django.server.handlers import make_handler
+from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.results import ToolOutput
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
@@ -75,7 +84,16 @@ def make_tool(
         ValueError: The name is not allowed, the function cannot be a tool, or its
             hints contradict each other.
     """
-    tool_name = check_name("tool", name or name_of(function))
+    tool_name = check_name("tool", name_of(function) if name is None else name)
+    shown_name = f"tool {tool_name!r}"
+    check_texts(shown_name, title=shown.get("title"), description=description)
+    check_flags(shown_name, atomic=atomic, structured=structured)
+    check_mappings(
+        shown_name,
+        meta=shown.get("meta"),
+        input_schema=input_schema,
+        output_schema=output_schema,
+    )
     hints = _with_hints(
         tool_name,
         annotations,
@@ -87,7 +105,7 @@ def make_tool(
     handler = make_handler(
         function, name=tool_name, atomic=atomic, input_schema=input_schema
     )
-    with naming(f"tool {tool_name!r}"):
+    with naming(shown_name):
         mirrored = mirrored_parameters(handler.signature.input_schema)
         output = ToolOutput.of(
             handler.signature.returns,
@@ -102,7 +120,9 @@ def make_tool(
         annotations=hints,
         **shown,
     )
-    return Tool(tool_name, entry, handler, output, permission, mirrored)
+    check_entry(shown_name, entry, mcp_types.Tool)
+    needed = read_permission(permission, shown_name, handler.signature)
+    return Tool(tool_name, entry, handler, output, needed, mirrored)
 
 
 def _with_hints(
@@ -189,8 +209,21 @@ def make_resource(
         ValueError: The URI is malformed, or the function's parameters are not the
             template's variables.
     """
+    shown_name = f"resource {uri!r}"
+    check_texts(
+        shown_name,
+        name=name,
+        title=shown.get("title"),
+        description=description,
+        mime_type=mime_type,
+    )
+    check_flags(shown_name, atomic=atomic)
+    check_count(shown_name, "size", size, least=0)
+    check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
-    resource_name = name or name_of(function)
+    resource_name = name_of(function) if name is None else name
+    if not resource_name:
+        raise ValueError(f"{shown_name}: name is empty; leave it out, or give one")
     handler = make_handler(function, name=resource_name, atomic=atomic)
     _check_variables(resource_name, handler.signature.input_schema, template)
     entry = make_entry(
@@ -201,8 +234,12 @@ def make_resource(
         size=None if template else size,
         **shown,
     )
+    form = mcp_types.ResourceTemplate if template else mcp_types.Resource
+    check_entry(shown_name, entry, form)
+    variables = template.variables if template else ()
+    needed = read_permission(permission, shown_name, handler.signature, variables)
     return Resource(
-        resource_name, uri, template, entry, handler, mime_type, permission, cache
+        resource_name, uri, template, entry, handler, mime_type, needed, cache
     )
 
 
@@ -223,7 +260,11 @@ def make_prompt(
     Raises:
         ValueError: The name is not allowed, or the function cannot be a prompt.
     """
-    prompt_name = check_name("prompt", name or name_of(function))
+    prompt_name = check_name("prompt", name_of(function) if name is None else name)
+    shown_name = f"prompt {prompt_name!r}"
+    check_texts(shown_name, title=shown.get("title"), description=description)
+    check_flags(shown_name, atomic=atomic)
+    check_mappings(shown_name, meta=shown.get("meta"))
     handler = make_handler(function, name=prompt_name, atomic=atomic)
     entry = make_entry(
         name=prompt_name,
@@ -239,7 +280,9 @@ def make_prompt(
         ],
         **shown,
     )
-    return Prompt(prompt_name, entry, handler, permission)
+    check_entry(shown_name, entry, mcp_types.Prompt)
+    needed = read_permission(permission, shown_name, handler.signature)
+    return Prompt(prompt_name, entry, handler, needed)
 
 
 def make_completion(function: Callable[..., Any]) -> Completion:

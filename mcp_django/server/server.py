@@ -12,12 +12,14 @@ from mcp_types import (
     Annotations,
     BlobResourceContents,
     Icon,
+    Implementation,
     TextResourceContents,
     ToolAnnotations,
 )
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.declarations import check_count, check_entry, check_texts
 from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.features import (
@@ -30,14 +32,9 @@ from mcp_django.server.features import (
     check_name,
     make_entry,
 )
-from mcp_django.server.handlers import (
-    AnyFeature,
-    Around,
-    Permission,
-    make_around,
-    permitted,
-)
+from mcp_django.server.handlers import Around, make_around
 from mcp_django.server.notices import Notice, send_after_commit
+from mcp_django.server.permissions import AnyFeature, Permission, permitted
 from mcp_django.server.registration import (
     check_uri,
     make_completion,
@@ -98,9 +95,17 @@ class Server:
         cache_scope: CacheScope = "private",
     ) -> None:
         self.name = check_name("server", name)
+        shown = f"server {name!r}"
+        check_texts(
+            shown,
+            version=version,
+            title=title,
+            description=description,
+            instructions=instructions,
+            website_url=website_url,
+        )
+        check_count(shown, "page_size", page_size, least=1)
         self.instructions = instructions
-        if page_size is not None and page_size < 1:
-            raise ValueError(f"page_size must be at least 1, not {page_size!r}")
         self.page_size = page_size
         self.cache = CacheHints(ttl_ms, cache_scope)
         self.implementation = make_entry(
@@ -111,6 +116,7 @@ class Server:
             websiteUrl=website_url,
             icons=icons,
         )
+        check_entry(shown, self.implementation, Implementation)
         self.server_info = make_entry(name=name, version=version, title=title)
         self.tools: dict[str, Tool] = {}
         self.resources: dict[str, Resource] = {}
@@ -466,7 +472,12 @@ class Server:
 
         Args:
             prefix: Path of the server below the including URLconf, such as "mcp".
+
+        Raises:
+            ValueError: The prefix is no text.
         """
+        if not isinstance(prefix, str):
+            raise ValueError(f"prefix must be text such as 'mcp', not {prefix!r}")
         return url_patterns(self, prefix)
 
     def describe(self, version: str) -> JSONObject:

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.modern import Subscription
-from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
 
@@ -39,7 +38,6 @@ async def subscribe(server: Server, request: Request) -> Subscription:
 
     Raises:
         ErrorAnswer: The request is malformed, or asks for too much.
-        RuntimeError: A permission asks the client, which cannot answer here.
     """
     try:
         params = SubscriptionsListenRequestParams.model_validate(request.params)
@@ -86,9 +84,4 @@ async def _can_read(server: Server, request: Request, uri: str) -> bool:
         await server.find_resource(uri, request)
     except ResourceNotFound:
         return False
-    except QuestionsAsked:
-        raise RuntimeError(
-            f"the permission of what is at {uri[:200]!r} asks the client, which "
-            f"{request.method} cannot"
-        ) from None
     return True

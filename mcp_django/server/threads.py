@@ -79,7 +79,15 @@ class ThreadPool:
             function: What to run; may use `run` in its turn.
             arguments: Of the function, by position.
             token: Names the event loop.
+
+        Raises:
+            RuntimeError: This is the event loop, which would wait for itself.
         """
+        if _is_in_loop(token):
+            raise RuntimeError(
+                "a SyncContext waits for the event loop, so that it cannot be used in "
+                "it; take a Context"
+            )
         return anyio.from_thread.run(function, *arguments, token=token)
 
     def _limit(self) -> anyio.CapacityLimiter:
@@ -101,6 +109,13 @@ class ThreadPool:
 def _is_asyncio() -> bool:
     token = current_token().native_token
     return isinstance(token, asyncio.AbstractEventLoop)
+
+
+def _is_in_loop(token: EventLoopToken) -> bool:
+    try:
+        return current_token() == token
+    except RuntimeError:  # no event loop runs in this thread
+        return False
 
 
 def _run(function: Callable[[], T]) -> T:

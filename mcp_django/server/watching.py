@@ -112,8 +112,13 @@ class Watch:
 
 
 def _getter(model: type[Model], variable: str, source: Source) -> Callable[[Any], Any]:
-    if not isinstance(source, str):
+    if callable(source):
         return source
+    if not isinstance(source, str):
+        raise ValueError(
+            f"the source of variable {variable!r} is {source!r}; name an attribute of "
+            f"{model.__name__}, or give a function that takes a row"
+        )
     if not hasattr(model, source.partition(".")[0]):
         raise ValueError(
             f"{model.__name__} has no attribute {source!r} for the variable "

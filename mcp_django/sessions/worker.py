@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
 
-from mcp_django.auth.interface import Identity
+from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.conf import mcp_settings
+from mcp_django.server.decisions import SaysNothing, settle, truth_of
 from mcp_django.server.notices import Notice
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.addresses import make_session_id
@@ -176,9 +177,11 @@ class Worker:
         for identity, connections in by_identity.items():
             if identity.authenticator is None:
                 continue
-            check = partial(identity.authenticator.is_still_valid, identity)
             try:
-                is_valid = await authentication_threads.run(check)
+                is_valid = await _is_still_valid(identity, identity.authenticator)
+            except SaysNothing:
+                logger.exception("is_still_valid() does not decide; that means no")
+                is_valid = False
             except Exception:
                 # The database may be away for a moment; look again next time.
                 logger.exception("the credentials of a stream could not be checked")
@@ -187,6 +190,20 @@ class Worker:
                 for connection in connections:
                     logger.info("a stream ends: its credentials are no longer valid")
                     await _close(connection)
+
+
+async def _is_still_valid(identity: Identity, authenticator: Authenticator) -> bool:
+    """Ask an authenticator, in a thread, whether an identity is still good.
+
+    Raises:
+        Exception: It failed; `SaysNothing` if what it returned is no answer.
+    """
+
+    def ask() -> Any:
+        found: Any = authenticator.is_still_valid(identity)
+        return found if inspect.isawaitable(found) else truth_of(found)
+
+    return truth_of(await settle(await authentication_threads.run(ask)))
 
 
 async def _close(connection: OpenConnection) -> None:

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from pytest_django import Settings
@@ -16,6 +17,7 @@ from pytest_django import Settings
 from mcp_django import AuthenticationFailed
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.tokens import TokenAuthenticator
 from mcp_django.server.threads import authentication_threads
 from mcp_django.tokens.models import Token
 from tests.consumers.connections import (
@@ -470,6 +472,48 @@ async def test_challenge_is_never_empty(settings: Settings) -> None:
 
     assert response.status == 401
     assert response.header("www-authenticate") == "Session"
+
+
+class AsyncAuthenticator(TokenAuthenticator):
+    """Finds users of tokens in a coroutine."""
+
+    async def authenticate(self, request: HttpRequest) -> Identity | None:  # type: ignore[override]
+        return await sync_to_async(super().authenticate)(request)
+
+
+class Confused(Authenticator):
+    """Gives a user in place of an identity."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        return AnonymousUser()  # type: ignore[return-value]
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        return True
+
+
+async def test_authenticator_may_be_async(ada: User, settings: Settings) -> None:
+    """Chosen: what it returns is awaited; None leaves it to the next one."""
+    settings.MCP = {
+        "AUTHENTICATION": [
+            "tests.consumers.test_gate.AsyncAuthenticator",
+            "mcp_django.auth.django_session.SessionAuthenticator",
+        ]
+    }
+    for headers in (await token_of(ada), await cookie_of(ada)):
+        async with open_stream(site, headers=headers) as stream:
+            result = await stream.call("name_user")
+        assert result["content"][0]["text"] == "ada"
+
+    assert_challenged(await get_stream())
+    wrong = {"authorization": "Bearer mcp_" + "a" * 43}
+    assert (await get_stream(headers=wrong)).status == 401
+
+
+async def test_what_is_no_identity_lets_nobody_in(settings: Settings) -> None:
+    """Chosen: a mistake of the site, told as such."""
+    settings.MCP = {"AUTHENTICATION": ["tests.consumers.test_gate.Confused"]}
+
+    assert (await get_stream()).status == 500
 
 
 async def test_login_session_opens_a_stream(ada: User) -> None:

@@ -689,15 +689,24 @@ async def test_other_requests_may_not_ask() -> None:
     """Spec: 2026-07-28 basic/patterns/mrtr, "Supported Requests"."""
     server = Server("shop")
 
-    @server.tool(permission=lambda context: context.elicit("May I?", Confirm).accepted)
-    def ship() -> None: ...
+    @server.prompt
+    def greet(name: str) -> str:
+        return name
+
+    @server.completion(greet, "name")
+    def names(value: str, context: SyncContext) -> list[str]:
+        return ["Ada"] if context.elicit("May I?", Confirm).accepted else []
 
     caller = Caller(server, version=MODERN)
+    params: JSONObject = {
+        "ref": {"type": "ref/prompt", "name": "greet"},
+        "argument": {"name": "name", "value": ""},
+    }
     with pytest.raises(RuntimeError) as caught:
-        await caller.send(caller.request("tools/list"))
+        await caller.send(caller.request("completion/complete", params))
     assert str(caught.value) == (
-        "tools/list cannot ask the client in version 2026-07-28; only ['prompts/get', "
-        "'resources/read', 'tools/call'] can"
+        "completion/complete cannot ask the client in version 2026-07-28; only "
+        "['prompts/get', 'resources/read', 'tools/call'] can"
     )
 
 

@@ -442,7 +442,8 @@ def test_page_without_room_is_refused(page_size: int) -> None:
     """Our choice: a list would have no end."""
     assert_refuses(
         lambda: Server("shop", page_size=page_size),
-        f"page_size must be at least 1, not {page_size}",
+        "server 'shop': page_size must be a whole number of 1 or more, not "
+        f"{page_size}",
     )
 
 

@@ -194,18 +194,23 @@ async def test_as_much_as_is_allowed_is_taken(server: Server) -> None:
     check_uri("x" * MAX_URI_CHARACTERS)
 
 
-async def test_permission_that_asks_the_client_is_a_mistake(server: Server) -> None:
+async def test_permission_that_asks_the_client_means_no(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     """Spec: 2026-07-28 basic/patterns/mrtr, "Supported Requests"."""
 
     def asks(context: SyncContext) -> bool:
         return context.list_roots() != []
 
     server.resource("shop://roots", name="roots", permission=asks)(lambda: "x")
-    with pytest.raises(RuntimeError) as caught:
-        await listen(server, {"resourceSubscriptions": ["shop://roots"]})
-    assert str(caught.value) == (
-        "the permission of what is at 'shop://roots' asks the client, which "
-        "subscriptions/listen cannot"
+    asked = {"resourceSubscriptions": ["shop://roots", "shop://terms"]}
+    assert honored(await listen(server, asked)) == {
+        "resourceSubscriptions": ["shop://terms"]
+    }
+    [record] = caplog.records
+    assert record.getMessage().endswith(
+        ".asks asks the client, which subscriptions/listen cannot; that means no, and "
+        "is not logged again"
     )
 
 

@@ -185,6 +185,56 @@ async def test_stream_ends_when_its_credentials_are_no_longer_valid(
     assert len(good.asked) == 1
 
 
+class VouchingLater(Vouching):
+    """Says it in a coroutine, or in whatever `make` makes of it."""
+
+    def __init__(self, make: Callable[[bool], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        self.asked.append(identity)
+        return self.make(bool(self.says))  # type: ignore[no-any-return]
+
+
+async def say(valid: bool) -> bool:
+    return valid
+
+
+async def say_later(valid: bool) -> Any:
+    return say(valid)
+
+
+@pytest.mark.parametrize("make", [say, say_later], ids=["coroutine", "two of them"])
+async def test_what_an_authenticator_awaits_counts(
+    worker: Worker, server: Server, settings: Any, make: Callable[[bool], Any]
+) -> None:
+    """Our choice: a coroutine is true whatever will come of it."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    good, bad = VouchingLater(make), VouchingLater(make)
+    bad.says = False
+    ada = User(pk=1, username="ada")
+    first = open_session("first", server, user=ada, authenticator=good)
+    second = open_session("second", server, user=ada, authenticator=bad)
+    worker.open(first)
+    worker.open(second)
+    await until(lambda: second.transport.is_closed)
+    await until(lambda: len(good.asked) >= 2)
+    assert not first.transport.is_closed
+
+
+async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
+    worker: Worker, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: a function that nobody called is true whatever it would say."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    unclear = VouchingLater(lambda valid: lambda: valid)
+    opened = open_session("x", server, user=User(pk=1), authenticator=unclear)
+    worker.open(opened)
+    await until(lambda: opened.transport.is_closed)
+    assert "is_still_valid() does not decide; that means no" in caplog.messages
+
+
 async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
     worker: Worker, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from mcp_django.management.terminal import printable
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.features import Prompt, Resource, Tool
-from mcp_django.server.handlers import Permission
+from mcp_django.server.permissions import Permissions
 from mcp_django.server.server import Server
 
 _NONE = "-"
@@ -116,13 +116,9 @@ def _resources(server: Server) -> tuple[list[Resource], list[Resource]]:
     )
 
 
-def _name_permission(permission: Permission | None) -> str | None:
-    """Name a permission: Django's name, or the path of the function that decides."""
-    return (
-        permission
-        if permission is None or isinstance(permission, str)
-        else _path(permission)
-    )
+def _name_permission(permission: Permissions | None) -> str | None:
+    """Name permissions: Django's names, and paths of the functions that decide."""
+    return None if permission is None else str(permission)
 
 
 def _path(function: Callable[..., Any]) -> str:

@@ -1,0 +1,50 @@
+"""What code of the site decides: waited for, and taken as yes only if it can be no."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from django.db.models import Model
+
+
+class SaysNothing(TypeError):
+    """A function that decides returned neither yes nor no."""
+
+
+async def settle(found: Any) -> Any:
+    """Await what a function of the site returned, for as long as it is an awaitable.
+
+    Whether a function is `async def` cannot always be seen: lambdas, decorators and
+    callable objects pass on what another one returned.
+    """
+    while inspect.isawaitable(found):
+        found = await found
+    return found
+
+
+def truth_of(found: Any) -> bool:
+    """Say whether what a function of the site returned means yes.
+
+    Args:
+        found: Settled already.
+
+    Raises:
+        SaysNothing: It is of a kind that is true whatever it holds, such as a function
+            that nobody called, a generator or an exception.
+    """
+    if isinstance(found, bool):
+        return found
+    kind = type(found)
+    # Of a row, as `.first()` gives it, None would have been the other answer.
+    says_something = (
+        hasattr(kind, "__bool__")
+        or hasattr(kind, "__len__")
+        or isinstance(found, Model)
+    )
+    if not says_something or inspect.isawaitable(found):
+        raise SaysNothing(
+            f"it returned {kind.__name__!r}, which is always true and says nothing; "
+            "return True or False"
+        )
+    return bool(found)

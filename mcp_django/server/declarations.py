@@ -1,0 +1,122 @@
+"""Checks of what developers give to `Server(...)` and its decorators.
+
+One wrong value in an entry makes clients refuse the whole list, so that it is an error
+at once. Lazy text counts as text; it is not translated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+_STANDS_FOR_TEXT = "-"
+
+
+def check_texts(feature: str, **texts: object) -> None:
+    """Refuse what is no text where text is wanted.
+
+    Args:
+        feature: What it is for, for messages, such as "tool 'ship'".
+        texts: What was given, by argument; None for nothing.
+
+    Raises:
+        ValueError: One is no text, or cannot be written as UTF-8.
+    """
+    for argument, text in texts.items():
+        if text is None or isinstance(text, Promise):
+            continue
+        if not isinstance(text, str):
+            raise ValueError(f"{feature}: {argument} must be text, not {text!r}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{feature}: {argument} has {text[error.start]!r}, which cannot be "
+                "written as UTF-8"
+            ) from None
+
+
+def check_flags(feature: str, **flags: object) -> None:
+    """Refuse what is neither True nor False, nor left out.
+
+    Raises:
+        ValueError: One is something else.
+    """
+    for argument, flag in flags.items():
+        if flag is not None and not isinstance(flag, bool):
+            raise ValueError(
+                f"{feature}: {argument} must be True or False, not {flag!r}"
+            )
+
+
+def check_mappings(feature: str, **mappings: object) -> None:
+    """Refuse what is no mapping, such as a dict.
+
+    Raises:
+        ValueError: One is something else.
+    """
+    for argument, mapping in mappings.items():
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise ValueError(f"{feature}: {argument} must be a dict, not {mapping!r}")
+
+
+def check_count(feature: str, argument: str, count: object, *, least: int) -> None:
+    """Refuse what is no whole number, or too small.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if count is None:
+        return
+    if not isinstance(count, int) or isinstance(count, bool) or count < least:
+        raise ValueError(
+            f"{feature}: {argument} must be a whole number of {least} or more, not "
+            f"{count!r}"
+        )
+
+
+def check_entry(feature: str, entry: Mapping[str, Any], form: type[BaseModel]) -> None:
+    """Refuse an entry that clients would refuse, and the list that it is in.
+
+    Args:
+        feature: What it is of, for messages.
+        entry: What lists show of it.
+        form: The protocol's own model of such an entry.
+
+    Raises:
+        ValueError: A member is of the wrong kind, or cannot be written as JSON.
+    """
+    try:
+        form.model_validate_json(to_json(_with_plain_text(entry)), strict=True)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        is_missing = fault["type"] == "missing"
+        given = "missing" if is_missing else f"{fault['input']!r}"
+        raise ValueError(
+            f"{feature}: {place} is {given}; {fault['msg'].lower()}"
+        ) from None
+    except (PydanticSerializationError, ValueError) as error:
+        raise ValueError(f"{feature} cannot be written as JSON: {error}") from error
+
+
+def _with_plain_text(value: Any) -> Any:
+    """Put a text for each lazy one, whose language is not known yet."""
+    match value:
+        case Promise():
+            return _STANDS_FOR_TEXT
+        case Mapping():
+            return {
+                _with_plain_text(key): _with_plain_text(item)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [_with_plain_text(item) for item in value]
+        case bytes() | bytearray():
+            raise ValueError(f"{value!r} is no text")
+        case _:
+            return value
