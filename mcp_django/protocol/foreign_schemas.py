@@ -4,7 +4,8 @@ The library that reads schemas trusts who wrote them: a pattern, a chain of refe
 or `uniqueItems` can keep it busy for hours. Here every step is counted.
 
 Patterns are read by a linear engine. What it does not know, such as a lookahead, is not
-checked; nor are formats.
+checked; nor are formats. Most schemas are plain, and checked by `compiled_schemas`; the
+steps are for the others, and for saying what is wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
@@ -25,6 +27,7 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  
 from pydantic_core import SchemaError as CoreSchemaError
 from pydantic_core import SchemaValidator, core_schema
 
+from mcp_django.protocol.compiled_schemas import CompiledSchema, compile_schema
 from mcp_django.protocol.jsonrpc import JSON
 
 MAX_STEPS = 100_000
@@ -56,35 +59,68 @@ def find_fault(schema: JSON, value: JSON) -> ValidationError | None:
     text = json.dumps(schema, separators=(",", ":"))
     if len(text) > MAX_SCHEMA_BYTES:
         raise TooMuchWork(f"is longer than {MAX_SCHEMA_BYTES} bytes")
-    dialect = validator_for(schema, default=Draft202012Validator)
-    token = _budget.set(_Budget(text))
+    compiled = _read(text)
+    quick = None
+    if compiled is not None and compiled.can_check(value):
+        quick = compiled.find_fault(value)
+        if quick is None:
+            return None
     try:
-        meta_schema: Any = dialect.META_SCHEMA
-        meta = _bounded(validator_for(meta_schema, default=dialect))
+        return _find_fault(schema, text, value)
+    except TooMuchWork:
+        if quick is None:
+            raise
+        message, path = quick
+        return ValidationError(message, path=path)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> CompiledSchema | None:
+    """Check that a schema is one, and compile it if it is plain.
+
+    Raises:
+        TooMuchWork, SchemaError, Exception: As for `find_fault`.
+    """
+    schema = json.loads(text)
+    dialect = validator_for(schema, default=Draft202012Validator)
+    meta_schema: Any = dialect.META_SCHEMA
+    meta = _bounded(validator_for(meta_schema, default=dialect))
+    with _counting(_Budget("")):
         for error in meta(meta_schema, registry=REGISTRY).iter_errors(schema):
             raise SchemaError.create_from(error)
-        _budget.get().begin()
+    return compile_schema(schema)
+
+
+def _find_fault(schema: JSON, text: str, value: JSON) -> ValidationError | None:
+    dialect = validator_for(schema, default=Draft202012Validator)
+    with _counting(_Budget(text)):
         validator = _bounded(dialect)(schema, registry=REGISTRY)
         fault: ValidationError | None = best_match(validator.iter_errors(value))
         return fault
+
+
+@contextmanager
+def _counting(budget: _Budget) -> Iterator[None]:
+    """Count the steps that are taken in a block."""
+    token = _budget.set(budget)
+    try:
+        yield
     finally:
         _budget.reset(token)
 
 
 class _Budget:
-    """What is left of the steps of one check."""
+    """What is left of the steps of one check.
+
+    Args:
+        text: The schema by which a value is checked; "" for the schema of schemas.
+    """
 
     def __init__(self, text: str) -> None:
         self._left = MAX_STEPS
         # To find names and anchors, the library reads the whole document each time.
-        self._search = len(text) // 20 if _NAMED.search(text) else 0
+        self.reference_cost = len(text) // 20 if _NAMED.search(text) else 0
         self.has_patterns = '"patternProperties":' in text
-        self.reference_cost = 0
-
-    def begin(self) -> None:
-        """Go over from the schema of schemas to the one of the stranger."""
-        self._left = MAX_STEPS
-        self.reference_cost = self._search
 
     def spend(self, steps: int) -> None:
         """Take steps.

@@ -175,20 +175,10 @@ HOSTILE: dict[str, tuple[JSON, JSON, str]] = {
         "a" * 40 + "!",
         "the result of tool 'add' does not fit its output schema: $: ",
     ),
-    "a chain of references": (
-        {"$defs": CHAIN, "$ref": "#/$defs/d0"},
-        {},
-        "the output schema of tool 'add' takes more than 100000 steps to check",
-    ),
     "items to compare": (
         {"uniqueItems": True},
         [{"a": n} for n in range(3000)] + [{"a": 0}],
         "the result of tool 'add' does not fit its output schema: $: ",
-    ),
-    "a long schema": (
-        {"title": "x" * 300_000},
-        {},
-        "the output schema of tool 'add' is longer than 200000 bytes",
     ),
 }
 
@@ -205,3 +195,73 @@ def test_schema_cannot_keep_the_client_busy(
         check(schema, structuredContent=structured)
     assert time.thread_time() - begin < 4  # a tenth, unless traced
     assert str(caught.value).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        (
+            {"$defs": CHAIN, "$ref": "#/$defs/d0"},
+            "takes more than 100000 steps to check",
+        ),
+        ({"title": "x" * 300_000}, "is longer than 200000 bytes"),
+    ],
+    ids=["a chain of references", "a long schema"],
+)
+def test_result_that_takes_long_to_check_is_passed_on_with_a_warning(
+    schema: JSON, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: the tool has run, and nothing is known to be wrong."""
+    begin = time.thread_time()
+    check(schema, structuredContent={})
+    assert time.thread_time() - begin < 4  # a tenth, unless traced
+    assert caplog.messages == [
+        f"a result of tool 'add' is not checked: its schema {why}"
+    ]
+
+
+ROWS: JSONObject = {
+    "$defs": {
+        "Row": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "integer"},
+                "name": {"type": "string", "title": "Name"},
+                "price": {"type": "number", "minimum": 0},
+                "tag": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            },
+            "required": ["id", "name", "price"],
+        }
+    },
+    "type": "object",
+    "properties": {"rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}}},
+    "required": ["rows"],
+}
+
+
+def rows(count: int) -> list[JSON]:
+    """Make honest rows."""
+    return [
+        {"id": n, "name": f"name {n}", "price": n / 3, "tag": None if n % 2 else "x"}
+        for n in range(count)
+    ]
+
+
+def test_large_result_is_checked_quickly(caplog: pytest.LogCaptureFixture) -> None:
+    """Our choice: as other clients take it; 50,000 rows are checked in 0.1 s."""
+    result = {"structuredContent": {"rows": rows(50_000)}}
+    begin = time.thread_time()
+    check(ROWS, **result)
+    assert time.thread_time() - begin < 2  # unless traced, a twentieth
+    assert caplog.messages == []
+
+
+def test_fault_in_a_large_result_is_found() -> None:
+    """Our choice: wherever it is."""
+    wrong = [*rows(50_000), {"id": "x", "name": "y", "price": 1}]
+    with pytest.raises(RemoteProtocolError) as caught:
+        check(ROWS, structuredContent={"rows": wrong})
+    assert str(caught.value) == (
+        "the result of tool 'add' does not fit its output schema: $.rows[50000].id: "
+        "Input should be a valid integer"
+    )

@@ -48,7 +48,9 @@ def reason(schema: JSON, value: JSON) -> str | None:
             },
             {"a": 1, "b": 2, "not known": 3},
         ),
+        ({"additionalProperties": False, "patternProperties": {"^a": {}}}, 1),
         ({"additionalProperties": {"type": "integer"}}, {"a": 1}),
+        ({"type": "string"}, "\ud800"),
         ({"additionalProperties": True}, {"a": "b"}),
         ({"uniqueItems": True}, [1, True, "1", [1], {"a": 1}, {"a": True}]),
         ({"uniqueItems": False}, [1, 1]),
@@ -203,3 +205,13 @@ def test_schema_that_is_too_long_is_not_read() -> None:
     """Chosen: 200,000 bytes."""
     with pytest.raises(TooMuchWork, match=r"^is longer than 200000 bytes$"):
         find_fault({"title": "x" * MAX_SCHEMA_BYTES}, 1)
+
+
+def test_fault_in_a_large_value_is_found_all_the_same() -> None:
+    """Chosen: in the words of the compiled schema, where counted steps do not do."""
+    fault = find_fault({"items": {"type": "null"}}, [None] * 200_000 + [1])
+    assert fault is not None
+    assert (fault.message, fault.json_path) == (
+        "Input should be None",
+        "$[200000]",
+    )
