@@ -33,6 +33,7 @@ from mcp_django.server.features import (
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.results import ToolOutput
+from mcp_django.server.signatures import innermost_of
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
 
@@ -303,6 +304,15 @@ def make_completion(function: Callable[..., Any]) -> Completion:
             "arguments and a context"
         )
     return Completion(handler)
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Say where a function is written: file and line."""
+    innermost = innermost_of(function)
+    code = getattr(getattr(innermost, "__func__", innermost), "__code__", None)
+    if code is None:  # It is not written in Python.
+        return repr(innermost)
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -33,6 +33,7 @@ from mcp_django.server.schemas import (
     SchemaGenerator,
     VerbatimSchema,
     explain,
+    refused_pattern,
     union_members,
     why_unsuitable,
 )
@@ -140,6 +141,8 @@ class _TypedOutput:
                 )
             )
         except Exception as error:
+            if refused := refused_pattern(error):
+                raise ValueError(f"the annotation of the result {refused}") from error
             raise ValueError(
                 f"a result of type {_type_text(returns)} cannot be described: "
                 f"{why_unsuitable(error)}; {_ADVICE}, or pass structured=False"

@@ -23,6 +23,7 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  
 from pydantic import ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic_core import SchemaError as SchemaBuildError
 from pydantic_core import core_schema
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry, specification_with
@@ -125,8 +126,34 @@ def why_unsuitable(error: Exception) -> str:
             "defined by itself must be a `TypeAliasType`, as `type` makes it in Python "
             "3.12"
         )
+    if refused := refused_pattern(error):
+        return f"it {refused}"
     sentence = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
     return sentence or type(error).__name__
+
+
+def refused_pattern(error: Exception) -> str | None:
+    """Say that a pattern is none to pydantic, which has a regex engine of its own.
+
+    That takes time in proportion to the text, and so has neither look-ahead nor
+    back-references.
+
+    Returns:
+        What follows the name of the parameter; None if something else is wrong.
+    """
+    text = str(error)
+    if not isinstance(error, SchemaBuildError) or "regex" not in text:
+        return None
+    *before, reason = [line.strip() for line in text.splitlines()]
+    reason = reason.removeprefix("SchemaError: ").removeprefix("error: ")
+    shown = ""
+    if before and before[-1].strip("^ ") == "":
+        # A pattern of one line, and below it what is wrong in it.
+        shown = f" {before[-2]!r}"
+    return (
+        f"has a pattern that pydantic's regex engine refuses{shown}: "
+        f"{reason.rstrip('.')}; write another one, or check the value in the function"
+    )
 
 
 # JSON Schema of developers -----------------------------------------------------------

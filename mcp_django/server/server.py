@@ -34,7 +34,7 @@ from mcp_django.server.features import (
 )
 from mcp_django.server.handlers import Around, make_around
 from mcp_django.server.notices import Notice, send_after_commit
-from mcp_django.server.permissions import AnyFeature, Permission, permitted
+from mcp_django.server.permissions import Permission, permitted
 from mcp_django.server.registration import (
     check_uri,
     make_completion,
@@ -42,11 +42,13 @@ from mcp_django.server.registration import (
     make_resource,
     make_tool,
     naming,
+    place_of,
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.watching import Source, Watch
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Registered = TypeVar("Registered", Tool, Resource, Prompt)
 
 
 class Decorator(Protocol):
@@ -385,8 +387,10 @@ class Server:
                 f"{reference!r} has no argument {argument!r}; it has {sorted(known)!r}"
             )
         if (reference, argument) in self.completions:
+            other = self.completions[reference, argument].handler.signature.function
             raise ValueError(
-                f"argument {argument!r} of {reference!r} has a completion already"
+                f"argument {argument!r} of {reference!r} has a completion already, "
+                f"from {place_of(other)}"
             )
 
         def register(function: Function) -> Function:
@@ -576,12 +580,13 @@ class Server:
         self,
         kind: str,
         name: str,
-        feature: AnyFeature,
-        registered: dict[str, AnyFeature],
+        feature: Registered,
+        registered: dict[str, Registered],
     ) -> None:
         if name in registered:
+            place = place_of(registered[name].handler.signature.function)
             raise ValueError(
-                f"{kind} {name!r} is already on server {self.name!r}; "
+                f"{kind} {name!r} is already on server {self.name!r}, from {place}; "
                 "give one of the two another name"
             )
         self.cache.check_permission(f"{kind} {name!r}", feature.permission)

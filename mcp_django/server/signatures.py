@@ -52,6 +52,7 @@ from mcp_django.server.schemas import (
     SchemaGenerator,
     VerbatimSchema,
     explain,
+    refused_pattern,
     shown_name,
     unexpected,
     union_members,
@@ -195,7 +196,7 @@ class _Accepted:
 
 def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
     is_async = _is_async(function, name)
-    innermost = _innermost(function)
+    innermost = innermost_of(function)
     try:
         signature = inspect.signature(function)
         hints = with_portable_typed_dicts(
@@ -240,7 +241,7 @@ def _unreadable(name: str, error: Exception) -> ValueError:
     )
 
 
-def _innermost(function: Any) -> Callable[..., Any]:
+def innermost_of(function: Any) -> Callable[..., Any]:
     """Find the `def` below partials, decorators and `__call__`."""
     while True:
         if isinstance(function, functools.partial):
@@ -444,6 +445,8 @@ def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
             except Exception as its_error:
                 culprit, reason = repr(parameter), its_error
                 break
+        if refused := refused_pattern(reason):
+            raise ValueError(f"parameter {culprit} of {name!r} {refused}") from error
         raise ValueError(
             f"parameter {culprit} of {name!r} has a type that cannot come from JSON: "
             f"{why_unsuitable(reason)}; use JSON types, dataclasses or pydantic models"
@@ -547,7 +550,7 @@ class _Docstring:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> _Docstring:
-        innermost = _innermost(function)
+        innermost = innermost_of(function)
         told: Any = innermost
         if innermost.__name__ == "__call__" and not innermost.__doc__:
             told = getattr(innermost, "__self__", innermost)

@@ -502,6 +502,17 @@ def test_annotation_that_cannot_be_described_is_refused(
     assert str(caught.value) == message + ADVICE + ", or pass structured=False"
 
 
+def test_pattern_that_pydantic_refuses_is_said_to_be_one() -> None:
+    """We chose it: the advice for other types would not help."""
+    with pytest.raises(ValueError) as caught:
+        ToolOutput.of(list[Annotated[str, Field(pattern="(?=a)")]])
+    assert str(caught.value) == (
+        "the annotation of the result has a pattern that pydantic's regex engine "
+        "refuses '(?=a)': look-around, including look-ahead and look-behind, is not "
+        "supported; write another one, or check the value in the function"
+    )
+
+
 # Unstructured results of tools ------------------------------------------------------
 
 

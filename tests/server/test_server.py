@@ -1,9 +1,10 @@
 """Registering features, and telling of changes."""
 
+import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.discovery import all_servers, servers
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.notices import Notice, noticed
+from mcp_django.server.registration import place_of
 from tests.server.calls import Caller
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
@@ -82,6 +84,46 @@ def test_lambda_needs_a_name(server: Server) -> None:
 
 
 # Registering ------------------------------------------------------------------------
+
+
+def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+class Till:
+    """Something with what can be registered but a plain function."""
+
+    def count(self) -> int:
+        return 1
+
+    @traced
+    def count_once(self) -> int:
+        return 1
+
+    def __call__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("function", "line_of"),
+    [
+        (Till().count, Till.count),
+        (partial(Till().count), Till.count),
+        (Till(), Till.__call__),
+        (Till().count_once, inspect.unwrap(Till.count_once)),
+        (len, None),
+    ],
+)
+def test_place_is_where_the_function_is_written(
+    function: Callable[..., Any], line_of: Callable[..., Any] | None
+) -> None:
+    """Our choice: below partials and decorators; what is not Python has none."""
+    written = line_of and f"{__file__}:{line_of.__code__.co_firstlineno}"
+    assert place_of(function) == (written or "<built-in function len>")
 
 
 def test_decorators_give_the_function_back_bare_or_with_arguments(
@@ -187,26 +229,31 @@ def test_hints_that_contradict_each_other_are_refused(
 
 
 def test_one_name_is_for_one_feature_of_a_kind(server: Server) -> None:
-    """Spec: 2025-11-25 server/tools, "Tool Names": unique within a server."""
+    """Spec: 2025-11-25 server/tools, "Tool Names": unique within a server. Our
+    choice: the error says where to look for the other one."""
 
     def order() -> str:
         return "x"
+
+    here = f"{__file__}:{order.__code__.co_firstlineno}"
 
     server.tool(order)
     server.prompt(order)
     server.resource("shop://order")(order)
     assert_refuses(
         lambda: server.tool(order),
-        "tool 'order' is already on server 'shop'; give one of the two another name",
+        f"tool 'order' is already on server 'shop', from {here}; give one of the two "
+        "another name",
     )
     assert_refuses(
         lambda: server.prompt(order),
-        "prompt 'order' is already on server 'shop'; give one of the two another name",
+        f"prompt 'order' is already on server 'shop', from {here}; give one of the two "
+        "another name",
     )
     assert_refuses(
         lambda: server.resource("shop://order")(order),
-        "resource 'shop://order' is already on server 'shop'; give one of the two "
-        "another name",
+        f"resource 'shop://order' is already on server 'shop', from {here}; give one "
+        "of the two another name",
     )
     server.tool(name="order-2")(order)
     server.resource("shop://order/2")(order)
@@ -579,7 +626,8 @@ def test_argument_has_one_completion(completable: Server) -> None:
     completable.completion("greet", "name")(suggest)
     assert_refuses(
         lambda: completable.completion("greet", "name"),
-        "argument 'name' of 'greet' has a completion already",
+        "argument 'name' of 'greet' has a completion already, from "
+        f"{__file__}:{suggest.__code__.co_firstlineno}",
     )
 
 

@@ -839,6 +839,21 @@ async def async_generator() -> AsyncIterator[int]:
 
 
 def unknown_name(a: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+def takes_look_ahead(
+    codes: list[Annotated[str, Field(pattern="^(?!0)[0-9]+$")]],
+) -> None: ...
+
+
+def takes_lines_of_pattern(
+    code: Annotated[str, Field(pattern="(?x)(a)\n\\1~")],
+) -> None: ...
+
+
+def takes_huge_pattern(
+    code: Annotated[str, Field(pattern="a{9999}{99}")],
+) -> None: ...
+
+
 def takes_user(count: int, user: User) -> None: ...
 def takes_users(**users: User) -> None: ...
 
@@ -874,6 +889,25 @@ def two_contexts(one: SyncContext, two: SyncContext) -> None: ...
             "cannot read the annotations of 'tool': name 'Nowhere' is not defined; "
             "import what they name at the top of the module, outside "
             "`if TYPE_CHECKING`",
+        ),
+        (
+            takes_look_ahead,
+            "parameter 'codes' of 'tool' has a pattern that pydantic's regex engine "
+            "refuses '^(?!0)[0-9]+$': look-around, including look-ahead and "
+            "look-behind, is not supported; write another one, or check the value in "
+            "the function",
+        ),
+        (
+            takes_lines_of_pattern,
+            "parameter 'code' of 'tool' has a pattern that pydantic's regex engine "
+            "refuses: backreferences are not supported; write another one, or check "
+            "the value in the function",
+        ),
+        (
+            takes_huge_pattern,
+            "parameter 'code' of 'tool' has a pattern that pydantic's regex engine "
+            "refuses: Compiled regex exceeds size limit of 10485760 bytes; write "
+            "another one, or check the value in the function",
         ),
         (
             takes_user,
