@@ -22,10 +22,10 @@ from mcp_django.exceptions import (
     AskFailed,
     AskRefused,
     ErrorAnswer,
-    MCPError,
     ToolError,
 )
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.django_errors import Refusal
 
 T = TypeVar("T")
 
@@ -297,20 +297,22 @@ def questions_of(error: BaseException) -> Sequence[Question[Any]] | None:
     return list(found.values())
 
 
-def deliberate_error_of(group: BaseExceptionGroup[BaseException]) -> MCPError | None:
+def deliberate_error_of(group: BaseExceptionGroup[BaseException]) -> Exception | None:
     """Find the error that a handler answers with, in a group of exceptions.
 
     Returns:
         The first one that is for the client or its model; None if there is none, or if
         the group contains a failure.
     """
-    found: MCPError | None = None
+    found: Exception | None = None
     for inner in group.exceptions:
         match inner:
             case QuestionsAsked():
                 continue
             case ErrorAnswer() | ToolError() | AskRefused():
-                error: MCPError | None = inner
+                error: Exception | None = inner
+            case Exception() if Refusal.of(inner) is not None:
+                error = inner
             case BaseExceptionGroup():
                 error = deliberate_error_of(inner)
                 if error is None and questions_of(inner) is None:

@@ -41,6 +41,7 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.versions import Kind
 from mcp_django.server.context import ask_for_visits
+from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound
 from mcp_django.server.features import (
     NEVER_CACHE,
@@ -67,7 +68,7 @@ async def answer(server: Server, request: Request) -> JSONObject:
     Raises:
         ErrorAnswer: The answer is this JSON-RPC error.
         QuestionsAsked: The client has to be asked first; then call again.
-        Exception: A handler failed that is no tool's.
+        Exception: A handler failed.
     """
     if request.is_retry and request.method in modern.MAY_ASK:
         restore(server, request)
@@ -93,6 +94,24 @@ async def answer(server: Server, request: Request) -> JSONObject:
         ) from None
     except AskRefused as error:
         raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
+    except Exception as error:
+        return _refused(request, error)
+
+
+def _refused(request: Request, error: Exception) -> JSONObject:
+    """Answer what an exception of Django's stands for.
+
+    Raises:
+        ErrorAnswer: The answer is this JSON-RPC error.
+        Exception: It is none of Django's, but a failure.
+    """
+    refusal = Refusal.of(error)
+    if refusal is None:
+        raise error
+    refusal.log(error, request.describe())
+    if request.method == "tools/call":
+        return tool_error(refusal.text)
+    raise ErrorAnswer(INVALID_PARAMS, refusal.text) from error
 
 
 def tool_error(text: str) -> JSONObject:

@@ -1,7 +1,10 @@
-"""Errors of the server that have a form of their own in each protocol version."""
+"""Errors of the server that have a form of their own, and what is told of failures."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from django.conf import settings
 from mcp_types.jsonrpc import INVALID_PARAMS
 
 from mcp_django.exceptions import ErrorAnswer
@@ -11,6 +14,27 @@ RESOURCE_NOT_FOUND = -32002
 
 Spec: 2025-11-25 server/resources, "Error Handling".
 """
+
+
+INTERNAL_ERROR_TEXT: Final = "Internal error"
+
+_MAX_DETAILS: Final = 1000
+
+
+def with_details(text: str, error: BaseException) -> str:
+    """Add to a neutral text what was raised, where Django shows as much: in `DEBUG`."""
+    if not settings.DEBUG:
+        return text
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    try:
+        said = str(error)
+    except Exception:
+        said = "its text cannot be made"
+    details = ": ".join(filter(None, (type(error).__qualname__, said)))
+    # Whatever an exception holds, it can be sent.
+    details = details[:_MAX_DETAILS].encode(errors="backslashreplace").decode()
+    return f"{text}: {details}"
 
 
 class ResourceNotFound(ErrorAnswer):

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.django_errors import Refusal
+from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions
 from mcp_django.server.requests import Request
@@ -132,9 +134,17 @@ class Resource:
 
         Raises:
             InvalidArguments: The variables do not fit the function's annotations.
+            ResourceNotFound: There is nothing at this URI for this user.
         """
-        keywords = self.handler.signature.arguments(arguments)
-        value = await self.handler.call(server, request, keywords)
+        try:
+            keywords = self.handler.signature.arguments(arguments)
+            value = await self.handler.call(server, request, keywords)
+        except Exception as error:
+            refusal = Refusal.of(error)
+            if refusal is None or refusal.status != 404:
+                raise
+            refusal.log(error, request.describe())
+            raise ResourceNotFound(uri) from error
         contents = resource_contents(value, uri, self.mime_type)
         return versions.adapt_contents(contents, request.version)
 

@@ -132,6 +132,13 @@ class Request:
         """
         return self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
 
+    def describe(self) -> str:
+        """Say which request it is, for logs."""
+        name = self.params.get("name") or self.params.get("uri")
+        if not isinstance(name, str):
+            return self.method
+        return f"{self.method} {name[:200]!r}"
+
     async def wants_log(self, level: str) -> bool:
         """Say whether the client wants to see log messages of a severity."""
         wanted = self.log_level

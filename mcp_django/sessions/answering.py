@@ -20,6 +20,7 @@ from mcp_django.protocol import jsonrpc, modern
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server import dispatch
 from mcp_django.server.asking import Question, questions_of
+from mcp_django.server.errors import INTERNAL_ERROR_TEXT, with_details
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
@@ -124,19 +125,13 @@ def failed(request: Request, error: BaseException) -> Answer:
 
     The failure is logged, and Django is told, as for a view that raised.
     """
-    logger.error("%s failed", _describe(request), exc_info=error)
+    logger.error("%s failed", request.describe(), exc_info=error)
     try:
         raise error
     except BaseException:
         # Receivers look for it in sys.exc_info(), as error reporting and tests do.
         got_request_exception.send_robust(sender=Server, request=None)
+    text = with_details(INTERNAL_ERROR_TEXT, error)
     if request.method == "tools/call":
-        return dispatch.tool_error("Internal error")
-    return ErrorAnswer(INTERNAL_ERROR, "Internal error")
-
-
-def _describe(request: Request) -> str:
-    name = request.params.get("name") or request.params.get("uri")
-    if not isinstance(name, str):
-        return request.method
-    return f"{request.method} {name[:200]!r}"
+        return dispatch.tool_error(text)
+    return ErrorAnswer(INTERNAL_ERROR, text)

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import anyio
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.http import Http404
 from mcp_types import (
     AudioContent,
     CreateMessageResult,
@@ -102,6 +104,12 @@ def divide(dividend: int, divisor: int) -> float:
 def crash() -> str:
     """Fail without a word."""
     raise RuntimeError("the secret of the site")
+
+
+@server.tool
+def lend(title: str) -> str:
+    """Look for a book that is not there."""
+    raise Http404(f"There is no book called {title}.")
 
 
 @server.tool
@@ -286,6 +294,8 @@ async def dot() -> bytes:
 @server.resource("test://books/{shelf}/{number}")
 def book(shelf: str, number: int) -> dict[str, str | int]:
     """A book by its place."""
+    if number > 90:
+        raise ObjectDoesNotExist("Book matching query does not exist.")
     if number > 9:
         raise ResourceNotFound
     return {"shelf": shelf, "number": number}
@@ -308,6 +318,8 @@ def greet(name: str, style: str = "kind") -> str:
         name: Whom.
         style: How.
     """
+    if style == "rude":
+        raise PermissionDenied("We greet nobody so.")
     return f"Write a {style} greeting to {name}."
 
 

@@ -50,7 +50,9 @@ async def test_template_reads_what_its_variables_name(connect: Connect) -> None:
         ]
 
 
-@pytest.mark.parametrize("uri", ["test://nothing", "test://books/top/10"])
+@pytest.mark.parametrize(
+    "uri", ["test://nothing", "test://books/top/10", "test://books/top/91"]
+)
 async def test_resource_that_is_not_there_is_a_protocol_error(
     connect: Connect, uri: str
 ) -> None:
@@ -118,6 +120,14 @@ async def test_changes_of_another_server_are_not_told(connect: Connect) -> None:
         features.many.tools_changed()
         features.server.prompts_changed()
         await client.hear(types.PromptListChangedNotification)
+
+
+async def test_prompt_that_is_denied_says_so(connect: Connect) -> None:
+    """We promise it: as a view would; other programs read it, too."""
+    async with connect() as client:
+        arguments = {"name": "Bob", "style": "rude"}
+        error = await error_of(client.session.get_prompt("greet", arguments))
+        assert error == types.ErrorData(code=-32602, message="We greet nobody so.")
 
 
 async def test_prompt_is_filled_in(connect: Connect) -> None:

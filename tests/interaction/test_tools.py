@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import mcp_types as types
 import pytest
+from django.conf import LazySettings
 from django.core.signals import got_request_exception
 
 from tests.interaction import features
@@ -111,6 +112,27 @@ async def test_crash_is_told_to_the_site_and_not_to_the_client(
     assert record.name == "mcp_django.sessions"
     assert record.exc_info is not None
     assert repr(record.exc_info[1]) == "RuntimeError('the secret of the site')"
+
+
+async def test_crash_says_what_it_was_under_debug(
+    connect: Connect, settings: LazySettings
+) -> None:
+    """We promise it: whoever develops need not look for the log."""
+    settings.DEBUG = True
+    async with connect() as client:
+        assert await client.call_for_error("crash") == (
+            "Internal error: RuntimeError: the secret of the site"
+        )
+
+
+async def test_exception_of_django_is_told_as_a_view_would(connect: Connect) -> None:
+    """We promise it: it is deliberate, and no failure."""
+    with signals_of_failures() as signals:
+        async with connect() as client:
+            assert await client.call_for_error("lend", title="Dune") == (
+                "There is no book called Dune."
+            )
+    assert signals == []
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import threading
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.http import Http404
 from pydantic import BaseModel
 
 from mcp_django import Context, ErrorAnswer, Server, SyncContext, ToolError
@@ -125,7 +124,7 @@ def fail() -> None:
     try:
         nothing["key"]
     except KeyError:
-        raise Http404("nobody expects it") from ValueError("the cause")
+        raise ArithmeticError("nobody expects it") from ValueError("the cause")
 
 
 @server.tool
