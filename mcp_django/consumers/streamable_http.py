@@ -300,14 +300,14 @@ class StreamableHTTPConsumer(HTTPConsumer):
         replayed = None
         if last_event_id is not None:
             replayed = await _replay(session, last_event_id)
-            if replayed.is_ended and not replayed.events:
-                # Clients that do not take an error, or a cancellation, for an answer
-                # come back again and again, until they are told that there is nothing.
-                raise Refused(
-                    405,
-                    "this stream has ended, and nothing more will come on it",
-                    headers=[(b"allow", b"POST, DELETE")],
-                )
+        if replayed is not None and replayed.is_ended and not replayed.events:
+            # Clients that do not take an error, or a cancellation, for an answer
+            # come back again and again, until they are told that there is nothing.
+            raise Refused(
+                405,
+                "this stream has ended, and nothing more will come on it",
+                headers=[(b"allow", b"POST, DELETE")],
+            )
         worker = current_worker()
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
@@ -324,6 +324,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 session,
                 log=_new_log(worker, session, "standalone", replayed),
                 replayed=replayed,
+                is_behind=replayed is None and last_event_id is not None,
             )
         await stream.run(exchange.wait_for_disconnect)
 
@@ -480,17 +481,28 @@ async def _take(message: Message, session: HTTPSession) -> Taken:
     return ACCEPTED
 
 
-async def _replay(session: HTTPSession, last_event_id: str) -> Replay:
+async def _replay(session: HTTPSession, last_event_id: str) -> Replay | None:
     """Read what a client has missed.
 
+    Returns:
+        The events; None of a standalone stream if nothing is kept that it could go on
+        from. Its client is well served with a new one: clients give up at an error.
+
     Raises:
-        Refused: 400: nothing is kept that it could go on from.
+        Refused: 400: nothing is kept of a call.
     """
+    is_call = event_store.kind_of(last_event_id) != "standalone"
     try:
         if not event_store.is_enabled():
             raise LookupError(last_event_id)
         return await event_store.replay(session.key, last_event_id)
-    except LookupError:
+    except Exception as error:
+        if not isinstance(error, LookupError):
+            if is_call:
+                raise
+            logger.exception("what a client missed cannot be read")
+        if not is_call:
+            return None
         raise Refused(
             400,
             "nothing is kept after this Last-Event-ID; send the request again, or open "
@@ -524,7 +536,9 @@ def _new_log(
     if not event_store.is_enabled():
         return None
     tell = partial(worker.http.tell_followers, session)
-    return StoredStream(session.key, kind, tell=tell, after=replayed)
+    return StoredStream(
+        session.key, kind, tell=tell, start=worker.start, after=replayed
+    )
 
 
 def _limits() -> ReplyLimits:

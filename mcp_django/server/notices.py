@@ -81,3 +81,13 @@ def send_after_commit(
         connection.on_commit(send)
     else:
         send()
+
+
+def changing_lists(server: Server) -> list[Topic]:
+    """Give the lists that a server has, whose changes clients are told of."""
+    lists: dict[Topic, object] = {
+        "tools": server.tools,
+        "resources": server.resources,
+        "prompts": server.prompts,
+    }
+    return [topic for topic, features in lists.items() if features]

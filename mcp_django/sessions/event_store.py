@@ -1,19 +1,26 @@
 """Events of streams that clients may come back for, in a cache of Django's.
 
 Optional: `MCP["EVENT_STORE_CACHE"]` names the cache. Of each stream the last
-`EVENT_STORE_EVENTS` events are kept for `EVENT_STORE_SECONDS`. Their keys contain the
-session's, so that no session reads the events of another.
+`EVENT_STORE_EVENTS` events are kept for `EVENT_STORE_SECONDS`; that there is such a
+stream is kept as long as it is open. Keys contain the session's, so that no session
+reads the events of another.
+
+An event id says of what kind its stream is, also when nothing more is known of it: what
+was missed of a call is lost, but of the standalone stream a client can be told that
+anything may have changed.
 
 Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from django.core.cache import BaseCache
 
@@ -23,7 +30,11 @@ from mcp_django.transports.streamable_http import EventLog
 
 Kind: TypeAlias = Literal["call", "standalone"]
 
-_ID = re.compile(r"([A-Za-z0-9_-]{1,40})-([0-9]{1,9})")
+logger = logging.getLogger("mcp_django.sessions")
+
+_PREFIXES: Final[Mapping[str, Kind]] = {"c.": "call", "s.": "standalone"}
+_PREFIX_OF: Final[Mapping[Kind, str]] = {kind: p for p, kind in _PREFIXES.items()}
+_ID = re.compile(r"([cs]\.[A-Za-z0-9_-]{1,40})-([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,9 @@ class StoredStream(EventLog):
         session_key: Names the session.
         kind: Whether it is the stream of a call or the standalone one.
         tell: Awaited with the stream's name when somebody may wait for its events.
+        start: Runs a coroutine in a task that somebody holds.
         after: What was there before, where an earlier stream goes on.
+        clock: Gives the time in seconds; never goes back.
     """
 
     def __init__(
@@ -61,11 +74,17 @@ class StoredStream(EventLog):
         kind: Kind,
         *,
         tell: Callable[[str], Awaitable[None]],
+        start: Callable[[Coroutine[Any, Any, None]], object],
         after: Replay | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session_key = session_key
         self._kind = kind
         self._tell = tell
+        self._start = start
+        self._is_ended = False
+        self._clock = clock
+        self._kept_at = clock()
         # Made when it is needed: most calls are answered without a stream.
         self._name = "" if after is None else after.name
         self._last = 0 if after is None else after.last
@@ -101,17 +120,33 @@ class StoredStream(EventLog):
         if self._name:
             await self._tell(self._name)
 
+    def tick(self) -> None:
+        """Keep in mind that the stream is open, however long nothing is sent."""
+        now = self._clock()
+        if self._name and now - self._kept_at >= mcp_settings.EVENT_STORE_SECONDS / 3:
+            self._kept_at = now
+            self._start(self._keep_alive())
+
+    async def _keep_alive(self) -> None:
+        key = _stream_key(self._session_key, self._name)
+        try:
+            if not await _cache().atouch(key, mcp_settings.EVENT_STORE_SECONDS):
+                await self._note(is_ended=self._is_ended)
+        except Exception:
+            logger.exception("an open stream may be forgotten")
+
     @property
     def _id(self) -> str:
         return f"{self._name}-{self._last}"
 
     def _advance(self) -> None:
-        self._name = self._name or secrets.token_urlsafe(9)
+        self._name = self._name or _PREFIX_OF[self._kind] + secrets.token_urlsafe(9)
         self._last += 1
 
     async def _note(
         self, *, is_ended: bool, events: dict[str, bytes] | None = None
     ) -> None:
+        self._is_ended, self._kept_at = is_ended, self._clock()
         key = _stream_key(self._session_key, self._name)
         values: dict[str, Any] = {key: [self._kind, self._last, is_ended]}
         timeout = mcp_settings.EVENT_STORE_SECONDS
@@ -121,6 +156,12 @@ class StoredStream(EventLog):
 def is_enabled() -> bool:
     """Say whether streams can be resumed."""
     return mcp_settings.EVENT_STORE_CACHE is not None
+
+
+def kind_of(event_id: str) -> Kind | None:
+    """Say of what kind of stream an event id is; None if it is none of ours."""
+    parts = _ID.fullmatch(event_id)
+    return None if parts is None else _PREFIXES[parts[1][:2]]
 
 
 async def replay(session_key: str, event_id: str) -> Replay:

@@ -15,11 +15,12 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from asgiref.sync import sync_to_async
 from django.core.cache import BaseCache
 from django.core.signals import setting_changed
 from django.dispatch import receiver
@@ -54,6 +55,9 @@ _KEY_BYTES: Final = 16
 _MAX_NAME_CHARACTERS: Final = 64
 _MAX_NAME_BYTES: Final = 120
 _DEFAULT_LOG_LEVEL: Final = "info"
+_COUNTER: Final = "subscriptions"
+_MAX_LISTED: Final = 1000
+"""Subscriptions of a session that can be listed; of more, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,10 @@ class CachedState(SessionState):
     async def subscribe(self, uri: str) -> None:
         """Tell the client whenever a resource changes."""
         check_uri(uri)
-        await self._set(_wish(Notice("resource", uri)), True)
+        wish = _wish(Notice("resource", uri))
+        if not await _cache().aget(_key(self._session.key, wish)):
+            await self._add_to_list(wish)
+        await self._set(wish, [uri])
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
@@ -236,6 +243,16 @@ class CachedState(SessionState):
     async def remember_elicitation(self, elicitation_id: str) -> None:
         """Tell the client when a visit to a URL has ended."""
         await self._set(_wish(Notice("elicitation", elicitation_id)), True)
+
+    async def _add_to_list(self, wish: str) -> None:
+        """Let a subscription be found that is not known yet; it may be gone later."""
+        counter = _key(self._session.key, _COUNTER)
+        rest = self._session.expires - time.time()
+        await _cache().aadd(counter, 0, timeout=rest)
+        # Not `aincr`, which reads and writes: several workers may count at once.
+        number = await sync_to_async(_cache().incr)(counter)
+        await _cache().atouch(counter, rest)  # backends that do not count forget it
+        await self._set(_listed(number), wish)
 
     async def _set(self, what: str, value: Any) -> None:
         rest = self._session.expires - time.time()
@@ -259,6 +276,23 @@ async def wishing(keys: Iterable[str], notice: Notice) -> set[str]:
     return {by_cache_key[cache_key] for cache_key in found}
 
 
+async def subscriptions_of(session: HTTPSession) -> list[str]:
+    """Give the URIs that a session is subscribed to, as its client wrote them."""
+    count = await _cache().aget(_key(session.key, _COUNTER), 0)
+    numbers = range(max(0, count - _MAX_LISTED) + 1, count + 1)
+    wishes = await _read_all(session, [_listed(number) for number in numbers])
+    kept = await _read_all(session, list(dict.fromkeys(wishes)))
+    # Before an update of ours, what was kept did not say how it was written.
+    return [uri for uris in kept if isinstance(uris, list) for uri in uris]
+
+
+async def _read_all(session: HTTPSession, whats: Sequence[str]) -> list[Any]:
+    """Read what is kept of a session, in order, without what there is not."""
+    keys = [_key(session.key, what) for what in whats]
+    found = await _cache().aget_many(keys) if keys else {}
+    return [found[key] for key in keys if key in found]
+
+
 async def note_end(session: HTTPSession) -> None:
     """Keep in mind that a session has ended, for as long as its id would be good."""
     rest = session.expires - time.time()
@@ -276,6 +310,10 @@ def _cache() -> BaseCache:
 
 def _key(session_key: str, what: str) -> str:
     return f"mcp_django:{session_key}:{what}"
+
+
+def _listed(number: int) -> str:
+    return f"subscription:{number % _MAX_LISTED}"
 
 
 def _wish(notice: Notice) -> str:

@@ -16,10 +16,10 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import Subscription, complete
-from mcp_django.server.notices import Notice
+from mcp_django.server.notices import Notice, changing_lists
 from mcp_django.server.server import Server
 from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
-from mcp_django.sessions.http_sessions import HTTPSession
+from mcp_django.sessions.http_sessions import HTTPSession, subscriptions_of
 from mcp_django.sessions.notice_queue import NoticeQueue
 from mcp_django.sessions.worker import Worker
 from mcp_django.transports.event_stream import (
@@ -35,6 +35,10 @@ logger = logging.getLogger("mcp_django.sessions")
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 
 _DISPLACED_RETRY_MS = 10_000
+_RETRY_MS = 5000
+"""For clients that lose a stream of their own: common ones try twice at once if they
+are told nothing, which is less than a restart takes."""
+
 _POLL_SECONDS = 1.0
 
 
@@ -171,6 +175,12 @@ class StandaloneStream(_EventStream):
 
     Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
 
+    Args:
+        log: Keeps its events; None where streams cannot be resumed.
+        replayed: What the client missed of the stream with which this one goes on.
+        is_behind: Whether the client missed what nobody knows, so that it is told that
+            everything may have changed.
+
     Attributes:
         opened_at: When it was opened; of two streams of one session the later stays.
     """
@@ -185,6 +195,7 @@ class StandaloneStream(_EventStream):
         *,
         log: StoredStream | None,
         replayed: Replay | None = None,
+        is_behind: bool = False,
     ) -> None:
         super().__init__(server, worker, identity, response)
         self.server_name = server.name
@@ -192,6 +203,7 @@ class StandaloneStream(_EventStream):
         self._session = session
         self._log = log
         self._replayed = replayed
+        self._is_behind = is_behind
         self._queue = NoticeQueue(self._send, worker.start)
 
     def put(self, notice: Notice) -> None:
@@ -202,17 +214,45 @@ class StandaloneStream(_EventStream):
         """End, because the client has opened a newer one."""
         await self._end(encode_retry(_DISPLACED_RETRY_MS))
 
+    async def tick(self) -> None:
+        """Keep the connection alive, and what a client comes back to."""
+        await super().tick()
+        if self._log is not None and not self._is_over:
+            self._log.tick()
+
     async def _begin(self) -> None:
-        if self._replayed is not None:
-            for id, data in self._replayed.events:
-                await self._write(encode_event("message", data, id=id))
-        elif self._log is not None and self._session.primes_streams:
-            id = await self._keep(self._log.open())
-            if id:
-                await self._write(encode_priming(id, self._log.retry_ms))
+        await self._begin_events()
         await self._worker.http.add_stream(self._session, self)
         # Something to read at once, for a client that waits until it hears of changes.
         await self._write(KEEP_ALIVE)
+        if self._is_behind:
+            await self._tell_everything()
+
+    async def _begin_events(self) -> None:
+        """Say when to come back, and where from, to clients that know how."""
+        id = ""
+        is_new = self._replayed is None
+        if self._log is not None and is_new and self._session.primes_streams:
+            id = await self._keep(self._log.open())
+        if id:
+            await self._write(encode_priming(id, _RETRY_MS))
+        elif self._session.primes_streams:
+            await self._write(encode_retry(_RETRY_MS))
+        if self._replayed is not None:
+            for id, data in self._replayed.events:
+                await self._write(encode_event("message", data, id=id))
+
+    async def _tell_everything(self) -> None:
+        """Tell the client of every change that it may have missed."""
+        for topic in changing_lists(self.server):
+            self.put(Notice(topic))
+        try:
+            uris = await subscriptions_of(self._session)
+        except Exception:
+            logger.exception("a client is not told which resources may have changed")
+            return
+        for uri in uris:
+            self.put(Notice("resource", uri))
 
     def _forget(self) -> None:
         self._worker.http.remove_stream(self._session, self)
@@ -262,6 +302,8 @@ class ResumedStream(_EventStream):
         self._following: Callable[[], object] | None = None
 
     async def _begin(self) -> None:
+        if self._session.primes_streams:
+            await self._write(encode_retry(_RETRY_MS))
         await self._write(KEEP_ALIVE)
         self._following = self._worker.start(self._follow())
 

@@ -74,6 +74,10 @@ class EventLog(ABC):
     async def tell(self) -> None:
         """Tell a client that came back already that there is more."""
 
+    @abstractmethod
+    def tick(self) -> None:
+        """Keep in mind that the stream is open. Called every second; waits for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyLimits:
@@ -294,6 +298,8 @@ class Reply:
 
     async def tick(self) -> None:
         """Keep the connection alive while nothing comes. To be called every second."""
+        if self._log is not None and not self.is_ended:
+            self._log.tick()  # also while the client is away, who may come back
         silence = self._clock() - self._written_at
         if self._state is _State.NEW:
             if silence >= self._limits().stream_after_seconds:

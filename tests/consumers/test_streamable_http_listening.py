@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from mcp_django import Server
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
+from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.worker import current_worker
@@ -40,6 +41,7 @@ KEEP_ALIVE = b": keep-alive\r\n\r\n"
 TOOLS_CHANGED = "notifications/tools/list_changed"
 PROMPTS_CHANGED = "notifications/prompts/list_changed"
 RESOURCES_CHANGED = "notifications/resources/list_changed"
+RETRY = b"retry: 5000\r\n\r\n"
 UPDATED = "notifications/resources/updated"
 
 
@@ -386,11 +388,16 @@ async def test_streams_that_were_just_written_to_are_left_alone() -> None:
 
 
 @open_to_all
-async def test_standalone_stream_begins_with_a_comment() -> None:
-    """Chosen: so that the client knows that it is open."""
-    session = await open_session()
+@pytest.mark.parametrize("version", versions.LEGACY)
+async def test_standalone_stream_begins_with_a_comment(version: str) -> None:
+    """Chosen: so that the client knows that it is open; and before it when to come
+    back, where clients know how."""
+    session = await open_session(version)
     stream = await session.get()
     first = await stream.read_chunk()
+    if version >= "2025-11-25":
+        assert first == RETRY
+        first = await stream.read_chunk()
     await stream.close()
 
     assert stream.response.header("content-type") == STREAM_ONLY + "; charset=utf-8"
@@ -492,7 +499,7 @@ async def test_newest_stream_of_a_session_wins() -> None:
 
             assert await read_message(newer) == notification(TOOLS_CHANGED)
             assert await read_message(untouched) == notification(TOOLS_CHANGED)
-        assert older.response.body == KEEP_ALIVE + b"retry: 10000\r\n\r\n"
+        assert older.response.body == RETRY + KEEP_ALIVE + b"retry: 10000\r\n\r\n"
 
 
 @open_to_all
@@ -518,7 +525,7 @@ async def test_end_of_the_worker_ends_the_stream() -> None:
         tasks.start_soon(current_worker().close_all)
         response: Response = await finish(stream)
 
-    assert response.body == KEEP_ALIVE
+    assert response.body == RETRY + KEEP_ALIVE
 
 
 @open_to_all

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,8 @@ from django.core.cache import caches
 from pytest_django import Settings
 
 from mcp_django.protocol import versions
+from mcp_django.sessions.caching import cache_of
+from mcp_django.sessions.http_sessions import read_session_id
 from mcp_django.sessions.worker import current_worker
 from tests.consumers.connections import Connection
 from tests.consumers.credentials import token_of
@@ -520,6 +522,154 @@ async def test_resumed_standalone_stream_is_the_one_of_its_session() -> None:
 
             assert await read_message(again) == PROMPTS_CHANGED
         assert stream.response.body.endswith(b"retry: 10000\r\n\r\n")
+
+
+@pytest.mark.parametrize("store", ["default", None])
+@pytest.mark.parametrize("version", versions.LEGACY)
+async def test_client_of_a_stream_of_its_own_comes_back_after_a_restart_takes(
+    settings: Settings, version: str, store: str | None
+) -> None:
+    """Chosen: common clients try twice within 2.5 s where they are told nothing, and
+    give up; older ones do not know events without data."""
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": store}
+    session = await open_session(version)
+    stream = await session.get()
+    first = await stream.read_chunk()
+    await stream.go_away()
+
+    assert (b"retry: 5000\r\n" in first) == (version >= "2025-11-25")
+
+
+async def test_client_that_resumes_its_stream_is_told_when_to_come_back() -> None:
+    """Chosen: also on the rest of a call's stream, which is a GET."""
+    session = await open_session()
+    ids = [await kept_event(session)]
+    async with standalone(session) as stream:
+        server.tools_changed()
+        ids.append((await stream.read_event()).id)
+    for id in ids:
+        async with resumed(session, id) as again:
+            assert await again.read_chunk() == b"retry: 5000\r\n\r\n"
+
+
+# What nobody knows of any more ------------------------------------------------------
+
+EVENTS = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "e"}
+UPDATED = "notifications/resources/updated"
+
+
+async def next_message(stream: Connection) -> Any:
+    """Wait for the next message of a stream, which may begin with an event without."""
+    event = await stream.read_event()
+    return json.loads(event.data) if event.data else await read_message(stream)
+
+
+@asynccontextmanager
+async def behind(session: Session, id: str) -> AsyncIterator[Connection]:
+    """Come back, and be told that everything may have changed."""
+    async with resumed(session, id) as stream:
+        told = [await next_message(stream) for _ in range(4)]
+        assert told == [
+            TOOLS_CHANGED,
+            {**TOOLS_CHANGED, "method": "notifications/resources/list_changed"},
+            PROMPTS_CHANGED,
+            {"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "shop://stock"}},
+        ]
+        yield stream
+
+
+async def listening_session(
+    headers: Mapping[str, str] | None = None,
+) -> tuple[Session, str]:
+    """Open a session with subscriptions, and give the id of an event of its stream."""
+    session = await open_session(headers=headers)
+    await session.ask("resources/subscribe", {"uri": "shop://stock"})
+    async with standalone(session) as stream:
+        server.tools_changed()
+        event = await stream.read_event()
+        server.prompts_changed()
+        await stream.read_event()  # lost on the way
+    return session, event.id
+
+
+@pytest.mark.parametrize(
+    "loss", ["restart", "expiry", "gap", "switched off", "store away"]
+)
+async def test_client_whose_missed_notices_are_lost_is_told_that_all_may_have_changed(
+    settings: Settings, loss: str
+) -> None:
+    """Chosen: clients give up at an error, and would hear of nothing any more."""
+    settings.CACHES = {"default": LOCMEM, "events": EVENTS}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    session, id = await listening_session()
+    match loss:
+        case "restart":
+            cache_of("events").clear()
+        case "expiry":
+            name = id.rpartition("-")[0]
+            read = read_session_id(session.id)
+            assert read is not None
+            await cache_of("events").adelete(f"mcp_django:{read.key}:stream:{name}")
+        case "gap":
+            settings.MCP = {**settings.MCP, "EVENT_STORE_EVENTS": 0}
+        case "switched off":
+            settings.MCP = MCP | {"EVENT_STORE_CACHE": None}
+        case _:
+            settings.CACHES = {"default": LOCMEM, "events": AWAY}
+
+    async with behind(session, id) as stream:
+        server.tools_changed()
+        assert await read_message(stream) == TOOLS_CHANGED
+
+
+async def test_stream_of_who_was_told_of_everything_can_be_resumed_in_turn(
+    settings: Settings,
+) -> None:
+    """Chosen: what it was told is kept as any other event."""
+    settings.CACHES = {"default": LOCMEM, "events": EVENTS}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    session, id = await listening_session()
+    cache_of("events").clear()
+    stream = await session.get(last_event_id=id)
+    primed = await stream.read_event()
+    event = await stream.read_event()
+    assert primed.id != id
+    await stream.read_event()
+    await stream.go_away()
+
+    async with resumed(session, event.id) as again:
+        assert (await read_message(again))["method"].endswith("resources/list_changed")
+
+
+async def test_id_of_another_sessions_stream_gives_a_new_one_of_ones_own(
+    settings: Settings, ada: User
+) -> None:
+    """Chosen: nothing is read of the other; to make ids up gives what no id gives."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+    headers = await token_of(ada)
+    _, id = await listening_session(headers)
+    session = await open_session(headers=headers)
+
+    async with resumed(session, id) as stream:
+        methods = [(await next_message(stream))["method"] for _ in range(3)]
+        server.tools_changed()
+        assert await read_message(stream) == TOOLS_CHANGED
+    assert all(method.endswith("list_changed") for method in methods)
+
+
+async def test_resources_that_cannot_be_read_do_not_keep_the_lists_from_being_told(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: while the cache of sessions is away."""
+    settings.CACHES = {"default": LOCMEM, "events": EVENTS}
+    settings.MCP = {**MCP, "EVENT_STORE_CACHE": "events"}
+    session, id = await listening_session()
+    settings.CACHES = {"default": AWAY, "events": AWAY}
+
+    async with resumed(session, id) as stream:
+        for _ in range(3):
+            assert (await read_message(stream))["method"].endswith("list_changed")
+    assert "a client is not told which resources may have changed" in caplog.messages
 
 
 async def test_standalone_stream_goes_on_without_its_events_being_kept(

@@ -1,5 +1,8 @@
 """The event store: events of streams, for clients that come back."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 import anyio
 import pytest
 from django.core.cache import caches
@@ -8,14 +11,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from mcp_django.sessions.caching import cache_of
 from mcp_django.sessions.event_store import (
     Kind,
     Replay,
     StoredStream,
     is_enabled,
+    kind_of,
     replay,
     replay_after,
 )
+from tests.sessions.caches import NotingCache
 
 
 class Told:
@@ -41,7 +47,15 @@ def make(
     after: Replay | None = None,
 ) -> StoredStream:
     """Make the log of a stream that nobody follows."""
-    return StoredStream(session_key, kind, tell=Told(), after=after)
+    return StoredStream(
+        session_key, kind, tell=Told(), start=start_nothing, after=after
+    )
+
+
+def start_nothing(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Fail: nothing is to be started."""
+    coroutine.close()
+    raise AssertionError
 
 
 async def fill(stream: StoredStream, count: int) -> list[str]:
@@ -102,7 +116,7 @@ async def test_end_of_a_stream_is_kept() -> None:
 async def test_followers_are_told_by_the_name_of_the_stream() -> None:
     """Our choice: they may be at another worker."""
     told = Told()
-    stream = StoredStream("session", "call", tell=told)
+    stream = StoredStream("session", "call", tell=told, start=start_nothing)
     id = await stream.append(b"1", is_last=False)
     assert told.names == []
     await stream.tell()
@@ -112,7 +126,7 @@ async def test_followers_are_told_by_the_name_of_the_stream() -> None:
 async def test_stream_without_events_is_not_kept() -> None:
     """Our choice: nobody has an id to come back with."""
     told = Told()
-    stream = StoredStream("session", "call", tell=told)
+    stream = StoredStream("session", "call", tell=told, start=start_nothing)
     await stream.end()
     await stream.tell()
     assert told.names == []
@@ -145,6 +159,80 @@ async def test_later_stream_goes_on_with_an_earlier_one() -> None:
     [id] = await fill(later, 1)
     replayed = await replay("session", ids[0])
     assert [event for event, _ in replayed.events] == [ids[1], id]
+
+
+class Clock:
+    """Gives the time that the test says."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["kept", "lost"])
+async def test_open_stream_keeps_its_entry_alive(
+    settings: Settings, is_lost: bool
+) -> None:
+    """Our choice: a client may come back to an idle stream however long it was open,
+    also if the cache was emptied meanwhile."""
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.NotingCache"}}
+    settings.MCP = {"EVENT_STORE_CACHE": "default", "EVENT_STORE_SECONDS": 90}
+    clock = Clock()
+    started: list[Coroutine[Any, Any, None]] = []
+    stream = StoredStream(
+        "session", "standalone", tell=Told(), start=started.append, clock=clock
+    )
+    clock.now += 100
+    stream.tick()
+    assert started == []  # nobody has an id of it
+    id = await stream.open()
+    clock.now += 29
+    stream.tick()
+    assert started == []
+    if is_lost:
+        cache_of("default").clear()
+    clock.now += 1
+    stream.tick()
+    stream.tick()
+    [keeping] = started
+    await keeping
+    name = id.rpartition("-")[0]
+    cache = cache_of("default")
+    assert isinstance(cache, NotingCache)
+    assert cache.touched == [(f"mcp_django:session:stream:{name}", 90)]
+    assert (await replay("session", id)).events == []
+
+
+async def test_failure_of_the_cache_leaves_an_open_stream_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: it may be away for a moment."""
+    clock = Clock()
+    started: list[Coroutine[Any, Any, None]] = []
+    stream = StoredStream(
+        "session", "standalone", tell=Told(), start=started.append, clock=clock
+    )
+    await stream.open()
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    clock.now += 900
+    stream.tick()
+    await started[0]
+    assert caplog.messages == ["an open stream may be forgotten"]
+
+
+@pytest.mark.parametrize("kind", ["call", "standalone"])
+async def test_id_says_the_kind_of_its_stream(kind: Kind) -> None:
+    """Our choice: also when nothing more is known of it."""
+    assert kind_of(await make(kind).open()) == kind
+
+
+@pytest.mark.parametrize("id", ["", "s", "s.", "s.-1", "x.abc-1", "abc-1", "s.a b-1"])
+def test_text_that_is_no_id_of_ours_is_of_no_kind(id: str) -> None:
+    """Our choice."""
+    assert kind_of(id) is None
 
 
 async def test_events_expire(settings: Settings) -> None:

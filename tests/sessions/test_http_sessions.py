@@ -20,6 +20,7 @@ from mcp_django.sessions.http_sessions import (
     make_session_id,
     note_end,
     read_session_id,
+    subscriptions_of,
     wishing,
 )
 from mcp_django.signing import seal
@@ -175,6 +176,36 @@ async def test_subscriptions_are_wishes_to_be_told() -> None:
     await CachedState(session).unsubscribe("shop://stock")
     assert await wishing(keys, STOCK) == set()
     assert await wishing(keys, Notice("resource", "shop://other")) == {session.key}
+
+
+async def test_subscriptions_are_listed_as_they_were_written() -> None:
+    """Our choice: for a client that missed what nobody knows."""
+    session, other = open_session(), open_session()
+    assert await subscriptions_of(session) == []
+    for number in (3, 1, 2, 1):
+        await CachedState(session).subscribe(f"shop://orders/{number}")
+    await CachedState(other).subscribe("shop://stock")
+    await CachedState(session).unsubscribe("shop://orders/1")
+    assert await subscriptions_of(session) == ["shop://orders/3", "shop://orders/2"]
+    await CachedState(session).subscribe("shop://orders/1")
+    assert await subscriptions_of(session) == [
+        "shop://orders/3",
+        "shop://orders/1",
+        "shop://orders/2",
+    ]
+
+
+async def test_newest_subscriptions_are_listed_of_too_many(settings: Settings) -> None:
+    """Our choice: the list is bounded, what is told is not."""
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "OPTIONS": {"MAX_ENTRIES": 1e6}}}
+    session = open_session()
+    state = CachedState(session)
+    for number in range(1003):
+        await state.subscribe(f"shop://{number}")
+    listed = await subscriptions_of(session)
+    assert (len(listed), listed[0], listed[-1]) == (1000, "shop://3", "shop://1002")
+    assert await wishing([session.key], Notice("resource", "shop://0"))
 
 
 async def test_everybody_wishes_to_hear_of_lists() -> None:

@@ -1,6 +1,6 @@
 """Streams of change notices, without HTTP."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import anyio.lowlevel
@@ -27,6 +27,7 @@ from tests.sessions.http_sessions import open_session
 from tests.sessions.layers import PATIENCE_SECONDS, until
 
 SERVER = Server("shop")
+RETRY = b"retry: 5000\r\n\r\n"
 NOBODY = Identity(AnonymousUser())
 
 
@@ -185,7 +186,7 @@ async def test_notices_of_a_displaced_stream_leave_the_log_alone(
     async def tell(name: str) -> None:
         raise AssertionError
 
-    log = StoredStream("session", "standalone", tell=tell)
+    log = StoredStream("session", "standalone", tell=tell, start=worker.start)
     stream = standalone(worker, response, log)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stream.run, response.wait_for_disconnect)
@@ -209,13 +210,13 @@ async def test_resumed_stream_ends_when_the_event_store_fails(
         await worker.http.tell_followers(session, name)
 
     session = open_session()
-    log = StoredStream(session.key, "call", tell=tell)
+    log = StoredStream(session.key, "call", tell=tell, start=worker.start)
     id = await log.append(b"{}", is_last=False)
     replayed = await replay(session.key, id)
     stream = ResumedStream(SERVER, worker, NOBODY, response, session, replayed=replayed)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stream.run, response.wait_for_disconnect)
-        await until(lambda: response.body == KEEP_ALIVE)
+        await until(lambda: response.body == RETRY + KEEP_ALIVE)
         settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
         await log.tell()
     assert response.is_ended
@@ -232,7 +233,7 @@ async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
         await worker.http.tell_followers(session, name)
 
     session = open_session()
-    log = StoredStream(session.key, "call", tell=tell)
+    log = StoredStream(session.key, "call", tell=tell, start=worker.start)
     id = await log.append(b"{}", is_last=False)
     stream = ResumedStream(
         SERVER,
@@ -244,8 +245,40 @@ async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stream.run, response.wait_for_disconnect)
-        await until(lambda: response.body == KEEP_ALIVE)
+        await until(lambda: response.body == RETRY + KEEP_ALIVE)
         caches["default"].clear()
         await log.tell()
-    assert response.body == KEEP_ALIVE
+    assert response.body == RETRY + KEEP_ALIVE
     assert response.is_ended
+
+
+async def test_idle_stream_is_kept_in_mind_until_it_ends(
+    worker: Worker, response: Response, settings: Settings
+) -> None:
+    """Our choice: its client may come back however long nothing was sent."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+
+    async def tell(name: str) -> None:
+        raise AssertionError
+
+    kept: list[object] = []
+    now = [1000.0]
+
+    def start(keeping: Coroutine[Any, Any, None]) -> None:
+        keeping.close()
+        kept.append(keeping)
+
+    log = StoredStream(
+        "session", "standalone", tell=tell, start=start, clock=lambda: now[0]
+    )
+    stream = standalone(worker, response, log)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        await until(lambda: response.body.endswith(KEEP_ALIVE))
+        now[0] += 1000
+        await stream.tick()
+        assert len(kept) == 1
+        await stream.close()
+    now[0] += 1000
+    await stream.tick()
+    assert len(kept) == 1

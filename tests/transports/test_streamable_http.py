@@ -99,11 +99,13 @@ class Log(EventLog):
         told: How many events there were each time that somebody was told.
         is_ended: Whether no event will follow.
         is_away: Whether nothing can be kept now.
+        ticks: How often it was ticked.
     """
 
     retry_ms = 77
 
     def __init__(self) -> None:
+        self.ticks = 0
         self.kept: list[bytes] = []
         self.told: list[int] = []
         self.is_ended = False
@@ -127,6 +129,9 @@ class Log(EventLog):
 
     async def tell(self) -> None:
         self.told.append(len(self.kept))
+
+    def tick(self) -> None:
+        self.ticks += 1
 
 
 class Clock:
@@ -400,6 +405,20 @@ async def test_silent_stream_is_kept_alive() -> None:
     clock.now += 100
     await reply.tick()
     assert response.messages == [*sent(1), *answered(1)]
+
+
+async def test_log_is_ticked_until_the_answer_also_while_the_client_is_away() -> None:
+    """Our choice: so that it does not forget a call that takes long."""
+    log = Log()
+    reply, _, _ = make(log=log, primes=True)
+    await reply.begin_stream()
+    await reply.tick()
+    reply.detach()
+    await reply.tick()
+    assert log.ticks == 2
+    await reply.answer(result(1))
+    await reply.tick()
+    assert log.ticks == 2
 
 
 async def test_whoever_ticks_does_not_wait_for_a_slow_client() -> None:
