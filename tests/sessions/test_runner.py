@@ -14,7 +14,12 @@ from anyio import wait_all_tasks_blocked
 from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from mcp_types import ElicitRequestURLParams
-from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse, RequestId
+from mcp_types.jsonrpc import (
+    INVALID_PARAMS,
+    JSONRPCError,
+    JSONRPCResponse,
+    RequestId,
+)
 from pydantic import BaseModel
 from pytest_django import Settings
 
@@ -959,7 +964,7 @@ async def test_error_that_cannot_be_written_is_an_internal_error(
     assert caplog.messages == ["prompts/get 'refuse' failed"]
 
 
-async def test_permission_that_fails_fails_its_request(
+async def test_permission_that_fails_hides_its_feature(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Our choice: nobody is let in by mistake, and nobody is told why."""
@@ -972,10 +977,14 @@ async def test_permission_that_fails_fails_its_request(
         return "sold"
 
     async with initialized(server) as client:
-        answer = await client.error_of("tools/list")
-        assert answer == jsonrpc.error(answer.id, INTERNAL_ERROR, "Internal error")
-        assert await client.call_tool("sell") == NEUTRAL
-    assert caplog.messages == ["tools/list failed", "tools/call 'sell' failed"]
+        tools = (await client.call("tools/list"))["tools"]
+        assert "sell" not in [tool["name"] for tool in tools]
+        answer = await client.error_of("tools/call", {"name": "sell"})
+        assert answer == jsonrpc.error(answer.id, INVALID_PARAMS, "Unknown tool: sell")
+    [message] = caplog.messages
+    assert message.endswith(
+        "raised LookupError; that means no, and is not logged again"
+    )
 
 
 class Written(Transport):
