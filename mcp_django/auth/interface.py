@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.http import HttpRequest
+from django.utils.functional import LazyObject
 
 from mcp_django.exceptions import AuthenticationFailed
 
@@ -28,7 +30,8 @@ class Identity:
     """A user, and the credential that proved it.
 
     Attributes:
-        user: The site's user; `AnonymousUser` where authentication is switched off.
+        user: The site's user, who may be a lazy one such as `request.user`;
+            `AnonymousUser` where authentication is switched off.
         authenticator: Who vouches for the user; None where it is switched off.
         credential: What `Authenticator.is_still_valid` needs to look at the
             credential again, such as a token's primary key. Never logged.
@@ -38,10 +41,24 @@ class Identity:
     authenticator: Authenticator | None = None
     credential: Hashable = None
 
+    def __post_init__(self) -> None:
+        if self.user is None:
+            raise ValueError(
+                "an Identity needs a user; for nobody, return None from authenticate()"
+            )
+
     @property
     def owner(self) -> str:
         """Whom sessions belong to: the user's primary key as text, "" for nobody."""
         return owner_of(self.user)
+
+
+def user_behind(user: User) -> User:
+    """Give the user itself in place of a lazy one; that may ask the database."""
+    while isinstance(user, LazyObject):
+        bool(user)  # Reads it; else a copy would be as lazy.
+        user = copy(user)
+    return user
 
 
 def owner_of(user: User | None) -> str:

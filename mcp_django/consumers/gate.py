@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
+from django.utils.functional import LazyObject
 from django.utils.module_loading import import_string
 
 from mcp_django.auth.challenges import challenge_of
@@ -26,9 +29,11 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
+from mcp_django.database import lacks_migrations
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.server.decisions import settle
 from mcp_django.server.threads import authentication_threads
+from mcp_django.sessions.users import read
 
 logger = logging.getLogger("mcp_django.gate")
 
@@ -164,7 +169,8 @@ async def authenticate(
             nobody whether another page may bring cookies along.
 
     Raises:
-        Refused: 401, with a challenge for each authenticator.
+        Refused: 401, with a challenge for each authenticator; 503, if migrations have
+            to be run first.
     """
     if is_open_to_all():
         return nobody()
@@ -176,7 +182,18 @@ async def authenticate(
     else:
         cookies_count = origin is not None or _is_not_foreign(request)
     candidates = [a for a in found if cookies_count or not a.uses_cookies]
-    return await _identify(candidates, request, found)
+    try:
+        identity = await _identify(candidates, request, found)
+        if isinstance(identity.user, LazyObject):
+            identity = replace(identity, user=await read(identity.user))
+        return identity
+    except DatabaseError as error:
+        if not await authentication_threads.run(lacks_migrations):
+            raise
+        logger.error("the database lacks migrations; run migrate (%s)", error)
+        raise Refused(
+            503, "The site's database is not ready: its administrator must run migrate"
+        ) from None
 
 
 async def _identify(

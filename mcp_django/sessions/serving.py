@@ -13,7 +13,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
-from mcp_django.sessions.users import read_again
+from mcp_django.sessions.users import read, read_again
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import OnMessage, Sender, Transport
 
@@ -37,6 +37,8 @@ async def serve(
             `MCP["RECHECK_SECONDS"]`, so that a deactivated user is gone. None leaves it
             to the transport to name the sender of each message.
     """
+    if user is not None:
+        user = await read(user)
     is_closed = anyio.Event()
     on_close = transport.on_close
 

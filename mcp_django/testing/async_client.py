@@ -22,7 +22,7 @@ from mcp_types import (
     Tool,
 )
 
-from mcp_django.auth.interface import User
+from mcp_django.auth.interface import User, user_behind
 from mcp_django.client.answers import OnElicit, OnSample
 from mcp_django.client.client import Client
 from mcp_django.client.connection import OnProgress
@@ -112,7 +112,7 @@ class AsyncMCPClient:
         Its permissions are looked up anew for each request; its fields are as in this
         object.
         """
-        self._user = user
+        self._user = user_behind(user)
 
     def logout(self) -> None:
         """Ask as nobody from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.db import connection
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
 from mcp_django import AuthenticationFailed
@@ -609,6 +612,109 @@ async def test_cookie_with_a_foreign_origin_is_refused(ada: User) -> None:
     headers = await cookie_of(ada) | {"origin": "https://evil.example"}
 
     assert (await get_stream(headers=headers)).status == 403
+
+
+# Users that are read late, and databases that are not ready -----------------------
+
+
+class LazyKeeper(Authenticator):
+    """Knows users by the name in a header, as middleware of Django's does: late."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        name = request.headers.get("X-User")
+        user: Any = SimpleLazyObject(User.objects.filter(username=name).first)
+        return Identity(user, self, name)
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        name = str(identity.credential)
+        return User.objects.filter(username=name, is_active=True).exists()
+
+
+class AsyncLazyKeeper(LazyKeeper):
+    async def authenticate(self, request: HttpRequest) -> Identity | None:  # type: ignore[override]
+        return super().authenticate(request)
+
+
+@pytest.mark.parametrize("kind", [LazyKeeper, AsyncLazyKeeper])
+async def test_lazy_user_is_as_good_as_any(
+    settings: Settings, ada: User, kind: type[Authenticator]
+) -> None:
+    """Chosen: `request.user` is one. It lasts as long as the stream."""
+    settings.MCP = {
+        "AUTHENTICATION": [f"{kind.__module__}.{kind.__qualname__}"],
+        "RECHECK_SECONDS": 0.05,
+    }
+    async with open_stream(site, headers={"x-user": "ada"}) as stream:
+        result = await stream.call("name_user")
+        ada.is_active = False
+        await authentication_threads.run(ada.save)
+        await stream.connection.wait_for_end()
+
+    assert result["content"] == [{"type": "text", "text": "ada"}]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", [LazyKeeper, AsyncLazyKeeper])
+async def test_lazy_nobody_is_not_let_in(
+    settings: Settings, kind: type[Authenticator], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: an authenticator that vouches for None is broken, and nobody comes in."""
+    settings.MCP = {"AUTHENTICATION": [f"{kind.__module__}.{kind.__qualname__}"]}
+
+    response = await get_stream(headers={"x-user": "nobody"})
+
+    assert response.error() == (500, -32603, "Internal error")
+    assert "an Identity needs a user" in caplog.text
+
+
+@pytest.fixture(params=["mcp_tokens", "sessions"])
+def headers_in_vain(
+    request: pytest.FixtureRequest, transactional_db: None
+) -> Iterator[dict[str, str]]:
+    """Take the table of credentials away for a while, and give such a credential."""
+    call_command("migrate", request.param, "zero", verbosity=0)
+    if request.param == "mcp_tokens":
+        yield {"authorization": "Bearer mcp_" + "a" * 43}
+    else:
+        yield {"cookie": "sessionid=" + "a" * 32}
+    call_command("migrate", request.param, verbosity=0)
+
+
+async def test_database_without_migrations_is_said_to_be_one(
+    headers_in_vain: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: 503 and a line in the log in place of a traceback."""
+    response = await get_stream(headers=headers_in_vain)
+
+    assert response.error() == (
+        503,
+        -32600,
+        "The site's database is not ready: its administrator must run migrate",
+    )
+    [record] = [r for r in caplog.records if r.name.startswith("mcp_django")]
+    assert record.getMessage().startswith(
+        "the database lacks migrations; run migrate (no such table: "
+    )
+    assert record.exc_info is None
+
+
+async def test_other_errors_of_the_database_are_not_called_so(
+    settings: Settings, transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: only what running migrations would mend."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.Misled"]}
+
+    assert (await get_stream()).status == 500
+    assert "no such table: nowhere" in caplog.text
+
+
+class Misled(LazyKeeper):
+    """Asks for a table that no migration makes."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM nowhere")
+        return None
 
 
 # Credentials that end -----------------------------------------------------------

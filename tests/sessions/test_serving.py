@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from django.contrib.auth.models import User
+from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
 from mcp_django import Server, SyncContext
@@ -85,6 +87,21 @@ def text_of(message: Message) -> Any:
 async def test_client_is_served_until_it_goes(server: Server) -> None:
     """Chosen: on either event loop; the user named is the one whom handlers see."""
     async with served(server, user=User(username="ada")) as (client_end, witness, _):
+        await initialize(client_end, witness)
+        await client_end.send(call("who"))
+        messages = await witness.until_messages(2)
+    assert text_of(messages[1]) == "ada"
+
+
+async def test_lazy_user_is_read_before_the_first_message(
+    server: Server, transactional_db: Any, settings: Settings
+) -> None:
+    """Chosen: `request.user` is one; it is read in a thread, and again as any other."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    create = partial(User.objects.create_user, "ada")
+    await authentication_threads.run(create)
+    user = SimpleLazyObject(User.objects.get)
+    async with served(server, user=user) as (client_end, witness, _):
         await initialize(client_end, witness)
         await client_end.send(call("who"))
         messages = await witness.until_messages(2)

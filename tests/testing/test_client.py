@@ -19,6 +19,7 @@ from django.test import (
     TransactionTestCase,
     override_settings,
 )
+from django.utils.functional import SimpleLazyObject
 from mcp_types import (
     CreateMessageRequestParams,
     CreateMessageResult,
@@ -219,6 +220,14 @@ class LibraryTests(TestCase):
             tools = await connected.list_tools(fresh=True)
 
         self.assertIn("add_shelf", [tool.name for tool in tools])
+
+    def test_lazy_user_is_as_good_as_any(self) -> None:
+        """Chosen: fixtures and `request.user` may be so."""
+        user: Any = SimpleLazyObject(lambda: self.ada)
+        client = MCPClient()
+        client.force_login(user)
+
+        self.assertEqual(text_of(client.call_tool("name_user")), "ada")
 
     async def test_client_for_sync_tests_is_refused_in_async_ones(self) -> None:
         """Chosen: the error names the remedy."""

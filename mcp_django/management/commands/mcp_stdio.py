@@ -19,6 +19,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcp_django.auth.interface import User
+from mcp_django.database import needing_migrations
 from mcp_django.management.remote import check_url, headers_from
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
@@ -125,13 +126,15 @@ def find_user(username: str | None) -> User:
     """Find a user of the site; nobody has no name.
 
     Raises:
-        CommandError: There is none of this name, or none who may log in.
+        CommandError: There is none of this name, or none who may log in, or users
+            cannot be looked up before migrations are run.
     """
     if username is None:
         return AnonymousUser()
     model = get_user_model()
     try:
-        user = model._default_manager.get_by_natural_key(username)
+        with needing_migrations():
+            user = model._default_manager.get_by_natural_key(username)
     except model.DoesNotExist:
         raise CommandError(
             f"no user {username!r}; pass --user with a username"

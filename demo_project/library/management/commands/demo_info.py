@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from mcp_django.database import needing_migrations
 from mcp_django.tokens.models import Token
 
 INFO = """\
@@ -59,9 +60,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print it all."""
+        """Print it all.
+
+        Raises:
+            CommandError: The demo has not been set up.
+        """
         site = f"http://127.0.0.1:{options['port']}"
-        token = read_token()
+        with needing_migrations():
+            token = read_token()
         authorization = f"Authorization: Bearer {token}"
         vs_code = {
             "servers": {
@@ -89,7 +95,9 @@ class Command(BaseCommand):
 def read_token() -> str:
     """Return the token of `reader`: the one kept beside the database, or a new one."""
     file = settings.DATABASE.with_name(f"{settings.DATABASE.name}-token")
-    reader = User.objects.get(username="reader")
+    reader = User.objects.filter(username="reader").first()
+    if reader is None:
+        raise CommandError("there is no user 'reader'; run seed_demo first")
     usable = Token.objects.usable(timezone.now()).filter(user=reader)
     if file.exists() and usable.with_text(text := file.read_text()).exists():
         return text

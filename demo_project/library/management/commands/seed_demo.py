@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from demo_project.library.seed import add_catalog, add_users
+from mcp_django.database import needing_migrations
 
 
 class Command(BaseCommand):
@@ -22,6 +23,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "the demo's passwords are public: seed it with DEMO_DEBUG=1 only"
             )
-        add_users()
-        if add_catalog():
+        with needing_migrations():
+            add_users()
+            is_new = add_catalog()
+        if is_new:
             self.stdout.write("Filled the library.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from mcp_django.database import needing_migrations
 from mcp_django.tokens.models import Token
 
 MAX_DAYS = 36_500
@@ -59,7 +60,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run one subcommand."""
+        """Run one subcommand.
+
+        Raises:
+            CommandError: It cannot be done.
+        """
+        with needing_migrations():
+            self._run(options)
+
+    def _run(self, options: Mapping[str, Any]) -> None:
         match options["command"]:
             case "create":
                 self.create(
