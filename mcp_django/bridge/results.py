@@ -21,6 +21,7 @@ from mcp_types import (
 from pydantic import BaseModel
 
 from mcp_django.client.connecting import Found
+from mcp_django.client.reading import clean_result
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import versions
 from mcp_django.protocol.caching import CACHED
@@ -165,6 +166,7 @@ class Results:
         Raises:
             RemoteProtocolError: It is not what the method has.
         """
+        result = clean_result(method, result)
         result = {k: v for k, v in result.items() if k not in _MODERN_MEMBERS}
         result |= _without(result.pop("_meta", None), {SERVER_INFO_META_KEY})
         try:
@@ -181,6 +183,7 @@ class Results:
 
         Spec: 2026-07-28 server/utilities/caching.
         """
+        result = clean_result(method, result)
         meta = result.get("_meta") or {}
         passed = {**result, "_meta": {SERVER_INFO_META_KEY: server_info, **meta}}
         is_complete = result.get("resultType", "complete") == "complete"

@@ -3,6 +3,7 @@
 `client` is what people write with, `sync` the same without `await`. `connecting` finds
 a transport and a version, `connection` drives the protocol over a transport, `lasting`
 opens it anew, `requests` goes in rounds and pages, `answers` answers what servers ask,
-`subscriptions` hears of `changes`, `notices` of the rest, `output` checks results.
+`subscriptions` hears of `changes`, `notices` of the rest. `reading` reads results, and
+`output` checks them.
 May import `mcp_django.transports`, `mcp_django.protocol` and `mcp_django.exceptions`.
 """

@@ -30,6 +30,7 @@ from mcp_types import (
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mcp_django.client.reading import validate
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -103,10 +104,11 @@ class Answers:
         try:
             match method:
                 case "elicitation/create" if self.on_elicit is not None:
-                    question = _ELICIT.validate_python(params)
+                    question = validate(_ELICIT.validate_python, params)
                     function, kinds = self.on_elicit, _ELICITED
                 case "sampling/createMessage" if self.on_sample is not None:
-                    question = CreateMessageRequestParams.model_validate(params)
+                    sample = CreateMessageRequestParams.model_validate
+                    question = validate(sample, params)
                     function, kinds = self.on_sample, _SAMPLED
                 case "roots/list" if self.roots is not None:
                     return _wire(ListRootsResult(roots=list(self.roots)))

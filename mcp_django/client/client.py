@@ -47,7 +47,8 @@ from mcp_django.client.connection import Connection, OnProgress, Patience
 from mcp_django.client.lasting import LastingConnection, result_of
 from mcp_django.client.notices import Notices, OnLog, OnNotification
 from mcp_django.client.output import check_output
-from mcp_django.client.requests import Requests, read
+from mcp_django.client.reading import read, read_tool_result
+from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
 from mcp_django.protocol import jsonrpc, versions
@@ -311,7 +312,7 @@ class Client:
             # tool's parameters may have changed.
             await self.list_tools(fresh=True)
             answer = await self._requests.send("tools/call", params, **options)
-        result = read(CallToolResult, "tools/call", answer)
+        result = read_tool_result(name, answer)
         if result.is_error and check:
             raise ToolError(_text_of(result), result=result)
         if name in self._tools:

@@ -24,6 +24,7 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 from pydantic import ValidationError
 
 from mcp_django.client.connection import Connection, Patience
+from mcp_django.client.reading import validate
 from mcp_django.exceptions import (
     ErrorReceived,
     HTTPRefused,
@@ -389,7 +390,7 @@ def _is_legacy(answer: JSONRPCResponse | JSONRPCError) -> bool:
 
 def _read_discovered(answer: JSONRPCResponse) -> DiscoverResult:
     try:
-        return DiscoverResult.model_validate(answer.result)
+        return validate(DiscoverResult.model_validate, answer.result)
     except ValidationError as error:
         raise RemoteProtocolError(
             f"server/discover was answered with {describe_faults(error, 'result')}"
@@ -426,7 +427,7 @@ def _adopt(
 def _read_server_info(said: Any) -> Implementation | None:
     """Read what a server says of itself, which decides nothing."""
     try:
-        return Implementation.model_validate(said)
+        return validate(Implementation.model_validate, said)
     except ValidationError:
         return None
 
@@ -450,7 +451,7 @@ async def _initialize(
         offered.append(other)
         request = protocol.send_initialize(other)
     try:
-        opened = InitializeResult.model_validate(answer.result)
+        opened = validate(InitializeResult.model_validate, answer.result)
     except ValidationError as error:
         raise RemoteProtocolError(
             f"initialize was answered with {describe_faults(error, 'result')}"

@@ -184,7 +184,7 @@ class LastingConnection:
                 client_meta=client_meta,
             )
 
-        connection = await self._connected_within(patience.seconds)
+        connection = await self.connected_within(patience.seconds)
         request = make()
         try:
             answer = await connection.request(
@@ -193,11 +193,16 @@ class LastingConnection:
         except SessionLost as error:
             if error.request_id != request.id:
                 raise
-            connection = await self._connected_within(patience.seconds)
+            connection = await self.connected_within(patience.seconds)
             answer = await connection.request(make(), patience, on_progress=on_progress)
         return result_of(answer)
 
-    async def _connected_within(self, seconds: float) -> Connection:
+    async def connected_within(self, seconds: float) -> Connection:
+        """Give the connection, as `connected` does, if it does not take too long.
+
+        Raises:
+            RequestTimeout: It takes longer.
+        """
         with anyio.move_on_after(seconds):
             return await self.connected()
         raise RequestTimeout(

@@ -7,18 +7,18 @@ from itertools import count
 from typing import Final, TypeVar
 
 import anyio
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from mcp_django.client.answers import Answers
 from mcp_django.client.connection import OnProgress, Patience
 from mcp_django.client.lasting import LastingConnection
+from mcp_django.client.reading import read_entries
 from mcp_django.exceptions import (
     ErrorAnswer,
     LocalProtocolError,
     RemoteProtocolError,
 )
 from mcp_django.protocol.caching import ResultCache
-from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.rounds import InputRequired, next_round, read_result
 
@@ -106,6 +106,8 @@ class Requests:
     ) -> list[_Model]:
         """Give all entries of a list, all pages of it.
 
+        Nobody is asked for what the server does not say that it has.
+
         Args:
             method: Such as "tools/list".
             member: Of the result that has the entries.
@@ -115,6 +117,8 @@ class Requests:
         Raises:
             RemoteProtocolError: It has no end.
         """
+        if not await self._is_offered(method):
+            return []
         if fresh:
             self.cache.forget(method)
         entries: list[JSON] = []
@@ -124,14 +128,16 @@ class Requests:
             page = await self.cached(
                 method, {} if cursor is None else {"cursor": cursor}
             )
-            if not isinstance(page.get(member), list):
+            listed = page.get(member, ...)
+            # Some languages write an empty list as null.
+            if listed is not None and not isinstance(listed, list):
                 raise RemoteProtocolError(
                     f"the server answered {method!r} without a list of {member!r}"
                 )
-            entries += page[member]
+            entries += listed or []
             cursor = page.get("nextCursor")
             if cursor is None:
-                return [read(kind, method, entry) for entry in entries]
+                return [entry for entry, _ in read_entries(kind, method, entries)]
             if not isinstance(cursor, str) or cursor in seen:
                 break
             seen.add(cursor)
@@ -139,6 +145,22 @@ class Requests:
             f"the pages of {method!r} have no end: after {len(seen)} cursors came one "
             "that was there before, or one too many"
         )
+
+    async def _is_offered(self, method: str) -> bool:
+        """Say whether the server has declared what a list is of.
+
+        Spec: 2026-07-28 basic/versioning, "Capability Negotiation".
+        """
+        capability = method.partition("/")[0]
+
+        def is_declared() -> bool:
+            return getattr(self._connection.found.capabilities, capability) is not None
+
+        if is_declared():
+            return True
+        # It may be another server by now, if the connection was lost.
+        await self._connection.connected_within(self._patience.seconds)
+        return is_declared()
 
     async def _send(
         self,
@@ -184,17 +206,3 @@ class Requests:
                     f"cannot answer {method!r}, which the server asks: {why}"
                 ) from error
         return answers
-
-
-def read(kind: type[_Model], method: str, value: JSON) -> _Model:
-    """Make a typed object of what a server answered.
-
-    Raises:
-        RemoteProtocolError: It has another form.
-    """
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        raise RemoteProtocolError(
-            f"the server answered {method!r} with {describe_faults(error, 'result')}"
-        ) from None

@@ -80,8 +80,9 @@ def check(value: JSON) -> Message:
         raise RemoteProtocolError(
             f"a message is a JSON object, not {_json_type(value)}"
         )
-    form = _FORMS.get(("method" in value, "id" in value))
-    if form is None and "error" in value:
+    # Some languages write null for members that are not there.
+    form = _FORMS.get((value.get("method") is not None, "id" in value))
+    if form is None and value.get("error") is not None:
         # Spec: 2025-11-25 schema.ts, `JSONRPCErrorResponse`: the id may be absent.
         form, value = JSONRPCError, {"id": None, **value}
     elif form is None:

@@ -44,8 +44,8 @@ def read_result(method: str, result: JSONObject) -> JSONObject | InputRequired:
 
     Spec: 2026-07-28 basic, "ResultType"; basic/patterns/mrtr.
     """
-    kind = result.get("resultType", "complete")
-    if kind == "complete":
+    kind = result.get("resultType")
+    if kind is None or kind == "complete":
         return result
     if kind != "input_required" or method not in MAY_ASK:
         raise RemoteProtocolError(

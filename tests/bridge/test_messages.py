@@ -26,9 +26,11 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import SUBSCRIPTION_ID_META_KEY
 from tests.bridge.bridges import (
     CLIENT_INFO,
+    ERAS,
     EVERYTHING,
     SERVER_INFO,
     VERSIONS,
+    Era,
     far_end,
     raw_client,
     raw_pair,
@@ -231,10 +233,8 @@ async def test_oldest_client_gets_progress_without_words() -> None:
     ("method", "result"),
     [
         ("tools/list", {"tools": 7}),
-        ("tools/list", {"tools": [{"outputSchema": True}]}),
         ("tools/list", {}),
-        ("tools/call", {"content": [{}]}),
-        ("tools/call", {"content": None}),
+        ("tools/call", {"content": 7}),
         ("prompts/get", {"messages": ["hello"]}),
         ("resources/read", {"contents": {"uri": "a"}}),
     ],
@@ -254,6 +254,45 @@ async def test_malformed_result_is_an_error_and_the_bridge_goes_on(
             f"the server answered {method!r} with a result that is malformed"
         )
         assert await client.call("ping") == {}
+
+
+ADD: JSONObject = {"name": "add", "inputSchema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("server_era", ERAS)
+@pytest.mark.parametrize("client_era", ERAS)
+async def test_malformed_entries_are_left_out_and_nulls_are_absent(
+    server_era: Era, client_era: Era, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: many programs refuse a whole list for one of its entries."""
+    async with raw_pair(server_era=server_era) as (client, played):
+        params: JSONObject | None = None
+        if client_era == "legacy":
+            await client.initialize()
+        else:
+            params = client.modern()
+        id = await client.request("tools/list", params)
+        listed = {
+            "tools": [{**ADD, "title": None}, {"name": "bad"}],
+            "nextCursor": None,
+        }
+        await played.reply(await played.request("tools/list"), listed)
+        answer = await client.answer_to(id)
+        assert isinstance(answer, JSONRPCResponse)
+        assert answer.result["tools"] == [ADD]
+        assert "nextCursor" not in answer.result
+        id = await client.request("tools/call", {**(params or {}), "name": "add"})
+        await played.reply(
+            await played.request("tools/call"), {**TEXT, "isError": None}
+        )
+        answer = await client.answer_to(id)
+        assert isinstance(answer, JSONRPCResponse)
+        assert answer.result.get("isError", False) is False
+        assert answer.result["content"] == TEXT["content"]
+    assert caplog.messages == [
+        "the answer to 'tools/list': 'bad' is left out: invalid form: inputSchema: "
+        "Field required"
+    ]
 
 
 async def test_codes_of_older_versions_are_not_sent_to_a_modern_client() -> None:

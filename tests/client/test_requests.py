@@ -327,16 +327,6 @@ async def test_endless_pages_come_to_an_end() -> None:
     [
         ({}, "the server answered 'tools/list' without a list of 'tools'"),
         ({"tools": {}}, "the server answered 'tools/list' without a list of 'tools'"),
-        (
-            {"tools": [{"name": "a"}]},
-            "the server answered 'tools/list' with invalid result: inputSchema: Field "
-            "required",
-        ),
-        (
-            {"tools": [None]},
-            "the server answered 'tools/list' with invalid result: Input should be a "
-            "valid dictionary or instance of Tool",
-        ),
     ],
 )
 async def test_malformed_list_is_the_fault_of_the_server(

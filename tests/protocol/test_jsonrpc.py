@@ -125,6 +125,32 @@ def test_error_may_have_no_id() -> None:
     assert jsonrpc.parse(data) == MESSAGES["error without a known id"][1]
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b'{"jsonrpc":"2.0","id":1,"result":{},"error":null}',
+            JSONRPCResponse(jsonrpc="2.0", id=1, result={}),
+        ),
+        (
+            b'{"jsonrpc":"2.0","id":1,"method":null,"params":null,"result":{}}',
+            JSONRPCResponse(jsonrpc="2.0", id=1, result={}),
+        ),
+        (
+            b'{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"no"}}',
+            JSONRPCError(jsonrpc="2.0", id=1, error=ErrorData(code=1, message="no")),
+        ),
+        (
+            b'{"jsonrpc":"2.0","method":"a","result":null,"error":null}',
+            JSONRPCNotification(jsonrpc="2.0", method="a"),
+        ),
+    ],
+)
+def test_member_that_is_null_is_taken_as_absent(data: bytes, message: Message) -> None:
+    """Our choice: many languages write so what is not there."""
+    assert jsonrpc.parse(data) == message
+
+
 def test_batch_becomes_a_list() -> None:
     """Spec: JSON-RPC 2.0, section 6; whether a batch is allowed is decided later."""
     one, other = MESSAGES["request"], MESSAGES["notification"]

@@ -1,0 +1,191 @@
+"""Reads what servers answered, as far as it can be read.
+
+Not every server writes what the specification says. What is wrong with one entry of a
+list, or one block of a result, is no reason to lose the others; and null often stands
+for what is not there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from mcp_types import (
+    CallToolResult,
+    ContentBlock,
+    Prompt,
+    Resource,
+    ResourceTemplate,
+    Tool,
+)
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
+
+logger = logging.getLogger("mcp_django.client")
+
+T = TypeVar("T")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+LISTS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
+    "prompts/list": ("prompts", Prompt),
+    "resources/list": ("resources", Resource),
+    "resources/templates/list": ("resourceTemplates", ResourceTemplate),
+    "tools/list": ("tools", Tool),
+}
+"""Method -> the member of its result that is a list, and what each entry is."""
+
+_SPECIFIED: Final = frozenset(
+    {*LISTS, "completion/complete", "prompts/get", "resources/read", "tools/call"}
+)
+_ANY_JSON: Final = frozenset(
+    {"_meta", "arguments", "experimental", "extensions", "inputSchema", "metadata"}
+    | {"outputSchema", "requestedSchema", "structuredContent"}
+)
+"""Members in which null may mean something."""
+
+_NEVER_ABSENT: Final = frozenset({"content", "contents", "messages", "values"})
+"""Members that are lists; some languages write an empty one as null."""
+
+_NAMES: Final = ("name", "uriTemplate", "uri")
+_MAX_LOGGED: Final = 10
+_BLOCK: Final[TypeAdapter[ContentBlock]] = TypeAdapter(ContentBlock)
+
+
+def read(kind: type[_Model], method: str, value: JSON) -> _Model:
+    """Make a typed object of what a server answered.
+
+    Raises:
+        RemoteProtocolError: It has another form.
+    """
+    try:
+        return validate(kind.model_validate, value)
+    except ValidationError as error:
+        raise RemoteProtocolError(
+            f"the server answered {method!r} with {describe_faults(error, 'result')}"
+        ) from None
+
+
+def read_tool_result(name: str, value: JSONObject) -> CallToolResult:
+    """Make a typed object of the result of a tool, which has run.
+
+    Blocks of its content that are malformed are left out, and the log names them.
+
+    Raises:
+        RemoteProtocolError: It has another form.
+    """
+    try:
+        return validate(CallToolResult.model_validate, value)
+    except ValidationError:
+        blocks = value.get("content")
+        if not isinstance(blocks, list):
+            return read(CallToolResult, "tools/call", value)
+        blocks = _leave_out_blocks(f"the result of tool {name[:100]!r}", blocks)
+        return read(CallToolResult, "tools/call", {**value, "content": blocks})
+
+
+def read_entries(
+    kind: type[_Model], method: str, entries: Sequence[JSON]
+) -> list[tuple[_Model, JSON]]:
+    """Make typed objects of the entries of a list.
+
+    Those that are malformed are left out, and the log names them.
+
+    Args:
+        kind: What each of them is.
+        method: Such as "tools/list".
+        entries: As they came.
+
+    Returns:
+        Each object, with the entry that it was made of.
+    """
+    return _leave_out(
+        kind.model_validate, f"the answer to {method!r}", entries, *_NAMES
+    )
+
+
+def clean_result(method: str, result: JSONObject) -> JSONObject:
+    """Give a result as clients can read it that take nothing but what is specified."""
+    if method not in _SPECIFIED:
+        return result
+    cleaned: JSONObject = without_nulls(result)
+    if method in LISTS:
+        member, kind = LISTS[method]
+        if isinstance(entries := cleaned.get(member), list):
+            fitting = read_entries(kind, method, entries)
+            return {**cleaned, member: [entry for _, entry in fitting]}
+    if method == "tools/call" and isinstance(cleaned.get("content"), list):
+        blocks = _leave_out_blocks("the answer to 'tools/call'", cleaned["content"])
+        return {**cleaned, "content": blocks}
+    return cleaned
+
+
+def validate(check: Callable[[JSON], T], value: JSON) -> T:
+    """Validate a value, once more without its nulls if it is wrong with them.
+
+    Raises:
+        ValidationError: It is wrong in any case.
+    """
+    try:
+        return check(value)
+    except ValidationError as error:
+        try:
+            return check(without_nulls(value))
+        except ValidationError:
+            raise error from None
+
+
+def without_nulls(value: JSON) -> JSON:
+    """Leave out what is null, but where any JSON may stand."""
+    match value:
+        case list():
+            return [without_nulls(item) for item in value]
+        case dict():
+            return {
+                name: part if name in _ANY_JSON else without_nulls(part)
+                for name, part in _filled(value).items()
+                if part is not None or name == "structuredContent"
+            }
+    return value
+
+
+def _filled(value: JSONObject) -> JSONObject:
+    empty: dict[str, Any] = {
+        name: [] for name in _NEVER_ABSENT if value.get(name, ...) is None
+    }
+    return {**value, **empty} if empty else value
+
+
+def _leave_out_blocks(where: str, blocks: list[JSON]) -> list[JSON]:
+    fitting = _leave_out(_BLOCK.validate_python, where, blocks, "type")
+    return [block for _, block in fitting]
+
+
+def _leave_out(
+    check: Callable[[JSON], T], where: str, items: Sequence[JSON], *names: str
+) -> list[tuple[T, JSON]]:
+    """Validate each item, and leave out those that are wrong."""
+    fitting: list[tuple[T, JSON]] = []
+    wrong = 0
+    for index, item in enumerate(items):
+        try:
+            fitting.append((validate(check, item), item))
+        except ValidationError as error:
+            wrong += 1
+            if wrong <= _MAX_LOGGED:
+                name, faults = _name(item, index, names), describe_faults(error, "form")
+                logger.warning("%s: %s is left out: %.500s", where, name, faults)
+    if wrong > _MAX_LOGGED:
+        logger.warning("%s: %d more are left out", where, wrong - _MAX_LOGGED)
+    return fitting
+
+
+def _name(item: JSON, index: int, names: Sequence[str]) -> str:
+    """Name an item by what it says of itself, or by its place."""
+    for name in names if isinstance(item, dict) else ():
+        if isinstance(said := item.get(name), str):
+            return f"{said[:100]!r}"
+    return f"number {index + 1}"
