@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import anyio
-from anyio import NoEventLoopError
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from anyio.lowlevel import current_token
 from mcp_types import (
     CallToolResult,
     Completion,
@@ -34,7 +32,7 @@ from mcp_django.client.changes import Change, Changes
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import Target
 from mcp_django.client.connection import OnProgress
-from mcp_django.client.waiting import WaitingThreads
+from mcp_django.client.waiting import WaitingThreads, runs_event_loop
 from mcp_django.exceptions import LocalProtocolError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
@@ -72,11 +70,7 @@ class SyncClient:
         Raises:
             LocalProtocolError: The thread runs an event loop, which must not wait.
         """
-        try:
-            current_token()
-        except NoEventLoopError:
-            pass
-        else:
+        if runs_event_loop():
             raise LocalProtocolError(
                 "SyncClient cannot be used in async code; use Client there"
             )

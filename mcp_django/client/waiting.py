@@ -21,6 +21,18 @@ from mcp_django.client.answers import run_in_thread
 T = TypeVar("T")
 
 
+def runs_event_loop() -> bool:
+    """Say whether this thread runs an event loop, which must not wait.
+
+    Threads that such a loop started do not, whatever context they were given.
+    """
+    try:
+        current_token()
+    except RuntimeError:
+        return False
+    return True
+
+
 class _Job:
     """A function that a task waits for, and a thread runs.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, TypeVar, Unpack
 
-import sniffio
 from asgiref.sync import async_to_sync
 from mcp_types import (
     CallToolResult,
@@ -22,6 +21,7 @@ from mcp_types import (
 
 from mcp_django.auth.interface import User
 from mcp_django.client.connection import OnProgress
+from mcp_django.client.waiting import runs_event_loop
 from mcp_django.exceptions import LocalProtocolError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.server import Server
@@ -184,11 +184,7 @@ def _wait_for(
     Raises:
         LocalProtocolError: This thread runs an event loop, which must not wait.
     """
-    try:
-        sniffio.current_async_library()
-    except sniffio.AsyncLibraryNotFoundError:
-        pass
-    else:
+    if runs_event_loop():
         raise LocalProtocolError(
             "MCPClient cannot be used in async code; use AsyncMCPClient there"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.abc import TaskGroup
+from asgiref.sync import sync_to_async
 from mcp_types import (
     Completion,
     Implementation,
@@ -168,6 +169,17 @@ def test_threads_of_async_code_may_use_it(backend: str) -> None:
         return await anyio.to_thread.run_sync(use)
 
     assert anyio.run(run, backend=backend) == {"a": 1}
+
+
+def test_threads_that_inherit_the_context_of_async_code_may_use_it() -> None:
+    """Our choice: as those of `sync_to_async`, which Django's async code uses."""
+
+    @sync_to_async
+    def use() -> JSONObject:
+        with connected(more=X) as (client, _):
+            return client.request("acme/x")
+
+    assert anyio.run(use) == {"a": 1}
 
 
 def test_client_that_is_not_open_cannot_be_used() -> None:
