@@ -244,17 +244,7 @@ def _websocket(url: str, options: HTTPOptions) -> MakeTransport:
 
 def _client_module(binding: str) -> Any:
     """Import the client's half of a binding, whose library may be missing."""
-    try:
-        return importlib.import_module(f"mcp_django.transports.{binding}_client")
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library == "mcp_django":
-            raise
-        raise ModuleNotFoundError(
-            f"{library} is not installed, which clients need for this URL; "
-            "install mcp-django-channels[client]",
-            name=error.name,
-        ) from None
+    return importlib.import_module(f"mcp_django.transports.{binding}_client")
 
 
 def is_other_kind(error: Exception) -> bool:

@@ -21,7 +21,6 @@ from types import MappingProxyType
 from typing import Final
 
 import anyio
-import httpx2
 
 from mcp_django.exceptions import ConnectFailed, MessageLost, RequestFailed
 from mcp_django.transports.event_stream import EventStreamDecoder, ServerSentEvent
@@ -34,6 +33,7 @@ from mcp_django.transports.http_failures import (
     refusal_of,
     show,
 )
+from mcp_django.transports.http_library import httpx2
 
 JSON_TYPE: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import anyio
-import httpx2
 from anyio.abc import TaskGroup, TaskStatus
 from mcp_types.jsonrpc import RequestId
 
@@ -26,6 +25,7 @@ from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.http_client import HTTPClient
 from mcp_django.transports.http_failures import Timeouts, parse_url, show, show_text
+from mcp_django.transports.http_library import httpx2
 
 logger = logging.getLogger("mcp_django.transports")
 

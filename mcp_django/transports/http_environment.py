@@ -8,7 +8,7 @@ import ssl
 import urllib.request
 from functools import lru_cache
 
-import httpx2
+from mcp_django.transports.http_library import httpx2
 
 
 def system_tls() -> ssl.SSLContext:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import httpx2
 from mcp_types.jsonrpc import JSONRPCError
 
 from mcp_django.exceptions import (
@@ -23,6 +22,7 @@ from mcp_django.exceptions import (
     RequestFailed,
 )
 from mcp_django.protocol import jsonrpc
+from mcp_django.transports.http_library import httpx2
 
 MAX_SHOWN = 200
 """Characters shown of a URL, and of what a server sent."""

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TypeAlias
 
 import anyio
-import httpx2
 from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp_types.jsonrpc import JSONRPCRequest
@@ -54,6 +53,7 @@ from mcp_django.transports.http_failures import (
     refusal_of,
     show,
 )
+from mcp_django.transports.http_library import httpx2
 
 MAX_WAITING = 16
 """Messages that wait to be posted; `send` waits beyond."""

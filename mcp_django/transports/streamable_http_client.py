@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final, TypeAlias
 
 import anyio
-import httpx2
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_django.exceptions import RequestFailed, TransportClosed
@@ -26,6 +25,7 @@ from mcp_django.transports.http_client_transport import (
     MAX_MESSAGE_BYTES,
     HTTPClientTransport,
 )
+from mcp_django.transports.http_library import httpx2
 from mcp_django.transports.streamable_http_eras import Era, LegacySession, ModernEra
 from mcp_django.transports.streamable_http_exchange import (
     Endpoint,

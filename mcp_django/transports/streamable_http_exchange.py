@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
-import httpx2
 from mcp_types.jsonrpc import (
     METHOD_NOT_FOUND,
     JSONRPCError,
@@ -47,6 +46,7 @@ from mcp_django.transports.http_failures import (
     refusal_of,
     show,
 )
+from mcp_django.transports.http_library import httpx2
 from mcp_django.transports.streamable_http_eras import SESSION_ID, Era
 
 MAX_FRUITLESS: Final = 2

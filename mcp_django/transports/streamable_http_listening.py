@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Final
 
 import anyio
-import httpx2
 
 from mcp_django.exceptions import (
     HTTPRefused,
@@ -26,6 +25,7 @@ from mcp_django.transports.http_client import (
     read_refusal,
 )
 from mcp_django.transports.http_failures import MAX_SHOWN, refusal_of, show
+from mcp_django.transports.http_library import httpx2
 from mcp_django.transports.streamable_http_eras import LegacySession
 from mcp_django.transports.streamable_http_exchange import Endpoint, failure_of
 

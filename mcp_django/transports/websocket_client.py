@@ -17,11 +17,6 @@ from typing import Final
 
 import anyio
 from anyio.abc import ByteStream, TaskGroup
-from websockets.client import ClientProtocol
-from websockets.exceptions import PayloadTooBig
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import State
-from websockets.typing import Subprotocol
 
 from mcp_django.exceptions import MessageLost, RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -34,6 +29,15 @@ from mcp_django.transports.websocket_handshake import (
     connect,
     describe,
     parse_endpoint,
+)
+from mcp_django.transports.websocket_library import (
+    ClientProtocol,
+    CloseCode,
+    Frame,
+    Opcode,
+    PayloadTooBig,
+    State,
+    Subprotocol,
 )
 
 _CLOSE_SECONDS = 1.0

@@ -17,11 +17,6 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import ByteStream
 from mcp_types.jsonrpc import JSONRPCError
-from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, InvalidURI
-from websockets.http11 import Response
-from websockets.protocol import State
-from websockets.uri import WebSocketURI, parse_uri
 
 from mcp_django.exceptions import (
     ConnectFailed,
@@ -31,6 +26,15 @@ from mcp_django.exceptions import (
 )
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.lines import CHUNK_BYTES
+from mcp_django.transports.websocket_library import (
+    ClientProtocol,
+    InvalidStatus,
+    InvalidURI,
+    Response,
+    State,
+    WebSocketURI,
+    parse_uri,
+)
 
 LOST = (
     OSError,

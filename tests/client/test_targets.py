@@ -103,25 +103,33 @@ async def test_function_that_makes_no_transport_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "library", "module"),
+    ("url", "library", "modules"),
     [
-        ("https://example.com/mcp", "httpx2", "streamable_http_client"),
-        ("wss://example.com/ws", "websockets", "websocket_client"),
+        (
+            "https://example.com/mcp",
+            "httpx2",
+            ["streamable_http_client", "http_library"],
+        ),
+        (
+            "wss://example.com/ws",
+            "websockets",
+            ["websocket_client", "websocket_library"],
+        ),
     ],
 )
 def test_missing_library_is_named(
-    url: str, library: str, module: str, monkeypatch: pytest.MonkeyPatch
+    url: str, library: str, modules: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our choice: HTTP and WebSocket are an extra."""
-    monkeypatch.delitem(sys.modules, f"mcp_django.transports.{module}")
+    for module in modules:
+        monkeypatch.delitem(sys.modules, f"mcp_django.transports.{module}")
     for name in [*sys.modules]:
         if name.split(".")[0] == library:
             monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError) as caught:
         Client(url)
     assert str(caught.value) == (
-        f"{library} is not installed, which clients need for this URL; install "
-        "mcp-django-channels[client]"
+        f"{library} is not installed; install mcp-django-channels[client]"
     )
 
 
