@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check conformance conformance-server cluster bench clean
+.PHONY: help install demo test check packages conformance conformance-server cluster bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ check: install ## Lint, check types, imports, migrations and deployment.
 	@$(BIN)/lint-imports
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+packages: install ## Build, install in empty environments, test with lowest versions.
+	@$(BIN)/python -m tests.packaging
 
 conformance: install ## Run the official conformance suite; it needs npm.
 	@$(BIN)/python -m tests.conformance.suite

@@ -82,8 +82,19 @@ class SchemaGenerator(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         return _untitled(super().model_schema(schema), schema)
 
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+        written = super().decimal_schema(schema)
+        # pydantic below 2.14 adds one that its own "1E-7" does not match.
+        for described in (written, *written.get("anyOf", ())):
+            described.pop("pattern", None)
+        return written
+
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> dict[str, Any]:
-        return _untitled(super().dataclass_schema(schema), schema)
+        written = _untitled(super().dataclass_schema(schema), schema)
+        # pydantic below 2.14 refuses what is extra, too, and does not say so.
+        if schema.get("config", {}).get("extra_fields_behavior") == "forbid":
+            written.setdefault("additionalProperties", False)
+        return written
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> dict[str, Any]:
         return _untitled(super().typed_dict_schema(schema), schema)

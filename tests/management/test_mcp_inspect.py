@@ -235,7 +235,7 @@ def test_types_are_written_in_a_few_words(other: Server) -> None:
         "  Take what a verbatim schema says.\n"
         "            constant?: 1\n"
         "            several?: string | null\n"
-        "  typed     color: Color                        array of string  -         "
+        '  typed     color: "red" | "blue"               array of string  -         '
         "  -\n"
         '            size: "s" | "l"\n'
         "            ids: array of integer\n"

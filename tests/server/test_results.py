@@ -130,6 +130,7 @@ def text(value: str) -> dict[str, Any]:
             '"2026-01-31"',
         ),
         (Decimal, {"type": "string"}, Decimal("1.50"), "1.50", '"1.50"'),
+        (Decimal, {"type": "string"}, Decimal("1E-7"), "1E-7", '"1E-7"'),
         (
             UUID,
             {"type": "string", "format": "uuid"},

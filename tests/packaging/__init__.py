@@ -1,0 +1,1 @@
+"""What is built is whole: `make packages` installs it as users do."""

@@ -1,0 +1,131 @@
+"""Build the distribution, install it in empty environments, and use it there.
+
+That is `make packages`. With nothing beside it, with each extra and with all of them,
+every module is imported; what needs an extra that is missing has to say so. With the
+lowest versions of all that it depends on, the faster half of the tests is run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from itertools import chain, combinations
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = str(Path(sys.executable).with_name("uv"))
+"""Of the development dependencies; in the folder of this Python."""
+
+LOWEST_TESTS = (
+    "tests/auth",
+    "tests/bridge",
+    "tests/client",
+    "tests/management",
+    "tests/protocol",
+    "tests/server",
+    "tests/sessions",
+    "tests/testing",
+    "tests/tokens",
+)
+"""What shows most in a short time; transports' texts are partly their libraries'."""
+
+
+def main() -> None:
+    """Do all, and exit 1 at the first thing that fails."""
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        wheel = build(directory)
+        extras = sorted(_project()["optional-dependencies"])
+        for chosen in _subsets(extras):
+            import_everything(directory, wheel, chosen)
+        test_lowest(directory, wheel, extras)
+
+
+def build(directory: Path) -> Path:
+    """Make an sdist, a wheel of that, and give the wheel's path."""
+    _say("Build")
+    _uv("build", str(ROOT), "--out-dir", str(directory / "dist"))
+    [wheel] = (directory / "dist").glob("*.whl")
+    return wheel
+
+
+def import_everything(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
+    """Import all modules where only some extras are installed."""
+    target = _requirement(wheel, extras)
+    _say(f"Import every module of {target.rpartition('/')[2]}")
+    python = _make_environment(directory / "-".join(["with", *extras]))
+    _uv("pip", "install", "--python", python, target)
+    _uv("pip", "check", "--python", python)
+    script = directory / "import_everything.py"
+    shutil.copy(Path(__file__).with_name("import_everything.py"), script)
+    _run([python, str(script), *extras], directory)
+
+
+def test_lowest(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
+    """Run tests with the lowest versions of the direct dependencies."""
+    _say("Test with the lowest versions")
+    lowest = directory / "lowest.txt"
+    python = _make_environment(directory / "lowest")
+    _uv(
+        *("pip", "compile", str(ROOT / "pyproject.toml"), "--all-extras"),
+        *("--resolution", "lowest-direct", "--python", python),
+        *("--no-header", "--no-annotate", "--output-file", str(lowest)),
+    )
+    _uv(
+        *("pip", "install", "--python", python, "--constraint", str(lowest)),
+        *("--group", f"{ROOT / 'pyproject.toml'}:test", _requirement(wheel, extras)),
+    )
+    # Not beside the package's source, so that what was installed is tested.
+    site = directory / "site"
+    for name in ("tests", "demo_project", "docs"):
+        shutil.copytree(
+            ROOT / name, site / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("pyproject.toml", "manage.py", "README.md"):
+        shutil.copy(ROOT / name, site)
+    # What old versions warn of is not ours to mend.
+    options = ["-q", "-W", "default", "-p", "no:cacheprovider", "-m", "not live"]
+    _run([python, "-m", "pytest", *options, *LOWEST_TESTS], site)
+
+
+def _project() -> dict[str, dict[str, list[str]]]:
+    text = (ROOT / "pyproject.toml").read_text()
+    project: dict[str, dict[str, list[str]]] = tomllib.loads(text)["project"]
+    return project
+
+
+def _subsets(extras: Sequence[str]) -> list[Sequence[str]]:
+    """Give none of the extras, each one, and all."""
+    return [*chain(*(combinations(extras, size) for size in (0, 1))), extras]
+
+
+def _requirement(wheel: Path, extras: Sequence[str]) -> str:
+    return f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
+
+
+def _make_environment(path: Path) -> str:
+    _uv("venv", "--python", sys.executable, str(path))
+    return str(path / "bin" / "python")
+
+
+def _uv(*arguments: str) -> None:
+    _run([UV, *arguments, "--quiet"], Path.cwd())
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    status = subprocess.run(command, cwd=directory, check=False).returncode
+    if status:
+        sys.exit(f"{' '.join(command)} ended with {status}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

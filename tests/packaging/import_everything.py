@@ -1,0 +1,75 @@
+"""Import every module of the installed package; run in an environment of its own.
+
+The arguments are the extras that are installed there. What cannot be imported has to
+name an extra that is not among them.
+"""
+
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+
+import django
+from django.conf import settings
+
+import mcp_django
+
+EXPECTED = {
+    # pytest alone imports it.
+    "mcp_django.testing.fixtures": re.compile("No module named 'pytest'"),
+}
+EXTRA = re.compile(r"\w+ is not installed; install mcp-django-channels\[(\w+)\]")
+SETTINGS = {
+    "SECRET_KEY": "x" * 50,
+    "DATABASES": {
+        "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    },
+    "INSTALLED_APPS": [
+        "daphne",
+        "channels",
+        "corsheaders",
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.messages",
+        "django.contrib.sessions",
+        "mcp_django",
+        "mcp_django.tokens",
+    ],
+}
+
+
+def faults(extras: list[str]) -> Iterator[str]:
+    """Import all modules, and give what is wrong with any."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(mcp_django.__path__, "mcp_django.")
+    ]
+    if len(names) < 100:
+        yield f"only {len(names)} modules are installed: {names}"
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            text = str(error)
+            extra = EXTRA.fullmatch(text)
+            is_told = extra is not None and extra[1] not in extras
+            if not is_told and not (
+                name in EXPECTED and EXPECTED[name].fullmatch(text)
+            ):
+                yield f"{name}: {error!r}"
+        except Exception as error:
+            yield f"{name}: {error!r}"
+
+
+def main() -> None:
+    """Exit with what is wrong, if anything is."""
+    settings.configure(**SETTINGS)
+    django.setup()
+    if found := list(faults(sys.argv[1:])):
+        sys.exit("\n".join(found))
+
+
+if __name__ == "__main__":
+    main()
