@@ -93,6 +93,11 @@ DEFAULTS: dict[str, Any] = {
     "CHANNEL_LAYER": "default",
     # Seconds a relayed message may take to be acknowledged by its session.
     "RELAY_TIMEOUT": 2.0,
+    # Texts ---------------------------------------------------------------------
+    # Language of the answers: a code such as "de", or a function from the context to
+    # one, also by its dotted path. None, also as what the function gives: what the
+    # client prefers (Accept-Language).
+    "LANGUAGE": None,
     # Lists ----------------------------------------------------------------------
     # Features on one page of a list.
     "PAGE_SIZE": 100,

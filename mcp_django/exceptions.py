@@ -111,14 +111,14 @@ class ErrorAnswer(MCPError):
 
     Args:
         code: JSON-RPC error code, for example -32602.
-        message: One sentence for the client's developer.
+        message: One sentence for the client's developer; may be lazy.
         data: Additional JSON value, or None.
     """
 
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
+    def __init__(self, code: int, message: Any, data: Any = None) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message: str = message
         self.data = data
 
 
@@ -136,7 +136,7 @@ class UrlElicitationRequired(ErrorAnswer):
     def __init__(
         self,
         *elicitations: Any,
-        message: str = "This request requires more information.",
+        message: Any = "This request requires more information.",
     ) -> None:
         if not elicitations:
             raise ValueError("UrlElicitationRequired needs at least one elicitation")

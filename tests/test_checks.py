@@ -150,6 +150,26 @@ def test_unknown_key_is_an_error_and_the_known_are_listed(
         ("ALLOWED_HOSTS", None, "a list of strings"),
         *(
             (
+                "LANGUAGE",
+                value,
+                "the code of one of LANGUAGES, such as 'en', or a function from the "
+                "context to one, or its dotted path",
+            )
+            for value in ("tlh", "", "german")
+        ),
+        ("LANGUAGE", 7, "a function from the context to a language"),
+        (
+            "LANGUAGE",
+            "tests.settings.DEBUG",
+            "a function from the context to a language",
+        ),
+        (
+            "LANGUAGE",
+            "tests.nowhere.choose",
+            "the dotted path of a function, but No module named 'tests.nowhere'",
+        ),
+        *(
+            (
                 "ALLOWED_ORIGINS",
                 value,
                 "a list of origins such as 'https://app.example', without a path",
@@ -193,7 +213,12 @@ def test_right_values_are_not_talked_about(settings: Settings) -> None:
         "ROOM_TIMEOUT": 0,
         "RELAY_TIMEOUT": 1,
         "ASK_TIMEOUT": float("inf"),
+        "LANGUAGE": "de-at",
     }
+    assert run() == []
+    settings.MCP = {"LANGUAGE": "tests.server.test_languages.english"}
+    assert run() == []
+    settings.MCP = {"LANGUAGE": lambda context: "de"}
     assert run() == []
 
 

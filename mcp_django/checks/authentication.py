@@ -13,6 +13,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from mcp_django.auth.interface import Authenticator
+from mcp_django.checks.languages import mismatch_of_language
 from mcp_django.conf import DEFAULTS
 from mcp_django.consumers.gate import authenticator_paths, is_open_to_all
 from mcp_django.consumers.origins import is_origin
@@ -69,6 +70,8 @@ def _mismatch(key: str, value: Any) -> str | None:
         return None if isinstance(value, str) else "a string"
     if default is None and value is None:
         return None
+    if key == "LANGUAGE":
+        return mismatch_of_language(value)
     if key == "EVENT_STORE_CACHE":
         return None if isinstance(value, str) else "the alias of a cache, or None"
     are_strings = isinstance(value, list | tuple) and all(

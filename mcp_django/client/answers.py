@@ -33,7 +33,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from mcp_django.client.reading import validate
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSONObject, stand_in
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -152,7 +152,9 @@ class Answers:
 
 
 def _wire(model: BaseModel) -> JSONObject:
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return model.model_dump(
+        mode="json", by_alias=True, exclude_none=True, fallback=stand_in
+    )
 
 
 def is_async(function: Callable[..., Any]) -> bool:

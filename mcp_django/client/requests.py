@@ -18,6 +18,7 @@ from mcp_django.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.caching import ResultCache
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.rounds import InputRequired, next_round, read_result
@@ -176,7 +177,8 @@ class Requests:
         patience = self._patience
         if timeout is not None:
             patience = Patience(timeout, max(timeout, patience.total_seconds))
-        again = params
+        # What is sent again, and in HTTP headers, is what was sent.
+        params = again = jsonrpc.written(params)
         for rounds in count(1):
             result = await self._connection.request(
                 method, again, patience, on_progress=on_progress

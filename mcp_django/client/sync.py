@@ -34,7 +34,7 @@ from mcp_django.client.connecting import Target
 from mcp_django.client.connection import OnProgress
 from mcp_django.client.waiting import WaitingThreads, runs_event_loop
 from mcp_django.exceptions import LocalProtocolError
-from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject, written
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class SyncClient:
         return self._wait(
             self._client.call_tool,
             name,
-            arguments,
+            written(arguments),
             timeout=timeout,
             on_progress=on_progress,
             check=check,
@@ -162,7 +162,9 @@ class SyncClient:
         timeout: float | None = None,
     ) -> GetPromptResult:
         """As `Client.get_prompt`."""
-        return self._wait(self._client.get_prompt, name, arguments, timeout=timeout)
+        return self._wait(
+            self._client.get_prompt, name, written(arguments), timeout=timeout
+        )
 
     def complete(
         self,
@@ -174,7 +176,7 @@ class SyncClient:
     ) -> Completion:
         """As `Client.complete`."""
         return self._wait(
-            self._client.complete, ref, argument, value, arguments=arguments
+            self._client.complete, ref, argument, value, arguments=written(arguments)
         )
 
     def ping(self, *, timeout: float | None = None) -> None:
@@ -216,7 +218,7 @@ class SyncClient:
         return self._wait(
             self._client.request,
             method,
-            params,
+            written(params),
             timeout=timeout,
             on_progress=on_progress,
         )

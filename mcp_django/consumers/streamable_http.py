@@ -33,6 +33,7 @@ from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
+from mcp_django.server.languages import language_for
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.sessions import event_store
@@ -175,7 +176,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         sender: Sender,
     ) -> None:
         if isinstance(parsed, JSONRPCRequest) and parsed.method == "initialize":
-            await self._initialize(exchange, identity, accepts, parsed)
+            await self._initialize(exchange, identity, accepts, parsed, sender)
             return
         session = await self._find_session(exchange, identity)
         match parsed:
@@ -255,6 +256,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         identity: Identity,
         accepts: Accepted,
         message: JSONRPCRequest,
+        sender: Sender,
     ) -> None:
         headers: Headers = ()
         try:
@@ -262,11 +264,11 @@ class StreamableHTTPConsumer(HTTPConsumer):
         except RemoteProtocolError as error:
             answer: Message = jsonrpc.error(message.id, error.code, error.message)
         else:
-            result = {
-                "protocolVersion": peer.version,
-                **self.server.describe(peer.version),
-            }
-            answer = jsonrpc.result(message.id, result)
+            with await language_for(self.server, make_request(message, peer, sender)):
+                described = self.server.describe(peer.version)
+            answer = jsonrpc.result(
+                message.id, {"protocolVersion": peer.version, **described}
+            )
             id = await self._begin_session(exchange, identity, peer)
             headers = [(b"mcp-session-id", id.encode())]
         reply = Reply(exchange, accepted=accepts, limits=_limits, headers=headers)

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSONObject, stand_in
 
 CACHED: Final = frozenset(
     {
@@ -120,4 +120,4 @@ class ResultCache:
 
 
 def _key(method: str, params: JSONObject) -> tuple[str, bytes]:
-    return method, to_json(params)
+    return method, to_json(params, fallback=stand_in)

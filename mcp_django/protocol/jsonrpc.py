@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from functools import singledispatch
 from typing import Any, TypeAlias
 
 from mcp_types.jsonrpc import (
@@ -105,6 +106,18 @@ def check(value: JSON) -> Message:
         ) from None
 
 
+@singledispatch
+def stand_in(value: object) -> JSON:
+    """Give JSON for a value that pydantic cannot write.
+
+    For values that others than the protocol know, they register how.
+
+    Raises:
+        TypeError: Nobody knows.
+    """
+    raise TypeError(f"{type(value).__qualname__} cannot be written as JSON")
+
+
 def serialize(message: Message) -> bytes:
     """Write a message as one line of UTF-8 JSON, without a line end.
 
@@ -123,9 +136,15 @@ def serialize(message: Message) -> bytes:
             "id": message.id,
             "error": message.error.model_dump(exclude_none=True),
         }
-        return _in_one_line(to_json(fields, inf_nan_mode="null"))
+        return _in_one_line(to_json(fields, inf_nan_mode="null", fallback=stand_in))
     return _in_one_line(
-        to_json(message, exclude_none=True, by_alias=True, inf_nan_mode="null")
+        to_json(
+            message,
+            exclude_none=True,
+            by_alias=True,
+            inf_nan_mode="null",
+            fallback=stand_in,
+        )
     )
 
 
@@ -137,7 +156,16 @@ def serialize_result(id: RequestId, value: JSONObject) -> bytes:
     """
     # On the hot path: a model would cost as much as writing it does.
     message = {"jsonrpc": "2.0", "id": id, "result": value}
-    return _in_one_line(to_json(message, inf_nan_mode="null"))
+    return _in_one_line(to_json(message, inf_nan_mode="null", fallback=stand_in))
+
+
+def written(value: JSON) -> JSON:
+    """Give a value as its reader will see it: written as JSON, and read again.
+
+    Raises:
+        ValueError: It holds what JSON cannot carry.
+    """
+    return from_json(to_json(value, inf_nan_mode="null", fallback=stand_in))
 
 
 def request(id: RequestId, method: str, params: JSONObject | None) -> JSONRPCRequest:

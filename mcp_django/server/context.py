@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import anyio.lowlevel
+from django.utils.functional import Promise
 from mcp_types import (
     BlobResourceContents,
     ClientCapabilities,
@@ -38,6 +39,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
 from mcp_django.server.requests import LOG_LEVELS, Request
+from mcp_django.server.texts import Text, plain
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -116,7 +118,7 @@ class _RequestContext:
         return self._request.is_cancelled
 
     def _progress_params(
-        self, progress: float, total: float | None, message: str | None
+        self, progress: float, total: float | None, message: Text | None
     ) -> JSONObject | None:
         """Make a progress notification; None if the client wants to see none."""
         request = self._request
@@ -134,7 +136,7 @@ class _RequestContext:
         if total is not None:
             params["total"] = total
         if message is not None and request.version >= "2025-03-26":
-            params["message"] = message
+            params["message"] = plain(message)
         return params
 
     def _log_params(
@@ -145,19 +147,19 @@ class _RequestContext:
             raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
         if self._request.is_cancelled:
             return None
-        params: JSONObject = {"level": level, "data": data}
+        params: JSONObject = {"level": level, "data": plain(data)}
         if logger is not None:
-            params["logger"] = logger
+            params["logger"] = str(logger)
         return params
 
     def _form_question(
-        self, message: str, schema: Schema, key: str | None
+        self, message: Text, schema: Schema, key: str | None
     ) -> Question[Answer]:
         self._require_elicitation("form")
         form = Form.of(schema)
         params: JSONObject = {
             "message": str(message),
-            "requestedSchema": form.requested_schema,
+            "requestedSchema": plain(form.requested_schema),
         }
         if self._request.version >= _NAMES_MODE:
             params["mode"] = "form"
@@ -170,7 +172,7 @@ class _RequestContext:
         return self._question(key, "elicitation/create", params, read)
 
     def _url_question(
-        self, message: str, url: str, elicitation_id: str | None, key: str | None
+        self, message: Text, url: Text, elicitation_id: str | None, key: str | None
     ) -> Question[Answer]:
         self._require_elicitation("url")
         name = self._request.answers.name(key)
@@ -192,7 +194,7 @@ class _RequestContext:
 
     def _sample_question(
         self,
-        messages: str | Sequence[SamplingMessage],
+        messages: Text | Sequence[SamplingMessage],
         max_tokens: int,
         key: str | None,
         params: Mapping[str, Any],
@@ -201,11 +203,11 @@ class _RequestContext:
         sampling = self._request.client_capabilities.sampling
         if sampling is None or (with_tools and sampling.tools is None):
             self._refuse({"sampling": {"tools": {}} if with_tools else {}})
-        if isinstance(messages, str):
-            text = TextContent(text=messages)
+        if isinstance(messages, str | Promise):
+            text = TextContent(text=str(messages))
             messages = [SamplingMessage(role="user", content=text)]
         wire: JSONObject = CreateMessageRequestParams(
-            messages=list(messages), max_tokens=max_tokens, **params
+            messages=list(messages), max_tokens=max_tokens, **plain(params)
         ).model_dump(mode="json", by_alias=True, exclude_none=True)
         form = CreateMessageResultWithTools if with_tools else CreateMessageResult
         return self._question(key, "sampling/createMessage", wire, form.model_validate)
@@ -257,7 +259,7 @@ class Context(_RequestContext):
         self,
         progress: float,
         total: float | None = None,
-        message: str | None = None,
+        message: Text | None = None,
     ) -> None:
         """Tell the client how far the request is.
 
@@ -292,7 +294,7 @@ class Context(_RequestContext):
             await self._request.notify("notifications/message", params)
 
     async def elicit(
-        self, message: str, schema: Schema, *, key: str | None = None
+        self, message: Text, schema: Schema, *, key: str | None = None
     ) -> Answer:
         """Ask the user to fill in a form.
 
@@ -317,8 +319,8 @@ class Context(_RequestContext):
 
     async def elicit_url(
         self,
-        message: str,
-        url: str,
+        message: Text,
+        url: Text,
         *,
         elicitation_id: str | None = None,
         key: str | None = None,
@@ -344,7 +346,7 @@ class Context(_RequestContext):
 
     async def sample(
         self,
-        messages: str | Sequence[SamplingMessage],
+        messages: Text | Sequence[SamplingMessage],
         max_tokens: int,
         *,
         key: str | None = None,
@@ -428,7 +430,7 @@ class SyncContext(_RequestContext):
         self,
         progress: float,
         total: float | None = None,
-        message: str | None = None,
+        message: Text | None = None,
     ) -> None:
         """Tell the client how far the request is."""
         params = self._progress_params(progress, total, message)
@@ -440,14 +442,16 @@ class SyncContext(_RequestContext):
         context = Context(self._server, self._request)
         self._wait_for(context.log, level, data, logger)
 
-    def elicit(self, message: str, schema: Schema, *, key: str | None = None) -> Answer:
+    def elicit(
+        self, message: Text, schema: Schema, *, key: str | None = None
+    ) -> Answer:
         """Ask the user to fill in a form."""
         return self._request.answers.ask(self._form_question(message, schema, key))
 
     def elicit_url(
         self,
-        message: str,
-        url: str,
+        message: Text,
+        url: Text,
         *,
         elicitation_id: str | None = None,
         key: str | None = None,
@@ -458,7 +462,7 @@ class SyncContext(_RequestContext):
 
     def sample(
         self,
-        messages: str | Sequence[SamplingMessage],
+        messages: Text | Sequence[SamplingMessage],
         max_tokens: int,
         *,
         key: str | None = None,

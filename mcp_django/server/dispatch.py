@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
+from django.utils import translation
 from mcp_types import (
     HEADER_MISMATCH,
     SERVER_INFO_META_KEY,
@@ -50,9 +51,11 @@ from mcp_django.server.features import (
     Resource,
     Tool,
 )
+from mcp_django.server.languages import language_for
 from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
+from mcp_django.server.texts import plain, settled
 from mcp_django.transports.http_headers import check_mirrored
 
 if TYPE_CHECKING:
@@ -70,32 +73,68 @@ async def answer(server: Server, request: Request) -> JSONObject:
         QuestionsAsked: The client has to be asked first; then call again.
         Exception: A handler failed.
     """
+    # On the hot path: few clients and few sites say anything of languages.
+    if (
+        mcp_settings.LANGUAGE is None
+        and "accept-language" not in request.sender.headers
+    ):
+        return await _answer(server, request)
+    with await language_for(server, request):
+        return await _answer(server, request)
+
+
+async def _answer(server: Server, request: Request) -> JSONObject:
+    """Answer a request in the language that is active."""
     if request.is_retry and request.method in modern.MAY_ASK:
         restore(server, request)
     request.begin_run()
     try:
-        return await _METHODS[request.method](server, request)
-    except ErrorAnswer as error:
-        if not request.is_modern or modern.error_code(error.code) == error.code:
-            raise
-        raise ErrorAnswer(
-            modern.error_code(error.code), error.message, error.data
-        ) from error
-    except ToolError as error:
-        # Results for the model to read are the tools' own.
-        raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
-    except CapabilityMissing as error:
-        if not request.is_modern:
-            raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
-        raise ErrorAnswer(
-            MISSING_REQUIRED_CLIENT_CAPABILITY,
-            str(error),
-            {"requiredCapabilities": error.required},
-        ) from None
-    except AskRefused as error:
-        raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
+        result = await _METHODS[request.method](server, request)
     except Exception as error:
-        return _refused(request, error)
+        with _language_of_failure(request):
+            return _answer_failure(request, error)
+    if server.has_lazy_title and request.is_modern:
+        title = plain(server.implementation["title"])
+        result = modern.complete(result, {**server.server_info, "title": title})
+    return result
+
+
+def _language_of_failure(request: Request) -> AbstractContextManager[object]:
+    return (
+        nullcontext()
+        if request.language is None
+        else translation.override(request.language)
+    )
+
+
+def _answer_failure(request: Request, error: Exception) -> JSONObject:
+    """Answer for an exception, with its text in the language that is active.
+
+    Raises:
+        ErrorAnswer: The answer is this JSON-RPC error.
+        Exception: It is a failure.
+    """
+    match error:
+        case ErrorAnswer():
+            answered = settled(error)
+            code = modern.error_code(error.code) if request.is_modern else error.code
+            if code != error.code:
+                answered = ErrorAnswer(code, answered.message, answered.data)
+            if answered is error:
+                raise error
+            raise answered from error
+        case ToolError():
+            # Results for the model to read are the tools' own.
+            raise ErrorAnswer(INVALID_PARAMS, str(error)) from None
+        case CapabilityMissing() if request.is_modern:
+            raise ErrorAnswer(
+                MISSING_REQUIRED_CLIENT_CAPABILITY,
+                str(error),
+                {"requiredCapabilities": error.required},
+            ) from None
+        case AskRefused():
+            raise ErrorAnswer(INTERNAL_ERROR, str(error)) from None
+    return _refused(request, error)
 
 
 def _refused(request: Request, error: Exception) -> JSONObject:
@@ -184,7 +223,8 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
             raise
         return tool_error(str(error))
     except (ToolError, AskRefused) as error:
-        return tool_error(str(error))
+        with _language_of_failure(request):
+            return tool_error(str(error))
 
 
 @contextmanager
@@ -279,7 +319,7 @@ async def _unsubscribe(server: Server, request: Request) -> JSONObject:
 async def _discover(server: Server, request: Request) -> JSONObject:
     result = {
         "supportedVersions": list(versions.MODERN),
-        "_meta": {SERVER_INFO_META_KEY: server.implementation},
+        "_meta": {SERVER_INFO_META_KEY: plain(server.implementation)},
         **server.describe(request.version),
     }
     return _cacheable(request, result, server.cache)
@@ -319,7 +359,11 @@ async def _list(
     page = visible[start : start + size]
     result: JSONObject = {
         member: [
-            versions.adapt_entry(kind, feature.entry, request.version)
+            versions.adapt_entry(
+                kind,
+                plain(feature.entry) if feature.has_lazy_text else feature.entry,
+                request.version,
+            )
             for feature in page
         ]
     }

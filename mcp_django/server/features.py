@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from django.utils.functional import Promise
 from mcp_types import Annotations, Icon, ToolAnnotations
 from pydantic import BaseModel
 
@@ -19,6 +20,7 @@ from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.texts import has_lazy_text, plain
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import Mirrored
 
@@ -39,6 +41,7 @@ class Tool:
 
     Attributes:
         mirrored: Which of its parameters clients repeat in HTTP headers.
+        has_lazy_text: Whether its entry is translated for each request.
     """
 
     name: str
@@ -47,6 +50,10 @@ class Tool:
     output: ToolOutput
     permission: Permissions | None
     mirrored: Mirrored
+    has_lazy_text: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
 
     async def call(
         self, server: Server, request: Request, arguments: Mapping[str, JSON] | None
@@ -57,10 +64,13 @@ class Tool:
             InvalidArguments: The arguments do not fit.
         """
         keywords = self.handler.signature.arguments(arguments)
-        value = await self.handler.call(server, request, keywords)
+        result = await self.handler.call(server, request, keywords, self._write)
         return versions.adapt_tool_result(
-            self.output.result(value), request.version, schema=self.output.schema
+            result, request.version, schema=self.output.schema
         )
+
+    async def _write(self, value: Any) -> JSONObject:
+        return self.output.result(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,18 @@ class CacheHints:
                 f"cache_scope must be 'private' or 'public', not {self.scope!r}"
             )
 
+    def check_text(self, what: str, *, is_lazy: bool) -> None:
+        """Refuse to share with everybody what is in the language of one.
+
+        Raises:
+            ValueError: The scope is public, and the text is lazy.
+        """
+        if self.scope == "public" and is_lazy:
+            raise ValueError(
+                f"{what} has lazy text, and cache_scope='public' would let caches "
+                "show one user's language to everybody; leave one of the two out"
+            )
+
     def check_permission(self, feature: str, permission: object) -> None:
         """Refuse to share with everybody what only some may see.
 
@@ -120,6 +142,10 @@ class Resource:
     mime_type: str | None
     permission: Permissions | None
     cache: CacheHints = NEVER_CACHE
+    has_lazy_text: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
 
     def match(self, uri: str) -> Mapping[str, Any] | None:
         """Give the arguments for reading a URI; None if it is not of this resource."""
@@ -136,17 +162,20 @@ class Resource:
             InvalidArguments: The variables do not fit the function's annotations.
             ResourceNotFound: There is nothing at this URI for this user.
         """
+
+        async def write(value: Any) -> JSONObject:
+            return {"contents": resource_contents(value, uri, self.mime_type)}
+
         try:
             keywords = self.handler.signature.arguments(arguments)
-            value = await self.handler.call(server, request, keywords)
+            result = await self.handler.call(server, request, keywords, write)
         except Exception as error:
             refusal = Refusal.of(error)
             if refusal is None or refusal.status != 404:
                 raise
             refusal.log(error, request.describe())
             raise ResourceNotFound(uri) from error
-        contents = resource_contents(value, uri, self.mime_type)
-        return versions.adapt_contents(contents, request.version)
+        return versions.adapt_contents(result["contents"], request.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +186,10 @@ class Prompt:
     entry: JSONObject
     handler: Handler
     permission: Permissions | None
+    has_lazy_text: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
 
     async def get(
         self, server: Server, request: Request, arguments: Mapping[str, str] | None
@@ -167,8 +200,11 @@ class Prompt:
             InvalidArguments: The arguments do not fit.
         """
         keywords = self.handler.signature.arguments(arguments)
-        value = await self.handler.call(server, request, keywords)
-        result = prompt_result(value, self.entry.get("description"))
+
+        async def write(value: Any) -> JSONObject:
+            return prompt_result(value, plain(self.entry.get("description")))
+
+        result = await self.handler.call(server, request, keywords, write)
         return versions.adapt_prompt_result(result, request.version)
 
 
@@ -194,20 +230,24 @@ class Completion:
         if "arguments" in self.handler.signature.input_schema["properties"]:
             given["arguments"] = dict(arguments)
         keywords = self.handler.signature.arguments(given)
-        found = await self.handler.call(server, request, keywords)
-        if isinstance(found, str):
-            raise TypeError("a completion returned str; return a list of texts")
-        if not isinstance(found, list | tuple):
-            # A queryset, or a generator over one, reads its rows while it is iterated.
-            found = await request.threads.run(partial(list, found))
-        values = [str(item) for item in found]
-        return {
-            "completion": {
-                "values": values[:MAX_COMPLETIONS],
-                "total": len(values),
-                "hasMore": len(values) > MAX_COMPLETIONS,
+
+        async def write(found: Any) -> JSONObject:
+            if isinstance(found, str | Promise):
+                raise TypeError("a completion returned str; return a list of texts")
+            if not isinstance(found, list | tuple):
+                # A queryset, or a generator over one, reads its rows while it is
+                # iterated.
+                found = await request.threads.run(partial(list, found))
+            values = [str(item) for item in found]
+            return {
+                "completion": {
+                    "values": values[:MAX_COMPLETIONS],
+                    "total": len(values),
+                    "hasMore": len(values) > MAX_COMPLETIONS,
+                }
             }
-        }
+
+        return await self.handler.call(server, request, keywords, write)
 
 
 def check_name(kind: str, name: str) -> str:
@@ -229,7 +269,7 @@ def check_name(kind: str, name: str) -> str:
 def make_entry(**members: Any) -> JSONObject:
     """Make what a list shows of a feature: models dumped, absent members left out.
 
-    Keys are the wire's names; `meta` stands for `_meta`.
+    Lazy texts stay as they are. Keys are the wire's names; `meta` stands for `_meta`.
     """
     return {
         "_meta" if key == "meta" else key: _dump(value)
@@ -240,7 +280,8 @@ def make_entry(**members: Any) -> JSONObject:
 
 def _dump(value: Annotations | ToolAnnotations | Sequence[Icon] | JSON) -> JSON:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+        # Not as JSON, which knows no lazy texts.
+        return value.model_dump(by_alias=True, exclude_none=True, warnings=False)
     if isinstance(value, list | tuple):
         return [_dump(item) for item in value]
     return value

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio.lowlevel
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.utils import translation
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import deliberate_error_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.requests import Request
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Write: TypeAlias = Callable[[Any], Awaitable[JSONObject]]
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
 
@@ -42,22 +45,30 @@ class Handler:
         server: Server,
         request: Request,
         arguments: Mapping[str, Any],
-    ) -> Any:
+        write: Write,
+    ) -> JSONObject:
         """Run the function once, inside the server's `around` context managers.
 
         Args:
             server: Where it is registered.
             request: The request that it answers.
             arguments: Keyword arguments, checked already.
+            write: Makes the result of what the function returns; called inside as well,
+                so that lazy texts are translated into the language of the handler.
         """
         try:
             if not server.arounds:
-                return await self._begin(server, request, arguments)
+                return await write(await self._begin(server, request, arguments))
             async with AsyncExitStack() as stack:
                 context = Context(server, request)
                 for around in server.arounds:
                     await stack.enter_async_context(around(context))
-                return await self._begin(server, request, arguments)
+                try:
+                    return await write(await self._begin(server, request, arguments))
+                except (Exception, BaseExceptionGroup):
+                    # What was raised is put into words only after all this.
+                    request.language = translation.get_language()
+                    raise
         except BaseExceptionGroup as group:
             # Of a handler that used a task group, as to ask several things at once.
             deliberate = deliberate_error_of(group)

@@ -152,6 +152,10 @@ class Feature(Protocol):
     def permission(self) -> Permissions | None:
         """Who may see and use it; None for everybody."""
 
+    @property
+    def has_lazy_text(self) -> bool:
+        """Whether what a list shows of it is translated for each request."""
+
 
 AnyFeature = TypeVar("AnyFeature", bound=Feature)
 

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from mcp_django.server.texts import untranslated
+
 _PREFIX: Final = "#/$defs/"
 
 # Where schemas are within a schema; everything else in it is data, such as `default`.
@@ -173,7 +175,7 @@ class _Part:
 
 
 def _length(part: Any) -> int:
-    return len(json.dumps(part, separators=(",", ":"), default=str))
+    return len(json.dumps(untranslated(part), separators=(",", ":"), default=str))
 
 
 def _uses(part: Any, definitions: Mapping[str, Any]) -> Counter[str]:

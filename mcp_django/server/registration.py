@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import mcp_types
+from django.utils.functional import Promise
 from mcp_types import ToolAnnotations
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.declarations import (
     check_count,
     check_entry,
@@ -34,8 +36,17 @@ from mcp_django.server.handlers import make_handler
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.results import ToolOutput
 from mcp_django.server.signatures import innermost_of
+from mcp_django.server.texts import Text
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
+
+_HINTS = {
+    "read_only": "readOnlyHint",
+    "destructive": "destructiveHint",
+    "idempotent": "idempotentHint",
+    "open_world": "openWorldHint",
+}
+"""Hint by keyword -> its name on the wire."""
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
 """How an absolute URI begins; in a template the scheme may be a variable."""
@@ -63,13 +74,13 @@ def make_tool(
     function: Callable[..., Any],
     *,
     name: str | None,
-    description: str | None,
+    description: Text | None,
     permission: Permission | None,
     atomic: bool | None,
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
     structured: bool | None,
-    annotations: ToolAnnotations | None,
+    annotations: ToolAnnotations | Mapping[str, Any] | None,
     read_only: bool | None,
     destructive: bool | None,
     idempotent: bool | None,
@@ -115,7 +126,7 @@ def make_tool(
         )
     entry = make_entry(
         name=tool_name,
-        description=description or handler.signature.description,
+        description=_first(description, handler.signature.description),
         inputSchema=handler.signature.input_schema,
         outputSchema=output.schema,
         annotations=hints,
@@ -127,13 +138,15 @@ def make_tool(
 
 
 def _with_hints(
-    name: str, annotations: ToolAnnotations | None, **hints: bool | None
-) -> ToolAnnotations | None:
+    name: str,
+    annotations: ToolAnnotations | Mapping[str, Any] | None,
+    **hints: bool | None,
+) -> ToolAnnotations | Mapping[str, Any] | None:
     """Join the hints given by keyword to the annotations of a tool.
 
     Args:
         name: The tool's.
-        annotations: Those given, if any.
+        annotations: Those given, if any; as a mapping with the names of the wire.
         hints: By keyword of `Server.tool`; None for what was left out.
 
     Raises:
@@ -142,28 +155,31 @@ def _with_hints(
     Spec: 2025-11-25 schema.ts, `ToolAnnotations`.
     """
     given = {key: value for key, value in hints.items() if value is not None}
-    if not given:
+    if not given or not isinstance(annotations, Mapping | ToolAnnotations | None):
         return annotations
+    joined: JSONObject = dict(make_entry(annotations=annotations or {})["annotations"])
     for key, value in given.items():
         if not isinstance(value, bool):
             raise ValueError(
                 f"tool {name!r}: {key} must be True or False, not {value!r}"
             )
-        other = getattr(annotations, f"{key}_hint", None)
-        if other is not None and other != value:
+        other = joined.setdefault(_HINTS[key], value)
+        if other != value:
             raise ValueError(
                 f"tool {name!r}: {key}={value!r} contradicts {key}_hint={other!r} of "
                 "its annotations; leave one of the two out"
             )
-    joined = (annotations or ToolAnnotations()).model_copy(
-        update={f"{key}_hint": value for key, value in given.items()}
-    )
-    if joined.read_only_hint and joined.destructive_hint:
+    if joined.get("readOnlyHint") and joined.get("destructiveHint"):
         raise ValueError(
             f"tool {name!r} cannot be both read-only and destructive; leave one of "
             "the two out"
         )
     return joined
+
+
+def _first(given: Text | None, otherwise: str | None) -> Text | None:
+    """Give a text unless it is empty; a lazy one, which is not read yet, never is."""
+    return given if isinstance(given, Promise) or given else otherwise
 
 
 def check_uri(uri: str, scheme: str) -> None:
@@ -193,7 +209,7 @@ def make_resource(
     uri: str,
     *,
     name: str | None,
-    description: str | None,
+    description: Text | None,
     mime_type: str | None,
     size: int | None,
     permission: Permission | None,
@@ -230,7 +246,7 @@ def make_resource(
     entry = make_entry(
         **{"uriTemplate" if template else "uri": uri},
         name=resource_name,
-        description=description or handler.signature.description,
+        description=_first(description, handler.signature.description),
         mimeType=mime_type,
         size=None if template else size,
         **shown,
@@ -248,7 +264,7 @@ def make_prompt(
     function: Callable[..., Any],
     *,
     name: str | None,
-    description: str | None,
+    description: Text | None,
     permission: Permission | None,
     atomic: bool | None,
     **shown: Any,
@@ -269,7 +285,7 @@ def make_prompt(
     handler = make_handler(function, name=prompt_name, atomic=atomic)
     entry = make_entry(
         name=prompt_name,
-        description=description or handler.signature.description,
+        description=_first(description, handler.signature.description),
         arguments=[
             make_entry(
                 name=parameter.name,

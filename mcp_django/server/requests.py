@@ -83,6 +83,8 @@ class Request:
             comes back for it, after some milliseconds if they are given; None where
             it could not come back.
         is_cancelled: Whether nobody waits for the answer any more.
+        language: In which the handler failed, where `around` may have activated it;
+            None for the one that is active anyway.
         progress: The last progress that was reported; it must only grow.
     """
 
@@ -100,6 +102,7 @@ class Request:
     mirrors_headers: bool = False
     close_stream: CloseStream | None = None
     is_cancelled: bool = False
+    language: str | None = None
     progress: float | None = None
     _answers: Answers | None = field(default=None, init=False)
 

@@ -37,6 +37,7 @@ from mcp_django.server.schemas import (
     union_members,
     why_unsuitable,
 )
+from mcp_django.server.texts import listed, plain
 
 _BLOCKS = get_args(ContentBlock)
 _NEVER_STRUCTURED = (*_BLOCKS, CallToolResult)
@@ -48,6 +49,9 @@ _PLAIN: Mapping[Any, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     int: str,
 }
+
+_SERIES_SCHEMAS = ("list", "tuple", "set", "frozenset", "generator")
+"""Types of core schemas that take anything that can be iterated."""
 
 _ADVICE = (
     "return plain values instead, such as `list(queryset.values(...))`, or a dataclass"
@@ -159,10 +163,23 @@ class _TypedOutput:
         # in another way.
         is_plain = returns in _PLAIN and "serialization" not in adapter.core_schema
         self._text_of = _PLAIN[returns] if is_plain else None
+        self._takes_apart = _takes_apart(adapter.core_schema)
 
     def __call__(self, value: Any) -> JSONObject:
-        if isinstance(value, Promise):
-            value = str(value)
+        if type(value) is not self._returns:
+            value = listed(value)
+            if self._takes_apart or isinstance(value, Promise):
+                value = plain(value)
+        try:
+            return self._result(value)
+        except TypeError:
+            # Perhaps for lazy texts, for which few results are looked through.
+            translated = plain(value)
+            if translated is value:
+                raise
+        return self._result(translated)
+
+    def _result(self, value: Any) -> JSONObject:
         try:
             fitting = self._validate(value, by_alias=True, by_name=True)
             if self._text_of is not None and type(fitting) is self._returns:
@@ -227,6 +244,24 @@ class _TextOutput:
             return {"content": [_text_block(value)]}
         content = self._typed(value)["content"]
         return {"content": [] if value is None else content}
+
+
+def _takes_apart(schema: Any) -> bool:
+    """Say whether pydantic may take a lazy text inside a value for a series of letters.
+
+    Args:
+        schema: A core schema. Its root does not count, where there can be no text.
+    """
+    inner = list(schema.values())
+    while inner:
+        part = inner.pop()
+        if isinstance(part, dict):
+            if part.get("type") in _SERIES_SCHEMAS:
+                return True
+            inner += part.values()
+        elif isinstance(part, list | tuple):
+            inner += part
+    return False
 
 
 class _VerbatimOutput:
@@ -412,7 +447,9 @@ def _one(uri: str, mime_type: str, **content: str) -> JSONObject:
 
 def _written(model: BaseModel, exclude: set[str] | None = None) -> JSONObject:
     """Write one of `mcp_types`; absent members are left out, nulls in data are kept."""
-    text = model.model_dump_json(by_alias=True, exclude_none=True, exclude=exclude)
+    text = model.model_dump_json(
+        by_alias=True, exclude_none=True, exclude=exclude, fallback=_plain_value
+    )
     written: JSONObject = from_json(text)
     return written
 

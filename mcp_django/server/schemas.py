@@ -28,6 +28,8 @@ from pydantic_core import core_schema
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry, specification_with
 
+from mcp_django.server.texts import UNTRANSLATED, untranslated
+
 MISSING = "missing, but required"
 """Why a value that is not there is wrong."""
 
@@ -172,7 +174,7 @@ def refused_pattern(error: Exception) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerbatimSchema:
-    """A JSON Schema as a developer wrote it."""
+    """A JSON Schema as a developer wrote it, lazy texts included."""
 
     schema: dict[str, Any]
     _validator: Validator = field(repr=False)
@@ -198,7 +200,8 @@ class VerbatimSchema:
             raise ValueError(
                 f'{what} must have "type": "object", not {schema.get("type")!r}'
             )
-        own = copy.deepcopy(dict(schema))
+        shown = copy.deepcopy(dict(schema))
+        own = untranslated(shown)
         dialect = _dialect(own, what)
         try:
             dialect.check_schema(own)
@@ -208,7 +211,7 @@ class VerbatimSchema:
                 f"{what} is no valid JSON Schema: at {place}: {error.message}"
             ) from error
         registry = _checked_references(own, dialect, what)
-        return cls(own, dialect(own, registry=registry))
+        return cls(shown, dialect(own, registry=registry))
 
     def problems(self, value: Any, *, show_values: bool = True) -> str:
         """Say what is wrong with a JSON value; "" if nothing is.
@@ -269,6 +272,13 @@ def _checked_references(
                     f"{what} refers to {contents[keyword]!r}, which is not in it; "
                     "schemas are never fetched, put the definition under $defs"
                 ) from error
+        for keyword in contents.keys() & {"const", "enum", "pattern"}:
+            given = contents[keyword]
+            if UNTRANSLATED in (given if isinstance(given, list) else [given]):
+                raise ValueError(
+                    f"{what} has a lazy text in {keyword!r}; what is checked must not "
+                    "depend on the language"
+                )
         waiting += [
             (inner, resolver.in_subresource(inner)) for inner in resource.subresources()
         ]

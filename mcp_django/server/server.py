@@ -45,6 +45,7 @@ from mcp_django.server.registration import (
     place_of,
 )
 from mcp_django.server.requests import Request
+from mcp_django.server.texts import Text, has_lazy_text, plain
 from mcp_django.server.watching import Source, Watch
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -87,11 +88,11 @@ class Server:
         name: str,
         *,
         version: str = "1.0.0",
-        title: str | None = None,
-        description: str | None = None,
-        instructions: str | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
+        instructions: Text | None = None,
         website_url: str | None = None,
-        icons: Sequence[Icon] | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         page_size: int | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
@@ -119,7 +120,13 @@ class Server:
             icons=icons,
         )
         check_entry(shown, self.implementation, Implementation)
-        self.server_info = make_entry(name=name, version=version, title=title)
+        self.has_lazy_text = has_lazy_text([self.implementation, instructions])
+        self.cache.check_text(f"server {name!r}", is_lazy=self.has_lazy_text)
+        self.has_lazy_title = has_lazy_text(title)
+        # A lazy title is added where there is a request to translate it for.
+        self.server_info = make_entry(
+            name=name, version=version, title=None if self.has_lazy_title else title
+        )
         self.tools: dict[str, Tool] = {}
         self.resources: dict[str, Resource] = {}
         self.prompts: dict[str, Prompt] = {}
@@ -142,14 +149,14 @@ class Server:
         /,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
-        annotations: ToolAnnotations | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
+        annotations: ToolAnnotations | Mapping[str, Any] | None = None,
         read_only: bool | None = None,
         destructive: bool | None = None,
         idempotent: bool | None = None,
         open_world: bool | None = None,
-        icons: Sequence[Icon] | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
@@ -164,14 +171,14 @@ class Server:
         /,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
-        annotations: ToolAnnotations | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
+        annotations: ToolAnnotations | Mapping[str, Any] | None = None,
         read_only: bool | None = None,
         destructive: bool | None = None,
         idempotent: bool | None = None,
         open_world: bool | None = None,
-        icons: Sequence[Icon] | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
@@ -243,12 +250,12 @@ class Server:
         uri: str,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
         mime_type: str | None = None,
         size: int | None = None,
-        annotations: Annotations | None = None,
-        icons: Sequence[Icon] | None = None,
+        annotations: Annotations | Mapping[str, Any] | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
@@ -316,9 +323,9 @@ class Server:
         /,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
-        icons: Sequence[Icon] | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
@@ -330,9 +337,9 @@ class Server:
         /,
         *,
         name: str | None = None,
-        title: str | None = None,
-        description: str | None = None,
-        icons: Sequence[Icon] | None = None,
+        title: Text | None = None,
+        description: Text | None = None,
+        icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: bool | None = None,
@@ -487,7 +494,8 @@ class Server:
     def describe(self, version: str) -> JSONObject:
         """Say what the server is, as `initialize` and `server/discover` answer.
 
-        In the modern era serverInfo is not part of it, but of every result's `_meta`.
+        Lazy texts are translated into the language that is active. In the modern era
+        serverInfo is not part of it, but of every result's `_meta`.
         """
         described: JSONObject = {"capabilities": self.capabilities(version)}
         if version in versions.LEGACY:
@@ -496,7 +504,7 @@ class Server:
             )
         if self.instructions:
             described["instructions"] = self.instructions
-        return described
+        return plain(described) if self.has_lazy_text else described
 
     def capabilities(self, version: str) -> JSONObject:
         """Give the `ServerCapabilities`: what there are features for."""
@@ -590,4 +598,5 @@ class Server:
                 "give one of the two another name"
             )
         self.cache.check_permission(f"{kind} {name!r}", feature.permission)
+        self.cache.check_text(f"{kind} {name!r}", is_lazy=feature.has_lazy_text)
         registered[name] = feature

@@ -46,6 +46,7 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.lazy_examples import with_lazy_examples
 from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     MISSING,
@@ -412,7 +413,8 @@ class _Model:
                 annotation = annotation | None
             if key != parameter:
                 annotation = _aliased(annotation, parameter)
-            fields[key] = (annotation, Field() if default is EMPTY else default)
+            default = Field() if default is EMPTY else default
+            fields[key] = with_lazy_examples(annotation, default)
         base = type(
             "Rest",
             (_ArgumentsModel,),

@@ -15,6 +15,7 @@ import anyio.to_thread
 from anyio.lowlevel import EventLoopToken, RunVar, current_token
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
+from django.utils import timezone, translation
 
 from mcp_django.conf import mcp_settings
 
@@ -54,7 +55,7 @@ class ThreadPool:
             # A thread of a pool waits for this. When all of them wait for another
             # one, none is left: so it is a thread more, for as long as that waits.
             return await anyio.to_thread.run_sync(
-                _run, function, limiter=anyio.CapacityLimiter(1)
+                _run, carrying(function), limiter=anyio.CapacityLimiter(1)
             )
         if _is_asyncio():
             # Not thread sensitive: what asgiref means by that is one thread for all.
@@ -64,7 +65,7 @@ class ThreadPool:
             )
             return await in_thread(function)
         return await anyio.to_thread.run_sync(
-            _run, function, limiter=self._limit(), abandon_on_cancel=True
+            _run, carrying(function), limiter=self._limit(), abandon_on_cancel=True
         )
 
     def wait_for(
@@ -88,7 +89,13 @@ class ThreadPool:
                 "a SyncContext waits for the event loop, so that it cannot be used in "
                 "it; take a Context"
             )
-        return anyio.from_thread.run(function, *arguments, token=token)
+        language, zone = translation.get_language(), timezone.get_current_timezone()
+
+        async def run() -> T:
+            with translation.override(language), timezone.override(zone):
+                return await function(*arguments)
+
+        return anyio.from_thread.run(run, token=token)
 
     def _limit(self) -> anyio.CapacityLimiter:
         limiter = self._limiter.get(None)
@@ -116,6 +123,20 @@ def _is_in_loop(token: EventLoopToken) -> bool:
         return current_token() == token
     except RuntimeError:  # no event loop runs in this thread
         return False
+
+
+def carrying(function: Callable[[], T]) -> Callable[[], T]:
+    """Let a function find the caller's language and time zone in another thread.
+
+    Of what Django keeps for a caller, only asgiref carries all over by itself.
+    """
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    def run() -> T:
+        with translation.override(language), timezone.override(zone):
+            return function()
+
+    return run
 
 
 def _run(function: Callable[[], T]) -> T:

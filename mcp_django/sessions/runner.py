@@ -23,6 +23,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
     MessageTooLarge,
+    RemoteProtocolError,
     TransportClosed,
     UrlElicitationRequired,
 )
@@ -38,10 +39,11 @@ from mcp_django.protocol.events import (
     SessionRestarted,
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.protocol.legacy import LegacyServerProtocol, State
+from mcp_django.protocol.legacy import LegacyServerProtocol, State, read_initialize
 from mcp_django.protocol.modern import LISTEN, Subscription
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.asking import Question
+from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
@@ -207,7 +209,26 @@ class Session(SessionState):
                 await self._room.wait()
                 if self._tasks.is_ending:
                     raise TransportClosed("cannot receive: the session has ended")
+            if message.method == "initialize" and self.server.has_lazy_text:
+                await self._take(
+                    await self._receive_initialize(message, sender), sender
+                )
+                return
         await self._take(self._protocol.receive(message), sender)
+
+    async def _receive_initialize(
+        self, message: JSONRPCRequest, sender: Sender
+    ) -> Event:
+        """Let the protocol answer in the client's language."""
+        try:
+            peer = read_initialize(message)
+        except RemoteProtocolError:
+            return self._protocol.receive(message)
+        received = RequestReceived(
+            message.id, message.method, message.params or {}, peer
+        )
+        with await language_for(self.server, self._request(received, sender)):
+            return self._protocol.receive(message)
 
     async def _take(self, event: Event, sender: Sender) -> None:
         match event:

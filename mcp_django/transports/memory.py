@@ -1,4 +1,8 @@
-"""Two ends in one process: what one sends, the other receives."""
+"""Two ends in one process: what one sends, the other receives.
+
+Messages go as bytes, so that what a wire could not carry fails here too, and neither
+end gets objects that are the other's.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mcp_django.exceptions import TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 
@@ -18,8 +23,8 @@ class MemoryTransport(Transport):
 
     def __init__(
         self,
-        incoming: MemoryObjectReceiveStream[Message],
-        outgoing: MemoryObjectSendStream[Message],
+        incoming: MemoryObjectReceiveStream[bytes],
+        outgoing: MemoryObjectSendStream[bytes],
         *,
         sender: Sender,
     ) -> None:
@@ -39,10 +44,11 @@ class MemoryTransport(Transport):
         """Hand a message to the other end; waits while its buffer is full."""
         if self._is_closed:
             raise TransportClosed("cannot send: the transport is closed")
+        text = jsonrpc.serialize(message)
         with anyio.CancelScope() as writing:
             self._writing.add(writing)
             try:
-                await self._outgoing.send(message)
+                await self._outgoing.send(text)
                 return
             except anyio.BrokenResourceError:
                 await self.close()
@@ -65,11 +71,8 @@ class MemoryTransport(Transport):
     async def _run(self) -> None:
         try:
             with self._reading:
-                async for message in self._incoming:
-                    try:
-                        await self.on_message(message, self._sender)
-                    except Exception as error:
-                        self.on_error(error)
+                async for text in self._incoming:
+                    await self.deliver(text, self._sender)
         finally:
             await self.close()
 
@@ -89,8 +92,8 @@ def memory_transports(
     """
     if not 0 <= buffer < math.inf:
         raise ValueError(f"buffer must be a bounded number of messages, not {buffer!r}")
-    to_server, at_server = anyio.create_memory_object_stream[Message](buffer)
-    to_client, at_client = anyio.create_memory_object_stream[Message](buffer)
+    to_server, at_server = anyio.create_memory_object_stream[bytes](buffer)
+    to_client, at_client = anyio.create_memory_object_stream[bytes](buffer)
     return (
         MemoryTransport(at_client, to_server, sender=server or Sender()),
         MemoryTransport(at_server, to_client, sender=client or Sender()),

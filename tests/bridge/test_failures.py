@@ -235,8 +235,8 @@ async def test_failure_that_nobody_expects_is_logged_and_not_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Spec: JSON-RPC 2.0, section 5.1: -32603; custom transports may raise anything."""
-    to_server, at_server = anyio.create_memory_object_stream[Message](16)
-    to_client, at_client = anyio.create_memory_object_stream[Message](16)
+    to_server, at_server = anyio.create_memory_object_stream[bytes](16)
+    to_client, at_client = anyio.create_memory_object_stream[bytes](16)
     far_end = BrokenTransport(at_client, to_server, sender=Sender())
     server_end = MemoryTransport(at_server, to_client, sender=Sender())
 

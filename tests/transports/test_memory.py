@@ -1,5 +1,7 @@
 """Two ends in one process."""
 
+from datetime import date
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -33,8 +35,41 @@ async def test_messages_arrive_in_order_with_their_sender() -> None:
         await server.send(PONG)
         assert await at_server.until_messages(20) == numbered(20)
         assert await at_client.until_messages(1) == [PONG]
-        assert at_server.senders == [alice] * 20
-        assert at_client.senders == [shop]
+        assert {sender.user for sender in at_server.senders} == {alice.user}
+        assert {sender.user for sender in at_client.senders} == {shop.user}
+        await client.close()
+
+
+async def test_what_no_wire_can_carry_is_not_sent() -> None:
+    """Our choice: tests in memory hide nothing."""
+    client, server = memory_transports()
+    at_server = Witness(server)
+    async with anyio.create_task_group() as tasks:
+        await client.start(tasks)
+        await server.start(tasks)
+        for unfit in (object(), "\ud800"):
+            with pytest.raises(ValueError, match="serializ"):
+                await client.send(jsonrpc.request(1, "x", {"value": unfit}))
+        await client.send(PING)
+        assert await at_server.until_messages(1) == [PING]
+        await client.close()
+
+
+async def test_other_end_gets_what_would_be_read_from_a_wire() -> None:
+    """Our choice: JSON, and nothing that is shared with whoever sent it."""
+    client, server = memory_transports()
+    at_server = Witness(server)
+    inner: list[int] = [1]
+    async with anyio.create_task_group() as tasks:
+        await client.start(tasks)
+        await server.start(tasks)
+        sent = {"date": date(2026, 7, 28), "pair": (1, 2), "inner": inner}
+        await client.send(jsonrpc.request(1, "x", sent))
+        [message] = await at_server.until_messages(1)
+        inner.append(2)
+        assert message == jsonrpc.request(
+            1, "x", {"date": "2026-07-28", "pair": [1, 2], "inner": [1]}
+        )
         await client.close()
 
 

@@ -4,7 +4,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -56,7 +56,8 @@ async def test_messages_travel_both_ways() -> None:
     """Our choice: items as the field has them, with the sender beside."""
     async with opened() as (witness, peer, read, write):
         await peer.send(PING)
-        assert await read.receive() == SessionMessage(PING, sender=ALICE)
+        sender = replace(ALICE, size=len(jsonrpc.serialize(PING)))
+        assert await read.receive() == SessionMessage(PING, sender=sender)
         await write.send(SessionMessage(PONG))
         assert await witness.until_messages(1) == [PONG]
 

@@ -41,7 +41,7 @@ from mcp_django.management.terminal import (
     printable,
     printable_lines,
 )
-from mcp_django.protocol.jsonrpc import JSON, Message
+from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
@@ -211,8 +211,8 @@ class ProjectTransport(MemoryTransport):
     """
 
     def __init__(self, server: Server, user: User) -> None:
-        to_server, at_server = anyio.create_memory_object_stream[Message](16)
-        to_client, at_client = anyio.create_memory_object_stream[Message](16)
+        to_server, at_server = anyio.create_memory_object_stream[bytes](16)
+        to_client, at_client = anyio.create_memory_object_stream[bytes](16)
         super().__init__(at_client, to_server, sender=Sender())
         self._server = server
         self._user = user

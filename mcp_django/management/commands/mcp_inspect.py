@@ -17,6 +17,7 @@ from mcp_django.server.discovery import all_servers
 from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.permissions import Permissions
 from mcp_django.server.server import Server
+from mcp_django.server.texts import plain
 
 _NONE = "-"
 _MAX_WIDTH = 48
@@ -75,16 +76,16 @@ def _select(name: str | None) -> list[Server]:
 
 
 def _describe(server: Server) -> JSONObject:
-    described: JSONObject = dict(server.implementation)
+    described: JSONObject = dict(plain(server.implementation))
     if server.instructions:
-        described["instructions"] = server.instructions
+        described["instructions"] = str(server.instructions)
     fixed, templates = _resources(server)
     return described | {
         "tools": [_describe_feature(tool) for tool in server.tools.values()],
         "resources": [_describe_feature(resource) for resource in fixed],
         "resourceTemplates": [
             _describe_feature(template)
-            | {"variables": template.handler.signature.input_schema}
+            | {"variables": plain(template.handler.signature.input_schema)}
             for template in templates
         ],
         "prompts": [_describe_feature(prompt) for prompt in server.prompts.values()],
@@ -101,7 +102,7 @@ def _describe(server: Server) -> JSONObject:
 
 def _describe_feature(feature: Tool | Resource | Prompt) -> JSONObject:
     """Give what clients see of a feature, and what they do not see."""
-    return feature.entry | {
+    return plain(feature.entry) | {
         "permission": _name_permission(feature.permission),
         "handler": _path(feature.handler.signature.function),
     }
@@ -132,7 +133,7 @@ def _path(function: Callable[..., Any]) -> str:
 
 def _show(server: Server) -> str:
     fixed, templates = _resources(server)
-    titles = [server.implementation.get(key) for key in ("version", "title")]
+    titles = [plain(server.implementation.get(key)) for key in ("version", "title")]
     tables = [
         _table_of(
             "Tools",
@@ -203,7 +204,8 @@ def _write(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 
 
 def _description(feature: Tool | Resource | Prompt) -> Cell:
-    first_paragraph = feature.entry.get("description", _NONE).partition("\n\n")[0]
+    description = str(feature.entry.get("description", _NONE))
+    first_paragraph = description.partition("\n\n")[0]
     return textwrap.wrap(first_paragraph, _MAX_WIDTH) or [_NONE]
 
 

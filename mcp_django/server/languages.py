@@ -1,0 +1,101 @@
+"""The language that a request is answered in.
+
+Lists, `initialize` and `server/discover`, and the handlers as well: `@server.around`
+may activate another one there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import translation
+from django.utils.module_loading import import_string
+
+from mcp_django.conf import mcp_settings
+from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.requests import Request
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.server")
+
+
+async def language_of(server: Server, request: Request) -> str | None:
+    """Choose the language of an answer.
+
+    Returns:
+        What `MCP["LANGUAGE"]` says, else what the client prefers of the site's
+        languages; None, to stay with the one that is active, if neither says anything.
+    """
+    chosen = mcp_settings.LANGUAGE
+    if chosen is not None and not is_code(chosen):
+        chosen = await _ask(chosen, server, request)
+    if chosen:
+        supported = supported_language(chosen)
+        if supported is not None:
+            return supported
+        logger.warning("MCP['LANGUAGE'] gave %.100r, which LANGUAGES has not", chosen)
+    preferred = request.sender.headers.get("accept-language")
+    # "*" is what Node's fetch sends by itself.
+    return None if preferred in (None, "", "*") else _preferred(preferred)
+
+
+async def language_for(
+    server: Server, request: Request
+) -> AbstractContextManager[object]:
+    """Give what activates the language of an answer, to the end of a block."""
+    language = await language_of(server, request)
+    return nullcontext() if language is None else translation.override(language)
+
+
+def is_code(language: object) -> bool:
+    """Say whether `MCP["LANGUAGE"]` is a language itself, and no function's path."""
+    return isinstance(language, str) and "." not in language
+
+
+def supported_language(code: object) -> str | None:
+    """Give the site's language for a code, such as "de" for "de-at"; None without."""
+    try:
+        return translation.get_supported_language_variant(str(code))
+    except (LookupError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _preferred(accept_language: str) -> str:
+    request = HttpRequest()
+    request.META["HTTP_ACCEPT_LANGUAGE"] = accept_language
+    return translation.get_language_from_request(request)
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting in ("LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS", "USE_I18N"):
+        _preferred.cache_clear()
+
+
+async def _ask(
+    function: str | Callable[..., Any], server: Server, request: Request
+) -> object:
+    """Ask the site's function; None if it fails, which no list shall fail for."""
+    try:
+        if isinstance(function, str):
+            function = import_string(function)
+        if inspect.iscoroutinefunction(function):
+            return await function(Context(server, request))
+        context = SyncContext(server, request, anyio.lowlevel.current_token())
+        chosen = await request.threads.run(lambda: function(context))  # type: ignore[operator]
+        return await chosen if inspect.isawaitable(chosen) else chosen
+    except Exception:
+        logger.exception("MCP['LANGUAGE'] failed; the client's own language counts")
+        return None

@@ -1,0 +1,151 @@
+"""Lazy texts, such as those of `gettext_lazy`: found when a feature is registered, and
+translated for each request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from copy import copy
+from typing import Any, TypeAlias, TypeVar
+
+from django.utils.functional import Promise
+from pydantic import BaseModel
+
+from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol import jsonrpc
+
+T = TypeVar("T")
+
+Translate: TypeAlias = Callable[[Promise], str]
+Text: TypeAlias = str | Promise
+"""What people read: a text, or one that is translated for each request."""
+
+_ONE_BY_ONE = (Iterator, KeysView, ValuesView, ItemsView)
+_SERIES: tuple[Any, ...] = (list, tuple, set, frozenset, deque)
+_ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
+
+# Whatever else is written as JSON, in either direction: a last resort, in the language
+# that is active then.
+jsonrpc.stand_in.register(Promise, str)
+
+
+UNTRANSLATED = "\0untranslated"
+"""Stands for a lazy text where it must not be translated yet."""
+
+
+def has_lazy_text(value: object) -> bool:
+    """Say whether there is a lazy text in a value; none is translated for that."""
+    return untranslated(value) is not value
+
+
+def untranslated(value: T) -> T:
+    """Put `UNTRANSLATED` in the place of the lazy texts in a value.
+
+    When features are registered, Django may not be ready to translate.
+    """
+    return _replace(value, lambda text: UNTRANSLATED)
+
+
+def plain(value: T) -> T:
+    """Translate the lazy texts in a value into the language that is active now.
+
+    Containers, dataclasses and pydantic models are looked into.
+
+    Returns:
+        The value itself if there is none in it, else a copy of the parts that have
+        some.
+    """
+    return _replace(value, str)
+
+
+def listed(value: Any) -> Any:
+    """Make a list of what can be read only once, or not by place."""
+    return list(value) if isinstance(value, _ONE_BY_ONE) else value
+
+
+def settled(error: ErrorAnswer) -> ErrorAnswer:
+    """Translate the texts of an error that is the answer.
+
+    Returns:
+        The error itself if no text is lazy; else a copy, because the same one may be
+        raised again, in another language.
+    """
+    fields = {"args": error.args, **error.__dict__}
+    translated = plain(fields)
+    if translated is fields:
+        return error
+    copied = type(error).__new__(type(error))
+    copied.args = translated.pop("args")
+    copied.__dict__.update(translated)
+    return copied
+
+
+def _replace(value: T, translate: Translate) -> T:
+    try:
+        replaced: T = _plain(value, translate)
+    except RecursionError:
+        # Whoever writes it says that it is nested too deeply.
+        return value
+    return replaced
+
+
+def _plain(value: Any, translate: Translate) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if isinstance(value, Promise):
+        return translate(value)
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, translate)
+    for base in _SERIES:
+        if isinstance(value, base):
+            return _plain_series(value, base, translate)
+    if isinstance(value, BaseModel):
+        changed = _changed(value.__dict__, translate)
+        extra = _changed(value.__pydantic_extra__ or {}, translate)
+        return value.model_copy(update=changed | extra) if changed or extra else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain_dataclass(value, translate)
+    return value
+
+
+def _plain_mapping(value: Mapping[Any, Any], translate: Translate) -> Mapping[Any, Any]:
+    translated: dict[Any, Any] = {}
+    is_same = True
+    for key, item in value.items():
+        new_key, new_item = _plain(key, translate), _plain(item, translate)
+        is_same = is_same and new_key is key and new_item is item
+        translated[new_key] = new_item
+    return value if is_same else translated
+
+
+def _plain_series(value: Any, base: Any, translate: Translate) -> Any:
+    items = [_plain(item, translate) for item in value]
+    if all(new is old for new, old in zip(items, value, strict=True)):
+        return value
+    # A named tuple is made of its fields, one by one.
+    return type(value)(*items) if hasattr(value, "_fields") else base(items)
+
+
+def _plain_dataclass(value: Any, translate: Translate) -> Any:
+    fields = {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if hasattr(value, field.name)
+    }
+    changed = _changed(fields, translate)
+    if not changed:
+        return value
+    copied = copy(value)
+    for name, text in changed.items():
+        object.__setattr__(copied, name, text)  # which a frozen one has as well
+    return copied
+
+
+def _changed(fields: Mapping[str, Any], translate: Translate) -> dict[str, Any]:
+    translated = {name: _plain(value, translate) for name, value in fields.items()}
+    return {
+        name: value for name, value in translated.items() if value is not fields[name]
+    }
