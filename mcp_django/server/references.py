@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from mcp_django.server.texts import untranslated
 
-_PREFIX: Final = "#/$defs/"
+PREFIX: Final = "#/$defs/"
 
 # Where schemas are within a schema; everything else in it is data, such as `default`.
 _OF_ONE: Final = frozenset(
@@ -104,7 +104,7 @@ def references_in(schema: Any) -> Iterator[str]:
         for keyword in ("$ref", "$dynamicRef"):
             if isinstance(schema.get(keyword), str):
                 yield schema[keyword]
-        for part in _parts(schema):
+        for part in parts_of(schema):
             yield from references_in(part)
 
 
@@ -168,7 +168,7 @@ class _Part:
 
     def length_with(self, inlined: set[str], length: Callable[[str], int]) -> int:
         return self.length + sum(
-            times * (length(name) - _length({"$ref": _PREFIX + name}))
+            times * (length(name) - _length({"$ref": PREFIX + name}))
             for name, times in self.uses.items()
             if name in inlined
         )
@@ -182,14 +182,14 @@ def _uses(part: Any, definitions: Mapping[str, Any]) -> Counter[str]:
     return Counter(
         name
         for reference in references_in(part)
-        if (name := reference.removeprefix(_PREFIX)) in definitions
+        if (name := reference.removeprefix(PREFIX)) in definitions
     )
 
 
 def _target(part: Mapping[str, Any], inlined: frozenset[str]) -> str | None:
     reference = part.get("$ref")
-    if isinstance(reference, str) and reference.startswith(_PREFIX):
-        name = reference.removeprefix(_PREFIX)
+    if isinstance(reference, str) and reference.startswith(PREFIX):
+        name = reference.removeprefix(PREFIX)
         return name if name in inlined else None
     return None
 
@@ -218,7 +218,7 @@ def _discriminator(discriminator: Any, inlined: frozenset[str]) -> Any:
     return {**others, "mapping": mapping} if mapping else others
 
 
-def _parts(schema: Mapping[str, Any]) -> Iterator[Any]:
+def parts_of(schema: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the schemas directly within a schema."""
     for keyword, value in schema.items():
         if keyword in _OF_MANY and isinstance(value, list):

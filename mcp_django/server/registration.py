@@ -6,6 +6,7 @@ What is wrong with a function raises `ValueError`, with what to do about it.
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import mcp_types
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from mcp_types import ToolAnnotations
 
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -32,11 +34,13 @@ from mcp_django.server.features import (
     check_name,
     make_entry,
 )
+from mcp_django.server.fitting import Fitting
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.permissions import Permission, read_permission
+from mcp_django.server.references import references_in
 from mcp_django.server.results import ToolOutput
-from mcp_django.server.signatures import innermost_of
-from mcp_django.server.texts import Text
+from mcp_django.server.signatures import Parameter, innermost_of
+from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
 
@@ -50,6 +54,9 @@ _HINTS = {
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
 """How an absolute URI begins; in a template the scheme may be a variable."""
+
+_SAID_BESIDE = ("default", "description", "title")
+"""What the schema of an argument says that a prompt's entry says already, or cannot."""
 
 
 @contextmanager
@@ -290,7 +297,9 @@ def make_prompt(
             make_entry(
                 name=parameter.name,
                 title=parameter.title,
-                description=parameter.description,
+                description=_describe_for_people(
+                    parameter, handler.signature.input_schema
+                ),
                 required=parameter.required,
             )
             for parameter in handler.signature.parameters
@@ -300,6 +309,30 @@ def make_prompt(
     check_entry(shown_name, entry, mcp_types.Prompt)
     needed = read_permission(permission, shown_name, handler.signature)
     return Prompt(prompt_name, entry, handler, needed)
+
+
+def _describe_for_people(parameter: Parameter, schema: JSONObject) -> Text | None:
+    """Describe an argument of a prompt, which is text that people write.
+
+    Args:
+        parameter: The argument.
+        schema: That of all arguments.
+
+    Spec: 2025-11-25 schema.ts, `GetPromptRequestParams.arguments`.
+    """
+    described = schema["properties"][parameter.name]
+    possible = Fitting(schema).possible(described)
+    if possible.is_text or not (possible.arrays or possible.objects):
+        return parameter.description
+    hint = "As JSON text."
+    shape = {k: v for k, v in described.items() if k not in _SAID_BESIDE}
+    if not (any(references_in(shape)) or has_lazy_text(shape)):
+        hint = f"As JSON text that fits {json.dumps(shape, default=str)}"
+    if parameter.description is None:
+        return hint
+    if isinstance(parameter.description, Promise):
+        return format_lazy("{}\n\n{}", parameter.description, hint)
+    return f"{parameter.description}\n\n{hint}"
 
 
 def make_completion(function: Callable[..., Any]) -> Completion:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -28,6 +28,7 @@ from pydantic_core import core_schema
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry, specification_with
 
+from mcp_django.server.fitting import Doubt
 from mcp_django.server.texts import UNTRANSLATED, untranslated
 
 MISSING = "missing, but required"
@@ -206,7 +207,7 @@ class VerbatimSchema:
         try:
             dialect.check_schema(own)
         except SchemaError as error:
-            place = _path(error.absolute_path) or "its top"
+            place = place_of(error.absolute_path) or "its top"
             raise ValueError(
                 f"{what} is no valid JSON Schema: at {place}: {error.message}"
             ) from error
@@ -292,28 +293,37 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = MAX_SHOWN
 
 
 def explain(
-    error: ValidationError,
+    error: ValidationError | None,
     given: Any,
     *,
+    doubts: Sequence[Doubt] = (),
     expected: Iterable[str] | None = None,
     show_values: bool = True,
 ) -> str:
-    """Say what pydantic found wrong with a value, each place with its reason.
+    """Say what is wrong with a value, each place with its reason; "" if nothing is.
 
     Args:
-        error: What pydantic raised.
+        error: What pydantic raised, if it did.
         given: The value.
+        doubts: What is wrong with it besides; told instead of what pydantic says of
+            the same place.
         expected: The names that `given` may have at its top, if they are known.
         show_values: Whether the text may contain parts of the value.
     """
-    count = error.error_count()
+    count = 0 if error is None else error.error_count()
     if count > MAX_COLLECTED:
         return f"{count} values are wrong, too many to name"
-    found = []
-    details = error.errors(include_url=False)
+    found = {
+        place_of(doubt.path): _with_value(doubt.reason, doubt.value, show_values)
+        for doubt in doubts[: MAX_PROBLEMS + 1]
+    }
+    texts = [f"{place}: {reason}" for place, reason in found.items()]
+    details = [] if error is None else error.errors(include_url=False)
     for detail in details[: MAX_PROBLEMS + 1]:
         location, kind = detail["loc"], detail["type"]
         place, variant = _place(location, given, ends_in_name=kind == "missing")
+        if place in found:
+            continue
         if kind == "missing":
             reason = variant + MISSING
         elif kind == "extra_forbidden" and len(location) == 1 and expected is not None:
@@ -323,10 +333,22 @@ def explain(
             if tag := detail.get("ctx", {}).get("tag"):
                 reason = reason.replace(tag, shown_name(tag) if show_values else "")
             reason = variant + _cut(reason, MAX_REASON)
-            if show_values:
-                reason += f" (got {shown(detail['input'])})"
-        found.append(f"{place}: {reason}" if place else reason)
-    return _joined(found)
+            reason = _with_value(reason, detail["input"], show_values)
+        texts.append(f"{place}: {reason}" if place else reason)
+    return _joined(texts)
+
+
+def _with_value(reason: str, value: Any, show_values: bool) -> str:
+    return f"{reason} (got {shown(value)})" if show_values else reason
+
+
+def place_of(path: Iterable[int | str]) -> str:
+    """Write where a value is, such as "books[2].title"; "" for the whole."""
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
+        for part in path
+    )
+    return _cut(text.removeprefix("."), MAX_REASON)
 
 
 def shown(value: Any) -> str:
@@ -341,7 +363,7 @@ def _violation_text(violation: SchemaViolation, *, show_values: bool) -> str:
         reason = f"{value} is not allowed"
     elif reason.startswith(whole := repr(violation.instance)):
         reason = value + reason[len(whole) :]
-    place = _path(violation.absolute_path)
+    place = place_of(violation.absolute_path)
     reason = _cut(reason, MAX_REASON)
     return f"{place}: {reason}" if place else reason
 
@@ -372,21 +394,13 @@ def _place(
         else:
             variants.append(str(part))
     variant = _cut(".".join(variants), MAX_SHOWN)
-    return _path(path), f"as {variant}: " if variant else ""
+    return place_of(path), f"as {variant}: " if variant else ""
 
 
 def _has(value: Any, part: int | str) -> bool:
     if isinstance(value, list | tuple):
         return isinstance(part, int) and part < len(value)
     return isinstance(value, Mapping) and part in value
-
-
-def _path(parts: Iterable[int | str]) -> str:
-    text = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
-        for part in parts
-    )
-    return _cut(text.removeprefix("."), MAX_REASON)
 
 
 def shown_name(name: str) -> str:

@@ -46,6 +46,7 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.fitting import Fitting
 from mcp_django.server.lazy_examples import with_lazy_examples
 from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
@@ -334,12 +335,16 @@ class _ModelArguments:
     Arguments are validated as JSON text, because that is what they were: a `date` in
     a strict model is then given as a string, and nothing in the result is shared with
     the request, which may be run again.
+
+    What fits the schema is taken at once, by the validator's strict mode. Anything
+    else is made to fit first, if there is no doubt how.
     """
 
     def __init__(
         self, model: _Model, schema: dict[str, Any], accepted: _Accepted, name: str
     ) -> None:
         self._validate = model.model.__pydantic_validator__.validate_json
+        self._fitting = Fitting(schema)
         self._renamed = [
             (key, parameter)
             for key, parameter in model.parameters.items()
@@ -353,10 +358,12 @@ class _ModelArguments:
     def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         try:
             text = to_json({} if given is None else given, fallback=dict)
-            instance = self._validate(text)
-        except ValidationError as error:
-            problems = explain(error, given, expected=self._expected)
-            raise _invalid(self._name, problems) from None
+            if self._fitting.is_needed_always:
+                instance = self._fitted(text)
+            else:
+                instance = self._validate(text, strict=True)
+        except ValidationError:
+            instance = self._fitted(text)
         except PydanticSerializationError as error:
             raise _invalid(self._name, _no_json(error)) from None
         values: dict[str, Any] = instance.__dict__
@@ -367,6 +374,26 @@ class _ModelArguments:
             _check_rest(rest, self._taken, self._name)
             values.update(rest)
         return values
+
+    def _fitted(self, text: bytes) -> Any:
+        """Make an instance of what is not quite as the schema says.
+
+        Raises:
+            InvalidArguments: There is no telling what is meant.
+        """
+        try:
+            given, doubts = self._fitting.fit(from_json(text))
+        except ValueError as error:  # nested too deeply
+            raise _invalid(self._name, str(error)) from None
+        instance, wrong = None, None
+        try:
+            instance = self._validate(to_json(given))
+        except ValidationError as error:
+            wrong = error
+        problems = explain(wrong, given, doubts=doubts, expected=self._expected)
+        if problems:
+            raise _invalid(self._name, problems)
+        return instance
 
 
 class _ArgumentsModel(BaseModel):

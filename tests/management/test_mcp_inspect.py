@@ -207,7 +207,9 @@ def test_types_are_written_in_a_few_words(other: Server) -> None:
                 "anything": True,
                 "constant": {"const": 1},
                 "several": {"type": ["string", "null"]},
+                "named": {"$ref": "#/$defs/Color"},
             },
+            "$defs": {"Color": {"type": "string"}},
             "required": ["anything"],
         }
     )
@@ -235,6 +237,7 @@ def test_types_are_written_in_a_few_words(other: Server) -> None:
         "  Take what a verbatim schema says.\n"
         "            constant?: 1\n"
         "            several?: string | null\n"
+        "            named?: Color\n"
         '  typed     color: "red" | "blue"               array of string  -         '
         "  -\n"
         '            size: "s" | "l"\n'

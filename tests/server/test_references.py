@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -197,6 +197,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(SCHEMAS, min_size=4, max_size=4), SCHEMAS, VALUES)
 def test_same_values_are_valid_before_and_after(
     definitions: list[Any], part: Any, value: Any

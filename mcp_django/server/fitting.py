@@ -1,0 +1,340 @@
+"""Arguments as clients really send them, made to fit the schema that they were shown.
+
+Models write lists as JSON text, null or "" for what they do not want to say, and true
+for 1; prompts and URIs have nothing but text. What can be meant in one way only is read
+so. What a validator would take in spite of the schema is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from mcp_django.protocol.jsonrpc import JSON
+from mcp_django.server.references import PREFIX, parts_of
+
+MAX_FITTED: Final = 100_000
+"""Values looked at in one request, which takes about a tenth of a second."""
+
+_NUMERIC: Final = frozenset({"integer", "number"})
+_KINDS: Final[Mapping[type, str]] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+_OF_TEXT: Final[Mapping[str, str]] = {
+    "date": "date",
+    "date-time": "datetime",
+    "duration": "duration",
+    "time": "time",
+    "uuid": "UUID",
+}
+"""Formats of text that are types of their own -> what they are called."""
+
+_TOO_MANY: Final = "too many values here are not as the schema says"
+_NOT_FINITE: Final = frozenset({"inf", "infinity", "nan"})
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A value that is refused, whatever a validator makes of it."""
+
+    path: Sequence[int | str]
+    reason: str
+    value: JSON
+
+
+class Fitting:
+    """Makes JSON values fit a schema; good for any number of them, in any thread.
+
+    Args:
+        schema: As it was made of Python types.
+
+    Attributes:
+        is_needed_always: Whether a strict validator takes what the schema does not.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._definitions: Mapping[str, Any] = schema.get("$defs", {})
+        # By the ids of schemas, which live as long as this does.
+        self._known: dict[int, _Possible] = {}
+        self.is_needed_always = _has_numeric_choices(schema)
+
+    def fit(self, value: JSON) -> tuple[JSON, list[Doubt]]:
+        """Convert what can be meant in one way only.
+
+        Args:
+            value: Any JSON value; parts of it may be changed.
+
+        Returns:
+            The value to validate, and what is wrong with it besides.
+        """
+        run = _Run(self)
+        return run.fit(value, self._schema, None), run.doubts
+
+    def possible(self, schema: Any) -> _Possible:
+        """Say what a value of a schema may be."""
+        known = self._known.get(id(schema))
+        if known is None:
+            members = self._members(schema)
+            known = self._known[id(schema)] = _Possible.of(members)
+        return known
+
+    def _members(self, schema: Any) -> list[Mapping[str, Any]]:
+        """List the members of a union, else the schema alone."""
+        found: list[Mapping[str, Any]] = []
+        seen: set[str] = set()
+        waiting = [schema]
+        while waiting:
+            one = waiting.pop()
+            if not isinstance(one, dict):
+                found.append({})  # true, or nothing is said: anything
+            elif "$ref" in one:
+                if one["$ref"] not in seen:
+                    seen.add(one["$ref"])
+                    waiting.append(self._definitions.get(one["$ref"][len(PREFIX) :]))
+            elif len(one.get("allOf", ())) == 1:
+                waiting += one["allOf"]
+            elif members := one.get("anyOf") or one.get("oneOf"):
+                waiting += reversed(members)
+            else:
+                found.append(one)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Possible:
+    """What a value may be, by one schema.
+
+    Attributes:
+        kinds: JSON types; None for any.
+        arrays: Members that are arrays.
+        objects: Members that are objects.
+        choices: The values to choose from, of all members.
+        is_text: Whether any text will do.
+        of_text: What a text stands for that stands for another type.
+    """
+
+    kinds: frozenset[str] | None
+    arrays: Sequence[Mapping[str, Any]]
+    objects: Sequence[Mapping[str, Any]]
+    choices: Sequence[Any]
+    is_text: bool
+    of_text: str | None
+
+    @classmethod
+    def of(cls, members: Sequence[Mapping[str, Any]]) -> _Possible:
+        kinds = [_kinds(one) for one in members]
+        formats = [_OF_TEXT.get(one.get("format", "")) for one in members]
+        return cls(
+            None if None in kinds else frozenset().union(*filter(None, kinds)),
+            [one for one in members if "array" in (_kinds(one) or ())],
+            [one for one in members if "object" in (_kinds(one) or ())],
+            [choice for one in members for choice in _choices(one) or ()],
+            any(_is_text(one) for one in members),
+            next(filter(None, formats), None),
+        )
+
+    @property
+    def is_null(self) -> bool:
+        return self.kinds is None or "null" in self.kinds
+
+    @property
+    def leaves_text(self) -> bool:
+        """Whether nothing is to be found out about a text."""
+        return self.kinds is not None and not (
+            self.choices or self.kinds & {"array", "null", "number", "object"}
+        )
+
+    def takes_text(self, text: str) -> bool:
+        """Whether a text can be meant as it is."""
+        return self.is_text or text in self.choices
+
+    def says_nothing(self, value: JSON) -> bool:
+        """Whether a value is null or blank, and that is not possible."""
+        if value is None:
+            return not self.is_null
+        is_blank = isinstance(value, str) and not value.strip()
+        return is_blank and not self.takes_text(str(value))
+
+    def read(self, text: str) -> JSON:
+        """Read text as JSON where it cannot be meant as text."""
+        if self.takes_text(text):
+            return text
+        if text.strip() == "null":
+            return None if self.is_null else text
+        is_container = text.lstrip()[:1] in ("[", "{")
+        if not is_container and not self.choices:
+            return text  # Numbers and the like are the validator's business.
+        try:
+            value: JSON = from_json(text, allow_inf_nan=False)
+        except ValueError:
+            return text
+        if isinstance(value, list):
+            return value if self.arrays else text
+        if isinstance(value, dict):
+            return value if self.objects else text
+        is_choice = any(type(c) is type(value) and c == value for c in self.choices)
+        return value if is_choice else text
+
+    def meant(self, value: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Choose the object that a value is meant as, by its tags and names."""
+        objects = self.objects
+        if len(objects) > 1:
+            objects = [one for one in objects if _has_tags_of(value, one)]
+        if len(objects) > 1:
+            objects = [o for o in objects if value.keys() >= set(o.get("required", ()))]
+        return objects[0] if len(objects) == 1 else None
+
+    def doubt(self, value: JSON) -> str | None:
+        """Say why a value is refused that a validator would take."""
+        kinds = self.kinds
+        if kinds is None:
+            return None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, bool) and "boolean" not in kinds and kinds & _NUMERIC:
+            kind = "number" if "number" in kinds else "integer"
+            return f"Input should be a valid {kind}"
+        if is_number and "boolean" in kinds and not kinds & _NUMERIC:
+            return "Input should be a valid boolean"
+        if is_number and self.of_text and not kinds & _NUMERIC:
+            return f"Input should be a valid {self.of_text}, as text"
+        is_text = isinstance(value, str) and "string" not in kinds
+        if is_text and "number" in kinds and _is_not_finite(str(value)):
+            return "Input should be a finite number"
+        return None
+
+
+class _Place:
+    """Where a value is: under a key of another place."""
+
+    __slots__ = ("key", "parent")
+
+    def __init__(self, parent: _Place | None, key: int | str) -> None:
+        self.parent = parent
+        self.key = key
+
+    def keys(self) -> Iterator[int | str]:
+        if self.parent is not None:
+            yield from self.parent.keys()
+        yield self.key
+
+
+class _Run:
+    """Looks through one value."""
+
+    __slots__ = ("_fitting", "_seen", "doubts")
+
+    def __init__(self, fitting: Fitting) -> None:
+        self._fitting = fitting
+        self._seen = 0
+        self.doubts: list[Doubt] = []
+
+    def fit(self, value: JSON, schema: Any, place: _Place | None) -> JSON:
+        self._seen += 1
+        if self._seen > MAX_FITTED:
+            if self._seen == MAX_FITTED + 1:
+                self._doubt(place, _TOO_MANY, value)
+            return value
+        possible = self._fitting.possible(schema)
+        if isinstance(value, str):
+            value = possible.read(value)
+        if isinstance(value, list):
+            if len(possible.arrays) == 1:
+                self._fit_items(value, possible.arrays[0], place)
+        elif isinstance(value, dict):
+            if (described := possible.meant(value)) is not None:
+                self._fit_members(value, described, place)
+        elif (reason := possible.doubt(value)) is not None:
+            self._doubt(place, reason, value)
+        return value
+
+    def _doubt(self, place: _Place | None, reason: str, value: JSON) -> None:
+        path = () if place is None else tuple(place.keys())
+        self.doubts.append(Doubt(path, reason, value))
+
+    def _fit_items(
+        self, values: list[Any], array: Mapping[str, Any], place: _Place | None
+    ) -> None:
+        first = array.get("prefixItems", ())
+        others = array.get("items")
+        if (
+            not first
+            and self._fitting.possible(others).leaves_text
+            and all(type(value) is str for value in values)
+        ):
+            return  # as there may be very many
+        for position, value in enumerate(values):
+            schema = first[position] if position < len(first) else others
+            values[position] = self.fit(value, schema, _Place(place, position))
+
+    def _fit_members(
+        self, values: dict[str, Any], described: Mapping[str, Any], place: _Place | None
+    ) -> None:
+        properties = described.get("properties", {})
+        required = described.get("required", ())
+        others = described.get("additionalProperties")
+        for name, value in list(values.items()):
+            schema = properties.get(name, others)
+            possible = self._fitting.possible(schema)
+            says_nothing = possible.says_nothing(value)
+            if says_nothing and name in properties and name not in required:
+                del values[name]
+            elif says_nothing and possible.is_null:
+                values[name] = None
+            else:
+                values[name] = self.fit(value, schema, _Place(place, name))
+
+
+def _has_numeric_choices(schema: Any) -> bool:
+    """Whether a schema has numbers or booleans to choose from.
+
+    To Python 1 and true are the same, so that validators take one for the other.
+    """
+    if not isinstance(schema, dict):
+        return False
+    choices = _choices(schema) or ()
+    return any(isinstance(choice, int | float) for choice in choices) or any(
+        _has_numeric_choices(part) for part in parts_of(schema)
+    )
+
+
+def _choices(schema: Mapping[str, Any]) -> list[Any] | None:
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
+def _kinds(schema: Mapping[str, Any]) -> frozenset[str] | None:
+    """Name the JSON types that a schema allows; None for any."""
+    if "type" in schema:
+        kinds = schema["type"]
+        return frozenset([kinds] if isinstance(kinds, str) else kinds)
+    choices = _choices(schema)
+    return None if choices is None else frozenset(_KINDS[type(c)] for c in choices)
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    kinds = _kinds(schema)
+    if kinds is None:
+        return True
+    is_free = _choices(schema) is None and schema.get("format") not in _OF_TEXT
+    return "string" in kinds and is_free
+
+
+def _is_not_finite(text: str) -> bool:
+    return text.strip().lstrip("+-").lower() in _NOT_FINITE
+
+
+def _has_tags_of(value: Mapping[str, Any], described: Mapping[str, Any]) -> bool:
+    for name, part in described.get("properties", {}).items():
+        choices = _choices(part) if isinstance(part, dict) else None
+        if choices is not None and name in value and value[name] not in choices:
+            return False
+    return True
