@@ -1,22 +1,33 @@
 """`python -m mcp_django stdio`: the same as `manage.py mcp_stdio`, without a manage.py.
 
 Standard output is taken before settings and apps are imported, so that whatever they
-print cannot spoil the messages. `DJANGO_SETTINGS_MODULE` has to be set, except with
-`--connect`, which needs no project.
+print cannot spoil the messages. `DJANGO_SETTINGS_MODULE` or `--settings` has to name
+the settings, except with `--connect`, which needs no project.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
+import django
 from django.conf import settings
-from django.core.management import execute_from_command_line
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import BaseCommand, CommandParser, handle_default_options
+from django.utils.module_loading import import_string
 
 from mcp_django.transports.stdio import claim_stdout
 
+_COMMAND = "mcp_django.management.commands.mcp_stdio.Command"
+_SETTINGS = "DJANGO_SETTINGS_MODULE"
+_USAGE = """\
+usage: python -m mcp_django stdio [--server NAME] [--user NAME]
+       python -m mcp_django stdio --connect URL
+       python -m mcp_django stdio --help"""
 
-def main(arguments: list[str]) -> None:
+
+def main(arguments: Sequence[str]) -> None:
     """Run a command of mcp_django by its short name.
 
     Args:
@@ -24,33 +35,53 @@ def main(arguments: list[str]) -> None:
     """
     match arguments:
         case ["stdio", *options]:
-            claim_stdout()
-            if "DJANGO_SETTINGS_MODULE" not in os.environ:
-                _do_without_settings(options)
+            wants_help = not {"-h", "--help"}.isdisjoint(options)
+            if not wants_help:
+                claim_stdout()
             sys.path.insert(0, "")  # as manage.py has it
-            execute_from_command_line(["python -m mcp_django", "mcp_stdio", *options])
+            _set_up(options, wants_help=wants_help)
+            # Imported late, because it needs the app registry.
+            command: BaseCommand = import_string(_COMMAND)()
+            command.run_from_argv(["python -m mcp_django", "stdio", *options])
+        case ["-h" | "--help", *_]:
+            sys.stdout.write(f"{_USAGE}\n")
         case _:
-            sys.exit(
-                "usage: python -m mcp_django stdio [--server NAME] [--user NAME]\n"
-                "       python -m mcp_django stdio --connect URL"
-            )
+            sys.exit(_USAGE)
 
 
-def _do_without_settings(options: list[str]) -> None:
-    """Configure the little that a bridge needs, or say what is missing."""
-    if not any(option.partition("=")[0] == "--connect" for option in options):
-        sys.exit(
-            "DJANGO_SETTINGS_MODULE is not set; name the settings of the project, such "
-            "as mysite.settings"
+def _set_up(options: Sequence[str], *, wants_help: bool) -> None:
+    """Set Django up: with the project's settings, or with little where that will do.
+
+    Raises:
+        SystemExit: The settings are needed, and missing or wrong.
+    """
+    parser = CommandParser(add_help=False, allow_abbrev=False)
+    for option in ("--settings", "--pythonpath", "--connect"):
+        # Without its value it is refused later, with the usage.
+        parser.add_argument(option, nargs="?", const="")
+    given, _ = parser.parse_known_args(options)
+    handle_default_options(given)
+    if wants_help or (_SETTINGS not in os.environ and given.connect is not None):
+        settings.configure(
+            INSTALLED_APPS=[
+                "django.contrib.auth",
+                "django.contrib.contenttypes",
+                "mcp_django",
+            ],
+            USE_TZ=True,
         )
-    settings.configure(
-        INSTALLED_APPS=[
-            "django.contrib.auth",
-            "django.contrib.contenttypes",
-            "mcp_django",
-        ],
-        USE_TZ=True,
-    )
+    elif _SETTINGS not in os.environ:
+        sys.exit(
+            f"{_SETTINGS} is not set; name the settings of the project in it, or with "
+            "--settings, such as mysite.settings"
+        )
+    try:
+        django.setup()
+    except (ImportError, ImproperlyConfigured) as error:
+        sys.exit(
+            f"cannot set Django up with the settings {os.environ.get(_SETTINGS)!r}: "
+            f"{error}"
+        )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from django.utils.module_loading import autodiscover_modules
 
 from mcp_django.transports.stdio import claim_stdout
 
-if sys.argv[1:2] == ["mcp_stdio"]:
+if sys.argv[1:2] == ["mcp_stdio"] and {"-h", "--help"}.isdisjoint(sys.argv):
     # The one import here with an effect: apps that come later in INSTALLED_APPS may
-    # print while they are imported, and that would spoil the messages.
+    # print while they are imported, and that would spoil the messages. What settings
+    # have printed before is still in Python's buffer, and goes the same way.
     claim_stdout()
 
 

@@ -20,7 +20,14 @@ from demo_project.library.models import (
     LendingError,
     Loan,
 )
-from mcp_django import Context, ResourceNotFound, Server, SyncContext, ToolError
+from mcp_django import (
+    CapabilityMissing,
+    Context,
+    ResourceNotFound,
+    Server,
+    SyncContext,
+    ToolError,
+)
 
 server = Server(
     "library",
@@ -32,6 +39,8 @@ server = Server(
         "user you work for."
     ),
 )
+
+MAX_DAYS = 42
 
 ISBN = Annotated[
     str, Field(pattern="^[0-9]{13}$", description="Thirteen digits, no dashes.")
@@ -79,7 +88,7 @@ class Shelf:
 class Confirmation(BaseModel):
     """The form that a reader fills in before a book is lent."""
 
-    days: int = Field(LOAN_DAYS, ge=1, le=42, description="For how many days?")
+    days: int = Field(LOAN_DAYS, ge=1, le=MAX_DAYS, description="For how many days?")
 
 
 def summarize(book: Book) -> dict[str, Any]:
@@ -156,19 +165,31 @@ def my_loans(context: SyncContext) -> list[LoanDetails]:
 
 
 @server.tool(destructive=False, open_world=False)
-async def borrow_book(isbn: ISBN, context: Context) -> str:
-    """Borrow a book for the user, who is asked to confirm and for how long."""
+async def borrow_book(
+    isbn: ISBN,
+    context: Context,
+    days: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_DAYS, description="Only if the user has named them."),
+    ] = None,
+) -> str:
+    """Borrow a book for the user, who is asked for how long unless that is given."""
     reader = require_reader(context)
     book = await Book.objects.filter(isbn=isbn).afirst()
     if book is None:
         raise ToolError(f"The library has no book with the ISBN {isbn}.")
-    # The user may take minutes. Nothing waits meanwhile: this function ends here and
-    # runs again from the top once there is an answer.
-    answer = await context.elicit(f"Borrow {book.title}?", Confirmation)
-    if not answer.accepted:
-        return f"The user decided not to borrow {book.title}."
+    if days is None:
+        # The user may take minutes. Nothing waits meanwhile: this function ends here
+        # and runs again from the top once there is an answer.
+        try:
+            answer = await context.elicit(f"Borrow {book.title}?", Confirmation)
+        except CapabilityMissing as error:
+            raise ToolError("Ask the user for how many days, and pass them.") from error
+        if not answer.accepted:
+            return f"The user decided not to borrow {book.title}."
+        days = answer.data.days
     try:
-        loan = await book.alend_to(reader, answer.data.days)
+        loan = await book.alend_to(reader, days)
     except LendingError as error:
         raise ToolError(str(error)) from error
     await context.log("info", f"{reader.username} borrowed {isbn}", logger="library")

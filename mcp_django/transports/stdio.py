@@ -25,16 +25,19 @@ def claim_stdout() -> int:
     """Take standard output for messages, so that nothing else can write to it.
 
     The file descriptor 1 points to standard error from now on, so that what tools,
-    libraries and their children print goes there. Further calls change nothing.
+    libraries and their children print goes there, and what was printed before and is
+    still in a buffer. Further calls change nothing.
 
     Returns:
         The file descriptor that messages have to be written to.
     """
     global _claimed_stdout
     if _claimed_stdout is None:
-        sys.stdout.flush()
         _claimed_stdout = os.dup(1)
         os.dup2(2, 1)
+        for stream in (sys.stdout, sys.__stdout__):
+            with contextlib.suppress(AttributeError, ValueError):  # None, or closed.
+                stream.flush()  # type: ignore[union-attr]
     return _claimed_stdout
 
 

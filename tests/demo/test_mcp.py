@@ -187,6 +187,21 @@ async def test_declined_book_is_not_lent(site: str, reader_token: str) -> None:
     assert answer == "The user decided not to borrow Frankenstein."
 
 
+@pytest.mark.parametrize("way", ["modern", "session", "sse"])
+async def test_client_that_cannot_ask_passes_the_days(
+    way: Way, site: str, reader_token: str
+) -> None:
+    """We chose it: the model is told to ask; what it passes then is not asked again."""
+    async with connect(site, reader_token, way) as client:
+        untold = await fail(client, "borrow_book", isbn=FRANKENSTEIN)
+        too_long = await fail(client, "borrow_book", isbn=FRANKENSTEIN, days=43)
+        borrowed = await call(client, "borrow_book", isbn=FRANKENSTEIN, days=3)
+        await call(client, "return_book", isbn=FRANKENSTEIN)
+    assert untold == "Ask the user for how many days, and pass them."
+    assert "days: Input should be less than or equal to 42" in too_long
+    assert borrowed.startswith("Borrowed Frankenstein; it is due back on ")
+
+
 @pytest.fixture
 def borrow_on_page(browser: httpx2.Client) -> Callable[[], None]:
     """Give what borrows Dracula on the site's own page."""

@@ -585,6 +585,7 @@ def test_claimed_standard_output_is_written_by_nobody_else() -> None:
         "import os, subprocess\n"
         "from mcp_django.transports.stdio import claim_stdout\n"
         "print('before', flush=True)\n"
+        "print('in a buffer')\n"
         "claimed = claim_stdout()\n"
         "assert claim_stdout() == claimed\n"
         "print('print', flush=True)\n"
@@ -592,8 +593,13 @@ def test_claimed_standard_output_is_written_by_nobody_else() -> None:
         "subprocess.run(['echo', 'a child'], check=True)\n"
         "os.write(claimed, b'message\\n')\n"
     )
+    buffering = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     done = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, timeout=30
+        [sys.executable, "-c", program],
+        env=buffering,
+        check=True,
+        capture_output=True,
+        timeout=30,
     )
     assert done.stdout == b"before\nmessage\n"
-    assert done.stderr == b"print\ndescriptor 1\na child\n"
+    assert done.stderr == b"in a buffer\nprint\ndescriptor 1\na child\n"

@@ -110,22 +110,16 @@ def read_token() -> str:
 
 def describe_stdio() -> dict[str, Any]:
     """Describe how a client starts the server, wherever the client itself runs."""
-    environment = {
-        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
-        # For clients that ignore `cwd`.
-        "PYTHONPATH": str(settings.BASE_DIR),
-    }
+    environment = {}
     if "DEMO_DATABASE" in os.environ:
         environment["DEMO_DATABASE"] = str(Path(settings.DATABASE).resolve())
     if settings.REDIS_URL:
         environment["REDIS_URL"] = settings.REDIS_URL
-    return {
-        "mcpServers": {
-            "library": {
-                "command": sys.executable,
-                "args": ["-m", "mcp_django", "stdio", "--user", "reader"],
-                "env": environment,
-                "cwd": str(settings.BASE_DIR),
-            }
-        }
+    manage = str(settings.BASE_DIR / "manage.py")
+    library: dict[str, Any] = {
+        "command": sys.executable,
+        "args": [manage, "mcp_stdio", "--user", "reader"],
     }
+    if environment:
+        library["env"] = environment
+    return {"mcpServers": {"library": library}}
