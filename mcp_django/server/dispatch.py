@@ -51,6 +51,7 @@ from mcp_django.server.features import (
     Resource,
     Tool,
 )
+from mcp_django.server.identity import referred
 from mcp_django.server.languages import language_for
 from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
@@ -280,8 +281,8 @@ async def _complete(server: Server, request: Request) -> JSONObject:
         case PromptReference(name=name):
             feature: Prompt | Resource | None = server.prompts.get(name)
         case template:
-            name = template.uri
-            feature = server.resources.get(name)
+            feature = referred(server.resources, template.uri)
+            name = template.uri if feature is None else feature.uri
     if feature is None or not await permitted(server, request, [feature]):
         raise ErrorAnswer(INVALID_PARAMS, f"Unknown reference: {name[:200]}")
     completion = server.completions.get((name, params.argument.name))

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.uris import fold, normalize
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.handlers import Handler
@@ -132,7 +133,13 @@ NEVER_CACHE = CacheHints(0, "private")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something to read: at one URI, or at all that a template matches."""
+    """Something to read: at one URI, or at all that a template matches.
+
+    Attributes:
+        uri: URI or template, as it was registered.
+        normal_uri: As others write the same; see `protocol.uris.normalize`.
+        folded_uri: The same for more of them; see `protocol.uris.fold`.
+    """
 
     name: str
     uri: str
@@ -143,9 +150,13 @@ class Resource:
     permission: Permissions | None
     cache: CacheHints = NEVER_CACHE
     has_lazy_text: bool = field(init=False)
+    normal_uri: str = field(init=False)
+    folded_uri: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
+        object.__setattr__(self, "normal_uri", normalize(self.uri))
+        object.__setattr__(self, "folded_uri", fold(self.uri))
 
     def match(self, uri: str) -> Mapping[str, Any] | None:
         """Give the arguments for reading a URI; None if it is not of this resource."""

@@ -263,7 +263,14 @@ def make_resource(
     variables = template.variables if template else ()
     needed = read_permission(permission, shown_name, handler.signature, variables)
     return Resource(
-        resource_name, uri, template, entry, handler, mime_type, needed, cache
+        resource_name,
+        uri,
+        template,
+        entry,
+        handler,
+        mime_type,
+        needed,
+        cache,
     )
 
 

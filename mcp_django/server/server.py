@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, overload
 
 from django.db import DEFAULT_DB_ALIAS
@@ -33,6 +33,7 @@ from mcp_django.server.features import (
     make_entry,
 )
 from mcp_django.server.handlers import Around, make_around
+from mcp_django.server.identity import matches
 from mcp_django.server.notices import Notice, send_after_commit
 from mcp_django.server.permissions import Permission, permitted
 from mcp_django.server.registration import (
@@ -527,7 +528,7 @@ class Server:
         Raises:
             ResourceNotFound: There is nothing, or nothing that this user may read.
         """
-        for resource, arguments in self._matching(uri):
+        for resource, arguments in matches(self.resources, uri):
             if await permitted(self, request, [resource]):
                 return resource, arguments
         raise ResourceNotFound(uri)
@@ -548,15 +549,6 @@ class Server:
             else TextResourceContents.model_validate(item)
             for item in contents
         ]
-
-    def _matching(self, uri: str) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
-        if uri in self.resources and self.resources[uri].template is None:
-            yield self.resources[uri], {}
-        for resource in self.resources.values():
-            if resource.template is not None:
-                arguments = resource.match(uri)
-                if arguments is not None:
-                    yield resource, arguments
 
     def _find_resource(self, of: Callable[..., Any] | str) -> Resource:
         for resource in self.resources.values():

@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import quote
 
+from mcp_django.protocol.uris import RESERVED
+
 Value = str | Sequence[str] | Mapping[str, str] | None
 """What a variable may be when a template is expanded; None means undefined."""
-
-RESERVED = ":/?#[]@!$&'()*+,;="
-"""Characters that may stand in a URI for themselves, but mean something there.
-
-Spec: RFC 3986, section 2.2.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,15 @@ _VARIABLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A part that stands for itself."""
+    """A part that stands for itself.
+
+    Attributes:
+        text: As it is written.
+        caseless: How many characters, from the first, may be in any case.
+    """
 
     text: str
+    caseless: int = 0
 
     def expand(self) -> str:
         """Return the text with what a URI cannot contain encoded."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
+from mcp_django.protocol.uris import encode
 from mcp_django.server.uri_expressions import (
-    RESERVED,
     Expression,
     Literal,
     Part,
@@ -22,8 +22,8 @@ from mcp_django.server.uri_expressions import (
     Variable,
     parse,
 )
+from mcp_django.server.uri_normal_form import normal
 
-_TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -40,6 +40,7 @@ class UriTemplate:
     variables: tuple[str, ...] = field(compare=False)
     _parts: tuple[Part, ...] = field(compare=False, repr=False)
     _matcher: _Matcher | None = field(compare=False, repr=False)
+    _normal_matcher: _Matcher | None = field(compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str, *, for_matching: bool = True) -> UriTemplate:
@@ -66,6 +67,7 @@ class UriTemplate:
             tuple(dict.fromkeys(names)),
             parts,
             _compile(text, parts) if for_matching else None,
+            _compile(text, normal(parts)) if for_matching else None,
         )
 
     def match(self, uri: str) -> dict[str, str | list[str]] | None:
@@ -99,13 +101,34 @@ class UriTemplate:
         Raises:
             ValueError: The template was not parsed for matching.
         """
-        if self._matcher is None:
+        return self._find(self._matcher, uri)
+
+    def match_normal(self, uri: str) -> dict[str, str | list[str]] | None:
+        """Find the values as `match` does, however template and URI are written.
+
+        Upper and lower case in the scheme and in literal parts of the host, a default
+        port, and an empty path of the web make no difference either.
+
+        Args:
+            uri: As `protocol.uris.normalize` writes it.
+
+        Raises:
+            ValueError: The template was not parsed for matching.
+
+        Spec: RFC 3986, section 6.2.2 and 6.2.3.
+        """
+        return self._find(self._normal_matcher, uri)
+
+    def _find(
+        self, matcher: _Matcher | None, uri: str
+    ) -> dict[str, str | list[str]] | None:
+        if matcher is None:
             raise ValueError(
                 f"URI template {self.text!r} was parsed with for_matching=False; "
                 "parse it without, to match URIs"
             )
         try:
-            return self._matcher.match(uri)
+            return matcher.match(uri)
         except UnicodeError:
             return None
 
@@ -128,20 +151,6 @@ class UriTemplate:
 
 
 # Matching --------------------------------------------------------------------------
-
-
-def _normalize(uri: str) -> str:
-    """Write a URI as others that mean the same are written.
-
-    Raises:
-        UnicodeError: It contains a lone surrogate.
-
-    Spec: RFC 3986, section 6.2.2.1 and 6.2.2.2; RFC 3987, section 3.1.
-    """
-    uri = _TRIPLET.sub(
-        lambda triplet: quote(unquote_to_bytes(triplet[0]), safe=""), uri
-    )
-    return quote(uri, safe=RESERVED + "%")
 
 
 def _decode(text: str) -> str:
@@ -182,7 +191,7 @@ class _Capture:
 
     def _read_pairs(self, pairs: list[str]) -> dict[str, str | list[str]] | None:
         found: dict[str, list[str]] = {
-            _normalize(variable.name): [] for variable in self.variables
+            encode(variable.name): [] for variable in self.variables
         }
         for pair in pairs:
             name, _, text = pair.partition("=")
@@ -225,7 +234,7 @@ class _Matcher:
         """
         if _STRAY_PERCENT.search(uri):
             return None
-        found = self.regex.fullmatch(_normalize(uri))
+        found = self.regex.fullmatch(encode(uri))
         if found is None:
             return None
         values: dict[str, str | list[str]] = {}
@@ -257,7 +266,7 @@ def _compile(text: str, parts: Sequence[Part]) -> _Matcher:
     previous: Part | None = None
     for index, part in enumerate(parts):
         if isinstance(part, Literal):
-            patterns.append(re.escape(_normalize(part.text)))
+            patterns.append(_literal_pattern(part))
             if isinstance(previous, Expression) and previous.spans_segments:
                 barrier = [patterns[-1]]
         else:
@@ -272,6 +281,13 @@ def _compile(text: str, parts: Sequence[Part]) -> _Matcher:
     return _Matcher(re.compile("".join(patterns), re.DOTALL), tuple(captures))
 
 
+def _literal_pattern(literal: Literal) -> str:
+    """Return the pattern of a literal, whose host may be in any case."""
+    text = literal.text
+    host, rest = encode(text[: literal.caseless]), encode(text[literal.caseless :])
+    return (f"(?i:{re.escape(host)})" if host else "") + re.escape(rest)
+
+
 def _refuse_ambiguous(text: str, parts: Sequence[Part]) -> None:
     """Raise ValueError for a template that `UriTemplate.match` has no rule for."""
     names: set[str] = set()
@@ -283,7 +299,7 @@ def _refuse_ambiguous(text: str, parts: Sequence[Part]) -> None:
             part, parts[index + 1 :]
         )
         for variable in part.variables:
-            name = _normalize(variable.name)
+            name = encode(variable.name)
             if name in names:
                 reason = f"{variable.name!r} is there twice; give one another name"
             names.add(name)
@@ -346,7 +362,7 @@ def _stops(rest: Sequence[Part]) -> list[str]:
         if isinstance(part, Expression):
             stops.append(re.escape(part.rules.first))
             continue
-        literal = re.escape(_normalize(part.text))
+        literal = _literal_pattern(part)
         after = rest[index + 1 :]
         if after and isinstance(after[0], Expression) and not after[0].is_marked:
             return [*stops, literal]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_django.protocol.uris import normalize
 from mcp_django.server.uri_expressions import Value
 from mcp_django.server.uri_templates import UriTemplate
 
@@ -481,3 +482,74 @@ def test_hostile_uri_of_100_kilobytes_takes_no_time(template: str) -> None:
         parsed.match(uri)
         parsed.match("x?q=1" + uri)
     assert time.perf_counter() - start < 0.5 * len(uris)
+
+
+# However they are written ----------------------------------------------------------
+
+MATCHED_NORMAL = [
+    ("HTTP://Example.COM/things/{id}", "http://example.com/things/7", {"id": "7"}),
+    ("HTTP://Example.COM/things/{id}", "HTTP://EXAMPLE.com:80/things/A", {"id": "A"}),
+    ("https://example.com:443/{id}", "https://example.com/7", {"id": "7"}),
+    ("https://example.com{?q}", "https://example.com/?q=1", {"q": "1"}),
+    ("https://example.com{?q}", "https://example.com?q=1", {"q": "1"}),
+    ("https://example.com{?q}", "https://example.com", {}),
+    ("https://example.com{#part}", "https://example.com/#x", {"part": "x"}),
+    ("https://example.com{/path*}", "https://example.com/a/b", {"path": ["a", "b"]}),
+    ("https://bücher.example/{id}", "https://xn--bcher-kva.example/7", {"id": "7"}),
+    ("SHOP://Orders/{id}", "shop://orders/Ann", {"id": "Ann"}),
+    ("Note://{name}", "note://Ann", {"name": "Ann"}),
+    ("http://{shop}.Example.com/x", "http://tea.EXAMPLE.com/x", {"shop": "tea"}),
+    ("shop://{a}.{b}/X{/c}", "shop://A.B/X/c", {"a": "A", "b": "B", "c": "c"}),
+    ("shop://fixed-ü/{id}", "shop://fixed-%c3%bc/ü", {"id": "ü"}),
+    ("URN:order:{id}", "urn:order:7", {"id": "7"}),
+    ("{scheme}://example/{id}", "http://Example/7", {"scheme": "http", "id": "7"}),
+    ("{+any}", "http://example/7", {"any": "http://example/7"}),
+]
+
+
+@pytest.mark.parametrize(("template", "uri", "expected"), MATCHED_NORMAL)
+def test_template_matches_however_it_and_the_uri_are_written(
+    template: str, uri: str, expected: dict[str, Value]
+) -> None:
+    """Spec: RFC 3986, section 6.2.2 and 6.2.3; values keep their case."""
+    assert UriTemplate.parse(template).match_normal(normalize(uri)) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "uri"),
+    [
+        ("http://example.com/Things/{id}", "http://example.com/things/7"),
+        ("http://example.com:8080/{id}", "http://example.com/7"),
+        ("shop://x/{id}", "shop://x/a%2Fb/c"),
+        ("shop://{a}/X{/c}", "shop://a/x/c"),
+        ("urn:Order:{id}", "urn:order:7"),
+    ],
+)
+def test_template_does_not_match_what_is_another_uri(template: str, uri: str) -> None:
+    """Spec: RFC 3986, section 6.2.2.1: the rest is case-sensitive."""
+    assert UriTemplate.parse(template).match_normal(normalize(uri)) is None
+
+
+def test_template_for_expansion_alone_matches_no_normal_uri_either() -> None:
+    """Our choice."""
+    template = UriTemplate.parse("{+a}{+b}", for_matching=False)
+    with pytest.raises(ValueError, match="for_matching=False"):
+        template.match_normal("x:y")
+
+
+@given(
+    template=st.sampled_from([template for template, _, _ in MATCHED_NORMAL]),
+    values=st.dictionaries(
+        st.sampled_from(["id", "q", "part", "name", "shop", "a", "b", "c"]),
+        st.text(st.characters(codec="utf-8"), min_size=1, max_size=8),
+    ),
+)
+def test_what_a_template_expands_to_matches_in_normal_form_too(
+    template: str, values: dict[str, str]
+) -> None:
+    """Our choice: with the same values, but for hosts and dots."""
+    parsed = UriTemplate.parse(template)
+    uri = parsed.expand(values)
+    if parsed.match(uri) is None or "." in "".join(values.values()):
+        return
+    assert parsed.match_normal(normalize(uri)) is not None
