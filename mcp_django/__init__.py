@@ -30,9 +30,10 @@ from mcp_django.exceptions import (
     TransportError,
     UrlElicitationRequired,
 )
-from mcp_django.server.asking import Answer
+from mcp_django.server.asking import Answer, QuestionsAsked
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
 
 __all__ = [
@@ -46,13 +47,16 @@ __all__ = [
     "Context",
     "ErrorAnswer",
     "ErrorReceived",
+    "FeatureName",
     "HTTPRefused",
     "LocalProtocolError",
     "MCPError",
     "MessageLost",
     "MessageTooLarge",
+    "Outcome",
     "ParseError",
     "ProtocolError",
+    "QuestionsAsked",
     "RemoteProtocolError",
     "RequestFailed",
     "RequestTimeout",

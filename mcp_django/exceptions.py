@@ -25,6 +25,9 @@
     │       └── SessionLost     its session is gone; a new one can be opened
     └── AuthenticationFailed    credentials were given and are wrong
 
+`mcp_django.QuestionsAsked` is no error and no `Exception`: it ends a run of a handler
+that asks its client something.
+
 `ValueError` is raised for a wrong argument when registering a feature, and
 `django.core.exceptions.ImproperlyConfigured` for wrong settings.
 """
@@ -120,6 +123,8 @@ class ErrorAnswer(MCPError):
         self.code = code
         self.message: str = message
         self.data = data
+        # Why, for the site; set where the client is told less.
+        self.reason: str | None = None
 
 
 class UrlElicitationRequired(ErrorAnswer):

@@ -77,7 +77,11 @@ class Answer:
 class QuestionsAsked(BaseException):
     """Ends a run of a handler at questions that only the client can answer.
 
-    Not an `Exception`, so that a handler's `except Exception` does not catch it.
+    Not an `Exception`, so that a handler's `except Exception` does not catch it. It is
+    no failure: the handler is run again with the answers.
+
+    Attributes:
+        questions: What is asked.
     """
 
     def __init__(self, questions: Sequence[Question[Any]]) -> None:

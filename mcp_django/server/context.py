@@ -7,6 +7,7 @@ names, without `await`. Both are injected by annotation.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import anyio.lowlevel
@@ -38,6 +39,7 @@ from mcp_django.exceptions import (
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
+from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import LOG_LEVELS, Request
 from mcp_django.server.texts import Text, plain
 
@@ -56,11 +58,14 @@ _NAMES_MODE = "2025-11-25"
 class _RequestContext:
     """What both kinds of context know and decide without waiting."""
 
-    __slots__ = ("_request", "_server")
+    __slots__ = ("_request", "_run", "_server")
 
-    def __init__(self, server: Server, request: Request) -> None:
+    def __init__(
+        self, server: Server, request: Request, run: Run | None = None
+    ) -> None:
         self._server = server
         self._request = request
+        self._run = run
 
     @property
     def server(self) -> Server:
@@ -72,6 +77,29 @@ class _RequestContext:
         """The site's user who asks; `AnonymousUser` without authentication."""
         user: User | None = self._request.sender.user
         return nobody().user if user is None else user
+
+    @property
+    def method(self) -> str:
+        """Method of the request, such as "tools/call"."""
+        return self._request.method
+
+    @property
+    def feature(self) -> FeatureName | None:
+        """The tool, resource or prompt that the handler is of.
+
+        Of a completion, the one that is completed; None where there is none.
+        """
+        return self._request.feature if self._run is None else self._run.feature
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What the handler is called with, by parameter, without the context."""
+        return MappingProxyType({} if self._run is None else dict(self._run.arguments))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the run of the handler ended, for `around`; None as long as it runs."""
+        return None if self._run is None else self._run.outcome
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -421,9 +449,13 @@ class SyncContext(_RequestContext):
     __slots__ = ("_token",)
 
     def __init__(
-        self, server: Server, request: Request, token: anyio.lowlevel.EventLoopToken
+        self,
+        server: Server,
+        request: Request,
+        token: anyio.lowlevel.EventLoopToken,
+        run: Run | None = None,
     ) -> None:
-        super().__init__(server, request)
+        super().__init__(server, request, run)
         self._token = token
 
     def report_progress(

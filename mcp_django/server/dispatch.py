@@ -43,7 +43,12 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.versions import Kind
 from mcp_django.server.context import ask_for_visits
 from mcp_django.server.django_errors import Refusal
-from mcp_django.server.errors import RESOURCE_NOT_FOUND, ResourceNotFound
+from mcp_django.server.errors import (
+    NOT_PERMITTED,
+    RESOURCE_NOT_FOUND,
+    UNKNOWN,
+    ResourceNotFound,
+)
 from mcp_django.server.features import (
     NEVER_CACHE,
     CacheHints,
@@ -53,6 +58,7 @@ from mcp_django.server.features import (
 )
 from mcp_django.server.identity import referred
 from mcp_django.server.languages import language_for
+from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
@@ -121,6 +127,7 @@ def _answer_failure(request: Request, error: Exception) -> JSONObject:
             code = modern.error_code(error.code) if request.is_modern else error.code
             if code != error.code:
                 answered = ErrorAnswer(code, answered.message, answered.data)
+                answered.reason = error.reason
             if answered is error:
                 raise error
             raise answered from error
@@ -206,8 +213,12 @@ def _read_tool_call(request: Request) -> tuple[str, Mapping[str, JSON] | None]:
 async def _call_tool(server: Server, request: Request) -> JSONObject:
     name, arguments = _read_tool_call(request)
     tool = server.tools.get(name)
-    if tool is None or not await is_permitted(server, request, tool):
-        raise ErrorAnswer(INVALID_PARAMS, f"Unknown tool: {name[:200]}")
+    if tool is None:
+        request.feature = FeatureName.unknown("tool", name)
+        raise _unknown("tool", name, UNKNOWN)
+    request.feature = tool.handler.feature
+    if not await is_permitted(server, request, tool):
+        raise _unknown("tool", name, NOT_PERMITTED)
     if tool.mirrored and request.mirrors_headers:
         _check_headers(tool, request, arguments or {})
     try:
@@ -251,24 +262,31 @@ def _check_headers(tool: Tool, request: Request, arguments: Mapping[str, JSON]) 
 
 async def _read_resource(server: Server, request: Request) -> JSONObject:
     uri = _read(ReadResourceRequestParams, request).uri
+    request.feature = FeatureName.unknown("resource", uri)
     try:
         resource, arguments = await server.find_resource(uri, request)
+        request.feature = resource.handler.feature
         with _asking_for_visits(server, request):
             contents = await resource.read(server, request, uri, arguments)
         return _cacheable(request, {"contents": contents}, resource.cache)
     except ResourceNotFound as error:
-        raise ErrorAnswer(
+        answer = ErrorAnswer(
             INVALID_PARAMS if request.is_modern else RESOURCE_NOT_FOUND,
             error.message,
             {"uri": error.uri or uri},
-        ) from None
+        )
+        answer.reason = error.reason
+        raise answer from None
 
 
 async def _get_prompt(server: Server, request: Request) -> JSONObject:
     params = _read(GetPromptRequestParams, request)
+    request.feature = FeatureName.unknown("prompt", params.name)
     prompt = server.prompts.get(params.name)
-    if prompt is None or not await permitted(server, request, [prompt]):
-        raise ErrorAnswer(INVALID_PARAMS, f"Unknown prompt: {params.name[:200]}")
+    if prompt is None:
+        raise _unknown("prompt", params.name, UNKNOWN)
+    if not await permitted(server, request, [prompt]):
+        raise _unknown("prompt", params.name, NOT_PERMITTED)
     with _asking_for_visits(server, request):
         return await prompt.get(server, request, params.arguments)
 
@@ -279,12 +297,17 @@ async def _complete(server: Server, request: Request) -> JSONObject:
     params = _read(CompleteRequestParams, request)
     match params.ref:
         case PromptReference(name=name):
+            request.feature = FeatureName.unknown("prompt", name)
             feature: Prompt | Resource | None = server.prompts.get(name)
         case template:
+            request.feature = FeatureName.unknown("resource", template.uri)
             feature = referred(server.resources, template.uri)
             name = template.uri if feature is None else feature.uri
-    if feature is None or not await permitted(server, request, [feature]):
-        raise ErrorAnswer(INVALID_PARAMS, f"Unknown reference: {name[:200]}")
+    if feature is None:
+        raise _unknown("reference", name, UNKNOWN)
+    request.feature = feature.handler.feature
+    if not await permitted(server, request, [feature]):
+        raise _unknown("reference", name, NOT_PERMITTED)
     completion = server.completions.get((name, params.argument.name))
     if completion is None:
         return {"completion": {"values": [], "total": 0, "hasMore": False}}
@@ -302,18 +325,22 @@ async def _set_level(server: Server, request: Request) -> JSONObject:
 
 async def _subscribe(server: Server, request: Request) -> JSONObject:
     uri = _read(SubscribeRequestParams, request).uri
+    request.feature = FeatureName.unknown("resource", uri)
     try:
-        await server.find_resource(uri, request)
-    except ResourceNotFound:
-        raise ErrorAnswer(
-            RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri}
-        ) from None
+        resource, _ = await server.find_resource(uri, request)
+    except ResourceNotFound as error:
+        answer = ErrorAnswer(RESOURCE_NOT_FOUND, error.message, {"uri": uri})
+        answer.reason = error.reason
+        raise answer from None
+    request.feature = resource.handler.feature
     await _session(request).subscribe(uri)
     return {}
 
 
 async def _unsubscribe(server: Server, request: Request) -> JSONObject:
-    await _session(request).unsubscribe(_read(SubscribeRequestParams, request).uri)
+    uri = _read(SubscribeRequestParams, request).uri
+    request.feature = FeatureName.unknown("resource", uri)
+    await _session(request).unsubscribe(uri)
     return {}
 
 
@@ -403,6 +430,19 @@ def _position_after(cursor: str, visible: Iterable[Tool | Resource | Prompt]) ->
 
 def _identity(feature: Tool | Resource | Prompt) -> str:
     return feature.uri if isinstance(feature, Resource) else feature.name
+
+
+def _unknown(kind: str, name: str, reason: str) -> ErrorAnswer:
+    """Refuse a feature in the same words, whether or not there is one.
+
+    Args:
+        kind: What was asked for.
+        name: As the client named it.
+        reason: For the site.
+    """
+    error = ErrorAnswer(INVALID_PARAMS, f"Unknown {kind}: {name[:200]}")
+    error.reason = reason
+    return error
 
 
 def _require(features: object, request: Request) -> None:

@@ -16,6 +16,10 @@ Spec: 2025-11-25 server/resources, "Error Handling".
 """
 
 
+UNKNOWN: Final = "unknown"
+NOT_PERMITTED: Final = "not permitted"
+"""Why a feature was refused, for the site; the client learns only of the first."""
+
 INTERNAL_ERROR_TEXT: Final = "Internal error"
 
 _MAX_DETAILS: Final = 1000
@@ -49,3 +53,4 @@ class ResourceNotFound(ErrorAnswer):
     def __init__(self, uri: str | None = None) -> None:
         super().__init__(INVALID_PARAMS, "Resource not found")
         self.uri = uri
+        self.reason = UNKNOWN

@@ -14,8 +14,13 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import translation
 
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.asking import deliberate_error_of
+from mcp_django.server.asking import (
+    QuestionsAsked,
+    deliberate_error_of,
+    questions_of,
+)
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature, read_signature
 
@@ -35,10 +40,12 @@ class Handler:
         signature: What it takes and gives.
         is_atomic: Whether it runs in a transaction; None to follow the database's
             `ATOMIC_REQUESTS`.
+        feature: What it is the handler of; None if that differs, as for completions.
     """
 
     signature: Signature
     is_atomic: bool | None
+    feature: FeatureName | None = None
 
     async def call(
         self,
@@ -56,39 +63,51 @@ class Handler:
             write: Makes the result of what the function returns; called inside as well,
                 so that lazy texts are translated into the language of the handler.
         """
+        run = Run(self.feature or request.feature, arguments)
         try:
             if not server.arounds:
-                return await write(await self._begin(server, request, arguments))
-            async with AsyncExitStack() as stack:
-                context = Context(server, request)
-                for around in server.arounds:
-                    await stack.enter_async_context(around(context))
-                try:
-                    return await write(await self._begin(server, request, arguments))
-                except (Exception, BaseExceptionGroup):
-                    # What was raised is put into words only after all this.
-                    request.language = translation.get_language()
-                    raise
+                return await write(await self._begin(server, request, run))
+            return await self._call_inside(server, request, run, write)
         except BaseExceptionGroup as group:
-            # Of a handler that used a task group, as to ask several things at once.
-            deliberate = deliberate_error_of(group)
-            if deliberate is None:
-                raise
-            raise deliberate from group
+            raise _meant_by(group) from group
 
-    def _begin(
-        self, server: Server, request: Request, arguments: Mapping[str, Any]
-    ) -> Awaitable[Any]:
+    async def _call_inside(
+        self, server: Server, request: Request, run: Run, write: Write
+    ) -> JSONObject:
+        """Run the function inside the context managers, which see how it ends."""
+        context = Context(server, request, run)
+        async with AsyncExitStack() as stack:
+            for around in server.arounds:
+                await stack.enter_async_context(around(context))
+                stack.push(run.note)
+            try:
+                value = await self._begin(server, request, run)
+                result = await write(value)
+            except BaseException as error:
+                # What was raised is put into words only after all this.
+                request.language = translation.get_language()
+                if isinstance(error, BaseExceptionGroup):
+                    raise _meant_by(error) from error
+                raise
+            run.outcome = Outcome("answered", value=value)
+            return result
+        # One of them caught what was raised. That is no answer to a question.
+        if run.outcome is not None and isinstance(run.outcome.error, QuestionsAsked):
+            raise run.outcome.error
+        return await write(None)
+
+    def _begin(self, server: Server, request: Request, run: Run) -> Awaitable[Any]:
         signature = self.signature
         name = signature.context_parameter
+        arguments = run.arguments
         if signature.is_async:
             if name is not None:
-                arguments = {**arguments, name: Context(server, request)}
+                arguments = {**arguments, name: Context(server, request, run)}
             running: Awaitable[Any] = signature.function(**arguments)
             return running
         if name is not None:
             token = anyio.lowlevel.current_token()
-            arguments = {**arguments, name: SyncContext(server, request, token)}
+            arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
         return request.threads.run(partial(_run_sync, function, self.is_atomic))
 
@@ -97,10 +116,18 @@ def make_handler(
     function: Callable[..., Any],
     *,
     name: str,
+    feature: FeatureName | None = None,
     atomic: bool | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Handler:
     """Read a function that is being registered.
+
+    Args:
+        function: The function.
+        name: For messages.
+        feature: As for `Handler`.
+        atomic: Whether it runs in a transaction.
+        input_schema: Verbatim JSON Schema of its arguments.
 
     Raises:
         ValueError: It cannot be a handler; says why and what to do.
@@ -111,7 +138,20 @@ def make_handler(
             f"{name}: atomic=True needs a def function, because Django's transactions "
             "are synchronous; this one is async def"
         )
-    return Handler(signature, atomic)
+    return Handler(signature, atomic, feature)
+
+
+def _meant_by(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Find what a handler raised that used a task group, as to ask several things.
+
+    Returns:
+        Its questions, all together, or its error on purpose; else the group.
+    """
+    deliberate = deliberate_error_of(group)
+    if deliberate is not None:
+        return deliberate
+    questions = questions_of(group)
+    return group if questions is None else QuestionsAsked(questions)
 
 
 def make_around(function: Callable[..., Any]) -> Around:

@@ -36,6 +36,7 @@ from mcp_django.server.features import (
 )
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.handlers import make_handler
+from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.references import references_in
 from mcp_django.server.results import ToolOutput
@@ -122,7 +123,11 @@ def make_tool(
         open_world=open_world,
     )
     handler = make_handler(
-        function, name=tool_name, atomic=atomic, input_schema=input_schema
+        function,
+        name=tool_name,
+        feature=FeatureName("tool", tool_name),
+        atomic=atomic,
+        input_schema=input_schema,
     )
     with naming(shown_name):
         mirrored = mirrored_parameters(handler.signature.input_schema)
@@ -248,7 +253,12 @@ def make_resource(
     resource_name = name_of(function) if name is None else name
     if not resource_name:
         raise ValueError(f"{shown_name}: name is empty; leave it out, or give one")
-    handler = make_handler(function, name=resource_name, atomic=atomic)
+    handler = make_handler(
+        function,
+        name=resource_name,
+        feature=FeatureName("resource", uri),
+        atomic=atomic,
+    )
     _check_variables(resource_name, handler.signature.input_schema, template)
     entry = make_entry(
         **{"uriTemplate" if template else "uri": uri},
@@ -296,7 +306,12 @@ def make_prompt(
     check_texts(shown_name, title=shown.get("title"), description=description)
     check_flags(shown_name, atomic=atomic)
     check_mappings(shown_name, meta=shown.get("meta"))
-    handler = make_handler(function, name=prompt_name, atomic=atomic)
+    handler = make_handler(
+        function,
+        name=prompt_name,
+        feature=FeatureName("prompt", prompt_name),
+        atomic=atomic,
+    )
     entry = make_entry(
         name=prompt_name,
         description=_first(description, handler.signature.description),

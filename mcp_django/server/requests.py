@@ -13,6 +13,7 @@ from mcp_types.jsonrpc import RequestId
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Answers, Given
+from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
@@ -85,6 +86,7 @@ class Request:
         is_cancelled: Whether nobody waits for the answer any more.
         language: In which the handler failed, where `around` may have activated it;
             None for the one that is active anyway.
+        feature: What it concerns, as soon as that is known.
         progress: The last progress that was reported; it must only grow.
     """
 
@@ -104,6 +106,7 @@ class Request:
     is_cancelled: bool = False
     language: str | None = None
     progress: float | None = None
+    feature: FeatureName | None = None
     _answers: Answers | None = field(default=None, init=False)
 
     def take_answers(self, given: Given) -> None:

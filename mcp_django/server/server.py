@@ -21,7 +21,7 @@ from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.declarations import check_count, check_entry, check_texts
 from mcp_django.server.endpoints import url_patterns
-from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.features import (
     CacheHints,
     CacheScope,
@@ -528,10 +528,12 @@ class Server:
         Raises:
             ResourceNotFound: There is nothing, or nothing that this user may read.
         """
+        error = ResourceNotFound(uri)
         for resource, arguments in matches(self.resources, uri):
             if await permitted(self, request, [resource]):
                 return resource, arguments
-        raise ResourceNotFound(uri)
+            error.reason = NOT_PERMITTED
+        raise error
 
     async def read_resource(
         self, uri: str, request: Request

@@ -21,9 +21,11 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server import dispatch
 from mcp_django.server.asking import Question, questions_of
 from mcp_django.server.errors import INTERNAL_ERROR_TEXT, with_details
+from mcp_django.server.outcomes import Outcome
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
+from mcp_django.sessions.handled import Handling
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -46,30 +48,49 @@ async def answer_of(
         is_ending: Says whether whoever runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
-    rounds = 0
+    handling = Handling.begin(server, request)
+    answer: Answer
     try:
-        while True:
-            try:
-                return await dispatch.answer(server, request)
-            except BaseException as error:
-                questions = questions_of(error)
-                if questions is None:
-                    raise
-            if request.is_modern:
-                return input_required(server, request, questions)
-            rounds += 1
-            _check_rounds(request, rounds)
-            await ask(request, questions)
+        answer = result = await _answer(server, request, ask, handling)
+        outcome = None if handling is None else Outcome.of_result(result)
     except ErrorAnswer as error:
-        return error
+        answer, outcome = error, Outcome.of_error(error)
     except anyio.get_cancelled_exc_class() as error:
         if request.is_cancelled or is_ending():
+            if handling is not None:
+                await handling.tell_cancelled(error)
             raise
         # Nobody cancelled the request: the handler waited for a task of its own.
-        failure: BaseException = error
+        answer, outcome = failed(request, error), Outcome("failed", error=error)
     except (Exception, BaseExceptionGroup, SystemExit) as error:
-        failure = error
-    return failed(request, failure)
+        answer, outcome = failed(request, error), Outcome("failed", error=error)
+    if handling is not None and outcome is not None:
+        await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
+    return answer
+
+
+async def _answer(
+    server: Server, request: Request, ask: Ask, handling: Handling | None
+) -> JSONObject:
+    """Give the result of a request, after as many rounds of questions as it takes."""
+    rounds = 0
+    while True:
+        try:
+            return await dispatch.answer(server, request)
+        except BaseException as error:
+            questions = questions_of(error)
+            if questions is None:
+                raise
+            asked = error
+        if request.is_modern:
+            return input_required(server, request, questions)
+        rounds += 1
+        _check_rounds(request, rounds)
+        if handling is not None:
+            await handling.tell(Outcome.of_error(asked))
+        await ask(request, questions)
+        if handling is not None:
+            handling.begin_again()
 
 
 def _check_rounds(request: Request, rounds: int) -> None:
