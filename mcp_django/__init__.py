@@ -5,6 +5,12 @@ and serve the project with `mcp_django.asgi.get_asgi_application` behind Daphne.
 """
 
 from mcp_django.client.client import Client
+from mcp_django.client.pairs import (
+    sse_client,
+    stdio_client,
+    streamable_http_client,
+    websocket_client,
+)
 from mcp_django.client.sync import SyncClient
 from mcp_django.exceptions import (
     AskFailed,
@@ -35,6 +41,7 @@ from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
+from mcp_django.transports.stdio import stdio_server
 
 __all__ = [
     "Answer",
@@ -69,4 +76,9 @@ __all__ = [
     "TransportClosed",
     "TransportError",
     "UrlElicitationRequired",
+    "sse_client",
+    "stdio_client",
+    "stdio_server",
+    "streamable_http_client",
+    "websocket_client",
 ]

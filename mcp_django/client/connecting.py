@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -43,6 +44,12 @@ from mcp_django.protocol.client import (
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.transports.base import Transport
 from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.stream_pair import (
+    StreamPair,
+    StreamPairTransport,
+    closing,
+    is_stream_pair,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -51,8 +58,11 @@ if TYPE_CHECKING:
 
 MakeTransport: TypeAlias = Callable[[], Transport]
 
-Target: TypeAlias = str | Sequence[str] | Transport | MakeTransport
-"""URL of a server, command that runs one, transport, or what makes a transport."""
+Target: TypeAlias = (
+    str | Sequence[str] | Transport | MakeTransport | StreamPair | tuple[Any, Any]
+)
+"""URL of a server, command that runs one, transport, or what makes a transport; or a
+pair of streams, or what gives one to the end of a block."""
 
 _NO_SUCH_REQUEST: Final = (400, 404, 405, 406, 415, 422, 501)
 """HTTP statuses of servers that do not know a kind of request."""
@@ -175,6 +185,12 @@ def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
             return [Way(lambda: target, can_repeat=False)]
         case str():
             return _ways_to_url(target, options)
+        case AbstractAsyncContextManager():
+            streams = StreamPairTransport(target)
+            return [Way(lambda: streams, can_repeat=False)]
+        case (read, write) if is_stream_pair(read, write):
+            streams = StreamPairTransport(closing(read, write))
+            return [Way(lambda: streams, can_repeat=False)]
         case [str(), *_]:
             command, *arguments = target
             return [Way(lambda: StdioClientTransport(command, arguments))]
@@ -183,7 +199,7 @@ def ways_to(target: Target, options: HTTPOptions) -> Sequence[Way]:
         case _:
             raise ValueError(
                 f"no server to connect to: {target!r:.200}; give a URL, a command as "
-                "a list of strings, or a transport"
+                "a list of strings, a transport, or a pair of streams"
             )
 
 
@@ -213,8 +229,8 @@ def _ways_to_url(url: str, options: HTTPOptions) -> Sequence[Way]:
 
 
 def _ways_by_http(url: str, options: HTTPOptions) -> Sequence[Way]:
-    http = _client_module("streamable_http").StreamableHTTPClientTransport
-    sse = _client_module("sse").SSEClientTransport
+    http = client_module("streamable_http").StreamableHTTPClientTransport
+    sse = client_module("sse").SSEClientTransport
     arguments: dict[str, Any] = {
         "headers": options.headers,
         "auth": options.auth,
@@ -234,7 +250,7 @@ def _websocket(url: str, options: HTTPOptions) -> MakeTransport:
             "auth and http are for HTTP; give token= or headers= for a WebSocket"
         )
     return partial(
-        _client_module("websocket").WebSocketClientTransport,
+        client_module("websocket").WebSocketClientTransport,
         url,
         headers=options.headers,
         ssl_context=options.verify,
@@ -242,7 +258,7 @@ def _websocket(url: str, options: HTTPOptions) -> MakeTransport:
     )
 
 
-def _client_module(binding: str) -> Any:
+def client_module(binding: str) -> Any:
     """Import the client's half of a binding, whose library may be missing."""
     return importlib.import_module(f"mcp_django.transports.{binding}_client")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, TypeVar, overload
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 from django.urls import URLPattern
+from django.utils.module_loading import import_string
 from mcp_types import (
     Annotations,
     BlobResourceContents,
@@ -17,6 +19,7 @@ from mcp_types import (
     ToolAnnotations,
 )
 
+from mcp_django.auth.interface import User
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.declarations import check_count, check_entry, check_texts
@@ -48,6 +51,8 @@ from mcp_django.server.registration import (
 from mcp_django.server.requests import Request
 from mcp_django.server.texts import Text, has_lazy_text, plain
 from mcp_django.server.watching import Source, Watch
+from mcp_django.transports.base import Transport
+from mcp_django.transports.stream_pair import Mirror, StreamPairTransport, closing
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Registered = TypeVar("Registered", Tool, Resource, Prompt)
@@ -479,6 +484,36 @@ class Server:
 
     # Serving --------------------------------------------------------------------
 
+    async def run(self, read: Any, write: Any, *, user: User | None = None) -> None:
+        """Serve one client over a pair of streams, until it says no more.
+
+        ::
+
+            async with stdio_server() as (read, write):
+                await server.run(read, write)
+
+        Args:
+            read: Gives messages, or items with a message each, such as the official
+                SDK's; closed at the end.
+            write: Takes the same kind of item; closed at the end.
+            user: Whom the client works as; None for nobody.
+        """
+        mirror = Mirror()
+        transport = StreamPairTransport(
+            closing(read, write), wrap=mirror.wrap, unwrap=mirror.unwrap
+        )
+        await self.connect(transport, user=user)
+
+    async def connect(self, transport: Transport, *, user: User | None = None) -> None:
+        """Serve one client over a transport, until either side closes it.
+
+        Args:
+            transport: The server's half of any, not started yet; closed at the end.
+            user: Whom the client works as; None leaves it to the transport to say who
+                sends each message.
+        """
+        await _serve()(self, transport, user=user)
+
     def urls(self, prefix: str = "mcp") -> list[URLPattern]:
         """Give the URL patterns of this server, for a `urlpatterns` list.
 
@@ -594,3 +629,12 @@ class Server:
         self.cache.check_permission(f"{kind} {name!r}", feature.permission)
         self.cache.check_text(f"{kind} {name!r}", is_lazy=feature.has_lazy_text)
         registered[name] = feature
+
+
+@cache
+def _serve() -> Callable[..., Awaitable[None]]:
+    """Find what drives a connection: of a layer above this one."""
+    serve: Callable[..., Awaitable[None]] = import_string(
+        "mcp_django.sessions.serving.serve"
+    )
+    return serve

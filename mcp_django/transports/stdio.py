@@ -9,11 +9,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import anyio
 
 from mcp_django.transports.base import Sender
 from mcp_django.transports.lines import CHUNK_BYTES, LineTransport
+from mcp_django.transports.streams import ReadStream, WriteStream, open_streams
 
 _claimed_stdout: int | None = None
 
@@ -77,6 +79,37 @@ class StdioServerTransport(LineTransport):
             with contextlib.suppress(BlockingIOError):
                 return os.write(self._stdout, rest[:_WRITE_BYTES])
         return await anyio.to_thread.run_sync(os.write, self._stdout, rest)
+
+
+def stdio_server(
+    *,
+    stdin: int = 0,
+    stdout: int | None = None,
+    max_line_bytes: int = 16 * 1024 * 1024,
+) -> AbstractAsyncContextManager[tuple[ReadStream, WriteStream]]:
+    """Give standard input and output as a pair of streams, for an `async with` block.
+
+    ::
+
+        async with stdio_server() as (read, write):
+            await server.run(read, write)
+
+    The official SDK's servers run over the pair too, with a `wrap` of `open_streams`.
+
+    Args:
+        stdin: File descriptor to read messages from.
+        stdout: File descriptor to write messages to; if left out, standard output,
+            which nothing else can write to from then on: see `claim_stdout`.
+        max_line_bytes: Longest line to take.
+    """
+    return open_streams(
+        StdioServerTransport(
+            stdin=stdin,
+            stdout=claim_stdout() if stdout is None else stdout,
+            sender=Sender(),
+            max_line_bytes=max_line_bytes,
+        )
+    )
 
 
 async def _wait(wait: Callable[[int], Awaitable[None]], descriptor: int) -> bool:

@@ -6,8 +6,8 @@ the transports of the official SDK.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import anyio
@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from mcp_django.exceptions import ConnectFailed, TransportClosed
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
-from mcp_django.transports.streams import SessionMessage
+from mcp_django.transports.streams import SessionMessage, message_of
 
 StreamPair: TypeAlias = AbstractAsyncContextManager[Any]
 """Gives the read stream, the write stream, and whatever else, to the end of a block."""
@@ -29,7 +29,8 @@ class StreamPairTransport(Transport):
         streams: Entered by `start`, and left by `close`.
         wrap: Makes an item of the write stream of a message, where whoever reads it
             insists on a class of its own, as the official SDK does.
-        unwrap: Gives the message of an item of the read stream.
+        unwrap: Gives the message of an item of the read stream; messages, and what has
+            one as its attribute `message`, if left out.
         sender: Whom to name as sender of every message.
     """
 
@@ -38,7 +39,7 @@ class StreamPairTransport(Transport):
         streams: StreamPair,
         *,
         wrap: Callable[[Message], Any] = SessionMessage,
-        unwrap: Callable[[Any], Message] = lambda item: item.message,
+        unwrap: Callable[[Any], Message] = message_of,
         sender: Sender | None = None,
     ) -> None:
         super().__init__()
@@ -108,3 +109,42 @@ class StreamPairTransport(Transport):
                 await self.on_message(self._unwrap(item), self._sender)
             except Exception as error:
                 self.on_error(error)
+        await self.on_end()
+
+
+def is_stream_pair(read: object, write: object) -> bool:
+    """Say whether two objects can be read from, and written to."""
+    return callable(getattr(read, "__aiter__", None)) and callable(
+        getattr(write, "send", None)
+    )
+
+
+class Mirror:
+    """Makes items for the write stream as they come from the read stream.
+
+    Some programs have messages there, and others items with a message in them; who
+    speaks first need not be told.
+    """
+
+    def __init__(self) -> None:
+        self._has_bare = False
+
+    def unwrap(self, item: Any) -> Message:
+        """Give the message of an item, and note what kind of item it is."""
+        self._has_bare = not hasattr(item, "message")
+        return message_of(item)
+
+    def wrap(self, message: Message) -> Any:
+        """Make an item of a message."""
+        return message if self._has_bare else SessionMessage(message)
+
+
+@asynccontextmanager
+async def closing(read: Any, write: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """Close a pair of streams at the end of the block."""
+    try:
+        yield read, write
+    finally:
+        with anyio.CancelScope(shield=True):
+            await write.aclose()
+            await read.aclose()

@@ -15,9 +15,21 @@ from typing import Any, TypeAlias
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp_types import CONNECTION_CLOSED
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, JSONRPCResponse
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
+from pydantic import BaseModel
 
-from mcp_django.exceptions import MessageTooLarge, RequestFailed, TransportClosed
+from mcp_django.exceptions import (
+    MessageTooLarge,
+    RemoteProtocolError,
+    RequestFailed,
+    TransportClosed,
+)
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
@@ -38,6 +50,27 @@ class SessionMessage:
     sender: Sender | None = None
 
 
+_MESSAGES = (JSONRPCRequest, JSONRPCNotification, JSONRPCResponse, JSONRPCError)
+
+
+def message_of(item: Any) -> Message:
+    """Give the message of an item of any pair of streams.
+
+    Args:
+        item: A message, or what has one as its attribute `message`. Of whatever class
+            the message is: those of the official SDK 1.x are others than ours.
+
+    Raises:
+        RemoteProtocolError: It is no JSON-RPC message.
+    """
+    message: Any = getattr(item, "message", item)
+    if isinstance(message, _MESSAGES):
+        return message
+    if isinstance(message, BaseModel):
+        message = message.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return jsonrpc.check(message)
+
+
 Wrap: TypeAlias = Callable[[Message, Sender], Any]
 
 # Items are of whatever class the program at the other end of the streams has.
@@ -47,6 +80,9 @@ WriteStream: TypeAlias = MemoryObjectSendStream[Any]
 
 _MAX_ERRORS = 16
 """Errors that wait to be read."""
+
+_GRACE_SECONDS = 2.0
+"""For what is still to be sent when the peer says no more."""
 
 
 def wrap_with_sender(message: Message, sender: Sender) -> SessionMessage:
@@ -73,6 +109,7 @@ class _Joint:
         self.has_passed_all = anyio.Event()
         transport.on_message = self._receive
         transport.on_error = self._report
+        transport.on_end = self._finish
         transport.on_close = self._end
 
     async def pass_errors(self, reported: MemoryObjectReceiveStream[Exception]) -> None:
@@ -90,9 +127,12 @@ class _Joint:
         async with outgoing:
             async for item in outgoing:
                 try:
-                    await self._send(item.message)
+                    await self._send(message_of(item))
                 except TransportClosed:
                     break
+                except RemoteProtocolError as error:
+                    # Of our own side; but there the word is that of the peer.
+                    self._report(ValueError(f"cannot send {item!r:.200}: {error}"))
         self.has_passed_all.set()
         await self._transport.close()
 
@@ -140,6 +180,12 @@ class _Joint:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             self._log_error(error)
 
+    async def _finish(self) -> None:
+        """Let the program answer what it was asked before the peer said no more."""
+        self._deliver.close()
+        with anyio.move_on_after(_GRACE_SECONDS):
+            await self.has_passed_all.wait()
+
     def _end(self) -> None:
         self._deliver.close()
         self._on_close()
@@ -152,10 +198,10 @@ async def open_streams(
     """Start a transport and show it as a pair of streams; close it at the end.
 
     The read stream gives an item for each message, and an exception for each error
-    that did not end the transport; it ends when the transport closes. The write stream
-    takes anything with a `message` attribute. Neither holds messages: a reader that is
-    slow makes the transport wait. A request whose answer cannot come any more is
-    answered with a JSON-RPC error.
+    that did not end the transport; it ends when the peer says no more. The write stream
+    takes messages, and anything with a `message` attribute. Neither holds messages: a
+    reader that is slow makes the transport wait. A request whose answer cannot come any
+    more is answered with a JSON-RPC error.
 
     Closing the write stream, or leaving without an exception, closes the transport
     once everything written is sent. A result that cannot be sent is answered with an
@@ -167,11 +213,15 @@ async def open_streams(
         wrap: Makes an item of a message and its sender, where the program that reads
             insists on a class of its own, as the official SDK's `Server` does.
         start: False if whoever holds the connection starts it, as `SSEConsumer` does.
+
+    Raises:
+        ConnectFailed: There is no connection.
     """
     deliver, read_stream = anyio.create_memory_object_stream[Any](0)
     write_stream, outgoing = anyio.create_memory_object_stream[Any](0)
     errors, reported = anyio.create_memory_object_stream[Exception](math.inf)
     joint = _Joint(transport, wrap, deliver, errors)
+    ending: Exception | None = None
     async with (
         deliver,
         read_stream,
@@ -190,7 +240,12 @@ async def open_streams(
             write_stream.close()
             if not outgoing.statistics().open_send_streams:
                 await joint.has_passed_all.wait()
+        except Exception as error:
+            # So that callers see the exception itself, and no group of one.
+            ending = error
         finally:
             with anyio.CancelScope(shield=True):
                 await transport.close()
             tasks.cancel_scope.cancel()
+    if ending is not None:
+        raise ending

@@ -67,18 +67,18 @@ NO_TARGETS: dict[str, tuple[Any, str]] = {
     ),
     "an empty command": (
         [],
-        "no server to connect to: []; give a URL, a command as a list of strings, or a "
-        "transport",
+        "no server to connect to: []; give a URL, a command as a list of strings, a "
+        "transport, or a pair of streams",
     ),
     "a number": (
         7,
-        "no server to connect to: 7; give a URL, a command as a list of strings, or a "
-        "transport",
+        "no server to connect to: 7; give a URL, a command as a list of strings, a "
+        "transport, or a pair of streams",
     ),
     "bytes": (
         b"http://example.com",
         "no server to connect to: b'http://example.com'; give a URL, a command as a "
-        "list of strings, or a transport",
+        "list of strings, a transport, or a pair of streams",
     ),
 }
 

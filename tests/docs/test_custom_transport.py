@@ -187,3 +187,33 @@ async def test_our_client_uses_the_official_http(
             with pytest.raises(RequestTimeout):
                 await client.call_tool("wait", timeout=0.2)
             assert text_of(await client.call_tool("count_waiting")) == "0"
+
+
+# Pairs of streams ---------------------------------------------------------------------
+
+SETTINGS = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.settings import *
+"""
+
+
+@pytest.mark.live
+@on_asyncio
+async def test_official_client_of_the_page_starts_the_server_of_the_page(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Our choice: programs that are pasted work, one of them with the other."""
+    monkeypatch.chdir(tmp_path)
+    shown = files_of("how-to/custom-transport.md")
+    files = {name: shown[name] for name in ("ask_stdio.py", "shop/serve_stdio.py")}
+    files["shop/mcp.py"] = "from tests.docs.shop import server as server\n"
+    files["mysite/settings.py"] = SETTINGS
+    write_files(files, tmp_path)
+    with anyio.fail_after(PATIENCE_SECONDS):
+        await anyio.to_thread.run_sync(runpy.run_path, "ask_stdio.py")
+    assert capsys.readouterr().out == (
+        "['add', 'ship', 'who', 'fail', 'wait', 'language', 'measure']\n"
+    )

@@ -11,7 +11,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.memory import create_client_server_memory_streams
 from mcp.shared.message import SessionMessage as OfficialMessage
 
-from mcp_django import Client, ConnectFailed, TransportClosed
+from mcp_django import Client, ConnectFailed, RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import memory_transports
@@ -108,7 +108,8 @@ async def test_item_that_is_none_is_reported() -> None:
         await pair.send.send(SessionMessage(PING))
         await witness.until_messages(1)
     [error] = witness.errors
-    assert isinstance(error, AttributeError)
+    assert isinstance(error, RemoteProtocolError)
+    assert str(error) == "a message is a JSON object, not a string"
 
 
 async def test_end_of_the_read_stream_closes() -> None:
