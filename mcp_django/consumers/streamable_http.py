@@ -162,7 +162,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
             ) from None
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
-        stream = ListenStream(self.server, worker, identity, exchange, subscription)
+        stream = ListenStream(
+            self.server, worker, identity, exchange, subscription, request
+        )
         await stream.run(exchange.wait_for_disconnect)
 
     # Versions with sessions -------------------------------------------------------
@@ -324,6 +326,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 identity,
                 exchange,
                 session,
+                sender=Sender(identity.user, exchange.headers),
                 log=_new_log(worker, session, "standalone", replayed),
                 replayed=replayed,
                 is_behind=replayed is None and last_event_id is not None,

@@ -289,15 +289,18 @@ class Subscription:
         id: Of the request; every message carries it.
         honored: What the server agreed to tell.
 
+    Attributes:
+        uris: Resources that it is told of.
+
     Spec: 2026-07-28 basic/patterns/subscriptions.
     """
 
-    __slots__ = ("_honored", "_methods", "_uris", "id")
+    __slots__ = ("_honored", "_methods", "id", "uris")
 
     def __init__(self, id: RequestId, honored: SubscriptionFilter) -> None:
         self.id = id
         self._honored = honored
-        self._uris = frozenset(honored.resource_subscriptions or ())
+        self.uris = frozenset(honored.resource_subscriptions or ())
         self._methods = frozenset(_methods_of(honored))
 
     @property
@@ -321,7 +324,7 @@ class Subscription:
     ) -> JSONRPCNotification | None:
         """Make the notification of a change; None if the client did not ask for it."""
         is_wanted = (
-            params["uri"] in self._uris if "uri" in params else method in self._methods
+            params["uri"] in self.uris if "uri" in params else method in self._methods
         )
         if not is_wanted:
             return None

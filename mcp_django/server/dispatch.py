@@ -62,6 +62,7 @@ from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
+from mcp_django.server.subscriptions import check_readable, check_uri
 from mcp_django.server.texts import plain, settled
 from mcp_django.transports.http_headers import check_mirrored
 
@@ -326,14 +327,15 @@ async def _set_level(server: Server, request: Request) -> JSONObject:
 async def _subscribe(server: Server, request: Request) -> JSONObject:
     uri = _read(SubscribeRequestParams, request).uri
     request.feature = FeatureName.unknown("resource", uri)
+    session = _session(request)
+    check_uri(uri)
     try:
-        resource, _ = await server.find_resource(uri, request)
+        await check_readable(server, request, uri)
     except ResourceNotFound as error:
         answer = ErrorAnswer(RESOURCE_NOT_FOUND, error.message, {"uri": uri})
         answer.reason = error.reason
         raise answer from None
-    request.feature = resource.handler.feature
-    await _session(request).subscribe(uri)
+    await session.subscribe(uri, request)
     return {}
 
 

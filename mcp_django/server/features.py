@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from django.utils.functional import Promise
 from mcp_types import Annotations, Icon, ToolAnnotations
+from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import BaseModel
 
+from mcp_django.exceptions import ErrorAnswer, ToolError
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.uris import fold, normalize
-from mcp_django.server.django_errors import Refusal
-from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.django_errors import NOT_FOUND, Refusal
+from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler
-from mcp_django.server.permissions import Permissions
+from mcp_django.server.permissions import Permissions, is_permitted_for
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
 from mcp_django.server.texts import has_lazy_text, plain
@@ -63,8 +65,13 @@ class Tool:
 
         Raises:
             InvalidArguments: The arguments do not fit.
+            ToolError: The user may not call it with these.
         """
         keywords = self.handler.signature.arguments(arguments)
+        if self.permission is not None and not await is_permitted_for(
+            server, request, self, keywords
+        ):
+            raise ToolError(NOT_FOUND)
         result = await self.handler.call(server, request, keywords, self._write)
         return versions.adapt_tool_result(
             result, request.version, schema=self.output.schema
@@ -164,6 +171,25 @@ class Resource:
             return {} if uri == self.uri else None
         return self.template.match(uri)
 
+    async def check_permitted(
+        self, server: Server, request: Request, uri: str, values: Mapping[str, Any]
+    ) -> None:
+        """Refuse a user who may not read what is at a URI.
+
+        Args:
+            server: Where the resource is.
+            request: Who asks.
+            uri: For the error.
+            values: Arguments of the handler, checked already.
+
+        Raises:
+            ResourceNotFound: The user may not.
+        """
+        if not await is_permitted_for(server, request, self, values):
+            refused = ResourceNotFound(uri)
+            refused.reason = NOT_PERMITTED
+            raise refused
+
     async def read(
         self, server: Server, request: Request, uri: str, arguments: Mapping[str, Any]
     ) -> list[JSONObject]:
@@ -179,6 +205,8 @@ class Resource:
 
         try:
             keywords = self.handler.signature.arguments(arguments)
+            if self.permission is not None:
+                await self.check_permitted(server, request, uri, keywords)
             result = await self.handler.call(server, request, keywords, write)
         except Exception as error:
             refusal = Refusal.of(error)
@@ -209,8 +237,15 @@ class Prompt:
 
         Raises:
             InvalidArguments: The arguments do not fit.
+            ErrorAnswer: The user may not get it with these.
         """
         keywords = self.handler.signature.arguments(arguments)
+        if self.permission is not None and not await is_permitted_for(
+            server, request, self, keywords
+        ):
+            refused = ErrorAnswer(INVALID_PARAMS, NOT_FOUND)
+            refused.reason = NOT_PERMITTED
+            raise refused
 
         async def write(value: Any) -> JSONObject:
             return prompt_result(value, plain(self.entry.get("description")))

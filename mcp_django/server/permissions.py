@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio.lowlevel
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.http import Http404
 
 from mcp_django.protocol import modern
 from mcp_django.server.asking import QuestionsAsked, questions_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.decisions import settle, truth_of
+from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature
@@ -46,9 +45,8 @@ _EXAMPLES: Final = (
 _MEANS_NO: Final = (Exception, BaseExceptionGroup, SystemExit, QuestionsAsked)
 """What a permission raises, and no cancellation."""
 
-REFUSALS: Final = (PermissionDenied, Http404, ObjectDoesNotExist, ResourceNotFound)
-"""What code of the site raises to say that the user may not, or that there is no such
-object."""
+_REFUSING: Final = (401, 403, 404)
+"""HTTP statuses by which code of the site says that the user may not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +95,10 @@ class Condition:
         asks = questions_of(error) is not None
         if asks and (not request.is_modern or request.method in modern.MAY_ASK):
             raise error
-        is_refusal = isinstance(error, REFUSALS)
+        refusal = Refusal.of(error)
+        is_refusal = isinstance(error, ResourceNotFound) or (
+            refusal is not None and refusal.status in _REFUSING
+        )
         if (is_refusal and self.needs_values) or type(error) in self._logged:
             return False
         self._logged.add(type(error))
@@ -263,8 +264,10 @@ def _values_of(signature: Signature, variables: Iterable[str]) -> dict[str, Any]
     """Give the names of a handler's arguments, and their defaults or `_EMPTY`."""
     values: dict[str, Any] = dict.fromkeys(variables, _EMPTY)
     for parameter in inspect.signature(signature.function).parameters.values():
-        is_rest = parameter.kind is parameter.VAR_KEYWORD
-        if not is_rest and parameter.name != signature.context_parameter:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            collected = [p.name for p in signature.parameters if p.name not in values]
+            values |= dict.fromkeys(collected, _EMPTY)
+        elif parameter.name != signature.context_parameter:
             values[parameter.name] = parameter.default
     return values
 
@@ -320,6 +323,25 @@ async def is_permitted(server: Server, request: Request, feature: Feature) -> bo
     if feature.permission is None:
         return True
     [holds] = await _Decisions(server, request).hold([feature.permission.general])
+    return holds
+
+
+async def is_permitted_for(
+    server: Server, request: Request, feature: Feature, values: Mapping[str, Any]
+) -> bool:
+    """Say whether the user of a request may use a feature with these arguments.
+
+    Args:
+        server: Where the feature is.
+        request: Who asks; what decides about the feature has been asked already.
+        feature: The feature.
+        values: Arguments for its handler, checked already.
+    """
+    permission = feature.permission
+    if permission is None or not permission.particular:
+        return True
+    decisions = _Decisions(server, request, values)
+    [holds] = await decisions.hold([permission.particular])
     return holds
 
 

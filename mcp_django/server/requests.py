@@ -53,8 +53,13 @@ class SessionState(ABC):
         """Send log messages of this severity and above from now on."""
 
     @abstractmethod
-    async def subscribe(self, uri: str) -> None:
-        """Tell the client whenever a resource changes."""
+    async def subscribe(self, uri: str, request: Request) -> None:
+        """Tell the client whenever a resource changes, as long as it may be read.
+
+        Args:
+            uri: Of the resource, which may be read now.
+            request: What the client subscribes by.
+        """
 
     @abstractmethod
     async def unsubscribe(self, uri: str) -> None:

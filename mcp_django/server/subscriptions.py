@@ -5,20 +5,27 @@ Spec: 2026-07-28 basic/patterns/subscriptions.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import ValidationError
 
-from mcp_django.exceptions import ErrorAnswer
+from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import Subscription
+from mcp_django.server.asking import QuestionsAsked
+from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.server")
 
 MAX_URIS: Final = 1000
 """Resources that one client may be told about."""
@@ -52,7 +59,7 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         )
     for uri in uris:
         check_uri(uri)
-    readable = [uri for uri in uris if await _can_read(server, request, uri)]
+    readable = [uri for uri in uris if await can_read(server, request, uri)]
     honored = SubscriptionFilter(
         tools_list_changed=bool(asked.tools_list_changed and server.tools) or None,
         prompts_list_changed=(
@@ -79,9 +86,61 @@ def check_uri(uri: str) -> None:
         )
 
 
-async def _can_read(server: Server, request: Request, uri: str) -> bool:
+async def check_readable(server: Server, request: Request, uri: str) -> None:
+    """Refuse a URI that the user of a request may not read.
+
+    A permission that takes the URI's variables decides. Without one the handler is run,
+    and what it returns is thrown away.
+
+    Raises:
+        ResourceNotFound: The user may not, or there is nothing.
+        QuestionsAsked: The client has to be asked first.
+        Exception: The handler failed.
+    """
     try:
-        await server.find_resource(uri, request)
+        resource, arguments = await server.find_resource(uri, request)
+        request.feature = resource.handler.feature
+        if resource.permission is None or not resource.permission.particular:
+            await resource.read(server, request, uri, arguments)
+            return
+        values = resource.handler.signature.arguments(arguments)
+        await resource.check_permitted(server, request, uri, values)
+    except ResourceNotFound:
+        raise
+    except Exception as error:
+        if not isinstance(error, MCPError) and Refusal.of(error) is None:
+            raise
+        raise ResourceNotFound(uri) from error
+
+
+async def can_read(server: Server, request: Request, uri: str) -> bool:
+    """Say the same where the client cannot be asked, and whatever fails means no."""
+    try:
+        await check_readable(server, silent(request), uri)
     except ResourceNotFound:
         return False
+    except (Exception, BaseExceptionGroup, SystemExit) as error:
+        logger.error(
+            "whether %.200r may be read cannot be said, which means no",
+            uri,
+            exc_info=error,
+        )
+        return False
+    except QuestionsAsked:
+        logger.error(
+            "whether %.200r may be read is asked of the client, which %s cannot; that "
+            "means no",
+            uri,
+            request.method,
+        )
+        return False
     return True
+
+
+def silent(request: Request) -> Request:
+    """Copy a request so that its handler can tell the client nothing."""
+    return replace(request, notify=_notify_nobody)
+
+
+async def _notify_nobody(method: str, params: JSONObject) -> None:
+    pass

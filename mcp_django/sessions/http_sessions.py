@@ -40,7 +40,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol import versions
 from mcp_django.protocol.events import Peer
 from mcp_django.server.notices import Notice
-from mcp_django.server.requests import SessionState
+from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.subscriptions import check_uri
 from mcp_django.sessions.caching import cache_of
 from mcp_django.signing import seal, unseal
@@ -227,8 +227,8 @@ class CachedState(SessionState):
         self._log_level = level
         await self._set("log-level", level)
 
-    async def subscribe(self, uri: str) -> None:
-        """Tell the client whenever a resource changes."""
+    async def subscribe(self, uri: str, request: Request | None = None) -> None:
+        """Tell the client whenever a resource changes; its stream knows its user."""
         check_uri(uri)
         wish = _wish(Notice("resource", uri))
         if not await _cache().aget(_key(self._session.key, wish)):

@@ -17,11 +17,19 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import Subscription, complete
 from mcp_django.server.notices import Notice, changing_lists
+from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
-from mcp_django.sessions.http_sessions import HTTPSession, subscriptions_of
+from mcp_django.sessions.exchanges import make_request
+from mcp_django.sessions.http_sessions import (
+    CachedState,
+    HTTPSession,
+    subscriptions_of,
+)
 from mcp_django.sessions.notice_queue import NoticeQueue
+from mcp_django.sessions.subscribers import Subscriber
 from mcp_django.sessions.worker import Worker
+from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
     encode_event,
@@ -139,9 +147,11 @@ class ListenStream(_EventStream):
         identity: Identity,
         response: HTTPResponse,
         subscription: Subscription,
+        request: Request,
     ) -> None:
         super().__init__(server, worker, identity, response)
         self._subscription = subscription
+        self._subscriber = Subscriber(server, request, subscription.uris)
         self._queue = NoticeQueue(self._send, worker.start)
 
     async def notify(self, notice: Notice) -> None:
@@ -163,7 +173,7 @@ class ListenStream(_EventStream):
 
     async def _send(self, notice: Notice) -> None:
         message = self._message(notice)
-        if message is not None:
+        if message is not None and await self._subscriber.may_hear(notice):
             await self._write(_event(message))
 
     def _message(self, notice: Notice) -> Message | None:
@@ -193,11 +203,13 @@ class StandaloneStream(_EventStream):
         response: HTTPResponse,
         session: HTTPSession,
         *,
+        sender: Sender,
         log: StoredStream | None,
         replayed: Replay | None = None,
         is_behind: bool = False,
     ) -> None:
         super().__init__(server, worker, identity, response)
+        self._subscriber = Subscriber(server, _subscribing(session, sender))
         self.server_name = server.name
         self.opened_at = (time.time(), secrets.token_urlsafe(6))
         self._session = session
@@ -258,7 +270,8 @@ class StandaloneStream(_EventStream):
         self._worker.http.remove_stream(self._session, self)
 
     async def _send(self, notice: Notice) -> None:
-        if self._is_over:  # a newer stream may go on with the log
+        may_hear = await self._subscriber.may_hear(notice)
+        if not may_hear or self._is_over:  # a newer stream may go on with the log
             return
         message = jsonrpc.notification(notice.method, notice.params or None)
         data = jsonrpc.serialize(message)
@@ -339,6 +352,17 @@ class ResumedStream(_EventStream):
             replayed = await replay_after(
                 self._session.key, replayed.name, replayed.last
             )
+
+
+def _subscribing(session: HTTPSession, sender: Sender) -> Request:
+    """Make a request as those by which the client of a session subscribed.
+
+    They may have been sent to other workers; what is kept of them is what they name.
+    """
+    message = jsonrpc.request("subscribed", "resources/subscribe", {})
+    request = make_request(message, session.peer, sender)
+    request.session = CachedState(session)
+    return request
 
 
 def _event(message: Message) -> bytes:

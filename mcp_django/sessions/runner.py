@@ -58,6 +58,7 @@ from mcp_django.sessions.answering import (
 )
 from mcp_django.sessions.asking import Pending, ask_round
 from mcp_django.sessions.notice_queue import NoticeQueue
+from mcp_django.sessions.subscribers import Subscriber
 from mcp_django.sessions.tasks import Cancel, GroupTasks, Tasks
 from mcp_django.transports.base import Sender, Transport
 
@@ -131,6 +132,7 @@ class Session(SessionState):
         "_protocol",
         "_room",
         "_running",
+        "_subscriber",
         "_subscribing",
         "_subscriptions",
         "_tasks",
@@ -171,7 +173,8 @@ class Session(SessionState):
         # Sets in all but type, which keep the order and take less memory when empty.
         self._uris: dict[str, None] = {}
         self._elicitations: dict[str, None] = {}
-        self._subscriptions: dict[RequestId, Subscription] = {}
+        self._subscriber: Subscriber | None = None
+        self._subscriptions: dict[RequestId, tuple[Subscription, Subscriber]] = {}
         self._subscribing = 0
         self._notices: NoticeQueue | None = None
         transport.on_message = self.receive
@@ -296,18 +299,25 @@ class Session(SessionState):
                 return True
 
     async def _send_notice(self, notice: Notice) -> None:
-        if self._is_wanted(notice):
+        if (
+            self._is_wanted(notice)
+            and (self._subscriber is None or await self._subscriber.may_hear(notice))
+            and self._is_wanted(notice)  # still, after what may have taken a while
+        ):
             self._elicitations.pop(notice.subject, None)
             await self._notify(notice.method, notice.params or None)
-        for message in list(self._messages_of(notice)):
-            await self._send(message)
+        for id, subscriber, message in list(self._messages_of(notice)):
+            if await subscriber.may_hear(notice) and id in self._subscriptions:
+                await self._send(message)
 
-    def _messages_of(self, notice: Notice) -> Iterator[Message]:
+    def _messages_of(
+        self, notice: Notice
+    ) -> Iterator[tuple[RequestId, Subscriber, Message]]:
         """Give what those subscriptions are told that want to know."""
-        for subscription in self._subscriptions.values():
+        for id, (subscription, subscriber) in self._subscriptions.items():
             message = subscription.notification(notice.method, notice.params)
             if message is not None:
-                yield message
+                yield id, subscriber, message
 
     # Listening, in the modern era -----------------------------------------------
 
@@ -323,7 +333,8 @@ class Session(SessionState):
         else:
             if request.is_cancelled or not self._protocol.has_in_flight(id):
                 return
-            self._subscriptions[id] = subscription
+            subscriber = Subscriber(self.server, request, subscription.uris)
+            self._subscriptions[id] = subscription, subscriber
             await self._send(subscription.acknowledgement)
 
     async def _subscribe(self, request: Request) -> Subscription:
@@ -346,7 +357,7 @@ class Session(SessionState):
 
     async def end_subscriptions(self) -> None:
         """Answer the requests to listen, so that clients see a graceful end."""
-        for id, subscription in list(self._subscriptions.items()):
+        for id, (subscription, _) in list(self._subscriptions.items()):
             del self._subscriptions[id]
             await self._send_answer(id, subscription.result)
 
@@ -360,23 +371,29 @@ class Session(SessionState):
         """Send log messages of this severity and above from now on."""
         self.log_level = level
 
-    async def subscribe(self, uri: str) -> None:
-        """Tell the client whenever a resource changes."""
+    async def subscribe(self, uri: str, request: Request) -> None:
+        """Tell the client whenever a resource changes, as long as it may be read."""
         check_uri(uri)
         if uri not in self._uris and len(self._uris) >= MAX_URIS:
             raise ErrorAnswer(
                 INTERNAL_ERROR, f"too many subscriptions; {MAX_URIS} are allowed"
             )
         self._uris[uri] = None
+        if self._subscriber is None:
+            self._subscriber = Subscriber(self.server, request)
+        self._subscriber.note_readable(uri, request)
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
         self._uris.pop(uri, None)
+        if self._subscriber is not None:
+            self._subscriber.forget(uri)
 
     async def _end_what_runs(self) -> None:
         """End all that belongs to the legacy session, whose client begins anew."""
         self.log_level = _LOG_LEVEL
         self._uris.clear()
+        self._subscriber = None
         self._elicitations.clear()
         running = [run.request.id for run in self._running.values() if run.is_legacy]
         waiting = [

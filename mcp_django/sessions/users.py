@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.db.models import Model
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
-from mcp_django.server.threads import authentication_threads
+from mcp_django.server.threads import ThreadPool, authentication_threads
 
 
 async def read(user: User) -> User:
@@ -17,15 +18,23 @@ async def read(user: User) -> User:
     return user
 
 
-async def read_again(user: User) -> User | None:
+async def read_again(
+    user: User, threads: ThreadPool = authentication_threads
+) -> User | None:
     """Read a user afresh, so that cached permissions are forgotten.
+
+    Args:
+        user: The user; one that is no row of a table stays as it is.
+        threads: Where the database is asked.
 
     Returns:
         The user; None if it is gone or inactive. Nobody stays nobody.
     """
-    user = await read(user)
-    if user.is_anonymous:
+    return await threads.run(lambda: _read(user_behind(user)))
+
+
+def _read(user: User) -> User | None:
+    if not isinstance(user, Model):
         return user
-    users = type(user)._default_manager.filter(pk=user.pk)
-    found: User | None = await authentication_threads.run(users.first)
-    return found if found is not None and found.is_active else None
+    found = type(user)._default_manager.filter(pk=user.pk).first()
+    return found if found is not None and getattr(found, "is_active", True) else None

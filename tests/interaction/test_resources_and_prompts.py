@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import mcp_types as types
 import pytest
+from django.core.exceptions import ObjectDoesNotExist
+from pytest_django import Settings
 
+from mcp_django import Server, SyncContext
 from tests.interaction import features
 from tests.interaction.client import LATEST_LEGACY, Client, error_of
 from tests.interaction.conftest import Connect
@@ -89,6 +92,63 @@ async def test_subscribed_client_is_told_of_changes(connect: Connect) -> None:
             # Notices keep their order: this one was not preceded by another.
             await client.hear(types.ToolListChangedNotification)
             await other.hear(types.ToolListChangedNotification)
+
+
+@NOTICED
+@pytest.mark.parametrize("decides", ["permission", "handler"])
+async def test_subscriber_is_told_only_of_what_it_may_still_read(
+    connect: Connect, settings: Settings, decides: str
+) -> None:
+    """We chose it: what changes when is information, too."""
+    settings.MCP = {**settings.MCP, "RECHECK_SECONDS": 0}
+    readable = {1, 2}
+    server = Server("rows")
+
+    def may_see(context: SyncContext, number: int) -> bool:
+        return number in readable
+
+    permission = may_see if decides == "permission" else None
+
+    @server.resource("test://rows/{number}", permission=permission)
+    def row(number: int) -> str:
+        if decides == "handler" and number not in readable:
+            raise ObjectDoesNotExist("Row matching query does not exist.")
+        return "row"
+
+    async with (
+        connect(server=server) as client,
+        client.listening("test://rows/1", "test://rows/2"),
+    ):
+        server.resource_updated("test://rows/1")
+        assert await hear_update(client) == "test://rows/1"
+        readable.remove(1)
+        server.resource_updated("test://rows/1")
+        server.resource_updated("test://rows/2")
+        # Notices keep their order: this one was not preceded by another.
+        assert await hear_update(client) == "test://rows/2"
+        readable.add(1)
+        server.resource_updated("test://rows/1")
+        assert await hear_update(client) == "test://rows/1"
+
+
+@only(until=LATEST_LEGACY)
+async def test_row_that_may_not_be_read_cannot_be_subscribed_to(
+    connect: Connect,
+) -> None:
+    """We chose it: it looks like a row that is not there."""
+    server = Server("rows")
+
+    @server.resource("test://rows/{number}", permission=lambda c, number: number == 1)
+    def row(number: int) -> str:
+        return "row"
+
+    async with connect(server=server) as client:
+        await client.subscribe("test://rows/1")
+        for uri in ("test://rows/2", "test://rows/x", "test://nothing"):
+            error = await error_of(client.subscribe(uri))
+            assert error == types.ErrorData(
+                code=-32002, message="Resource not found", data={"uri": uri}
+            )
 
 
 @only(until=LATEST_LEGACY)

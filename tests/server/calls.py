@@ -42,7 +42,7 @@ class Notebook(SessionState):
     async def set_log_level(self, level: str) -> None:
         self.log_level = level
 
-    async def subscribe(self, uri: str) -> None:
+    async def subscribe(self, uri: str, request: Request) -> None:
         self.uris.add(uri)
 
     async def unsubscribe(self, uri: str) -> None:

@@ -21,8 +21,10 @@ from mcp_django.sessions.notice_streams import (
     StandaloneStream,
 )
 from mcp_django.sessions.worker import Worker, current_worker
+from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import KEEP_ALIVE, EventStreamDecoder
 from mcp_django.transports.streamable_http import Headers, HTTPResponse
+from tests.server.calls import MODERN, Caller
 from tests.sessions.http_sessions import open_session
 from tests.sessions.layers import PATIENCE_SECONDS, until
 
@@ -97,7 +99,8 @@ def response() -> Response:
 def listen(worker: Worker, response: Response) -> ListenStream:
     """Make a stream that wants to hear of tools."""
     subscription = Subscription(1, SubscriptionFilter(tools_list_changed=True))
-    return ListenStream(SERVER, worker, NOBODY, response, subscription)
+    request = Caller(SERVER, version=MODERN).request("subscriptions/listen")
+    return ListenStream(SERVER, worker, NOBODY, response, subscription, request)
 
 
 def standalone(
@@ -105,7 +108,9 @@ def standalone(
 ) -> StandaloneStream:
     """Make the standalone stream of a new session."""
     session = open_session()
-    return StandaloneStream(SERVER, worker, NOBODY, response, session, log=log)
+    return StandaloneStream(
+        SERVER, worker, NOBODY, response, session, sender=Sender(), log=log
+    )
 
 
 @pytest.mark.parametrize("make", [listen, standalone])

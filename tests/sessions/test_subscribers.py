@@ -1,0 +1,162 @@
+"""Subscribers: asked again, before they are told, whether they may still read."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.utils.functional import SimpleLazyObject
+from pytest_django import Settings
+
+from mcp_django import Context, Server, SyncContext
+from mcp_django.server.notices import Notice
+from mcp_django.server.threads import handler_threads
+from mcp_django.sessions.subscribers import Subscriber
+from tests.server.calls import MODERN, Caller, Notebook
+
+FIRST = Notice("resource", "shop://orders/1")
+SECOND = Notice("resource", "shop://orders/2")
+
+
+class Orders:
+    """Which orders may be read, and which were asked for."""
+
+    def __init__(self) -> None:
+        self.readable = {1}
+        self.asked: list[int] = []
+        self.server = Server("shop")
+
+        @self.server.resource("shop://orders/{number}", permission=self.may_see)
+        def order(number: int) -> str:
+            return str(number)
+
+    def may_see(self, context: SyncContext, number: int) -> bool:
+        self.asked.append(number)
+        return number in self.readable
+
+    def subscriber(self, user: Any = None, *readable: str) -> Subscriber:
+        request = Caller(self.server, version=MODERN, user=user).request("x")
+        return Subscriber(self.server, request, readable)
+
+
+@pytest.fixture
+def orders() -> Orders:
+    return Orders()
+
+
+async def test_rights_are_asked_again_when_they_were_asked_long_ago(
+    orders: Orders, settings: Settings
+) -> None:
+    """Our choice: at latest with the recheck of credentials."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    subscriber = orders.subscriber(None, FIRST.subject)
+    assert await subscriber.may_hear(FIRST)
+    orders.readable.clear()
+    assert not await subscriber.may_hear(FIRST)
+    orders.readable.add(1)
+    assert await subscriber.may_hear(FIRST)
+    assert orders.asked == [1, 1, 1]
+
+
+async def test_what_was_found_a_moment_ago_is_not_asked_again(
+    orders: Orders, settings: Settings
+) -> None:
+    """Our choice: a row that changes every second is not asked for every second."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    subscriber = orders.subscriber(None, FIRST.subject)
+    assert await subscriber.may_hear(FIRST)
+    assert orders.asked == []
+    assert not await subscriber.may_hear(SECOND)
+    assert not await subscriber.may_hear(SECOND)
+    assert orders.asked == [2]
+    subscriber.forget(SECOND.subject)
+    orders.readable.add(2)
+    assert await subscriber.may_hear(SECOND)
+    assert orders.asked == [2, 2]
+
+
+async def test_what_is_remembered_is_bounded(orders: Orders) -> None:
+    """Our choice: clients may subscribe to many."""
+    subscriber = orders.subscriber(None, *(f"shop://orders/{n}" for n in range(1001)))
+    assert not await subscriber.may_hear(Notice("resource", "shop://orders/0"))
+    assert orders.asked == [0]
+
+
+@pytest.mark.parametrize("topic", ["tools", "resources", "prompts", "elicitation"])
+async def test_other_notices_are_for_everybody(orders: Orders, topic: Any) -> None:
+    """Our choice: a list has no rows."""
+    assert await orders.subscriber().may_hear(Notice(topic))
+    assert orders.asked == []
+
+
+async def test_what_no_resource_has_is_not_told(orders: Orders) -> None:
+    """Our choice: fails closed."""
+    for uri in ("shop://orders/x", "shop://nothing"):
+        assert not await orders.subscriber().may_hear(Notice("resource", uri))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda user: user, lambda user: SimpleLazyObject(lambda: user)]
+)
+async def test_user_is_read_again(
+    transactional_db: None, settings: Settings, make: Any
+) -> None:
+    """Our choice: Django keeps permissions on the user, who may be gone, too."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    server = Server("shop")
+    server.resource("shop://stock", name="stock", permission="auth.view_group")(
+        lambda: "x"
+    )
+
+    def make_user() -> User:
+        user = User.objects.create_user("ada")
+        user.user_permissions.add(Permission.objects.get(codename="view_group"))
+        user = User.objects.get(pk=user.pk)
+        assert user.has_perm("auth.view_group")
+        return user
+
+    user = await handler_threads.run(make_user)
+    request = Caller(server, version=MODERN, user=make(user)).request("x")
+    subscriber = Subscriber(server, request)
+    stock = Notice("resource", "shop://stock")
+    assert await subscriber.may_hear(stock)
+    await handler_threads.run(user.user_permissions.clear)
+    assert not await subscriber.may_hear(stock)
+    permission = await handler_threads.run(
+        lambda: Permission.objects.get(codename="view_group")
+    )
+    await handler_threads.run(lambda: user.user_permissions.add(permission))
+    assert await subscriber.may_hear(stock)
+    await handler_threads.run(User.objects.filter(pk=user.pk).delete)
+    assert not await subscriber.may_hear(stock)
+
+
+@pytest.mark.parametrize("user", [None, AnonymousUser(), SimpleNamespace(pk=7)])
+async def test_user_of_no_table_stays_as_it_is(orders: Orders, user: Any) -> None:
+    """Our choice: an authenticator may make users as it likes."""
+    assert await orders.subscriber(user).may_hear(FIRST)
+
+
+async def test_user_who_cannot_be_read_is_told_nothing(
+    orders: Orders, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: fails closed. No database may be used in this test."""
+    assert not await orders.subscriber(User(pk=1)).may_hear(FIRST)
+    assert orders.asked == []
+    assert "a subscriber's user cannot be read; nothing is told" in caplog.messages
+
+
+async def test_handler_that_wants_to_ask_again_is_told_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: nobody is there to answer when a row changes."""
+    server = Server("shop")
+
+    @server.resource("shop://secret")
+    async def secret(context: Context) -> str:
+        return str(await context.list_roots())
+
+    caller = Caller(server, session=Notebook())
+    subscriber = Subscriber(server, caller.request("resources/subscribe"))
+    assert not await subscriber.may_hear(Notice("resource", "shop://secret"))
+    assert "is asked of the client" in caplog.text
