@@ -41,7 +41,7 @@ demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
 # what those printed comes at the end.
 test: install ## Run all tests, the live ones beside the others.
 	@log=$$(mktemp); \
-	nice $(BIN)/pytest -m "not live" -p no:cacheprovider > $$log 2>&1 & others=$$!; \
+	$(BIN)/pytest -m "not live" -p no:cacheprovider > $$log 2>&1 & others=$$!; \
 	$(BIN)/pytest -m live; live=$$?; \
 	wait $$others; others=$$?; \
 	cat $$log; rm -f $$log; \

@@ -37,8 +37,9 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
+from tests import patience
 
-BOUND: Final = 10.0
+BOUND: Final = patience.PATIENCE_SECONDS
 """Seconds that anything may take before a test gives up."""
 
 Era: TypeAlias = Literal["legacy", "modern"]

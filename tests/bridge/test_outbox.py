@@ -13,6 +13,7 @@ from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Transport
+from tests.patience import PATIENCE_SECONDS
 
 
 def numbered(number: int) -> Message:
@@ -59,13 +60,13 @@ async def test_messages_go_in_order_and_the_outbox_knows_when_all_are_sent() -> 
                 outbox.send_soon(numbered(number))
             else:
                 await outbox.send(numbered(number))
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await outbox.wait_until_empty()
         assert transport.sent == [numbered(number) for number in range(10)]
         await transport.close()
         # What cannot be sent any more is lost, and nobody waits for it.
         await outbox.send(numbered(11))
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await outbox.wait_until_empty()
         tasks.cancel_scope.cancel()
 
@@ -87,7 +88,7 @@ async def test_queue_lets_everybody_wait_for_room() -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(5):
             tasks.start_soon(queue.put, number)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             assert {await queue.get() for _ in range(5)} == set(range(5))
     assert not queue
     assert queue.put_nowait(1)

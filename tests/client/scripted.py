@@ -22,8 +22,9 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import memory_transports
+from tests import patience
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 KEY: Final = "io.modelcontextprotocol"
 SUBSCRIPTION_ID: Final = f"{KEY}/subscriptionId"

@@ -25,6 +25,7 @@ from tests.client.scripted import (
     beside,
     serving,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.transports.http_servers import (
     FakeServer,
     Stream,
@@ -152,7 +153,7 @@ async def test_program_that_ends_when_asked_is_started_again(ending: str) -> Non
         started.append(program(f"{OLD}        {ending}", exit_seconds=0.2))
         return started[-1]
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with Client(make, probe_timeout=2.0) as client:
             assert client.version == "2024-11-05"
             first, _ = started
@@ -201,7 +202,7 @@ async def test_http_server_that_ends_the_connection_is_initialized(ending: str) 
     make = partial(
         StreamableHTTPClientTransport, "http://old.example/mcp", http=server.client()
     )
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with Client(make) as client:
             assert client.version == LATEST_LEGACY
     assert server.seen[:2] == [DISCOVER, "initialize"]
@@ -223,6 +224,6 @@ async def test_websocket_that_is_closed_by_the_question_is_opened_again() -> Non
         def make() -> WebSocketClientTransport:
             return WebSocketClientTransport(url)
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_SECONDS):
             async with Client(make) as client:
                 assert client.version == LATEST_LEGACY

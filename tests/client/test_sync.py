@@ -44,6 +44,7 @@ from tests.client.scripted import (
     Script,
     ScriptedServer,
 )
+from tests.patience import PATIENCE_SECONDS
 
 DONE: JSONObject = {"content": [{"type": "text", "text": "done"}]}
 X: Script = {"acme/x": {"a": 1}}
@@ -223,7 +224,7 @@ def test_threads_that_wait_at_the_end_learn_of_it() -> None:
     """Our choice: nothing waits for a client that is closed."""
     with ThreadPoolExecutor(2) as pool:
         with SyncClient(PlayedTransport(MODERN, do_nothing)) as client:
-            both_wait = threading.Barrier(3, timeout=5)
+            both_wait = threading.Barrier(3, timeout=PATIENCE_SECONDS)
 
             def call() -> JSONObject:
                 both_wait.wait()
@@ -236,7 +237,7 @@ def test_threads_that_wait_at_the_end_learn_of_it() -> None:
                 client.request("acme/z", timeout=0.05)
         for each in calls:
             with pytest.raises(TransportClosed):
-                each.result(timeout=5)
+                each.result(timeout=PATIENCE_SECONDS)
 
 
 # Listening ----------------------------------------------------------------------------
@@ -273,7 +274,9 @@ def test_change_can_be_waited_for_with_a_bound() -> None:
         with pytest.raises(TimeoutError):
             changes.next(timeout=0.05)
         client.request("acme/now")
-        assert isinstance(changes.next(timeout=5), ToolListChangedNotification)
+        assert isinstance(
+            changes.next(timeout=PATIENCE_SECONDS), ToolListChangedNotification
+        )
 
 
 def test_exception_of_a_listening_block_comes_out_as_it_is() -> None:

@@ -14,6 +14,7 @@ from mcp_django.client.sync import SyncClient
 from mcp_django.protocol.jsonrpc import JSONObject
 from tests.client.played import connected
 from tests.client.scripted import LEGACY, MODERN, Script, ScriptedServer
+from tests.patience import PATIENCE_SECONDS
 
 FORM: JSONObject = {
     "message": "Name?",
@@ -102,7 +103,7 @@ def test_each_of_several_threads_hears_of_its_own_request() -> None:
 
     with connected(play=play) as (client, _), ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(call, client, name) for name in "012"]
-        threads = [each.result(timeout=5) for each in calls]
+        threads = [each.result(timeout=PATIENCE_SECONDS) for each in calls]
     assert heard == {float(number): thread for number, thread in enumerate(threads)}
     assert len(set(threads)) == 3
 

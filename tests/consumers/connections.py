@@ -21,8 +21,9 @@ from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.server import Server
 from mcp_django.transports.event_stream import EventStreamDecoder, ServerSentEvent
+from tests import patience
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = patience.PATIENCE_SECONDS
 """Bound of every wait; nothing here takes as long unless it is broken."""
 
 LATEST = "2025-11-25"

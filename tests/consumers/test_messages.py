@@ -32,6 +32,7 @@ from tests.consumers.connections import (
     site_of,
 )
 from tests.consumers.credentials import cookie_of, token_of
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door, doors
 
 JSON = {"content-type": "application/json"}
@@ -695,7 +696,7 @@ async def test_pings_are_accepted_while_the_stream_is_full_and_unread(
     """Chosen: a POST never waits until the stream is read."""
     settings.MCP = {"AUTHENTICATION": [], "UNCONFIRMED_BYTES": 1, "MAX_HELD_BYTES": 1}
     async with open_stream(site, is_initialized=False) as stream:
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             for number in range(3):
                 assert (await stream.post(PING | {"id": number})).status == 202
 

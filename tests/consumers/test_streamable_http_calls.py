@@ -40,6 +40,7 @@ from tests.consumers.streamable import (
     tick,
     with_progress,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door
 
 open_to_all = pytest.mark.usefixtures("without_authentication")
@@ -355,7 +356,7 @@ async def test_disconnect_cancels_nothing(door: Door) -> None:
     assert runs.cancelled == []
     assert len(current_worker().connections) == 1
     door.open()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while len(current_worker().connections):
             await anyio.lowlevel.checkpoint()
 
@@ -372,7 +373,7 @@ async def test_call_can_be_cancelled_after_its_connection_is_gone(door: Door) ->
     await call.go_away()
 
     await session.cancel(1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while len(current_worker().connections):
             await anyio.lowlevel.checkpoint()
 

@@ -35,6 +35,7 @@ from tests.consumers.streamable import (
     standalone,
     tick,
 )
+from tests.patience import PATIENCE_SECONDS
 
 open_to_all = pytest.mark.usefixtures("without_authentication")
 KEEP_ALIVE = b": keep-alive\r\n\r\n"
@@ -535,7 +536,7 @@ async def test_end_of_the_worker_ends_a_stream_that_has_not_begun() -> None:
     headers = {**session.headers, "accept": STREAM_ONLY}
     worker = current_worker()
     stream = Connection(slow_shop, make_scope("GET", "/mcp", headers))
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while not len(worker.connections):
             await anyio.lowlevel.checkpoint()
     assert stream.status == 0

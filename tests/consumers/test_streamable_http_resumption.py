@@ -36,6 +36,7 @@ from tests.consumers.streamable import (
     text_of,
     with_progress,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door
 
 NOTHING_KEPT = (
@@ -69,7 +70,7 @@ async def resumed(session: Session, id: str) -> AsyncIterator[Connection]:
 
 async def until_idle() -> None:
     """Wait until no call runs any more."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while len(current_worker().connections):
             await anyio.lowlevel.checkpoint()
 

@@ -47,6 +47,7 @@ from tests.consumers.streamable import (
     with_progress,
 )
 from tests.consumers.test_views import MIDDLEWARE
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door
 
 urlpatterns = [*shop.server.urls("mcp"), path("at/", include(shop.server.urls("")))]
@@ -144,7 +145,7 @@ async def test_modern_handler_is_cancelled_when_its_client_goes(
     await arrival(door)
 
     await held.close()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while runs.cancelled != ["hold"]:
             await anyio.lowlevel.checkpoint()
     assert len(current_worker().connections) == 0
@@ -245,7 +246,7 @@ async def test_disconnect_does_not_cancel_the_call_of_a_session(
     await anyio.wait_all_tasks_blocked()
     assert len(current_worker().connections) == 1
     door.open()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while len(current_worker().connections):
             await anyio.lowlevel.checkpoint()
 

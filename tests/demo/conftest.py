@@ -17,6 +17,8 @@ from typing import IO
 import httpx2
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PREPARE = """
@@ -113,7 +115,7 @@ def site(demo: Demo) -> Iterator[str]:
     reader = threading.Thread(target=find_address, args=(process.stderr, address))
     reader.start()
     try:
-        yield address.result(timeout=30)
+        yield address.result(timeout=PATIENCE_SECONDS)
     finally:
         process.terminate()
         process.wait(timeout=10)

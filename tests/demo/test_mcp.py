@@ -18,6 +18,7 @@ from mcp.client.subscriptions import ResourceUpdated
 from tests.demo.conftest import Demo
 from tests.demo.test_pages import log_in, submit
 from tests.interaction.client import text_of
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = [
     pytest.mark.live,
@@ -225,7 +226,7 @@ async def test_loan_made_on_a_page_reaches_a_client_that_listens(
         client.listen(resource_subscriptions=sorted(uris)) as changes,
     ):
         await anyio.to_thread.run_sync(borrow_on_page)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_SECONDS):
             async for change in changes:
                 assert isinstance(change, ResourceUpdated)
                 heard.add(change.uri)
@@ -253,7 +254,7 @@ async def test_loan_made_on_a_page_reaches_a_subscribed_client(
         for uri in uris:
             await client.subscribe_resource(uri)
         await anyio.to_thread.run_sync(borrow_on_page)
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await has_heard_all.wait()
         await call(client, "return_book", isbn=DRACULA[-13:])
 

@@ -11,9 +11,10 @@ import pytest
 from mcp_django import Client, RequestTimeout, ToolError
 from mcp_django.client.connecting import Target
 from mcp_django.protocol import jsonrpc
+from tests import patience
 from tests.docs.shop import server
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 PING = jsonrpc.request(1, "ping", None)
 
 each_era = pytest.mark.parametrize("version", ["2026-07-28", "2025-11-25"])

@@ -16,7 +16,9 @@ from mcp.client.subscriptions import listen
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
-BOUND = 10.0
+from tests import patience
+
+BOUND = patience.PATIENCE_SECONDS
 """Seconds that anything may take before a scenario gives up."""
 
 LATEST_LEGACY = "2025-11-25"

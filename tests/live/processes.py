@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,7 +53,7 @@ def running(
     log: Path,
     extra: Mapping[str, str],
     is_ready: Callable[[], bool],
-    timeout: float = 30,
+    timeout: float = PATIENCE_SECONDS,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background, from when it is ready to the end of the block.
 
@@ -82,7 +84,7 @@ def running(
         stop(process)
 
 
-def stop(process: subprocess.Popen[bytes], timeout: float = 10) -> None:
+def stop(process: subprocess.Popen[bytes], timeout: float = PATIENCE_SECONDS) -> None:
     """End a process by SIGTERM; harmless if it ended already.
 
     Raises:

@@ -9,7 +9,9 @@ import anyio
 import httpx2
 from httpx2 import ServerSentEvent
 
-BOUND = 10.0
+from tests import patience
+
+BOUND = patience.PATIENCE_SECONDS
 """Seconds that anything may take before a test gives up."""
 
 INITIALIZE = {

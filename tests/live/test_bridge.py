@@ -21,6 +21,7 @@ from tests.live.outside_servers import running_outside_server
 from tests.live.raw import BOUND
 from tests.live.stdio import StdioServer, running_stdio
 from tests.live.test_outside_clients import CLIENTS, LEGACY, MODERN, expected
+from tests.patience import SOON_SECONDS
 from tests.transports.http_servers import Wire, serve
 
 pytestmark = pytest.mark.live
@@ -91,7 +92,10 @@ async def test_bridge_joins_ends_that_nobody_here_wrote(
     ) -> None:
         reports.append((progress, total, message))
 
-    with running_outside_server(server, binding, tmp_path) as url, anyio.fail_after(30):
+    with (
+        running_outside_server(server, binding, tmp_path) as url,
+        anyio.fail_after(BOUND),
+    ):
         assert isinstance(url, str)
         async with Client(
             bridge_to(url, {}), mode=mode, elicitation_callback=answer
@@ -141,7 +145,7 @@ async def test_what_runs_at_the_server_ends_with_the_bridge(site: Daphne) -> Non
             await bridge.begin_call(1, "slow_echo", text="", delay=60)
             await until_running(1)
             await bridge.close_input()
-            with anyio.fail_after(2):
+            with anyio.fail_after(SOON_SECONDS):
                 assert await bridge.wait() == 0
             await until_running(0)
 
@@ -170,7 +174,7 @@ async def test_server_that_does_not_answer_holds_up_nobody() -> None:
             await bridge.initialize()
             await bridge.begin_call(1, "mute")
             await bridge.close_input()
-            with anyio.fail_after(2.5):
+            with anyio.fail_after(SOON_SECONDS):
                 assert await bridge.wait() == 0
         assert has_said_goodbye.is_set()
 

@@ -24,12 +24,13 @@ from mcp_django import Client, ErrorReceived, RequestTimeout, ToolError
 from mcp_django.client.connecting import Target
 from mcp_django.protocol.versions import LATEST_LEGACY, LEGACY, MODERN
 from mcp_django.transports.stdio_client import StdioClientTransport
+from tests import patience
 from tests.live import processes
 from tests.live.daphne import SETTINGS, Daphne
 
 pytestmark = pytest.mark.live
 
-BOUND = 30.0
+BOUND = patience.PATIENCE_SECONDS
 WATCHED = "test://watched-resource"
 FORM: dict[str, str | int | float | bool | list[str] | None] = {
     "username": "ann",

@@ -26,6 +26,7 @@ from mcp_django import (
 )
 from mcp_django.client.connecting import Target
 from mcp_django.protocol.versions import LATEST_LEGACY, MODERN
+from tests import patience
 from tests.live.daphne import Daphne, running_daphne
 from tests.live.processes import ROOT, environment
 from tests.live.proxy import running_proxy
@@ -34,8 +35,8 @@ from tests.live.test_client import stdio_target
 
 pytestmark = pytest.mark.live
 
-BOUND = 30.0
-SOON = 5.0
+BOUND = patience.PATIENCE_SECONDS
+SOON = patience.SOON_SECONDS
 """Seconds in which a broken connection has to be noticed."""
 
 ON_ASYNCIO = [
@@ -309,7 +310,7 @@ async def test_child_that_is_killed_in_a_call(tmp_path: Path) -> None:
 async def test_child_that_is_stopped_does_not_hold_up_the_end(tmp_path: Path) -> None:
     """Our choice: it is killed in the end, with all that it started."""
     others = children_of_ours()
-    with anyio.fail_after(10):
+    with anyio.fail_after(BOUND):
         async with connected(stdio_target(tmp_path)) as client:
             await client.ping()
             [pid] = children_of_ours() - others

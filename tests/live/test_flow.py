@@ -53,7 +53,7 @@ async def test_response_waits_for_its_reader(site: Daphne) -> None:
             state = await wait_until(site, http, is_congested=True)
             held = processes.resident_bytes(site.pid) - before
             reader = BufferedByteReceiveStream(stream)
-            with anyio.fail_after(60):
+            with anyio.fail_after(BOUND):
                 head = await reader.receive_until(b"\r\n\r\n", 10_000)
                 body = await reader.receive_until(b"\r\n0\r\n\r\n", 2 * COUNT * 10**6)
                 assert await reader.receive_until(b"\r\n\r\n", 10_000)
@@ -77,7 +77,7 @@ async def test_websocket_waits_for_its_reader_and_reads_on(site: Daphne) -> None
             await websocket.send("still here")
             state = await wait_until(site, http, received=["still here"])
             held = processes.resident_bytes(site.pid) - before
-            with anyio.fail_after(60):
+            with anyio.fail_after(BOUND):
                 sizes = [len(await websocket.recv()) for _ in range(COUNT)]
     assert state["sent"] < COUNT / 2
     assert held < 16 * MEBIBYTE
@@ -88,7 +88,7 @@ async def test_reading_can_be_held(site: Daphne) -> None:
     """We promise it: a flood of messages stays with the client who sends it."""
     url = site.url.replace("http", "ws")
     async with open_http() as http, connect(f"{url}/held", max_size=None) as websocket:
-        with anyio.fail_after(60):
+        with anyio.fail_after(BOUND):
             for _ in range(COUNT):
                 await websocket.recv()
         before = processes.resident_bytes(site.pid)

@@ -24,11 +24,12 @@ from mcp_types import (
 )
 
 from mcp_django import Client, ErrorReceived, RequestTimeout, SyncClient, ToolError
+from tests import patience
 from tests.live.outside_servers import running_outside_server
 
 pytestmark = pytest.mark.live
 
-BOUND = 30.0
+BOUND = patience.PATIENCE_SECONDS
 LEGACY = "2025-11-25"
 MODERN = "2026-07-28"
 

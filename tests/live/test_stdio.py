@@ -12,6 +12,7 @@ from tests.live import processes
 from tests.live.daphne import SETTINGS
 from tests.live.raw import BOUND
 from tests.live.stdio import running_stdio
+from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -91,7 +92,7 @@ async def test_signal_ends_the_process(
         await server.begin_call(2, "slow_echo", text="", delay=60)
         await server.call(3, "echo", text="")
         server.process.send_signal(number)
-        with anyio.fail_after(2):
+        with anyio.fail_after(SOON_SECONDS):
             assert await server.wait() == 0
 
 

@@ -26,6 +26,7 @@ from tests.live.raw_http import (
     ModernClient,
     open_session,
 )
+from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -110,7 +111,7 @@ async def test_modern_call_ends_with_its_connection_and_a_legacy_one_runs_on(
                 tasks.start_soon(call, ModernClient(leaving), "modern")
                 await wait_until_running(watcher, site, ["legacy", "modern"])
                 tasks.cancel_scope.cancel()
-        with anyio.fail_after(1):
+        with anyio.fail_after(SOON_SECONDS):
             await wait_until_running(watcher, site, ["legacy"])
         # Both connections are closed now.
         await wait_until_released(watcher, site, {"files": before["files"]})
@@ -148,7 +149,7 @@ async def test_streams_and_calls_end_cleanly_at_sigterm(tmp_path: Path) -> None:
             told = anyio.current_time()
             site.terminate()
         assert len(ends) == 54
-        assert max(ends) - told < 2
+        assert max(ends) - told < SOON_SECONDS
         assert site.process.wait(timeout=BOUND) == 0
         assert "Traceback" not in site.log.read_text()
 
@@ -238,7 +239,7 @@ async def test_thousand_streams_that_come_and_go_leave_nothing_behind(
     async with open_http() as http:
         client = ModernClient(http)
         before = await holdings_at_rest(client, site)
-        with anyio.fail_after(60):
+        with anyio.fail_after(BOUND):
             async with anyio.create_task_group() as tasks:
                 for _ in range(20):
                     tasks.start_soon(come_and_go)
@@ -260,7 +261,7 @@ async def test_two_thousand_calls_leave_nothing_behind(site: Daphne) -> None:
     async with open_http() as http:
         watcher = ModernClient(http)
         before = await holdings_at_rest(watcher, site)
-        with anyio.fail_after(60):
+        with anyio.fail_after(BOUND):
             async with open_http() as working:
                 session = await open_session(working, site.url)
                 modern = ModernClient(working)
@@ -423,7 +424,7 @@ async def test_stream_ends_soon_after_its_token_is_revoked(members: Members) -> 
         ):
             hint = members.tokens["ann"][-4:]
             await anyio.to_thread.run_sync(members.manage, "mcp_token", "revoke", hint)
-            with anyio.fail_after(3):
+            with anyio.fail_after(SOON_SECONDS):
                 result = await listening.receive_result()
                 assert result["resultType"] == "complete"
                 assert await listening.receive_all() == []

@@ -22,6 +22,7 @@ from mcp_django.transports.streams import open_streams
 from tests.live import processes
 from tests.live.daphne import Daphne, running_daphne
 from tests.live.raw import BOUND, INITIALIZE, INITIALIZED
+from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -156,7 +157,10 @@ async def test_connections_close_at_sigterm(tmp_path: Path) -> None:
             await send(connection, call(2, "add", a=1, b=1))
             await receive(connection)
             site.terminate()
-            with anyio.fail_after(2), pytest.raises(ConnectionClosed) as caught:
+            with (
+                anyio.fail_after(SOON_SECONDS),
+                pytest.raises(ConnectionClosed) as caught,
+            ):
                 await connection.recv()
         assert site.process.wait(timeout=BOUND) == 0
         assert "Traceback" not in site.log.read_text()

@@ -20,6 +20,7 @@ from tests.live.raw_http import (
     open_session,
 )
 from tests.live.redis import free_port, running_redis
+from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -477,7 +478,10 @@ async def test_worker_that_is_killed_takes_only_its_own_calls(pair: Pair) -> Non
             pair.one.kill()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(pair.one.restart)
-                with pytest.raises(httpx2.TransportError), anyio.fail_after(1):
+                with (
+                    pytest.raises(httpx2.TransportError),
+                    anyio.fail_after(SOON_SECONDS),
+                ):
                     await answer.receive()
                 result = await session.call(pair.other.url, "add", a=1, b=2)
                 assert result["structuredContent"] == {"result": 3}

@@ -17,9 +17,10 @@ from mcp_django import Context, Server, SyncContext
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
 from mcp_django.server.threads import handler_threads
+from tests import patience
 from tests.server.calls import Caller
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 

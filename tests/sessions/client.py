@@ -20,8 +20,9 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import memory_transports
+from tests import patience
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 LATEST = "2025-11-25"
 EVERYTHING: JSONObject = {
     "elicitation": {"form": {}, "url": {}},

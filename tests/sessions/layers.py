@@ -7,7 +7,9 @@ from typing import Any
 
 from channels.layers import InMemoryChannelLayer
 
-PATIENCE_SECONDS = 5.0
+from tests import patience
+
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 class Layer(InMemoryChannelLayer):

@@ -21,10 +21,11 @@ from mcp_django.sessions.addresses import make_session_id
 from mcp_django.sessions.intake import ACCEPTED, FULL, NOT_FOUND, Taken
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import BROKEN, GROUP, Relay
+from tests import patience
 from tests.sessions.layers import Layer, until
 from tests.sessions.opening import Stream, body_of, initialize, open_session
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 PING = body_of("ping", id="p")
 PONG = jsonrpc.result("p", {})
 

@@ -22,9 +22,10 @@ from mcp_django.sessions.serving import serve
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
+from tests import patience
 from tests.transports.witness import Witness
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from mcp_django.sessions.tasks import GroupTasks, LoopTasks, Tasks
+from tests import patience
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 @asynccontextmanager

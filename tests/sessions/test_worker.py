@@ -18,9 +18,10 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.sessions.addresses import mailbox_of
 from mcp_django.sessions.worker import Worker, current_worker, workers_of_process
+from tests import patience
 from tests.sessions.opening import LIMITS, Stream, initialize, open_session
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 TOOLS_CHANGED = jsonrpc.notification("notifications/tools/list_changed")
 
 

@@ -41,12 +41,13 @@ from mcp_django import (
     ToolError,
 )
 from mcp_django.testing import AsyncMCPClient, MCPClient
+from tests import patience
 from tests.interaction.client import text_of
 from tests.site import mcp as site_mcp
 from tests.testing import library
 
 ERAS = ["2025-11-25", "2026-07-28"]
-BOUND = 10
+BOUND = patience.PATIENCE_SECONDS
 
 
 def accept(**content: Any) -> ElicitResult:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import patience
 from tests.docs.pages import ROOT, files_of, write_files
 
 pytestmark = pytest.mark.live
 
 PAGES = ("tutorials/first-server.md", "how-to/testing.md")
-BOUND = 120
+BOUND = 2 * patience.PATIENCE_SECONDS
 
 # The tutorial shows the parts that readers change of what startproject makes.
 SETTINGS = """

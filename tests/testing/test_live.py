@@ -27,13 +27,14 @@ from mcp_django.testing import MCPLiveServer, MCPLiveServerTestCase
 from mcp_django.testing.live import path_of, refuse_memory_databases
 from mcp_django.testing.process import DaphneProcess
 from mcp_django.tokens.models import Token
+from tests import patience
 from tests.interaction.client import text_of
 from tests.site.mcp import server
 
 pytest_plugins = ["mcp_django.testing.fixtures"]
 
 ROOT = Path(__file__).resolve().parents[2]
-BOUND = 30
+BOUND = patience.PATIENCE_SECONDS
 
 
 @pytest.mark.live

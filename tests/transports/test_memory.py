@@ -12,6 +12,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import memory_transports
+from tests.patience import PATIENCE_SECONDS
 from tests.transports.witness import Witness
 
 PING = jsonrpc.request(1, "ping", None)
@@ -155,7 +156,7 @@ async def test_send_that_waits_ends_when_either_end_closes(closes: str) -> None:
         tasks.start_soon(send)
         await wait_all_tasks_blocked()
         await {"client": client, "server": server}[closes].close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while not outcome:
                 await anyio.lowlevel.checkpoint()
         await client.close()
@@ -167,7 +168,7 @@ async def test_close_ends_the_task_that_reads(other_is_started: bool) -> None:
     """Our choice: its tasks end when a transport closes, whatever the other end
     does."""
     client, server = memory_transports()
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
             await server.start(tasks)
             if other_is_started:
@@ -187,7 +188,7 @@ async def test_close_interrupts_the_message_that_is_being_taken() -> None:
         await anyio.sleep_forever()
 
     server.on_message = take_for_ever
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
             await server.start(tasks)
             for message in numbered(2):

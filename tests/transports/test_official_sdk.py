@@ -17,9 +17,10 @@ from mcp_django.sessions.runner import Session
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import memory_transports
 from mcp_django.transports.streams import open_streams
+from tests import patience
 from tests.transports.official_sdk import make_server, wrap
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 async def accept(

@@ -17,11 +17,12 @@ from mcp_django.transports.base import Transport
 from mcp_django.transports.sse_client import SSEClientTransport
 from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
 from mcp_django.transports.streams import open_streams
+from tests import patience
 from tests.consumers.connections import site_of
 from tests.interaction.in_process import InProcessTransport
 from tests.transports.test_official_sdk import accept, shop
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 Make = Callable[[httpx2.AsyncClient], Transport]
 

@@ -20,11 +20,12 @@ from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.sse import SSEServerTransport
 from mcp_django.transports.streams import open_streams
+from tests import patience
 from tests.interaction.in_process import InProcessTransport
 from tests.transports.official_sdk import make_server, wrap
 from tests.transports.test_official_sdk import accept
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 @pytest.fixture

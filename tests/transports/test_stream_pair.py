@@ -17,10 +17,11 @@ from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import memory_transports
 from mcp_django.transports.stream_pair import StreamPairTransport
 from mcp_django.transports.streams import SessionMessage, open_streams
+from tests import patience
 from tests.transports.official_sdk import make_server, wrap
 from tests.transports.witness import Witness
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 PING = jsonrpc.request(1, "ping", None)
 PONG = jsonrpc.result(1, {})
 

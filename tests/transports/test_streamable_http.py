@@ -24,6 +24,7 @@ from mcp_django.transports.streamable_http import (
     Reply,
     ReplyLimits,
 )
+from tests.patience import PATIENCE_SECONDS
 
 BOTH = Accepted(json=True, stream=True)
 JSON_ONLY = Accepted(json=True, stream=False)
@@ -431,7 +432,7 @@ async def test_whoever_ticks_does_not_wait_for_a_slow_client() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reply.send, notification(2))
         await anyio.wait_all_tasks_blocked()
-        with anyio.fail_after(1):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await reply.tick()
         is_read.set()
     assert response.messages == sent(1, 2)

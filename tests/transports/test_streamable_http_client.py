@@ -832,7 +832,7 @@ async def test_start_in_a_group_that_has_ended() -> None:
     witness = Witness(transport)
     async with anyio.create_task_group() as tasks:
         pass
-    with anyio.fail_after(1.0):
+    with anyio.fail_after(PATIENCE_SECONDS):
         with pytest.raises(RuntimeError):
             await transport.start(tasks)
         await transport.close()
@@ -871,7 +871,7 @@ async def test_whoever_is_told_may_close() -> None:
         await transport.close()
 
     transport.on_message = close
-    with anyio.fail_after(1.0):
+    with anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
             await transport.start(tasks)
             await transport.send(modern(1, "tools/list"))

@@ -637,7 +637,7 @@ async def test_close_waits_no_longer_than_a_second() -> None:
         await peer.until_gone()
 
     async with listening(serve) as url, connected(url) as (client, witness):
-        with anyio.fail_after(1.5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             await client.close()
     assert witness.errors == []
 

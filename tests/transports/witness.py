@@ -6,8 +6,9 @@ import anyio
 
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
+from tests import patience
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 
 
 class Witness:
