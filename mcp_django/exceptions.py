@@ -15,7 +15,7 @@
     ├── RequestTimeout          the server did not answer our request in time
     ├── AskRefused              the client cannot or did not answer a question
     │   ├── CapabilityMissing   it never declared that it could
-    │   └── AskFailed           it answered with an error, or not in time
+    │   └── AskFailed           it answered with an error, nonsense, or not in time
     ├── TransportError          a transport cannot do what it was asked to
     │   ├── ConnectFailed       no connection with the peer came about
     │   ├── TransportClosed     it is closed

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import anyio.lowlevel
@@ -27,7 +28,12 @@ from mcp_django.exceptions import (
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.django_errors import Refusal
 
+logger = logging.getLogger("mcp_django.server")
+
 T = TypeVar("T")
+
+MAX_UNFIT = 3
+"""Answers to one question that do not fit; after them the handler hears of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,42 @@ class Question(Generic[T]):
         method: Such as "elicitation/create".
         params: Its parameters.
         read: Makes of the client's result what the handler gets; raises `ValueError`
-            if the result does not fit, and then the client is asked again.
+            if the result does not fit, and then the client is asked again. The text
+            names what is wrong, but not what the user wrote.
+        asker: The request that it is asked for, such as "tools/call 'ship'"; for logs.
+        first_params: The parameters when it was asked first, if it is asked again.
     """
 
     key: str
     method: str
     params: JSONObject
     read: Callable[[JSONObject], T]
+    asker: str = "a handler"
+    first_params: JSONObject | None = None
+
+    @property
+    def asked(self) -> tuple[str, JSONObject]:
+        """What the handler asks, however often the client has to be asked."""
+        first = self.params if self.first_params is None else self.first_params
+        return self.method, first
 
     @property
     def digest(self) -> str:
         """What is asked, shortened; tells whether an answer is to the same question."""
-        asked = json.dumps([self.method, self.params], sort_keys=True)
+        asked = json.dumps(self.asked, sort_keys=True)
         return hashlib.sha256(asked.encode()).hexdigest()[:32]
+
+    def again(self, fault: str) -> Question[T]:
+        """Ask the same question again, and say what was wrong with the last answer."""
+        if "message" not in self.params:
+            return self
+        told = f"The last answer does not fit: {fault}. Please answer again."
+        message = f"{self.params['message']}\n\n{told}"
+        return replace(
+            self,
+            params={**self.params, "message": message},
+            first_params=self.params,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +128,14 @@ class Given:
         asked: Key -> digest of a question of the last round; None if the client
             sent no state, so that this counts as the first round.
         results: Key -> result that the client sent now, unchecked.
+        unfit: Key -> digest of a question, and how many answers to it did not fit.
     """
 
     rounds: int
     answered: Mapping[str, tuple[str, JSONObject]]
     asked: Mapping[str, str] | None
     results: Mapping[str, Any]
+    unfit: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 _NOTHING_GIVEN = Given(0, {}, None, {})
@@ -119,10 +150,12 @@ class Answers:
 
     __slots__ = (
         "_elicitation_ids",
+        "_faults",
         "_known",
         "_open",
         "_run",
         "_taken",
+        "_unfit",
         "_used",
         "given",
     )
@@ -134,8 +167,12 @@ class Answers:
         self._used: dict[str, tuple[str, JSONObject]] = {}
         # Key -> the question as it was asked, and the client's answer to it.
         self._known: dict[
-            str, tuple[str, JSONObject, JSONRPCResponse | JSONRPCError]
+            str, tuple[tuple[str, JSONObject], JSONRPCResponse | JSONRPCError]
         ] = {}
+        # Key -> digest of the question, and how many answers to it did not fit.
+        self._unfit: dict[str, tuple[str, int]] = dict(given.unfit)
+        # Key -> what is wrong with the last of them, of questions that this run asks.
+        self._faults: dict[str, str] = {}
         # Key -> question, of those that this run asked: without an answer, and all.
         self._open: dict[str, Question[Any]] = {}
         self._run: dict[str, Question[Any]] = {}
@@ -147,6 +184,7 @@ class Answers:
         self._open.clear()
         self._run.clear()
         self._used.clear()
+        self._faults.clear()
         self._taken = 0
 
     def to_keep(
@@ -174,7 +212,51 @@ class Answers:
         self, question: Question[Any], answer: JSONRPCResponse | JSONRPCError
     ) -> None:
         """Keep the answer to a question for the runs to come."""
-        self._known[question.key] = (question.method, question.params, answer)
+        self._known[question.key] = (question.asked, answer)
+        if isinstance(answer, JSONRPCResponse):
+            try:
+                question.read(answer.result)
+            except ValueError as error:
+                self._count(question, str(error))
+
+    @property
+    def unfit(self) -> Mapping[str, tuple[str, int]]:
+        """Key -> digest of a question, and how many answers to it did not fit."""
+        return self._unfit
+
+    def _count(self, question: Question[Any], fault: str) -> None:
+        """Count an answer that does not fit, and tell the log what is wrong."""
+        digest, count = self._unfit.get(question.key, (question.digest, 0))
+        count = count + 1 if digest == question.digest else 1
+        self._unfit[question.key] = (question.digest, count)
+        logger.log(
+            logging.WARNING if count >= MAX_UNFIT else logging.INFO,
+            "%s: answer %d to question %r (%s) does not fit: %s",
+            question.asker,
+            count,
+            question.key,
+            question.method,
+            fault,
+        )
+
+    def _count_once(self, question: Question[Any], fault: str) -> None:
+        """Count what a request brought along, which is there in each of its runs."""
+        if self._unfit.get(question.key) == self.given.unfit.get(question.key):
+            self._count(question, fault)
+
+    def _ask_again(self, question: Question[Any], fault: str) -> None:
+        """Remember what is wrong with an answer, or tell the handler.
+
+        Raises:
+            AskFailed: The question was asked often enough.
+        """
+        digest, count = self._unfit.get(question.key, ("", 0))
+        if digest == question.digest and count >= MAX_UNFIT:
+            raise AskFailed(
+                f"client answered {question.method!r} {count} times with what does "
+                f"not fit; the last time: {fault}"
+            )
+        self._faults[question.key] = fault
 
     def name(self, key: str | None) -> str:
         """Name the next question of this run: as it likes, or else by its place."""
@@ -193,21 +275,20 @@ class Answers:
             new, is no longer the same, or its answer did not fit.
 
         Raises:
-            AskFailed: The client answered with an error.
+            AskFailed: The client answered with an error, or never with what fits.
             ValueError: This run has asked something else with the same key.
         """
-        asked = (question.method, question.params)
         earlier = self._run.setdefault(question.key, question)
-        if (earlier.method, earlier.params) != asked:
+        if earlier.asked != question.asked:
             raise ValueError(
                 f"two questions have the key {question.key!r}; give each its own"
             )
         known = self._known.get(question.key)
         if known is None:
             return self._find_given(question)
-        if known[:2] != asked:
+        if known[0] != question.asked:
             return None
-        match known[2]:
+        match known[1]:
             case JSONRPCError(error=error):
                 raise AskFailed(
                     f"client refused {question.method!r}: {error.message} "
@@ -216,7 +297,8 @@ class Answers:
             case JSONRPCResponse(result=result):
                 try:
                     return (question.read(result),)
-                except ValueError:
+                except ValueError as error:
+                    self._ask_again(question, str(error))
                     return None
 
     def _find_given(self, question: Question[T]) -> tuple[T] | None:
@@ -225,34 +307,57 @@ class Answers:
         if key not in given.answered and key not in given.results:
             return None
         digest = question.digest
-        candidates: list[JSON] = []
+        fault = None
         if key in given.answered and given.answered[key][0] == digest:
-            candidates.append(given.answered[key][1])
-        # With a state, only what was asked in the last round can be answered.
-        if given.asked is None or given.asked.get(key) == digest:
-            candidates.append(given.results.get(key))
-        for result in candidates:
+            kept = given.answered[key][1]
             try:
-                if isinstance(result, dict):
-                    answer = question.read(result)
-                    self._used[key] = (digest, result)
-                    return (answer,)
-            except ValueError:
-                pass
+                return self._use(question, kept)
+            except ValueError as error:
+                fault = str(error)
+                if given.unfit.get(key, ("", 0))[0] != digest:
+                    # It came with an answer to something else, and nobody read it.
+                    self._count_once(question, fault)
+        # With a state, only what was asked in the last round can be answered.
+        if key in given.results and (
+            given.asked is None or given.asked.get(key) == digest
+        ):
+            try:
+                return self._use(question, given.results[key])
+            except ValueError as error:
+                fault = str(error)
+                self._count_once(question, fault)
+        if fault is not None:
+            self._ask_again(question, fault)
         return None
+
+    def _use(self, question: Question[T], result: JSON) -> tuple[T]:
+        """Read an answer that was brought along, and keep it if it fits.
+
+        Raises:
+            ValueError: It does not.
+        """
+        if not isinstance(result, dict):
+            raise ValueError("the answer is no object")
+        answer = question.read(result)
+        self._used[question.key] = (question.digest, result)
+        return (answer,)
+
+    def _open_question(self, question: Question[Any]) -> None:
+        fault = self._faults.get(question.key)
+        self._open[question.key] = question if fault is None else question.again(fault)
 
     def ask(self, question: Question[T]) -> T:
         """Return the answer to a question, or end the run at it; for `def` handlers.
 
         Raises:
             QuestionsAsked: The client has to be asked.
-            AskFailed: The client answered with an error.
+            AskFailed: The client answered with an error, or never with what fits.
             ValueError: This run has asked something else with the same key.
         """
         found = self.find(question)
         if found is not None:
             return found[0]
-        self._open[question.key] = question
+        self._open_question(question)
         raise QuestionsAsked(list(self._open.values()))
 
     async def ask_together(self, question: Question[T]) -> T:
@@ -264,12 +369,12 @@ class Answers:
 
         Raises:
             QuestionsAsked: The client has to be asked.
-            AskFailed: The client answered with an error.
+            AskFailed: The client answered with an error, or never with what fits.
         """
         found = self.find(question)
         if found is not None:
             return found[0]
-        self._open[question.key] = question
+        self._open_question(question)
         seen = 0
         while seen < len(self._open):
             seen = len(self._open)

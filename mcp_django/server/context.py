@@ -7,6 +7,7 @@ names, without `await`. Both are injected by annotation.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
@@ -28,7 +29,7 @@ from mcp_types import (
     TextResourceContents,
 )
 from mcp_types.jsonrpc import RequestId
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mcp_django.auth.interface import User, nobody
 from mcp_django.exceptions import (
@@ -41,12 +42,14 @@ from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import LOG_LEVELS, Request
+from mcp_django.server.schemas import explain
 from mcp_django.server.texts import Text, plain
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 T = TypeVar("T")
+Wire = TypeVar("Wire", bound=BaseModel)
 
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
@@ -193,7 +196,7 @@ class _RequestContext:
             params["mode"] = "form"
 
         def read(result: JSONObject) -> Answer:
-            given = ElicitResult.model_validate(result)
+            given = _read_as(ElicitResult, result)
             data = form.parse(given.content) if given.action == "accept" else None
             return Answer(given.action, data)
 
@@ -216,9 +219,10 @@ class _RequestContext:
             )
 
         def read(result: JSONObject) -> Answer:
-            return Answer(ElicitResult.model_validate(result).action)
+            return Answer(_read_as(ElicitResult, result).action)
 
-        return Question(name, "elicitation/create", params, read)
+        asker = self._request.describe()
+        return Question(name, "elicitation/create", params, read, asker)
 
     def _sample_question(
         self,
@@ -238,21 +242,23 @@ class _RequestContext:
             messages=list(messages), max_tokens=max_tokens, **plain(params)
         ).model_dump(mode="json", by_alias=True, exclude_none=True)
         form = CreateMessageResultWithTools if with_tools else CreateMessageResult
-        return self._question(key, "sampling/createMessage", wire, form.model_validate)
+        read = partial(_read_as, form)
+        return self._question(key, "sampling/createMessage", wire, read)
 
     def _roots_question(self, key: str | None) -> Question[list[Root]]:
         if self._request.client_capabilities.roots is None:
             self._refuse({"roots": {}})
 
         def read(result: JSONObject) -> list[Root]:
-            return ListRootsResult.model_validate(result).roots
+            return _read_as(ListRootsResult, result).roots
 
         return self._question(key, "roots/list", {}, read)
 
     def _question(
         self, key: str | None, method: str, params: JSONObject, read: Any
     ) -> Question[Any]:
-        return Question(self._request.answers.name(key), method, params, read)
+        name = self._request.answers.name(key)
+        return Question(name, method, params, read, self._request.describe())
 
     def _require_elicitation(self, mode: str) -> None:
         """Refuse what the client did not declare; the version decides nothing.
@@ -276,6 +282,18 @@ class _RequestContext:
             f"{client} cannot be asked: it did not declare the capability {name!r}",
             required=required,
         )
+
+
+def _read_as(form: type[Wire], result: JSONObject) -> Wire:
+    """Read a result of the client.
+
+    Raises:
+        ValueError: It is none; the text does not show what is in it.
+    """
+    try:
+        return form.model_validate(result)
+    except ValidationError as error:
+        raise ValueError(explain(error, result, show_values=False)) from None
 
 
 class Context(_RequestContext):
@@ -327,7 +345,8 @@ class Context(_RequestContext):
         """Ask the user to fill in a form.
 
         The handler is run again from the top with the answer, so what it did before
-        this line is done again. An answer that does not fit is asked for again.
+        this line is done again. If an answer does not fit, the user is asked again,
+        and told what was wrong; three such answers are an `AskFailed`.
 
         Args:
             message: What to tell the user.
@@ -338,7 +357,7 @@ class Context(_RequestContext):
 
         Raises:
             CapabilityMissing: The client did not declare `elicitation`.
-            AskFailed: It answered with an error, or too late.
+            AskFailed: It answered with an error, too late, or never with what fits.
 
         Spec: 2025-11-25 client/elicitation.
         """
@@ -365,7 +384,7 @@ class Context(_RequestContext):
 
         Raises:
             CapabilityMissing: The client did not declare `elicitation.url`.
-            AskFailed: It answered with an error, or too late.
+            AskFailed: It answered with an error, too late, or never with what fits.
 
         Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests".
         """
@@ -392,7 +411,7 @@ class Context(_RequestContext):
         Raises:
             CapabilityMissing: The client did not declare `sampling`, or
                 `sampling.tools` where `tools` are given.
-            AskFailed: It answered with an error, or too late.
+            AskFailed: It answered with an error, too late, or never with what fits.
 
         Spec: 2025-11-25 client/sampling.
         """
@@ -404,7 +423,7 @@ class Context(_RequestContext):
 
         Raises:
             CapabilityMissing: The client did not declare `roots`.
-            AskFailed: It answered with an error, or too late.
+            AskFailed: It answered with an error, too late, or never with what fits.
 
         Spec: 2025-11-25 client/roots.
         """

@@ -5,7 +5,7 @@ Spec: 2025-11-25 client/elicitation, "Requested Schema".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,8 @@ from django.utils.text import capfirst
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema, from_json, to_json
 
+from mcp_django.protocol.jsonrpc import JSON
+from mcp_django.server.fitting import Fitting
 from mcp_django.server.schemas import (
     SchemaGenerator,
     VerbatimSchema,
@@ -68,8 +70,12 @@ class Form:
             )
         verbatim = VerbatimSchema.of(schema, "requestedSchema")
 
+        required = verbatim.schema.get("required", ())
+
         def parse(content: Mapping[str, Any]) -> Any:
-            values = from_json(to_json(content, fallback=dict))
+            values: dict[str, Any] = from_json(to_json(content, fallback=dict))
+            empty = _left_empty(values, verbatim.wrong_members(values), required)
+            values = {key: v for key, v in values.items() if key not in empty}
             if problems := verbatim.problems(values, show_values=False):
                 raise ValueError(problems)
             return values
@@ -117,14 +123,67 @@ def _form_of_model(model: type[BaseModel]) -> Form:
     if required:
         requested["required"] = required
 
-    def parse(content: Mapping[str, Any]) -> BaseModel:
-        text = to_json({**empty, **content})
-        try:
-            return model.model_validate_json(text)
-        except ValidationError as error:
-            raise ValueError(explain(error, content, show_values=False)) from None
+    return Form(requested, _ModelParser(model, described, definitions, required, empty))
 
-    return Form(requested, parse)
+
+class _ModelParser:
+    """Reads what was filled into the form of a model."""
+
+    def __init__(
+        self,
+        model: type[BaseModel],
+        described: Mapping[str, Any],
+        definitions: Mapping[str, Any],
+        required: Sequence[str],
+        empty: Mapping[str, None],
+    ) -> None:
+        self._model = model
+        self._fitting = Fitting({**described, "$defs": definitions})
+        self._required = required
+        self._empty = empty
+
+    def __call__(self, content: Mapping[str, Any]) -> BaseModel:
+        text = to_json({**self._empty, **content}, fallback=dict)
+        given, doubts = self._fitting.fit(from_json(text))
+        filled, wrong = self._filled(given)
+        if wrong is not None:
+            members = {str(error["loc"][0]) for error in wrong.errors() if error["loc"]}
+            left_empty = _left_empty(given, members, self._required)
+            for name in left_empty:
+                del given[name]
+            if left_empty:
+                filled, wrong = self._filled({**self._empty, **given})
+        problems = explain(wrong, given, doubts=doubts, show_values=False)
+        if problems or filled is None:
+            raise ValueError(problems)
+        return filled
+
+    def _filled(self, given: JSON) -> tuple[BaseModel | None, ValidationError | None]:
+        try:
+            return self._model.model_validate_json(to_json(given)), None
+        except ValidationError as error:
+            return None, error
+
+
+def _left_empty(
+    values: Mapping[str, Any], wrong: Iterable[str], required: Collection[str]
+) -> set[str]:
+    """Name the fields that were left empty, which clients send as null or blank text.
+
+    Args:
+        values: What was filled in.
+        wrong: Fields whose values do not fit.
+        required: Fields that may not be left empty.
+    """
+    return {
+        name
+        for name in wrong
+        if name in values and name not in required and _is_blank(values[name])
+    }
+
+
+def _is_blank(value: JSON) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _described_by(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, Any]]:

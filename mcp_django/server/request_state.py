@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 _KIND: Final = "request-state"
+_MEMBERS: Final = 6
 _NOT_SALIENT: Final = RETRY_MEMBERS | {"_meta"}
 
 MAX_STATE_CHARACTERS: Final = 512 * 1024
@@ -64,6 +65,7 @@ def input_required(
         rounds,
         dict(request.answers.to_keep(questions)),
         {question.key: question.digest for question in questions},
+        dict(request.answers.unfit),
     ]
     sealed = seal(_KIND, state)
     if len(sealed) > MAX_STATE_CHARACTERS:
@@ -102,7 +104,7 @@ def restore(server: Server, request: Request) -> None:
         # The first round, as far as we know.
         request.take_answers(Given(0, {}, None, results))
         return
-    origin, expires, rounds, answered, asked = _unseal(params["requestState"])
+    origin, expires, rounds, answered, asked, unfit = _unseal(params["requestState"])
     if origin != _origin_of(server, request):
         raise _refusal("it was made for another user or another request")
     if expires < time.time():
@@ -113,6 +115,7 @@ def restore(server: Server, request: Request) -> None:
             {key: (digest, result) for key, (digest, result) in answered.items()},
             asked,
             results,
+            {key: (digest, count) for key, (digest, count) in unfit.items()},
         )
     )
 
@@ -121,7 +124,8 @@ def _unseal(text: Any) -> list[Any]:
     try:
         if isinstance(text, str):
             state: list[Any] = unseal(_KIND, text)
-            return state
+            if len(state) == _MEMBERS:
+                return state
     except ValueError:
         pass
     raise _refusal("it is not as this server made it")

@@ -28,6 +28,7 @@ from pydantic_core import core_schema
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry, specification_with
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.fitting import Doubt
 from mcp_django.server.texts import UNTRANSLATED, untranslated
 
@@ -234,6 +235,20 @@ class VerbatimSchema:
         except ArithmeticError:
             return "a number is too large"
         return _joined(found)
+
+    def wrong_members(self, value: JSONObject) -> set[str]:
+        """Name the members of an object that do not fit."""
+        try:
+            violations = itertools.islice(
+                self._validator.iter_errors(value), MAX_COLLECTED
+            )
+            return {
+                str(violation.absolute_path[0])
+                for violation in violations
+                if violation.absolute_path
+            }
+        except (RecursionError, ArithmeticError):
+            return set()
 
 
 def _dialect(schema: dict[str, Any], what: str) -> type[Validator]:

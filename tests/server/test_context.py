@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import anyio
@@ -425,6 +426,119 @@ async def test_answer_that_does_not_fit_is_asked_for_again(unfit: JSONObject) ->
 
     assert await caller.text_of("order") == "3"
     assert (len(caller.asked), len(runs)) == (2, 3)
+
+
+class Trip(BaseModel):
+    """A form with fields that may be left empty."""
+
+    when: date | None = None
+    guests: int = 1
+
+
+WRONG: JSONObject = {"action": "accept", "content": {"when": "soon", "guests": "two"}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25", MODERN])
+async def test_user_is_told_which_field_does_not_fit_and_why(
+    kind: str, version: str
+) -> None:
+    """Our choice: the same message again tells them nothing."""
+    answers = {"elicitation/create": [WRONG, {"action": "accept", "content": {}}]}
+    caller = Caller(Server("shop"), version=version, answers=answers)
+    answer = await use(caller, kind, "elicit", "Where to?", Trip)
+    assert answer == Answer("accept", Trip())
+    assert [params["message"] for [(_, params)] in caller.asked] == [
+        "Where to?",
+        "Where to?\n\nThe last answer does not fit: when: Input should be a valid date "
+        "or datetime, input is too short; guests: Input should be a valid integer, "
+        "unable to parse string as an integer. Please answer again.",
+    ]
+
+
+NEVER_FIT: list[tuple[tuple[Any, ...], str, JSONObject, str]] = [
+    (
+        ("elicit", "Where to?", Trip),
+        "elicitation/create",
+        {"action": "accept", "content": {"when": "secret"}},
+        "when: Input should be a valid date or datetime, input is too short",
+    ),
+    (
+        ("elicit_url", "Look!", "https://shop.example/"),
+        "elicitation/create",
+        {"action": "secret"},
+        "action: Input should be 'accept', 'decline' or 'cancel'",
+    ),
+    (
+        ("sample", "Greet!", 50),
+        "sampling/createMessage",
+        {"role": "assistant", "content": {"type": "text", "text": "secret"}},
+        "model: missing, but required",
+    ),
+    (
+        ("list_roots",),
+        "roots/list",
+        {"roots": [{"uri": 7}]},
+        "roots[0].uri: ",
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", ["2025-11-25", MODERN])
+@pytest.mark.parametrize(("asked", "method", "unfit", "fault"), NEVER_FIT)
+async def test_answers_that_never_fit_are_a_refusal_and_in_the_log(
+    kind: str,
+    version: str,
+    asked: tuple[Any, ...],
+    method: str,
+    unfit: JSONObject,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: three times; nobody would see the end of it else."""
+    caller = Caller(Server("shop"), version=version, answers={method: [unfit]})
+    with caplog.at_level("INFO", "mcp_django.server"):
+        error = await use(caller, kind, *asked)
+    assert isinstance(error, AskFailed)
+    assert str(error).startswith(
+        f"client answered {method!r} 3 times with what does not fit; the last time: "
+        f"{fault}"
+    )
+    assert len(caller.asked) == 3
+    logged = [(r.levelname, r.getMessage()) for r in caplog.records]
+    assert [level for level, _ in logged] == ["INFO", "INFO", "WARNING"]
+    for number, (_, text) in enumerate(logged, start=1):
+        assert text.startswith(
+            f"tools/call 'tool': answer {number} to question 'question-1' ({method}) "
+            f"does not fit: {fault}"
+        )
+    assert "secret" not in str(error) + caplog.text
+
+
+async def test_only_what_does_not_fit_is_asked_again() -> None:
+    """Our choice: what the user wrote well they need not write again."""
+    for version in ("2025-11-25", MODERN):
+        server = Server("shop")
+
+        @server.tool
+        async def ask(context: Context) -> str:
+            found: dict[str, Any] = {}
+
+            async def elicit(key: str) -> None:
+                found[key] = (await context.elicit(f"{key}?", Order, key=key)).data
+
+            async with anyio.create_task_group() as tasks:
+                for key in ("a", "b"):
+                    tasks.start_soon(elicit, key)
+            return str(sorted(found))
+
+        answers = {"elicitation/create": [ACCEPTED, WRONG, ACCEPTED]}
+        caller = Caller(server, version=version, answers=answers)
+        assert await caller.text_of("ask") == "['a', 'b']"
+        assert [len(asked) for asked in caller.asked] == [2, 1]
+        [[_, wrong], [(_, again)]] = caller.asked
+        assert again["message"].startswith(f"{wrong[1]['message']}\n\n")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,12 +13,13 @@ from pydantic import BaseModel
 from pytest_django.fixtures import Settings
 
 from mcp_django import Context, Server, SyncContext
-from mcp_django.exceptions import ErrorAnswer
+from mcp_django.exceptions import AskFailed, ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.asking import MAX_UNFIT
 from mcp_django.server.request_state import MAX_STATE_CHARACTERS
 from mcp_django.server.requests import Request
 from mcp_django.signing import seal, unseal
-from tests.server.calls import MODERN, Caller
+from tests.server.calls import LATEST, MODERN, Caller
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -146,35 +147,116 @@ async def test_user_may_say_no(action: str) -> None:
     assert await caller.text_of("ship", order_id=7) == f"{action}: None"
 
 
-@pytest.mark.parametrize(
-    "responses",
-    [
-        {},
-        None,
-        {"another": SURE},
-        {"question-1": None},
-        {"question-1": 12345},
-        {"question-1": "yes"},
-        {"question-1": {}},
-        {"question-1": {"action": "perhaps"}},
-        {"question-1": {"action": "accept"}},
-        {"question-1": {"action": "accept", "content": {"sure": "perhaps"}}},
-        {"question-1": {"action": "accept", "content": 7}},
-    ],
-)
-async def test_answer_that_is_missing_or_unfit_is_asked_for_again(
+@pytest.mark.parametrize("responses", [{}, None, {"another": SURE}])
+async def test_answer_that_is_missing_is_asked_for_again(
     responses: JSONObject | None,
 ) -> None:
     """Spec: 2026-07-28 basic/patterns/mrtr, "Error Handling": asked again rather than
     refused."""
-    runs = Runs()
-    caller = Caller(runs.server, version=MODERN)
+    caller = Caller(Runs().server, version=MODERN)
     first = ship(caller)
     asked = await caller.send(first)
-    again = await caller.send(caller.retry(first, asked, responses))
-    assert again["inputRequests"] == asked["inputRequests"]
+    for _ in range(MAX_UNFIT + 1):
+        again = await caller.send(caller.retry(first, asked, responses))
+        assert again["inputRequests"] == asked["inputRequests"]
     result = await caller.send(caller.retry(first, again, {"question-1": SURE}))
     assert text_of(result) == "accept: sure=True"
+
+
+UNFIT: list[tuple[JSON, str]] = [
+    (None, "the answer is no object"),
+    (12345, "the answer is no object"),
+    ("yes", "the answer is no object"),
+    ({}, "action: missing, but required"),
+    (
+        {"action": "perhaps"},
+        "action: Input should be 'accept', 'decline' or 'cancel'",
+    ),
+    ({"action": "accept"}, "sure: missing, but required"),
+    (
+        {"action": "accept", "content": {"sure": "perhaps"}},
+        "sure: Input should be a valid boolean, unable to interpret input",
+    ),
+    ({"action": "accept", "content": 7}, "content: Input should be a valid dictionary"),
+]
+
+
+@pytest.mark.parametrize(("response", "fault"), UNFIT)
+async def test_answer_that_does_not_fit_is_asked_for_again_with_the_reason(
+    response: JSON, fault: str
+) -> None:
+    """Spec: 2026-07-28 basic/patterns/mrtr, "Error Handling": asked again rather than
+    refused; the reason is our choice, so that the user need not guess."""
+    caller = Caller(Runs().server, version=MODERN)
+    first = ship(caller)
+    asked = await caller.send(first)
+    again = await caller.send(caller.retry(first, asked, {"question-1": response}))
+    params = again["inputRequests"]["question-1"]["params"]
+    assert params == {
+        **asked["inputRequests"]["question-1"]["params"],
+        "message": f"Ship order 7?\n\nThe last answer does not fit: {fault}. Please "
+        "answer again.",
+    }
+    result = await caller.send(caller.retry(first, again, {"question-1": SURE}))
+    assert text_of(result) == "accept: sure=True"
+
+
+@pytest.mark.parametrize(("response", "fault"), UNFIT)
+async def test_answers_that_never_fit_are_a_refusal(response: JSON, fault: str) -> None:
+    """We chose three: then the model hears what is wrong."""
+    runs = Runs()
+    caller = Caller(runs.server, version=MODERN)
+    first = request = ship(caller)
+    for _ in range(MAX_UNFIT):
+        asked = await caller.send(request)
+        request = caller.retry(first, asked, {"question-1": response})
+    result = await caller.send(request)
+    assert (result["isError"], text_of(result)) == (
+        True,
+        f"client answered 'elicitation/create' {MAX_UNFIT} times with what does not "
+        f"fit; the last time: {fault}",
+    )
+    assert len(runs.begun) == MAX_UNFIT + 1
+
+
+async def test_refusal_for_answers_that_never_fit_stands_in_later_rounds() -> None:
+    """We chose it: a handler may go on without, and ask something else."""
+    server = Server("shop")
+
+    @server.tool
+    def ask(context: SyncContext) -> str:
+        try:
+            context.elicit("Sure?", Confirm, key="sure")
+        except AskFailed as error:
+            return f"{error}; {context.elicit('Really?', Confirm).action}"
+        return "never"
+
+    unfit: JSONObject = {"action": "accept", "content": {"sure": "maybe"}}
+    answers = {"elicitation/create": [unfit] * MAX_UNFIT + [SURE]}
+    caller = Caller(server, version=MODERN, answers=answers)
+    assert (await caller.text_of("ask")).endswith(
+        "the last time: sure: Input should be a valid boolean, unable to interpret "
+        "input; accept"
+    )
+    assert [len(asked) for asked in caller.asked] == [1] * (MAX_UNFIT + 1)
+
+
+async def test_each_question_has_its_own_count() -> None:
+    """We chose it: one user may be wrong twice in each of three forms."""
+    server = Server("shop")
+
+    @server.tool
+    async def ask(context: Context) -> str:
+        answers = [
+            await context.elicit(f"{number}?", Confirm) for number in range(MAX_UNFIT)
+        ]
+        return str([answer.accepted for answer in answers])
+
+    unfit: JSONObject = {"action": "accept", "content": {}}
+    answers = {"elicitation/create": [unfit, unfit, SURE] * MAX_UNFIT}
+    for version in (MODERN, LATEST):
+        caller = Caller(server, version=version, answers=answers)
+        assert await caller.text_of("ask") == "[True, True, True]"
 
 
 async def test_responses_that_nobody_asked_for_are_ignored() -> None:
@@ -542,7 +624,12 @@ async def test_unfit_answer_that_was_kept_is_asked_for_again() -> None:
     answers = {"elicitation/create": [unfit, SURE]}
     caller = Caller(server, version=MODERN, answers=answers)
     assert await caller.text_of("ask") == "[True, True]"
-    assert [params["message"] for [(_, params)] in caller.asked] == ["a?", "b?", "a?"]
+    assert [params["message"] for [(_, params)] in caller.asked] == [
+        "a?",
+        "b?",
+        "a?\n\nThe last answer does not fit: sure: missing, but required. Please "
+        "answer again.",
+    ]
 
 
 async def test_questions_asked_together_go_out_in_one_round() -> None:
