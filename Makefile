@@ -32,6 +32,7 @@ $(INSTALLED): pyproject.toml
 
 demo: PORT ?= 8000
 demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
+	@$(BIN)/python -m demo_project.port $(PORT)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py demo_info --port $(PORT)
@@ -69,12 +70,14 @@ conformance: install ## Run the official conformance suite; it needs npm.
 
 conformance-server: PORT ?= 8765
 conformance-server: install ## Run the conformance fixture on 127.0.0.1; PORT=8765.
+	@$(BIN)/python -m demo_project.port $(PORT)
 	@$(BIN)/python manage.py migrate --settings tests.conformance.settings --verbosity 0
 	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) tests.conformance.asgi:application
 
 cluster: PORT ?= 8000
 cluster: WORKERS ?= 3
 cluster: install ## Run the library on several Daphnes over Redis; WORKERS=3 PORT=8000.
+	@$(BIN)/python -m demo_project.port $(PORT)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py demo_info --port $(PORT)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, execute_from_command_line
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
@@ -319,6 +319,19 @@ def test_unknown_tool_is_explained() -> None:
     """Chosen: with those that there are."""
     text = Streams().error_of("calls", "nonsense")
     assert text.startswith("the server has no tool 'nonsense'; it has 'take', 'need', ")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_alone_it_asks_for_the_server_only(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chosen: a tool and its arguments may be left out."""
+    with pytest.raises(SystemExit):
+        execute_from_command_line(["manage.py", "mcp_call", *options])
+
+    assert capsys.readouterr().err.endswith(
+        "error: the following arguments are required: SERVER\n"
+    )
 
 
 def test_options_may_stand_between_the_arguments() -> None:

@@ -83,6 +83,8 @@ class Command(BaseCommand):
             "arguments",
             metavar="key=value",
             nargs="*",
+            # Without one argparse says that it is required.
+            default=[],
             help="arguments: texts as they are, all else as JSON",
         )
         parser.add_argument(
