@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import DatabaseError
+from django.db.models import ForeignKey, Q, QuerySet
+from django.forms import ModelChoiceField, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from mcp_django.database import lacks_migrations
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
+
+_USERS_ON_PAGE: Final = 20
+_NAMES: Final = ("email", "first_name", "last_name")
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Token]
@@ -45,6 +58,31 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.in_state(TokenState(value), timezone.now())
 
 
+class UserSelect(AutocompleteSelect):
+    """A select box that asks `TokenAdmin.users_view` for what fits."""
+
+    url_name = "%s:mcp_tokens_token_users"
+
+
+def find_users(term: str) -> QuerySet[AbstractBaseUser]:
+    """Find the users that can have tokens, by the name they log in with, and others.
+
+    Args:
+        term: Words, each of which has to be in one of the fields.
+    """
+    model = get_user_model()
+    known = {field.name for field in model._meta.get_fields()}
+    fields = [model.USERNAME_FIELD, *(name for name in _NAMES if name in known)]
+    users = model._default_manager.order_by(model.USERNAME_FIELD)
+    if "is_active" in known:
+        users = users.filter(is_active=True)
+    for word in term.split():
+        users = users.filter(
+            reduce(or_, (Q(**{f"{name}__icontains": word}) for name in fields))
+        )
+    return users
+
+
 @admin.register(Token)
 class TokenAdmin(ModelAdmin):
     """Issues, lists and revokes tokens; a token's text is shown once, after adding.
@@ -53,22 +91,95 @@ class TokenAdmin(ModelAdmin):
     user, so give `mcp_tokens.add_token` only to people who may do everything anyway.
     """
 
+    # What matters most is on the left: beside the filters there is little room.
     list_display = (
-        "user",
         "name",
-        "hint",
-        "created_at",
-        "expires_at",
-        "last_used_at",
         "state",
+        "user",
+        "hint",
+        "last_used_at",
+        "expires_at",
+        "created_at",
     )
-    list_display_links = ("name",)
     list_filter = (StateFilter, "created_at", "last_used_at")
     list_select_related = ("user",)
     search_fields = ("name", "hint", f"user__{get_user_model().USERNAME_FIELD}")
-    # A list of all users does not fit into a select box on every site.
-    raw_id_fields = ("user",)
     actions = ("revoke",)
+
+    # Pages ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add where users are looked up."""
+        users = path(
+            "users/",
+            self.admin_site.admin_view(self.users_view),
+            name="mcp_tokens_token_users",
+        )
+        return [users, *super().get_urls()]
+
+    def users_view(self, request: HttpRequest) -> JsonResponse:
+        """Give the users whom a new token may be for, to a select box that asks.
+
+        The admin's own view for that knows only models that are in the admin.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        found = find_users(request.GET.get("term", ""))
+        page = Paginator(found, _USERS_ON_PAGE).get_page(request.GET.get("page"))
+        results = [{"id": str(user.pk), "text": str(user)} for user in page]
+        return JsonResponse(
+            {"results": results, "pagination": {"more": page.has_next()}}
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, or that migrations have to be run."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except DatabaseError:
+            if not lacks_migrations():
+                raise
+            return self._say_that_migrations_are_missing(request)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show the form, or revoke, or say that migrations have to be run."""
+        try:
+            if object_id and request.method == "POST" and "_revoke" in request.POST:
+                return self._revoke_one(request, object_id)
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DatabaseError:
+            if not lacks_migrations():
+                raise
+            return self._say_that_migrations_are_missing(request)
+
+    def _say_that_migrations_are_missing(self, request: HttpRequest) -> HttpResponse:
+        self.message_user(
+            request,
+            gettext("The database lacks migrations: run “manage.py migrate” first."),
+            messages.ERROR,
+        )
+        return HttpResponseRedirect(
+            reverse("admin:index", current_app=self.admin_site.name)
+        )
+
+    def _revoke_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Revoke the token of a page, whatever is in its form, and show it again."""
+        token = self.get_object(request, unquote(object_id))
+        if not self.has_change_permission(request, token):
+            raise PermissionDenied
+        if token is not None:
+            self.revoke(request, self.get_queryset(request).filter(pk=token.pk))
+        # If it is gone, that page says so.
+        return HttpResponseRedirect(request.get_full_path())
+
+    # Parts of pages ---------------------------------------------------------------
 
     @admin.display(description=_("state"))
     def state(self, token: Token) -> str:
@@ -89,6 +200,17 @@ class TokenAdmin(ModelAdmin):
             messages.SUCCESS,
         )
 
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Let users be looked up: a list of all fits into no select box.
+
+        It is our own look-up, because the user model need not be in the admin.
+        """
+        if db_field.name == "user":
+            kwargs["widget"] = UserSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_fields(
         self, request: HttpRequest, obj: Token | None = None
     ) -> tuple[str, ...]:
@@ -105,8 +227,8 @@ class TokenAdmin(ModelAdmin):
             return ()
         return (
             "user",
-            "hint",
             "state",
+            "hint",
             "created_at",
             "expires_at",
             "last_used_at",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -158,6 +161,139 @@ def test_selected_tokens_are_revoked(admin_client: Client, ada: User) -> None:
     assert states == {"a": True, "b": True, "c": False}
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.change_message) == (str(tokens[1].pk), "Revoked.")
+
+
+def test_state_is_beside_the_name(admin_client: Client, ada: User) -> None:
+    """Chosen: columns on the right are out of sight on a screen of 1,200 pixels."""
+    Token.issue(ada, "Laptop")
+    page = admin_client.get(LIST).text
+    columns = re.findall(r'<t[hd] class="field-(\w+)', page)
+    assert columns[:3] == ["name", "state", "user"]
+
+
+def test_button_revokes_the_token_of_the_page(admin_client: Client, ada: User) -> None:
+    """Chosen: whatever is in the form, and once."""
+    token, _ = Token.issue(ada, "Laptop")
+    url = change_url(token)
+    assert 'name="_revoke"' in admin_client.get(url).text
+    response = admin_client.post(url, {"name": "", "_revoke": "Revoke"}, follow=True)
+    assert response.redirect_chain == [(url, 302)]
+    assert "1 token was revoked." in response.text
+    assert 'name="_revoke"' not in response.text
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+    assert token.name == "Laptop"
+    assert LogEntry.objects.get().change_message == "Revoked."
+    assert 'name="_revoke"' not in admin_client.get(ADD).text
+
+
+def test_button_is_for_who_may_change(ada: User) -> None:
+    """Chosen: as for the action."""
+    token, _ = Token.issue(ada, "Laptop")
+    client = staff_client("view_token")
+    assert 'name="_revoke"' not in client.get(change_url(token)).text
+    response = client.post(change_url(token), {"_revoke": "Revoke"})
+    assert response.status_code == 403
+    token.refresh_from_db()
+    assert token.revoked_at is None
+
+
+def test_button_on_a_page_that_is_gone_leads_back_to_the_list(
+    admin_client: Client,
+) -> None:
+    """Chosen: as Django does."""
+    for pk in ("7", "x"):
+        url = f"/admin/mcp_tokens/token/{pk}/change/"
+        response = admin_client.post(url, {"_revoke": "Revoke"}, follow=True)
+        assert response.redirect_chain[-1] == ("/admin/", 302)
+        assert "exist" in response.text
+
+
+# Looking users up -------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_users_in_the_admin() -> Iterator[None]:
+    """Take the user model out of the admin for a while."""
+    user_admin = type(admin.site.get_model_admin(User))
+    admin.site.unregister(User)
+    yield
+    admin.site.register(User, user_admin)
+
+
+def looked_up(client: Client, **query: str) -> tuple[list[str], bool]:
+    """Give the texts that a select box is offered, and whether there are more."""
+    found = client.get(f"{LIST}users/", query).json()
+    texts = [result["text"] for result in found["results"]]
+    return texts, found["pagination"]["more"]
+
+
+@pytest.mark.usefixtures("without_users_in_the_admin")
+def test_user_is_looked_up_also_when_users_are_not_in_the_admin(
+    admin_client: Client, ada: User
+) -> None:
+    """Chosen: nobody should have to type a primary key."""
+    page = admin_client.get(ADD).text
+    assert f'data-ajax--url="{LIST}users/"' in page
+    assert '<input type="text" name="user"' not in page
+    assert looked_up(admin_client, term="ada") == (["ada"], False)
+    response = admin_client.post(ADD, add_data(ada), follow=True)
+    assert len(texts_in(response.text)) == 1
+
+
+def test_users_are_looked_up_by_every_word_of_their_names(
+    admin_client: Client, ada: User
+) -> None:
+    """Chosen: whom a token would be no good for is left out."""
+    for name, first, is_active in (
+        ("grace", "Ada", True),
+        ("gone", "Ada", False),
+        ("bob", "Bob", True),
+    ):
+        User.objects.create_user(
+            name, f"{name}@navy.example", first_name=first, is_active=is_active
+        )
+    assert looked_up(admin_client, term="ADA") == (["ada", "grace"], False)
+    assert looked_up(admin_client, term="navy ada") == (["grace"], False)
+    assert looked_up(admin_client, term="nobody") == ([], False)
+
+
+def test_users_are_looked_up_in_pages(admin_client: Client) -> None:
+    """Chosen: as the admin's own select boxes do."""
+    User.objects.bulk_create(User(username=f"user-{n:02}") for n in range(25))
+    first, has_more = looked_up(admin_client, term="user-")
+    second, has_yet_more = looked_up(admin_client, term="user-", page="2")
+    assert (len(first), has_more, len(second), has_yet_more) == (20, True, 5, False)
+    assert looked_up(admin_client, term="user-", page="x")[0] == first
+
+
+def test_who_may_not_add_looks_nobody_up(ada: User) -> None:
+    """Chosen: names of users are not for everybody."""
+    client = staff_client("change_token", "view_token")
+    assert client.get(f"{LIST}users/").status_code == 403
+    assert Client().get(f"{LIST}users/").status_code == 302
+
+
+# A database that is not ready -------------------------------------------------------
+
+
+@pytest.fixture
+def without_tokens_table(transactional_db: None) -> Iterator[None]:
+    """Take the table away for a while."""
+    call_command("migrate", "mcp_tokens", "zero", verbosity=0)
+    yield
+    call_command("migrate", "mcp_tokens", verbosity=0)
+
+
+@pytest.mark.usefixtures("without_tokens_table")
+@pytest.mark.parametrize("url", [LIST, "/admin/mcp_tokens/token/1/change/"])
+def test_missing_migrations_are_told(url: str) -> None:
+    """Chosen: in place of an error page, when the app has just been added."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    response = client.get(url, follow=True)
+    assert response.redirect_chain == [("/admin/", 302)]
+    assert "run “manage.py migrate” first" in response.text
 
 
 def test_permissions_of_the_admin_apply(ada: User) -> None:
