@@ -23,6 +23,7 @@ from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions, is_permitted_for
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text, plain
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import Mirrored
@@ -256,9 +257,17 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A function that suggests values for an argument of a prompt or template."""
+    """A function that suggests values for an argument of a prompt or template.
+
+    Attributes:
+        handler: The function.
+        argument: What it suggests values for.
+        guards: Who may see which of them.
+    """
 
     handler: Handler
+    argument: str
+    guards: tuple[Guard, ...] = ()
 
     async def complete(
         self,
@@ -284,16 +293,31 @@ class Completion:
                 # A queryset, or a generator over one, reads its rows while it is
                 # iterated.
                 found = await request.threads.run(partial(list, found))
-            values = [str(item) for item in found]
-            return {
-                "completion": {
-                    "values": values[:MAX_COMPLETIONS],
-                    "total": len(values),
-                    "hasMore": len(values) > MAX_COMPLETIONS,
-                }
-            }
+            return {"values": [str(item) for item in found]}
 
-        return await self.handler.call(server, request, keywords, write)
+        result = await self.handler.call(server, request, keywords, write)
+        values = result["values"]
+        if self.guards:
+            kept, is_all = await visible(
+                server,
+                request,
+                self.guards,
+                self.argument,
+                values,
+                arguments,
+                at_most=MAX_COMPLETIONS,
+            )
+            if not is_all:
+                # How many there are in all would tell of those that are hidden.
+                return {"completion": {"values": kept, "hasMore": True}}
+            values = kept
+        return {
+            "completion": {
+                "values": values[:MAX_COMPLETIONS],
+                "total": len(values),
+                "hasMore": len(values) > MAX_COMPLETIONS,
+            }
+        }
 
 
 def check_name(kind: str, name: str) -> str:

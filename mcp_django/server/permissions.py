@@ -340,8 +340,17 @@ async def is_permitted_for(
     permission = feature.permission
     if permission is None or not permission.particular:
         return True
-    decisions = _Decisions(server, request, values)
-    [holds] = await decisions.hold([permission.particular])
+    return await hold(server, request, permission.particular, values)
+
+
+async def hold(
+    server: Server,
+    request: Request,
+    conditions: Sequence[Condition],
+    values: Mapping[str, Any],
+) -> bool:
+    """Say whether conditions are true of the user of a request and some arguments."""
+    [holds] = await _Decisions(server, request, values).hold([conditions])
     return holds
 
 

@@ -41,6 +41,7 @@ from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.references import references_in
 from mcp_django.server.results import ToolOutput
 from mcp_django.server.signatures import Parameter, innermost_of
+from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
@@ -357,8 +358,10 @@ def _describe_for_people(parameter: Parameter, schema: JSONObject) -> Text | Non
     return f"{parameter.description}\n\n{hint}"
 
 
-def make_completion(function: Callable[..., Any]) -> Completion:
-    """Make what suggests values for an argument.
+def make_completion(
+    function: Callable[..., Any], feature: Prompt | Resource, argument: str
+) -> Completion:
+    """Make what suggests values for an argument of a feature.
 
     Raises:
         ValueError: The function takes something that it cannot be given.
@@ -374,7 +377,8 @@ def make_completion(function: Callable[..., Any]) -> Completion:
             f"completion {name} takes {sorted(unknown)!r}; it may take value, "
             "arguments and a context"
         )
-    return Completion(handler)
+    guards = guards_of(feature.permission, feature.handler.signature)
+    return Completion(handler, argument, guards)
 
 
 def place_of(function: Callable[..., Any]) -> str:

@@ -394,7 +394,7 @@ class Server:
 
         Spec: 2025-11-25 server/utilities/completion.
         """
-        reference, known = self._find_completable(of)
+        feature, reference, known = self._find_completable(of)
         if argument not in known:
             raise ValueError(
                 f"{reference!r} has no argument {argument!r}; it has {sorted(known)!r}"
@@ -407,7 +407,8 @@ class Server:
             )
 
         def register(function: Function) -> Function:
-            self.completions[reference, argument] = make_completion(function)
+            completion = make_completion(function, feature, argument)
+            self.completions[reference, argument] = completion
             return function
 
         return register
@@ -598,16 +599,16 @@ class Server:
 
     def _find_completable(
         self, of: Callable[..., Any] | str
-    ) -> tuple[str, Sequence[str]]:
+    ) -> tuple[Prompt | Resource, str, Sequence[str]]:
         for prompt in self.prompts.values():
             signature = prompt.handler.signature
             if of in (prompt.name, signature.function):
-                return prompt.name, [p.name for p in signature.parameters]
+                return prompt, prompt.name, [p.name for p in signature.parameters]
         for resource in self.resources.values():
             if resource.template is not None and (
                 of in (resource.uri, resource.handler.signature.function)
             ):
-                return resource.uri, resource.template.variables
+                return resource, resource.uri, resource.template.variables
         raise ValueError(
             f"server {self.name!r} has no prompt or resource template {of!r}; register "
             "it before its completions"

@@ -433,3 +433,127 @@ async def test_handler_that_is_asked_to_read_for_a_subscription_tells_nothing() 
     request = modern.request("subscriptions/listen", asked)
     assert (await subscribe(server, request)).uris == {"shop://loud"}
     assert modern.notified == []
+
+
+# Completing ---------------------------------------------------------------------
+
+
+def libraries(*permissions: Any, suggested: list[str] | None = None) -> Server:
+    """Make a server that suggests shelves and books, of a template and a prompt."""
+    server = Server("library")
+
+    @server.resource("lib://{shelf}/{book}", permission=list(permissions))
+    def read(shelf: str, book: int) -> str:
+        return shelf
+
+    @server.prompt(permission=list(permissions))
+    def praise(shelf: str, book: int, tone: str = "kind") -> str:
+        return shelf
+
+    books = ["1", "2", "3", "x"] if suggested is None else suggested
+    for feature in (read, praise):
+        server.completion(feature, "shelf")(lambda value: ["a", "b", "c"])
+        server.completion(feature, "book")(lambda value: books)
+    return server
+
+
+async def suggested(
+    server: Server, who: Any, argument: str, **known: str
+) -> JSONObject:
+    """Give the completion of an argument, the same of template and prompt."""
+    caller = Caller(server, user=who)
+    found = []
+    for ref in (
+        {"type": "ref/resource", "uri": "lib://{shelf}/{book}"},
+        {"type": "ref/prompt", "name": "praise"},
+    ):
+        params: JSONObject = {
+            "ref": ref,
+            "argument": {"name": argument, "value": ""},
+            "context": {"arguments": known},
+        }
+        result = await caller.call("completion/complete", params)
+        found.append(result["completion"])
+    assert found[0] == found[1]
+    completion: JSONObject = found[0]
+    return completion
+
+
+def complete(*values: str) -> JSONObject:
+    return {"values": list(values), "total": len(values), "hasMore": False}
+
+
+def odd(context: SyncContext, book: int) -> bool:
+    return book % 2 == 1
+
+
+async def odd_async(context: Context, book: int) -> bool:
+    return odd(context, book)  # type: ignore[arg-type]
+
+
+def not_b(context: SyncContext, shelf: str) -> bool:
+    return shelf != "b"
+
+
+def both(context: SyncContext, shelf: str, book: int) -> bool:
+    return (shelf, book) != ("a", 1)
+
+
+@pytest.mark.parametrize("may_see", [odd, odd_async])
+async def test_values_that_would_be_refused_are_not_suggested(may_see: Any) -> None:
+    """Our choice: a list of numbers of orders tells of orders, too."""
+    server = libraries("shop.view_order", may_see)
+    assert await suggested(server, ADA, "book") == complete("1", "3")
+    assert await suggested(server, ADA, "book", shelf="a") == complete("1", "3")
+    assert await suggested(server, ADA, "shelf") == complete("a", "b", "c")
+    refused = await Caller(server, user=EVE).error_of(
+        "completion/complete",
+        {
+            "ref": {"type": "ref/prompt", "name": "praise"},
+            "argument": {"name": "book", "value": ""},
+        },
+    )
+    assert refused.message == "Unknown reference: praise"
+
+
+async def test_completion_asks_as_far_as_arguments_are_known() -> None:
+    """Our choice: what is not known yet is not asked."""
+    server = libraries(not_b)
+    assert await suggested(server, ADA, "shelf") == complete("a", "c")
+    assert await suggested(server, ADA, "book") == complete("1", "2", "3", "x")
+    assert await suggested(server, ADA, "book", shelf="b") == complete()
+    server = libraries(both)
+    assert await suggested(server, ADA, "book") == complete("1", "2", "3", "x")
+    assert await suggested(server, ADA, "book", shelf="b") == complete("1", "2", "3")
+    assert await suggested(server, ADA, "book", shelf="a") == complete("2", "3")
+    assert await suggested(server, ADA, "shelf", book="1") == complete("b", "c")
+    assert await suggested(server, ADA, "shelf", book="x") == complete()
+
+
+async def test_hidden_suggestions_are_not_counted() -> None:
+    """Our choice: a number tells as well."""
+    server = libraries(odd, suggested=[str(number) for number in range(1, 200)])
+    completion = await suggested(server, ADA, "book")
+    assert completion == complete(*(str(number) for number in range(1, 200, 2)))
+    server = libraries(odd, suggested=[str(number) for number in range(1, 300)])
+    completion = await suggested(server, ADA, "book")
+    assert len(completion.pop("values")) == 100
+    assert completion == {"hasMore": True}
+    server = libraries(odd, suggested=[str(2 * number) for number in range(2000)])
+    assert await suggested(server, ADA, "book") == {"values": [], "hasMore": True}
+
+
+async def test_function_of_everything_is_asked_when_everything_is_known() -> None:
+    """Our choice: it takes what the handler takes, with its defaults."""
+    seen: list[Any] = []
+
+    def note(context: SyncContext, **values: Any) -> bool:
+        seen.append(values)
+        return True
+
+    server = libraries(note)
+    await suggested(server, ADA, "shelf")
+    assert seen == []
+    await suggested(server, ADA, "shelf", book="1")
+    assert seen[0] == {"shelf": "a", "book": 1}
+    assert seen[3] == {"shelf": "a", "book": 1, "tone": "kind"}
