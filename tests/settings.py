@@ -62,7 +62,17 @@ DATABASES = {
         "TEST": {
             "NAME": Path(tempfile.gettempdir()) / f"mcp-django-{os.getpid()}.sqlite3"
         },
-    }
+    },
+    # A second one, for tests that ask for it.
+    "archive": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": BASE_DIR / "archive.sqlite3",
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        "TEST": {
+            "NAME": Path(tempfile.gettempdir()) / f"mcp-archive-{os.getpid()}.sqlite3",
+            "MIGRATE": False,
+        },
+    },
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

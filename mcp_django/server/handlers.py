@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio.lowlevel
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.utils import translation
 
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -23,6 +22,12 @@ from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature, read_signature
+from mcp_django.server.transactions import (
+    Atomic,
+    databases_of,
+    read_atomic,
+    run_in_transactions,
+)
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -38,13 +43,13 @@ class Handler:
 
     Attributes:
         signature: What it takes and gives.
-        is_atomic: Whether it runs in a transaction; None to follow the database's
-            `ATOMIC_REQUESTS`.
+        atomic: Whether it runs in a transaction, or on which databases; None to follow
+            each database's `ATOMIC_REQUESTS`.
         feature: What it is the handler of; None if that differs, as for completions.
     """
 
     signature: Signature
-    is_atomic: bool | None
+    atomic: bool | tuple[str, ...] | None
     feature: FeatureName | None = None
 
     async def call(
@@ -109,7 +114,7 @@ class Handler:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
-        return request.threads.run(partial(_run_sync, function, self.is_atomic))
+        return request.threads.run(partial(_run_sync, function, self))
 
 
 def make_handler(
@@ -117,7 +122,7 @@ def make_handler(
     *,
     name: str,
     feature: FeatureName | None = None,
-    atomic: bool | None = None,
+    atomic: Atomic | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Handler:
     """Read a function that is being registered.
@@ -126,19 +131,20 @@ def make_handler(
         function: The function.
         name: For messages.
         feature: As for `Handler`.
-        atomic: Whether it runs in a transaction.
+        atomic: As for `Server.tool`.
         input_schema: Verbatim JSON Schema of its arguments.
 
     Raises:
         ValueError: It cannot be a handler; says why and what to do.
     """
     signature = read_signature(function, name=name, input_schema=input_schema)
-    if atomic and signature.is_async:
+    databases = read_atomic(name, atomic)
+    if databases and signature.is_async:
         raise ValueError(
-            f"{name}: atomic=True needs a def function, because Django's transactions "
-            "are synchronous; this one is async def"
+            f"{name}: atomic={atomic!r} needs a def function, because Django's "
+            "transactions are synchronous; this one is async def"
         )
-    return Handler(signature, atomic, feature)
+    return Handler(signature, databases, feature)
 
 
 def _meant_by(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -175,11 +181,6 @@ def make_around(function: Callable[..., Any]) -> Around:
     return function
 
 
-def _run_sync(function: Callable[[], Any], is_atomic: bool | None) -> Any:
-    if is_atomic is None:
-        connection = connections[DEFAULT_DB_ALIAS]
-        is_atomic = bool(connection.settings_dict.get("ATOMIC_REQUESTS"))
-    if not is_atomic:
-        return function()
-    with transaction.atomic():
-        return function()
+def _run_sync(function: Callable[[], Any], handler: Handler) -> Any:
+    aliases = databases_of(handler.atomic, handler.signature.function)
+    return run_in_transactions(aliases, function)

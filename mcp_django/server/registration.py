@@ -43,6 +43,7 @@ from mcp_django.server.results import ToolOutput
 from mcp_django.server.signatures import Parameter, innermost_of
 from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
+from mcp_django.server.transactions import Atomic, read_atomic
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import mirrored_parameters
 
@@ -85,7 +86,7 @@ def make_tool(
     name: str | None,
     description: Text | None,
     permission: Permission | None,
-    atomic: bool | None,
+    atomic: Atomic | None,
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
     structured: bool | None,
@@ -108,7 +109,8 @@ def make_tool(
     tool_name = check_name("tool", name_of(function) if name is None else name)
     shown_name = f"tool {tool_name!r}"
     check_texts(shown_name, title=shown.get("title"), description=description)
-    check_flags(shown_name, atomic=atomic, structured=structured)
+    check_flags(shown_name, structured=structured)
+    read_atomic(shown_name, atomic)
     check_mappings(
         shown_name,
         meta=shown.get("meta"),
@@ -226,7 +228,7 @@ def make_resource(
     mime_type: str | None,
     size: int | None,
     permission: Permission | None,
-    atomic: bool | None,
+    atomic: Atomic | None,
     cache: CacheHints,
     **shown: Any,
 ) -> Resource:
@@ -247,7 +249,7 @@ def make_resource(
         description=description,
         mime_type=mime_type,
     )
-    check_flags(shown_name, atomic=atomic)
+    read_atomic(shown_name, atomic)
     check_count(shown_name, "size", size, least=0)
     check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
@@ -291,7 +293,7 @@ def make_prompt(
     name: str | None,
     description: Text | None,
     permission: Permission | None,
-    atomic: bool | None,
+    atomic: Atomic | None,
     **shown: Any,
 ) -> Prompt:
     """Make a prompt; the arguments are those of `Server.prompt`.
@@ -305,7 +307,7 @@ def make_prompt(
     prompt_name = check_name("prompt", name_of(function) if name is None else name)
     shown_name = f"prompt {prompt_name!r}"
     check_texts(shown_name, title=shown.get("title"), description=description)
-    check_flags(shown_name, atomic=atomic)
+    read_atomic(shown_name, atomic)
     check_mappings(shown_name, meta=shown.get("meta"))
     handler = make_handler(
         function,

@@ -50,6 +50,7 @@ from mcp_django.server.registration import (
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.texts import Text, has_lazy_text, plain
+from mcp_django.server.transactions import Atomic
 from mcp_django.server.watching import Source, Watch
 from mcp_django.transports.base import Transport
 from mcp_django.transports.stream_pair import Mirror, StreamPairTransport, closing
@@ -165,7 +166,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
-        atomic: bool | None = None,
+        atomic: Atomic | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -187,7 +188,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
-        atomic: bool | None = None,
+        atomic: Atomic | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -212,8 +213,9 @@ class Server:
             meta: The entry's `_meta`.
             permission: A Django permission such as "shop.change_order", or a
                 function from context to bool; others do not see the tool.
-            atomic: Whether a `def` function runs in a transaction; follows the
-                database's `ATOMIC_REQUESTS` if left out.
+            atomic: Whether a `def` function runs in a transaction. If left out, on
+                each database that has `ATOMIC_REQUESTS`; True adds the default
+                database, False means on none, aliases mean on these and no others.
             input_schema: Verbatim JSON Schema, shown instead of the signature's;
                 arguments are checked against it and passed as they are.
             output_schema: Verbatim JSON Schema of the structured result.
@@ -264,7 +266,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
-        atomic: bool | None = None,
+        atomic: Atomic | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
     ) -> Decorator:
@@ -334,7 +336,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
-        atomic: bool | None = None,
+        atomic: Atomic | None = None,
     ) -> Decorator: ...
 
     def prompt(
@@ -348,7 +350,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
-        atomic: bool | None = None,
+        atomic: Atomic | None = None,
     ) -> Any:
         """Register a function that makes messages for the user to choose.
 

@@ -52,7 +52,7 @@ async def wait() -> str:
     return "never"
 
 
-@server.tool
+@server.tool(structured=True)
 async def language() -> str:
     """Say which language is active."""
     return translation.get_language()

@@ -26,7 +26,7 @@ OF_ALL: dict[str, tuple[Any, ...]] = {
     "description": (5, ["x"], "\ud800"),
     "icons": (5, "x", Icon(src="x"), [5], [{"src": 5}], [{}], {"src": "x"}),
     "meta": (5, "x", ["x"], {"x": object()}, {"x": "\ud800"}),
-    "atomic": ("yes", 1, 0, "default"),
+    "atomic": ("", 1, 0, b"default", [], ["default", 1], {"default"}),
     "permission": (5, False, b"x", [], {"x"}),
 }
 OF_TOOL: dict[str, tuple[Any, ...]] = {
