@@ -61,6 +61,26 @@ def all_endpoints() -> list[Endpoint]:
     return [ways[-1].callback for ways in _ways_below(get_resolver())]
 
 
+def routes() -> Iterator[tuple[str, Endpoint, bool]]:
+    """Give every MCP endpoint with its path, in the order of the project's URLconf.
+
+    Yields:
+        The path, or what its patterns say; the endpoint; whether it is one path, with
+        nothing to fill in.
+
+    Raises:
+        Exception: Whatever importing the URLconf raises.
+    """
+    for way in _ways_below(get_resolver()):
+        path = "/" + "".join(str(step.pattern) for step in way).lstrip("/")
+        is_fixed = all(
+            isinstance(step.pattern, RoutePattern | LocalePrefixPattern)
+            and not step.pattern.converters
+            for step in way
+        )
+        yield path, way[-1].callback, is_fixed
+
+
 def path_info_of(scope: dict[str, Any]) -> str:
     """Give the path of an ASGI scope below its script name, as Django sees it."""
     path: str = scope["path"]

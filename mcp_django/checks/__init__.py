@@ -1,10 +1,10 @@
 """System checks: what can be known to be wrong before the first client comes.
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
-`authentication` 00x (with the `MCP` setting), `servers` 01x, `asgi` and `urlconfs` 02x,
-`channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas` 06x. No check ever raises:
-one that cannot look at something leaves it to the check whose business it is, ours or
-Django's.
+`authentication` 00x (with the `MCP` setting), `servers`, `reach` and `hosts` 01x,
+`asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas`
+and `hosts` 06x, `permissions` 07x, `transactions` 08x. No check ever raises: one that
+cannot look at something leaves it to the check whose business it is, ours or Django's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from mcp_django.checks.channel_layers import (
     check_redis_timeout,
     check_several_processes,
 )
+from mcp_django.checks.hosts import check_hosts_of_models
 from mcp_django.checks.origins import check_cors, check_hosts
 from mcp_django.checks.permissions import check_permissions
+from mcp_django.checks.reach import check_reach
 from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
+from mcp_django.checks.transactions import check_transactions
 from mcp_django.checks.urlconfs import check_urlconfs
 
 TAG: Final = "mcp"
@@ -34,7 +37,10 @@ _CHECKS = (
     check_setting,
     check_authentication,
     check_servers,
+    check_reach,
+    check_hosts_of_models,
     check_schemas,
+    check_transactions,
     check_permissions,
     check_daphne,
     check_asgi,
