@@ -17,8 +17,9 @@ from mcp_types.jsonrpc import HEADER_MISMATCH
 from mcp_django.bridge.results import capabilities_of
 from mcp_django.client.answers import Answers
 from mcp_django.client.changes import Changes
-from mcp_django.client.connecting import Found, Way
+from mcp_django.client.connecting import Way
 from mcp_django.client.connection import Connection, OnNotified, OnProgress, Patience
+from mcp_django.client.handshake import Found
 from mcp_django.client.lasting import LastingConnection, result_of
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import (

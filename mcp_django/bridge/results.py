@@ -20,7 +20,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel
 
-from mcp_django.client.connecting import Found
+from mcp_django.client.handshake import Found
 from mcp_django.client.reading import clean_result
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import versions

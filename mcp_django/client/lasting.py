@@ -10,19 +10,18 @@ from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_django.client.answers import Answers
-from mcp_django.client.connecting import (
-    EndedByProbe,
-    Found,
-    Way,
-    error_of,
-    is_other_kind,
-    shake_hands,
-)
+from mcp_django.client.connecting import Way, is_other_kind
 from mcp_django.client.connection import (
     Connection,
     OnNotified,
     OnProgress,
     Patience,
+)
+from mcp_django.client.handshake import (
+    EndedByProbe,
+    Found,
+    error_of,
+    shake_hands,
 )
 from mcp_django.exceptions import (
     ConnectFailed,

@@ -19,7 +19,7 @@ from mcp_django.bridge.results import (
     question_for_modern,
     server_info_of,
 )
-from mcp_django.client.connecting import Found
+from mcp_django.client.handshake import Found
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 MODERN = "2026-07-28"
