@@ -144,6 +144,10 @@ class Listening:
         if not self._has_reported:
             self._has_reported = True
             self._endpoint.on_error(failure)
+        if status == 400 and self._reader.last_event_id:
+            # The server has forgotten that event; what comes from now on it can send.
+            self._reader.last_event_id = ""
+            return True
         if isinstance(failure, SessionLost):
             return False
         return status is None or status in _MAY_PASS or status >= 500

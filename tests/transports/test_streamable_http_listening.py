@@ -280,6 +280,20 @@ async def test_network_that_fails_is_reported() -> None:
     assert str(error) == f"cannot reach '{URL}': no network"
 
 
+async def test_stream_that_cannot_be_gone_on_with_is_begun_anew() -> None:
+    """Our choice: a server that has forgotten an event can still send what follows."""
+    server = listened_to(event_of(NOTE, id="7", retry_ms=0), 400, event_of(PING))
+    async with listening(server) as witness:
+        await witness.until_messages(2)
+        await wait_all_tasks_blocked()
+    first, again, anew = gets(server)[:3]
+    assert again.headers["last-event-id"] == "7"
+    assert "last-event-id" not in first.headers
+    assert "last-event-id" not in anew.headers
+    [error] = witness.errors
+    assert isinstance(error, HTTPRefused)
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 301])
 async def test_stream_that_is_refused_for_good(status: int) -> None:
     """Our choice: asking again would change nothing."""
