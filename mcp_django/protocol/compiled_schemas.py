@@ -4,7 +4,7 @@ Large results are checked a hundred times as fast as by `foreign_schemas`, which
 what is not plain: a verdict of this module means the same.
 
 Bounded is how much a schema of strangers can ask for: how often one part of a value is
-looked at. Hence no recursion here, and no keyword that compares parts with each other.
+looked at. Hence no recursion here, and nothing that compares lists or objects.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ANNOTATIONS: Final = frozenset(
 )
 _BY_TYPE: Final = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset({"items", "minItems", "maxItems"}),
+    "array": frozenset({"items", "minItems", "maxItems", "uniqueItems"}),
     "string": frozenset({"minLength", "maxLength", "pattern"}),
     "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}),
 }
@@ -271,6 +271,13 @@ class _Compiler:
             max_length=_count(schema.get("maxItems")),
             fail_fast=True,
         )
+        if schema.get("uniqueItems", False):
+            # Of what is equal in Python if it is equal in JSON; true is 1 there.
+            kinds = _types_of(self._follow(schema.get("items", {})))
+            if not kinds <= {"string", "number", "null"}:
+                raise _NotPlain
+            unique = core_schema.no_info_after_validator_function(_check_unique, core)
+            return _Part(unique, items.visits + 1)
         return _Part(core, items.visits)
 
     def _compile_object(self, schema: JSONObject, depth: int) -> _Part:
@@ -362,6 +369,17 @@ def _check_is_whole(value: float) -> float:
     if not value.is_integer():
         raise ValueError(f"{value!r} is no integer")
     return value
+
+
+def _check_unique(values: list[JSON]) -> list[JSON]:
+    """Take what has no item twice.
+
+    Raises:
+        ValueError: It has.
+    """
+    if len(set(values)) < len(values):
+        raise ValueError("an item is there twice")
+    return values
 
 
 def _bound(value: JSON, to_integer: Callable[[float], int]) -> int | None:

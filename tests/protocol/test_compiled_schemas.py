@@ -45,6 +45,7 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "required": st.lists(st.sampled_from(NAMES), max_size=2, unique=True),
             "additionalProperties": inner | st.booleans(),
             "items": inner | st.booleans(),
+            "uniqueItems": st.booleans(),
             "minItems": sizes,
             "maxItems": sizes,
             "minLength": sizes,
@@ -124,6 +125,12 @@ PLAIN: dict[str, tuple[JSON, JSON, JSON]] = {
         None,
         0,
     ),
+    "a set": (
+        {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/C"}}
+        | {"$defs": {"C": {"type": ["string", "number"]}}},
+        ["1", 1, 2],
+        [1, "1", 1.0],
+    ),
     "members of one kind": (
         {"type": "object", "additionalProperties": {"type": "integer"}},
         {"a": 1},
@@ -169,6 +176,10 @@ OTHERS: dict[str, JSON] = {
     },
     "names by a pattern": {"patternProperties": {"a": {}}},
     "items that differ": {"uniqueItems": True},
+    "items that differ, some of which are booleans": {
+        "uniqueItems": True,
+        "items": {"type": ["boolean", "number"]},
+    },
     "items by their place": {"prefixItems": [{}]},
     "items by their place, as of old": {"items": [{}]},
     "an exclusion": {"not": {}},
