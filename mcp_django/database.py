@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connections
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    ProgrammingError,
+    connections,
+)
 from django.db.migrations.executor import MigrationExecutor
 
+_MISSING: Final = re.compile(
+    r"no such (table|column)|has no column|unknown column|ORA-00904|ORA-00942",
+    re.IGNORECASE,
+)
+"""What databases say of a missing table or column; PostgreSQL has a class for it."""
 
-def lacks_migrations() -> bool:
-    """Say whether there are migrations that have not been run.
+
+def lacks_migrations(error: DatabaseError) -> bool:
+    """Say whether an error came of migrations that have not been run.
 
     Slow, so that it is asked only once something has failed.
     """
-    for alias in connections:
-        try:
-            executor = MigrationExecutor(connections[alias])
-            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                return True
-        except Exception:  # It is away, or somebody's migrations cannot be read.
-            continue
-    return False
+    is_missing = isinstance(error, ProgrammingError) or _MISSING.search(str(error))
+    return bool(is_missing) and any(_is_behind(alias) for alias in connections)
+
+
+def _is_behind(alias: str) -> bool:
+    """Say whether a database that is migrated at all has migrations to run."""
+    try:
+        executor = MigrationExecutor(connections[alias])
+        if alias != DEFAULT_DB_ALIAS and not executor.loader.applied_migrations:
+            return False  # It belongs to somebody else.
+        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except Exception:  # It is away, or somebody's migrations cannot be read.
+        return False
 
 
 @contextmanager
@@ -35,7 +53,7 @@ def needing_migrations() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if not lacks_migrations():
+        if not lacks_migrations(error):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise CommandError(

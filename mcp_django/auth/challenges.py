@@ -40,8 +40,8 @@ def challenge_of(
     authenticator: Authenticator,
     request: HttpRequest,
     failure: AuthenticationFailed | None,
-) -> str:
-    """Give what an authenticator wants to say; "" for nothing.
+) -> object:
+    """Give what an authenticator wants to say, or an awaitable of it.
 
     A text in place of the method is taken as it is; if it asks for a bearer token and
     names no error, what was wrong is added.
@@ -52,20 +52,26 @@ def challenge_of(
         failure: What was wrong with credentials of its kind; None if none came.
 
     Raises:
-        ValueError: It is no value for a header.
         Exception: Whatever the method raises.
     """
     challenge = authenticator.challenge
     if isinstance(challenge, str):
-        text = _add_error(challenge, failure)
-    else:
-        text = challenge(request, failure)
-    if not isinstance(text, str) or not _HEADER.fullmatch(text):
+        return _add_error(challenge, failure)
+    return challenge(request, failure)
+
+
+def check_challenge(given: object) -> str:
+    """Give a challenge back that can be a header's value; "" for none.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if not isinstance(given, str) or not _HEADER.fullmatch(given):
         raise ValueError(
-            f"the challenge of {type(authenticator).__qualname__} must be a text of "
-            f"printable ASCII for WWW-Authenticate, not {text!r}"
+            "a challenge must be a text of printable ASCII for WWW-Authenticate, not "
+            f"{given!r}"
         )
-    return text
+    return given
 
 
 def _add_error(challenge: str, failure: AuthenticationFailed | None) -> str:

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from django.apps import apps
@@ -23,7 +23,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.functional import LazyObject
 from django.utils.module_loading import import_string
 
-from mcp_django.auth.challenges import challenge_of
+from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity, nobody
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
@@ -188,7 +188,7 @@ async def authenticate(
             identity = replace(identity, user=await read(identity.user))
         return identity
     except DatabaseError as error:
-        if not await authentication_threads.run(lacks_migrations):
+        if not await authentication_threads.run(partial(lacks_migrations, error)):
             raise
         logger.error("the database lacks migrations; run migrate (%s)", error)
         raise Refused(
@@ -233,20 +233,18 @@ async def _identify(
         logger.warning("authentication failed: %s", error)
         failure = error
     failed = None if failure is None else asked[-1]
-    challenges = await authentication_threads.run(
-        lambda: _challenges(found, request, failed, failure)
-    )
+    challenges = await _challenges(found, request, failed, failure)
     raise _unauthorized(
         "Authentication required" if failure is None else str(failure.description),
         challenges,
     )
 
 
-def _challenges(
+async def _challenges(
     found: Iterable[Authenticator],
     request: HttpRequest,
-    failed: Authenticator | None = None,
-    failure: AuthenticationFailed | None = None,
+    failed: Authenticator | None,
+    failure: AuthenticationFailed | None,
 ) -> list[str]:
     """Give what `WWW-Authenticate` says, which must not be empty.
 
@@ -255,9 +253,11 @@ def _challenges(
     """
     challenges = []
     for authenticator in found:
+        reason = failure if authenticator is failed else None
+        ask = partial(challenge_of, authenticator, request, reason)
         try:
-            reason = failure if authenticator is failed else None
-            challenges.append(challenge_of(authenticator, request, reason))
+            text = await settle(await authentication_threads.run(ask))
+            challenges.append(check_challenge(text))
         except Exception:
             logger.exception("%r gave no challenge", type(authenticator).__qualname__)
     return list(dict.fromkeys(filter(None, challenges))) or ["Session"]

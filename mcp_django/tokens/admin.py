@@ -137,8 +137,8 @@ class TokenAdmin(ModelAdmin):
         """Show the list, or that migrations have to be run."""
         try:
             return super().changelist_view(request, extra_context)
-        except DatabaseError:
-            if not lacks_migrations():
+        except DatabaseError as error:
+            if not lacks_migrations(error):
                 raise
             return self._say_that_migrations_are_missing(request)
 
@@ -154,8 +154,8 @@ class TokenAdmin(ModelAdmin):
             if object_id and request.method == "POST" and "_revoke" in request.POST:
                 return self._revoke_one(request, object_id)
             return super().changeform_view(request, object_id, form_url, extra_context)
-        except DatabaseError:
-            if not lacks_migrations():
+        except DatabaseError as error:
+            if not lacks_migrations(error):
                 raise
             return self._say_that_migrations_are_missing(request)
 

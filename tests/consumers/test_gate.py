@@ -416,6 +416,13 @@ class Asking(Doorkeeper):
         return bearer_challenge(failure, resource_metadata=where, scope="a b")
 
 
+class AskingLater(Asking):
+    async def challenge(  # type: ignore[override]
+        self, request: HttpRequest, failure: AuthenticationFailed | None
+    ) -> str:
+        return super().challenge(request, failure)
+
+
 class Broken(Doorkeeper):
     def challenge(
         self, request: HttpRequest, failure: AuthenticationFailed | None
@@ -440,6 +447,7 @@ CHALLENGES = [
     ([Basic], 'Basic realm="shop"', 'Basic realm="shop"'),
     ([Said], 'Bearer error="of our own"', 'Bearer error="of our own"'),
     ([Asking], f"Bearer {METADATA}", f"Bearer {METADATA}, {OLD}"),
+    ([AskingLater], f"Bearer {METADATA}", f"Bearer {METADATA}, {OLD}"),
     ([Broken], "Session", "Session"),
     ([Splitting], "Session", "Session"),
     ([Broken, Plain], "Bearer", "Bearer"),
