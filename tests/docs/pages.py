@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+_UNNAMED = re.compile(r"^```python()\n((?!# \S+\.py\n).*?)^```$", re.M | re.S)
+
+
+def blocks_of(page: str, *, is_named: bool = True) -> Iterator[tuple[str, str]]:
+    """Give path and text of each block of Python that a page shows.
+
+    Args:
+        page: Such as "docs/how-to/testing.md".
+        is_named: Whether to give those that name their file, or the others.
+    """
+    yield from (_FILE if is_named else _UNNAMED).findall((ROOT / page).read_text())
 
 
 def files_of(page: str) -> dict[str, str]:
@@ -17,7 +31,7 @@ def files_of(page: str) -> dict[str, str]:
         page: Such as "how-to/testing.md".
     """
     files: dict[str, str] = {}
-    for name, text in _FILE.findall((ROOT / "docs" / page).read_text()):
+    for name, text in blocks_of(f"docs/{page}"):
         files[name] = files.get(name, "") + text
     return files
 

@@ -1,0 +1,145 @@
+"""What the pages show, in the project that they say it is for: that of the tutorial."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks_of, write_files
+from tests.patience import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.live
+
+TUTORIAL = "docs/tutorials/first-server.md"
+SERVER = "shop/mcp.py"
+ADDED = ("shop/models.py", "mysite/settings.py")
+"""To these files a page adds; it shows the whole of all others."""
+
+ALONE = ("mysite/settings.py", "mysite/asgi.py", "mysite/urls.py")
+"""Of pages without a server, each such block is for itself."""
+
+PAGES = (
+    "docs/how-to/around.md",
+    "docs/how-to/ask-the-user.md",
+    "docs/how-to/authenticate.md",
+    "docs/how-to/browser-clients.md",
+    "docs/how-to/change-notices.md",
+    "docs/how-to/deploy.md",
+    "docs/how-to/errors.md",
+    "docs/how-to/translate.md",
+    "docs/reference/api.md",
+    "docs/reference/settings.md",
+)
+
+MIDDLEWARE = '    "django.middleware.security.SecurityMiddleware",\n'.replace('"', "'")
+CORS = '    "mcp_django.middleware.CorsMiddleware",\n'
+
+TRY = """
+import django
+from django.core.management import call_command
+
+django.setup()
+call_command("check", fail_level="WARNING")
+call_command("makemigrations", "shop", verbosity=0)
+call_command("migrate", verbosity=0)
+
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from mcp_django.testing import MCPClient
+from shop.mcp import server
+
+client = MCPClient()
+assert client.server is server
+client.force_login(get_user_model().objects.create_superuser("admin"))
+client.list_tools(), client.list_prompts()
+client.list_resources(), client.list_resource_templates()
+assert reverse("shop-mcp") == "/mcp/"
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files that a reader has after one of a page's examples.
+
+    Attributes:
+        name: Page and number of the example.
+        files: Path -> what is in the whole file, or is added to it.
+    """
+
+    name: str
+    files: dict[str, str]
+
+
+def projects() -> Iterator[Project]:
+    """Give one project for each server, and where there is none for each setting."""
+    tutorial = dict(blocks_of(TUTORIAL))
+    yield Project("tutorial", tutorial)
+    yield Project("README", dict(blocks_of("README.md")))
+    for page in PAGES:
+        blocks = list(blocks_of(page))
+        key = [n for n, (name, _) in enumerate(blocks) if name == SERVER]
+        key = key or [n for n, (name, _) in enumerate(blocks) if name in ALONE]
+        for number, start in enumerate(key, 1):
+            end = next((n for n in key if n > start), len(blocks))
+            files = dict(tutorial)
+            for n, (name, text) in enumerate(blocks):
+                if n == start or start < n < end or name not in (SERVER, *ALONE):
+                    text = files.get(name, "") + text if name in ADDED else text
+                    files[name] = text
+            yield Project(f"{Path(page).stem}-{number}", files)
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """Run Python in a project."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+        | {"DJANGO_SETTINGS_MODULE": "mysite.settings"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give the files that Django's own commands make, changed as the tutorial says."""
+    folder = tmp_path_factory.mktemp("begun")
+    django = [sys.executable, "-m", "django"]
+    subprocess.run([*django, "startproject", "mysite", "."], cwd=folder, check=True)
+    subprocess.run([*django, "startapp", "shop"], cwd=folder, check=True)
+    files = {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.glob("**/*.py")
+    }
+    settings = files["mysite/settings.py"]
+    assert MIDDLEWARE in settings
+    settings = settings.replace(MIDDLEWARE, MIDDLEWARE + CORS)
+    for name, text in blocks_of(TUTORIAL, is_named=False):
+        settings += text
+        assert name == ""
+    return {**files, "mysite/settings.py": settings}
+
+
+@pytest.mark.parametrize("project", [*projects()], ids=lambda project: project.name)
+def test_what_a_page_shows_runs_in_its_project(
+    project: Project, begun: dict[str, str], tmp_path: Path
+) -> None:
+    """Chosen: as pasted, without a word of the system checks."""
+    files = dict(begun)
+    for name, text in project.files.items():
+        files[name] = files[name] + text if name == "mysite/settings.py" else text
+    write_files(files, tmp_path)
+
+    run(tmp_path, "-c", TRY)
