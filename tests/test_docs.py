@@ -120,6 +120,32 @@ def test_reference_names_what_classes_are_made_with(name: str) -> None:
     assert set(inspect.signature(resolve(name)).parameters) <= words
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mcp_django.Server",
+        "mcp_django.Client",
+        "mcp_django.transports.stdio_client.StdioClientTransport",
+        "mcp_django.transports.streamable_http_client.StreamableHTTPClientTransport",
+        "mcp_django.transports.websocket_client.WebSocketClientTransport",
+    ],
+)
+def test_reference_shows_how_classes_are_called(name: str) -> None:
+    """Chosen: every argument in its place, with its default."""
+    found = _BLOCK.search(section_of(name))
+    assert found is not None
+    call = ast.parse(found[2], mode="eval").body
+    assert isinstance(call, ast.Call)
+    shown = {ast.unparse(argument): "" for argument in call.args}
+    shown |= {str(each.arg): ast.unparse(each.value) for each in call.keywords}
+
+    parameters = inspect.signature(resolve(name)).parameters
+    assert [*shown] == [*parameters]
+    for key, parameter in parameters.items():
+        if shown[key] and not callable(parameter.default):
+            assert eval(shown[key]) == parameter.default, key
+
+
 def test_reference_lists_every_dotted_name_that_exists() -> None:
     """Chosen: what the reference names can be imported."""
     headings = _HEADING.findall(prose(REFERENCE / "api.md"))
