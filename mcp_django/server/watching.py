@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -112,6 +113,11 @@ class Watch:
 
 
 def _getter(model: type[Model], variable: str, source: Source) -> Callable[[Any], Any]:
+    if inspect.iscoroutinefunction(source):
+        raise ValueError(
+            f"the source of variable {variable!r} is async def, and rows are saved in "
+            "code that is not; give a plain function"
+        )
     if callable(source):
         return source
     if not isinstance(source, str):
@@ -144,5 +150,9 @@ def _written(value: Any) -> Value:
             return {str(key): str(item) for key, item in value.items()}
         case Sequence():
             return [str(item) for item in value]
+        case Awaitable():
+            raise TypeError(
+                f"a source gave {type(value).__name__!r}, which is no value"
+            )
         case _:
             return str(value)

@@ -209,7 +209,8 @@ class StandaloneStream(_EventStream):
         is_behind: bool = False,
     ) -> None:
         super().__init__(server, worker, identity, response)
-        self._subscriber = Subscriber(server, _subscribing(session, sender))
+        self._sender = sender
+        self._subscriber: Subscriber | None = None
         self.server_name = server.name
         self.opened_at = (time.time(), secrets.token_urlsafe(6))
         self._session = session
@@ -270,7 +271,11 @@ class StandaloneStream(_EventStream):
         self._worker.http.remove_stream(self._session, self)
 
     async def _send(self, notice: Notice) -> None:
-        may_hear = await self._subscriber.may_hear(notice)
+        if self._subscriber is None and notice.topic == "resource":
+            # Made when it is needed: most streams hear of lists only.
+            request = _subscribing(self._session, self._sender)
+            self._subscriber = Subscriber(self.server, request)
+        may_hear = self._subscriber is None or await self._subscriber.may_hear(notice)
         if not may_hear or self._is_over:  # a newer stream may go on with the log
             return
         message = jsonrpc.notification(notice.method, notice.params or None)

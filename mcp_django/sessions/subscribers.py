@@ -89,6 +89,9 @@ class Subscriber:
                 request,
                 params={"uri": uri},
                 sender=replace(request.sender, user=user),
+                # The request itself was answered long ago.
+                is_cancelled=False,
+                progress=None,
             ),
             uri,
         )

@@ -323,6 +323,34 @@ def test_variable_without_an_attribute_is_refused(
     )
 
 
+async def name_later(group: Group) -> str:
+    return group.name
+
+
+@pytest.mark.parametrize("source", [5, None, ["name"], name_later])
+def test_source_that_gives_no_value_is_refused(server: Server, source: Any) -> None:
+    """Our choice: it would never be told of, and nobody would know why."""
+    with pytest.raises(ValueError, match="the source of variable 'pk' is"):
+        server.watch(Group, "site://groups/{pk}", pk=source)
+
+
+class Later:
+    """What some other function promises to give."""
+
+    def __await__(self) -> Iterator[str]:
+        yield "1"
+
+
+def test_awaitable_is_no_value_of_a_variable(
+    server: Server, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: its text names no row; the log says so."""
+    server.watch(Group, "site://groups/{pk}", pk=lambda group: Later())
+    Group.objects.create(name="readers")
+    assert told == []
+    assert caplog.messages == ["cannot tell which 'site://groups/{pk}' changed"]
+
+
 def test_variable_that_the_template_has_not_is_refused(server: Server) -> None:
     """Our choice: a mistake is told at once."""
     assert_refuses(

@@ -160,3 +160,23 @@ async def test_handler_that_wants_to_ask_again_is_told_nothing(
     subscriber = Subscriber(server, caller.request("resources/subscribe"))
     assert not await subscriber.may_hear(Notice("resource", "shop://secret"))
     assert "is asked of the client" in caplog.text
+
+
+async def test_handler_that_is_asked_again_is_not_told_that_nobody_waits(
+    settings: Settings,
+) -> None:
+    """Our choice: the request by which the client subscribed was answered long ago."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    server = Server("shop")
+    seen: list[bool] = []
+
+    @server.resource("shop://stock")
+    def stock(context: SyncContext) -> str:
+        seen.append(context.is_cancelled)
+        return "x"
+
+    request = Caller(server, session=Notebook()).request("resources/subscribe")
+    request.is_cancelled = True
+    subscriber = Subscriber(server, request)
+    assert await subscriber.may_hear(Notice("resource", "shop://stock"))
+    assert seen == [False]
