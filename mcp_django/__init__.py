@@ -39,6 +39,7 @@ from mcp_django.exceptions import (
 from mcp_django.server.asking import Answer, QuestionsAsked
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.media import Audio, File, Image
 from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
 from mcp_django.transports.stdio import stdio_server
@@ -47,6 +48,7 @@ __all__ = [
     "Answer",
     "AskFailed",
     "AskRefused",
+    "Audio",
     "AuthenticationFailed",
     "CapabilityMissing",
     "Client",
@@ -55,7 +57,9 @@ __all__ = [
     "ErrorAnswer",
     "ErrorReceived",
     "FeatureName",
+    "File",
     "HTTPRefused",
+    "Image",
     "LocalProtocolError",
     "MCPError",
     "MessageLost",

@@ -52,6 +52,8 @@ DEFAULTS: dict[str, Any] = {
     # Largest SSE event, and largest message sent over a WebSocket, in bytes; common
     # Python clients drop the connection above 1 MiB.
     "MAX_EVENT_BYTES": 1024 * 1024 - 1024,
+    # Largest picture, sound or file in a result, in bytes; base64 takes a third more.
+    "MAX_FILE_BYTES": 10 * 1024 * 1024,
     # Bytes sent on an SSE stream before the client must show that it reads.
     "UNCONFIRMED_BYTES": 1024 * 1024,
     # Bytes held back for a client that does not read, and for how many seconds; where

@@ -23,6 +23,7 @@ from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions, is_permitted_for
 from mcp_django.server.requests import Request
 from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.rows import has_rows, is_row, taken
 from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text, plain
 from mcp_django.server.uri_templates import UriTemplate
@@ -73,13 +74,20 @@ class Tool:
             server, request, self, keywords
         ):
             raise ToolError(NOT_FOUND)
-        result = await self.handler.call(server, request, keywords, self._write)
+        write = partial(self._write, request)
+        result = await self.handler.call(server, request, keywords, write)
         return versions.adapt_tool_result(
             result, request.version, schema=self.output.schema
         )
 
-    async def _write(self, value: Any) -> JSONObject:
-        return self.output.result(value)
+    async def _write(self, request: Request, value: Any) -> JSONObject:
+        if not is_row(value):
+            try:
+                return self.output.result(value)
+            except TypeError:
+                if not has_rows(value):
+                    raise
+        return await request.threads.run(partial(self.output.result_of_rows, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,8 @@ class Resource:
         """
 
         async def write(value: Any) -> JSONObject:
+            if has_rows(value):
+                value = await request.threads.run(partial(taken, value))
             return {"contents": resource_contents(value, uri, self.mime_type)}
 
         try:

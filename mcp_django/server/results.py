@@ -11,10 +11,10 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from inspect import Signature
 from typing import Any, Literal, get_args, get_origin
 
-from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
 from mcp_types import (
     BlobResourceContents,
@@ -25,10 +25,26 @@ from mcp_types import (
     TextResourceContents,
 )
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import (
+    PydanticSerializationError,
+    SchemaSerializer,
+    SchemaValidator,
+    from_json,
+    to_json,
+)
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.media import Media
+from mcp_django.server.octets import with_base64, writing_base64
 from mcp_django.server.references import without_references
+from mcp_django.server.rows import (
+    Row,
+    has_stand_ins,
+    is_row,
+    kind_of,
+    taken,
+    taking_rows,
+)
 from mcp_django.server.schemas import (
     SchemaGenerator,
     VerbatimSchema,
@@ -39,7 +55,7 @@ from mcp_django.server.schemas import (
 )
 from mcp_django.server.texts import listed, plain
 
-_BLOCKS = get_args(ContentBlock)
+_BLOCKS = (*get_args(ContentBlock), Media)
 _NEVER_STRUCTURED = (*_BLOCKS, CallToolResult)
 _SEQUENCES = (list, tuple, Sequence, Iterable)
 _SAYS_NOTHING = (Signature.empty, Any, object, None, type(None))
@@ -132,6 +148,20 @@ class ToolOutput:
         """
         return self._write(value)
 
+    def result_of_rows(self, value: Any) -> JSONObject:
+        """Write a returned value in which there are rows of the database.
+
+        It asks the database, so it has to be called in a thread.
+
+        Raises:
+            TypeError: As for `result`.
+            ValueError: As for `result`.
+        """
+        write = self._write
+        if isinstance(write, _TypedOutput):
+            return write.write_rows(taken(value))
+        return write(taken(value))
+
 
 class _TypedOutput:
     """Writes values of one annotated type."""
@@ -139,8 +169,12 @@ class _TypedOutput:
     def __init__(self, returns: Any) -> None:
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(returns)
+            core = writing_base64(adapter.core_schema)
+            has_bytes = core is not adapter.core_schema
             schema = without_references(
-                adapter.json_schema(
+                SchemaGenerator().generate(core, mode="serialization")
+                if has_bytes
+                else adapter.json_schema(
                     mode="serialization", schema_generator=SchemaGenerator
                 )
             )
@@ -158,7 +192,9 @@ class _TypedOutput:
         self.schema = schema
         self._returns = returns
         self._validate = adapter.validator.validate_python
-        self._dump = adapter.serializer.to_python
+        serializer = SchemaSerializer(core) if has_bytes else adapter.serializer
+        self._dump = serializer.to_python
+        self._core_schema = adapter.core_schema
         # Values of these types are JSON as they are, unless annotated to be written
         # in another way.
         is_plain = returns in _PLAIN and "serialization" not in adapter.core_schema
@@ -179,9 +215,15 @@ class _TypedOutput:
                 raise
         return self._result(translated)
 
-    def _result(self, value: Any) -> JSONObject:
+    def write_rows(self, value: Any) -> JSONObject:
+        """Write a value in which there are rows of the database."""
+        return self._result(plain(value), self._validate_rows)
+
+    def _result(
+        self, value: Any, validate: Callable[..., Any] | None = None
+    ) -> JSONObject:
         try:
-            fitting = self._validate(value, by_alias=True, by_name=True)
+            fitting = (validate or self._validate)(value, by_alias=True, by_name=True)
             if self._text_of is not None and type(fitting) is self._returns:
                 # On the hot path.
                 text = self._text_of(fitting)
@@ -199,6 +241,9 @@ class _TypedOutput:
         except ValidationError as error:
             reason = explain(error, value, show_values=False)
             raise TypeError(self._mismatch(value, reason)) from None
+        except UnicodeDecodeError:
+            # Bytes that are no text, where nobody said how to write them.
+            dumped = from_json(_json_text(with_base64(fitting)))
         except PydanticSerializationError as error:
             if "UnexpectedValue" not in str(error):
                 given = _type_text(type(value))
@@ -206,7 +251,10 @@ class _TypedOutput:
             # Its text would show the value.
             reason = "an attribute is not of the type that its own annotation says"
             raise TypeError(self._mismatch(value, reason)) from None
-        if isinstance(value, str) and isinstance(dumped, str):
+        return self._result_of(value, dumped)
+
+    def _result_of(self, value: Any, dumped: JSON) -> JSONObject:
+        if isinstance(value, str | bytes) and isinstance(dumped, str):
             text = _checked_text(dumped)
         else:
             text = _json_text(dumped, inf_nan_mode="constants")
@@ -219,10 +267,16 @@ class _TypedOutput:
             content = [block for item in value for block in _content(item)]
         return {"content": content, "structuredContent": dumped}
 
+    @cached_property
+    def _validate_rows(self) -> Callable[..., Any]:
+        """Validates where attributes of rows are wanted; few tools return any."""
+        validator = SchemaValidator(taking_rows(self._core_schema))
+        return partial(validator.validate_python, from_attributes=True)
+
     def _mismatch(self, value: Any, reason: str) -> str:
-        advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
+        advice = f"; {_ADVICE}" if is_row(value) or has_stand_ins(value) else ""
         return (
-            f"returned {_type_text(type(value))}, which does not fit "
+            f"returned {_type_text(kind_of(value))}, which does not fit "
             f"{_type_text(self._returns)}: {reason}{advice}"
         )
 
@@ -354,9 +408,14 @@ def _content(value: Any) -> list[JSONObject]:
     """Write a value as content blocks: one, or none for None."""
     if value is None:
         return []
+    if isinstance(value, Media):
+        return [value.block()]
     if isinstance(value, _BLOCKS):
         return [_written(value)]
     if isinstance(value, str | Promise):
+        return [_text_block(value)]
+    if isinstance(value, bytes):
+        value = from_json(_json_text(value))
         return [_text_block(value)]
     return [{"type": "text", "text": _json_text(value)}]
 
@@ -368,8 +427,8 @@ def prompt_result(value: Any, description: str | None) -> JSONObject:
     """Write what a prompt returns as a `GetPromptResult`.
 
     Args:
-        value: Text or a content block for one message of the user, a `PromptMessage`,
-            a list or tuple of these, or a `GetPromptResult`.
+        value: Text, `Image`, `Audio`, `File` or a content block for one message of the
+            user, a `PromptMessage`, a list or tuple of these, or a `GetPromptResult`.
         description: The prompt's own; left out if None.
 
     Raises:
@@ -390,8 +449,8 @@ def _message(value: Any) -> JSONObject:
         return _written(value)
     if not isinstance(value, (str, Promise, *_BLOCKS)):
         raise TypeError(
-            f"a prompt returned {_type_text(type(value))}; return text, content "
-            "blocks, PromptMessage, a list of these, or GetPromptResult"
+            f"a prompt returned {_type_text(type(value))}; return text, Image, Audio, "
+            "File, content blocks, PromptMessage, a list of these, or GetPromptResult"
         )
     [block] = _content(value)
     return {"role": "user", "content": block}
@@ -404,8 +463,9 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
     """Write what a resource returns as the `contents` of a `ReadResourceResult`.
 
     Args:
-        value: Text, bytes, `TextResourceContents` or `BlobResourceContents`, a list
-            or tuple of these two, or anything that can be written as JSON.
+        value: Text, bytes, `Image`, `Audio` or `File`, `TextResourceContents` or
+            `BlobResourceContents`, a list or tuple of these five, or anything that can
+            be written as JSON.
         uri: What was read; for contents that have no URI of their own.
         mime_type: The resource's own; by default that of the kind of value.
 
@@ -415,7 +475,9 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
 
     Spec: 2025-11-25 server/resources, "Resource Contents".
     """
-    contents = (TextResourceContents, BlobResourceContents)
+    contents = (TextResourceContents, BlobResourceContents, Media)
+    if isinstance(value, Media):
+        return [value.contents(uri, mime_type)]
     if isinstance(value, contents):
         value = [value]
     if isinstance(value, list | tuple) and any(
@@ -427,7 +489,12 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
                     "a resource returned a list of contents with "
                     f"{_type_text(type(item))} in it; make contents of it as well"
                 )
-        return [{**_written(item), "uri": item.uri or uri} for item in value]
+        return [
+            item.contents(getattr(item, "uri", uri), mime_type)
+            if isinstance(item, Media)
+            else {**_written(item), "uri": item.uri or uri}
+            for item in value
+        ]
     if isinstance(value, bytes | bytearray | memoryview):
         blob = b64encode(value).decode("ascii")
         return [_one(uri, mime_type or "application/octet-stream", blob=blob)]
@@ -483,10 +550,17 @@ def _json_text(
         TypeError: A part of the value has no JSON.
         ValueError: A text in it has none.
     """
+    write = partial(
+        to_json, by_alias=True, fallback=_plain_value, inf_nan_mode=inf_nan_mode
+    )
     try:
-        text = to_json(
-            value, by_alias=True, fallback=_plain_value, inf_nan_mode=inf_nan_mode
-        )
+        try:
+            text = write(value)
+        except PydanticSerializationError as error:
+            if "invalid utf-8" not in str(error):
+                raise
+            # Bytes that are no text; few results have any.
+            text = write(with_base64(value))
     except PydanticSerializationError as error:
         reason = str(error).removeprefix("Error serializing to JSON: ")
         if reason.startswith("TypeError: "):
@@ -499,8 +573,10 @@ def _plain_value(value: Any) -> JSON:
     """Stand in for a value that pydantic cannot write."""
     if isinstance(value, Promise):
         return str(value)
-    advice = f"; {_ADVICE}" if isinstance(value, Model | QuerySet) else ""
-    raise TypeError(f"cannot write {_type_text(type(value))} as JSON{advice}")
+    if isinstance(value, Media):
+        return value.block()
+    advice = f"; {_ADVICE}" if isinstance(value, Row) or is_row(value) else ""
+    raise TypeError(f"cannot write {_type_text(kind_of(value))} as JSON{advice}")
 
 
 def _type_text(annotation: Any) -> str:

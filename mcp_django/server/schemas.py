@@ -30,6 +30,7 @@ from referencing.jsonschema import SchemaRegistry, specification_with
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.fitting import Doubt
+from mcp_django.server.octets import ENCODED, encode
 from mcp_django.server.texts import UNTRANSLATED, untranslated
 
 MISSING = "missing, but required"
@@ -85,6 +86,19 @@ class SchemaGenerator(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         return _untitled(super().model_schema(schema), schema)
+
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
+        written = super().bytes_schema(schema)
+        if written.get("format") == "base64url" and self.mode == "validation":
+            # Pydantic reads both alphabets.
+            del written["format"]
+            written["contentEncoding"] = "base64"
+        return written
+
+    def ser_schema(self, schema: Any) -> dict[str, Any] | None:
+        if schema.get("function") is encode:
+            return dict(ENCODED)
+        return super().ser_schema(schema)
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
         written = super().decimal_schema(schema)

@@ -404,7 +404,12 @@ class _ArgumentsModel(BaseModel):
     is said in the core schema, which they do not take over.
     """
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        protected_namespaces=(),
+        val_json_bytes="base64",
+        ser_json_bytes="base64",
+    )
 
     rest_annotation: ClassVar[Any] = EMPTY
 

@@ -464,7 +464,6 @@ def test_number_that_json_has_no_word_for_is_null_in_place_of_anything(
         (Signature.empty, "a\ud800"),
         (Signature.empty, {"a\ud800": 1}),
         (TextContent, TextContent(text="a\ud800")),
-        (bytes, b"\xff"),
     ],
 )
 def test_text_that_is_no_unicode_is_a_value_error(returns: Any, value: Any) -> None:
@@ -866,8 +865,8 @@ def test_prompt_of_another_type_is_a_type_error(value: Any, given: str) -> None:
     with pytest.raises(TypeError) as caught:
         prompt_result(value, None)
     assert str(caught.value) == (
-        f"a prompt returned {given}; return text, content blocks, PromptMessage, a "
-        "list of these, or GetPromptResult"
+        f"a prompt returned {given}; return text, Image, Audio, File, content blocks, "
+        "PromptMessage, a list of these, or GetPromptResult"
     )
 
 

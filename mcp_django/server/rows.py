@@ -1,0 +1,113 @@
+"""Rows of the database as results: querysets, managers and instances of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Manager, Model, QuerySet
+from pydantic_core import core_schema
+
+_LAZY = (QuerySet, Manager)
+_OF_NAMES = ("dataclass", "typed-dict")
+
+
+def is_row(value: object) -> bool:
+    """Say whether a value comes from the database, or asks it when it is read."""
+    return isinstance(value, (Model, *_LAZY))
+
+
+def has_rows(value: Any) -> bool:
+    """Say whether there is such a value in lists and mappings."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(has_rows(item) for item in value)
+    if isinstance(value, Mapping):
+        return any(has_rows(item) for item in value.values())
+    return is_row(value)
+
+
+def taken(value: Any) -> Any:
+    """Read the rows in a value, in a thread, for pydantic to take their attributes.
+
+    Querysets and managers become lists, instances of models stand-ins with the same
+    attributes.
+    """
+    if isinstance(value, Manager):
+        value = value.all()
+    if isinstance(value, QuerySet | list | tuple | set | frozenset):
+        return [taken(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: taken(item) for key, item in value.items()}
+    return Row(value) if isinstance(value, Model) else value
+
+
+def has_stand_ins(value: Any) -> bool:
+    """Say whether `taken` has put stand-ins for rows into a value."""
+    if isinstance(value, list):
+        return any(has_stand_ins(item) for item in value)
+    if isinstance(value, dict):
+        return any(has_stand_ins(item) for item in value.values())
+    return isinstance(value, Row)
+
+
+class Row:
+    """Stands for an instance of a model; what it is related to is read likewise.
+
+    It has no attributes of its own that a model could have.
+    """
+
+    __slots__ = ("_row_instance",)
+
+    def __init__(self, instance: Model) -> None:
+        self._row_instance = instance
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return taken(getattr(self._row_instance, name))
+        except ObjectDoesNotExist:
+            return None  # of a relation to one that is not there
+
+
+def kind_of(value: object) -> type[Any]:
+    """Give the type of a value; of a stand-in, that of the row."""
+    return type(value._row_instance) if isinstance(value, Row) else type(value)
+
+
+def taking_rows(schema: Any) -> Any:
+    """Let dataclasses and `TypedDict`s be made of rows as well.
+
+    Pydantic reads attributes for its own models only.
+
+    Args:
+        schema: A core schema; left as it is.
+    """
+    if isinstance(schema, list):
+        return [taking_rows(item) for item in schema]
+    if isinstance(schema, tuple):
+        return tuple(taking_rows(item) for item in schema)
+    if not isinstance(schema, dict):
+        return schema
+    copied = {key: taking_rows(item) for key, item in schema.items()}
+    if schema.get("type") not in _OF_NAMES:
+        return copied
+    reference = copied.pop("ref", None)
+    return core_schema.no_info_before_validator_function(
+        _attributes(_names_of(schema)), copied, ref=reference
+    )
+
+
+def _names_of(schema: Mapping[str, Any]) -> list[str]:
+    fields = schema["fields"]
+    return list(fields)  # names of a dataclass, keys of a typed dictionary
+
+
+def _attributes(names: list[str]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not isinstance(value, Row):
+            return value
+        missing = object()
+        found = {name: getattr(value, name, missing) for name in names}
+        return {name: item for name, item in found.items() if item is not missing}
+
+    return read
