@@ -29,6 +29,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.uris import UriSet, normalize
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -59,12 +60,13 @@ async def listen(
     except ValidationError as error:
         raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
     async with server.listen(wanted) as changes:
-        subscription = Subscription(id, changes.honored)
+        subscription = Subscription(id, _in_words_of(wanted, changes.honored))
         await outbox.send(subscription.acknowledgement)
         async for change in changes:
-            message = subscription.notification(*_parts_of(change))
-            if message is not None:
-                await outbox.send(message)
+            for method, params in _told(change, subscription.uris):
+                message = subscription.notification(method, params)
+                if message is not None:
+                    await outbox.send(message)
     return subscription.result
 
 
@@ -106,7 +108,7 @@ class SessionChanges:
         self._outbox = outbox
         self._tasks = tasks
         self._retry_seconds = retry_seconds
-        self._uris: dict[str, None] = {}
+        self._uris = UriSet()
         self._turn = anyio.Lock()
         self._current: _Listening | None = None
 
@@ -127,16 +129,19 @@ class SessionChanges:
             ErrorReceived, RequestTimeout, TransportError: The server refuses.
         """
         async with self._turn:
-            if uri in self._uris:
+            if uri in self._uris.written(uri):
                 return
-            self._uris[uri] = None
-            honored = SubscriptionFilter()
+            self._uris.add(uri)
+            is_honored = False
             try:
                 honored = await self._listen_anew()
+                # Servers may write it in another way.
+                agreed = map(normalize, honored.resource_subscriptions or ())
+                is_honored = normalize(uri) in agreed
             finally:
-                if uri not in (honored.resource_subscriptions or ()):
-                    self._uris.pop(uri, None)
-        if uri not in (honored.resource_subscriptions or ()):
+                if not is_honored:
+                    self._uris.remove(uri)
+        if not is_honored:
             raise ErrorAnswer(_RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri})
 
     async def unsubscribe(self, uri: str) -> None:
@@ -146,8 +151,7 @@ class SessionChanges:
             ErrorReceived, RequestTimeout, TransportError: The server refuses.
         """
         async with self._turn:
-            if uri in self._uris:
-                del self._uris[uri]
+            if self._uris.remove(uri):
                 await self._listen_anew()
 
     def end(self) -> None:
@@ -224,15 +228,36 @@ class SessionChanges:
             listening.honored = changes.honored
             listening.has_begun.set()
             async for change in changes:
-                method, params = _parts_of(change)
-                message = jsonrpc.notification(method, params or None)
-                await self._outbox.send(message)
+                for method, params in _told(change, self._uris):
+                    message = jsonrpc.notification(method, params or None)
+                    await self._outbox.send(message)
 
 
-def _parts_of(change: Change) -> tuple[str, JSONObject]:
-    """Give method and params, without whose subscription it was."""
+def _in_words_of(
+    wanted: SubscriptionFilter, honored: SubscriptionFilter
+) -> SubscriptionFilter:
+    """Give what is honored with the URIs as the client wrote them."""
+    agreed = UriSet()
+    for uri in honored.resource_subscriptions or ():
+        agreed.add(uri)
+    uris = [uri for uri in wanted.resource_subscriptions or () if uri in agreed]
+    return honored.model_copy(update={"resource_subscriptions": uris or None})
+
+
+def _told(change: Change, uris: UriSet) -> Iterator[tuple[str, JSONObject]]:
+    """Give method and params of what a client is told, in its own words.
+
+    Args:
+        change: As the server told it.
+        uris: Resources that the client subscribed to, as it wrote them.
+    """
     params = wire(change).get("params", {})
-    return change.method, {k: v for k, v in params.items() if k != "_meta"}
+    params = {k: v for k, v in params.items() if k != "_meta"}
+    if written := uris.written(params.get("uri", "")):
+        for uri in written:
+            yield change.method, {**params, "uri": uri}
+    else:
+        yield change.method, params
 
 
 def _all_of(honored: SubscriptionFilter) -> Iterator[tuple[str, JSONObject | None]]:

@@ -32,6 +32,7 @@ from mcp_django.protocol import versions
 from mcp_django.protocol.client import ClientProtocol, State
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.uris import UriSet
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -89,8 +90,8 @@ class FarServer:
         self._protocol: ClientProtocol | None = None
         self._subscriptions: Subscriptions | None = None
         self._log_level: str | None = None
-        # Resources that the client's session subscribed to; kept in order.
-        self._uris: dict[str, None] = {}
+        # Resources that the client's session subscribed to.
+        self._uris = UriSet()
 
     @property
     def is_open(self) -> bool:
@@ -215,7 +216,7 @@ class FarServer:
             ErrorReceived, TransportError: As for `request`.
         """
         await self.request("resources/subscribe", {"uri": uri}, client_meta={})
-        self._uris[uri] = None
+        self._uris.add(uri)
 
     async def unsubscribe(self, uri: str) -> None:
         """Subscribe to it no more.
@@ -223,8 +224,10 @@ class FarServer:
         Raises:
             ErrorReceived, TransportError: As for `request`.
         """
-        self._uris.pop(uri, None)
-        await self.request("resources/unsubscribe", {"uri": uri}, client_meta={})
+        # As it was subscribed to: not every server knows the other ways to write it.
+        for written in self._uris.remove(uri) or [uri]:
+            params: JSONObject = {"uri": written}
+            await self.request("resources/unsubscribe", params, client_meta={})
 
     async def set_log_level(self, level: str) -> None:
         """Choose what a legacy server logs from now on.

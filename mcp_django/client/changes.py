@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.uris import UriSet, normalize
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -63,6 +64,9 @@ class Changes:
         self.honored = SubscriptionFilter()
         self.is_settled = anyio.Event()
         self._wanted = wanted
+        self._resources = UriSet()
+        for uri in wanted.resource_subscriptions or ():
+            self._resources.add(uri)
         # (method, URI) -> the change; in order.
         self._heard: dict[tuple[str, str], Change] = {}
         self._news = anyio.Event()
@@ -145,23 +149,24 @@ class Changes:
         """
         change = ResourceUpdatedNotification.model_validate({"params": params})
         uri = change.params.uri
-        wanted = next(
-            (
-                wanted
-                for wanted in self._wanted.resource_subscriptions or ()
-                if uri == wanted or uri.startswith(wanted.removesuffix("/") + "/")
-            ),
-            None,
-        )
-        if wanted is None:
-            return
-        if len(self._heard) >= _MAX_HEARD:
-            # That something in it has changed has to do.
-            uri = wanted
-            change = ResourceUpdatedNotification.model_validate(
-                {"params": {"uri": wanted}}
-            )
-        self._keep((_UPDATED, uri), change)
+        same = self._resources.written(uri)
+        for wanted in same or self._around(uri):
+            # That something in it has changed has to do where much waits.
+            is_named = bool(same) or len(self._heard) >= _MAX_HEARD
+            named = wanted if is_named else uri
+            if named != uri:
+                said = {**params, "uri": named}
+                change = ResourceUpdatedNotification.model_validate({"params": said})
+            self._keep((_UPDATED, named), change)
+
+    def _around(self, uri: str) -> list[str]:
+        """Give the resource that is listened to and that another is a part of."""
+        normal = normalize(uri)
+        return [
+            wanted
+            for wanted in self._resources
+            if normal.startswith(normalize(wanted).removesuffix("/") + "/")
+        ][:1]
 
     def _keep(self, key: tuple[str, str], change: Change) -> None:
         self._heard[key] = change

@@ -21,6 +21,7 @@ from mcp_django.exceptions import ErrorReceived, MCPError, RequestTimeout
 from mcp_django.protocol.client import ClientProtocol, State, subscription_of
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import LISTEN
+from mcp_django.protocol.uris import normalize
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -52,8 +53,9 @@ class Subscriptions:
         self._patience = patience
         self._modern: dict[RequestId, Changes] = {}
         self._legacy: dict[Changes, None] = {}
-        # How many listen to each resource, in a session.
-        self._uris: Counter[str] = Counter()
+        # How many listen to each resource in a session, and how it was written first.
+        self._listeners: Counter[str] = Counter()
+        self._written: dict[str, str] = {}
         # So that nobody subscribes while somebody else unsubscribes.
         self._subscribing = anyio.Lock()
 
@@ -71,7 +73,7 @@ class Subscriptions:
 
         What changed since the last session is not known, and so told.
         """
-        for uri in list(self._uris):
+        for uri in list(self._written.values()):
             request = self._protocol.send_request("resources/subscribe", {"uri": uri})
             try:
                 result_of(await connection.request(request, self._patience))
@@ -170,12 +172,14 @@ class Subscriptions:
         try:
             for uri in uris:
                 async with self._subscribing:
-                    if not self._uris[uri]:
+                    key = normalize(uri)
+                    if not self._listeners[key]:
                         params = {"uri": uri}
                         await self._connection.request(
                             "resources/subscribe", params, self._patience
                         )
-                    self._uris[uri] += 1
+                        self._written[key] = uri
+                    self._listeners[key] += 1
                     subscribed.append(uri)
             yield
         finally:
@@ -201,10 +205,12 @@ class Subscriptions:
 
     async def _unsubscribe(self, uri: str) -> None:
         async with self._subscribing:
-            self._uris[uri] -= 1
-            if self._uris[uri]:
+            key = normalize(uri)
+            self._listeners[key] -= 1
+            if self._listeners[key]:
                 return
-            del self._uris[uri]
+            del self._listeners[key]
+            uri = self._written.pop(key)
             connection = self._connection.current
             if connection is None:
                 return  # and with it the subscription

@@ -6,11 +6,12 @@ Spec: 2026-07-28 server/utilities/caching.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from typing import Final
+from typing import Final, TypeGuard
 
 from pydantic_core import to_json
 
-from mcp_django.protocol.jsonrpc import JSONObject, stand_in
+from mcp_django.protocol.jsonrpc import JSON, JSONObject, stand_in
+from mcp_django.protocol.uris import MAX_CHARACTERS, fold, normalize
 
 CACHED: Final = frozenset(
     {
@@ -47,8 +48,8 @@ class ResultCache:
 
     def __init__(self, max_results: int = 200) -> None:
         self._max_results = max_results
-        # (method, params) -> (when it goes stale in seconds, result).
-        self._kept: OrderedDict[tuple[str, bytes], tuple[float, JSONObject]] = (
+        # (method, params) -> (when it goes stale in seconds, result, what was read).
+        self._kept: OrderedDict[tuple[str, bytes], tuple[float, JSONObject, str]] = (
             OrderedDict()
         )
         # How often results of each method were forgotten.
@@ -57,7 +58,7 @@ class ResultCache:
     def get(self, method: str, params: JSONObject, now: float) -> JSONObject | None:
         """Give a result that is still fresh; None if there is none."""
         key = _key(method, params)
-        stale_at, result = self._kept.get(key, (now, None))
+        stale_at, result, _ = self._kept.get(key, (now, None, ""))
         if result is None or now >= stale_at:
             self._kept.pop(key, None)
             return None
@@ -95,7 +96,8 @@ class ResultCache:
         if mark != self._forgotten[method]:
             return
         key = _key(method, params)
-        self._kept[key] = (now + min(ttl_ms, _LONGEST_TTL_MS) / 1000, result)
+        stale_at = now + min(ttl_ms, _LONGEST_TTL_MS) / 1000
+        self._kept[key] = stale_at, result, _fold(params.get("uri"))
         self._kept.move_to_end(key)
         while len(self._kept) > self._max_results:
             self._kept.popitem(last=False)
@@ -107,7 +109,13 @@ class ResultCache:
         """
         if method == "notifications/resources/updated":
             self._forgotten["resources/read"] += 1
-            self._kept.pop(_key("resources/read", {"uri": params.get("uri")}), None)
+            updated = _fold(params.get("uri"))
+            for key in [
+                key
+                for key, (_, _, uri) in self._kept.items()
+                if key[0] == "resources/read" and uri == updated
+            ]:
+                del self._kept[key]
             return
         for changed in _CHANGED.get(method, ()):
             self.forget(changed)
@@ -120,4 +128,17 @@ class ResultCache:
 
 
 def _key(method: str, params: JSONObject) -> tuple[str, bytes]:
+    uri = params.get("uri")
+    if method == "resources/read" and _is_uri(uri):
+        # Only what is the same in every scheme: another resource must not be shown.
+        params = {**params, "uri": normalize(uri)}
     return method, to_json(params, fallback=stand_in)
+
+
+def _fold(uri: JSON) -> str:
+    """Write a URI so that whatever may be the same is: to forget too much is safe."""
+    return fold(uri) if _is_uri(uri) else str(uri)
+
+
+def _is_uri(uri: JSON) -> TypeGuard[str]:
+    return isinstance(uri, str) and len(uri) <= MAX_CHARACTERS

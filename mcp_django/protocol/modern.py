@@ -8,7 +8,7 @@ Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar, get_args
 
@@ -51,6 +51,7 @@ from mcp_django.protocol.events import (
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.uris import UriSet, normalize
 
 LISTEN: Final = "subscriptions/listen"
 
@@ -288,6 +289,7 @@ class Subscription:
     Args:
         id: Of the request; every message carries it.
         honored: What the server agreed to tell.
+        key_of: As for `UriSet`.
 
     Attributes:
         uris: Resources that it is told of.
@@ -297,10 +299,17 @@ class Subscription:
 
     __slots__ = ("_honored", "_methods", "id", "uris")
 
-    def __init__(self, id: RequestId, honored: SubscriptionFilter) -> None:
+    def __init__(
+        self,
+        id: RequestId,
+        honored: SubscriptionFilter,
+        key_of: Callable[[str], str] = normalize,
+    ) -> None:
         self.id = id
         self._honored = honored
-        self.uris = frozenset(honored.resource_subscriptions or ())
+        self.uris = UriSet(key_of)
+        for uri in honored.resource_subscriptions or ():
+            self.uris.add(uri)
         self._methods = frozenset(_methods_of(honored))
 
     @property

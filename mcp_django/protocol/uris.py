@@ -15,7 +15,7 @@ Spec: RFC 3986, section 6.2.2 and 6.2.3; RFC 3987, section 3.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -89,6 +89,60 @@ def fold(uri: str) -> str:
         return _join(scheme, None, path, query, fragment)
     user, at, host = authority.rpartition("@")
     return _join(scheme, f"{user}{at}{_lower(host)}", path or "/", query, fragment)
+
+
+class UriSet:
+    """URIs as somebody wrote them, found by any way to write them; in order.
+
+    Args:
+        key_of: Gives the same text for all URIs that name one resource.
+    """
+
+    __slots__ = ("_key_of", "_written")
+
+    def __init__(self, key_of: Callable[[str], str] = normalize) -> None:
+        self._key_of = key_of
+        # Key of a resource -> the URIs that name it, a set in all but type.
+        self._written: dict[str, dict[str, None]] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """Give all of them."""
+        return iter([uri for uris in self._written.values() for uri in uris])
+
+    def __len__(self) -> int:
+        """Count them, each way to write one by itself."""
+        return sum(map(len, self._written.values()))
+
+    def __contains__(self, uri: str) -> bool:
+        """Say whether one of them names the same resource."""
+        return self._key_of(uri) in self._written
+
+    def written(self, uri: str) -> list[str]:
+        """Give those that name the same resource as a URI."""
+        return list(self._written.get(self._key_of(uri), ())) if self._written else []
+
+    def add(self, uri: str) -> None:
+        """Take one in."""
+        self._written.setdefault(self._key_of(uri), {})[uri] = None
+
+    def remove(self, uri: str) -> list[str]:
+        """Take one out; all that name the same if none is written so.
+
+        Returns:
+            What was taken out.
+        """
+        key = self._key_of(uri)
+        uris = self._written.get(key, {})
+        removed = [uri] if uri in uris else list(uris)
+        for one in removed:
+            del uris[one]
+        if not uris:
+            self._written.pop(key, None)
+        return removed
+
+    def clear(self) -> None:
+        """Take all of them out."""
+        self._written.clear()
 
 
 def encode(text: str) -> str:

@@ -9,13 +9,13 @@ whoever subscribed to one of them is told of the other.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
@@ -23,8 +23,7 @@ from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.protocol.uris import MAX_CHARACTERS, fold, normalize
 from mcp_django.server.features import Resource
 
-if TYPE_CHECKING:
-    from mcp_django.server.server import Server
+_MAX_KEPT: Final = 1000
 
 Match: TypeAlias = tuple[Resource, Mapping[str, Any]]
 
@@ -60,14 +59,38 @@ def referred(resources: Mapping[str, Resource], uri: str) -> Resource | None:
     )
 
 
-def key_of(server: Server, uri: str) -> str:
-    """Name the resource at a URI: the same for each way to write it, in each worker.
+class ResourceKeys:
+    """Names resources: the same for each way to write a URI, in each worker.
+
+    A notice is compared with what many clients subscribed to; so the names that were
+    asked for last are kept.
 
     Args:
-        server: Where it is read. What is registered later may change its keys.
-        uri: As anybody wrote it.
+        resources: By URI or template. What is added later may change the names.
     """
-    return _key_of(server, len(server.resources), uri)
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self._resources = resources
+        self._count = 0
+        self._kept: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Count the names that are kept."""
+        return len(self._kept)
+
+    def of(self, uri: str) -> str:
+        """Name the resource at a URI, as anybody wrote it."""
+        if len(uri) > MAX_CHARACTERS:
+            return uri
+        if self._count != len(self._resources):
+            self._count = len(self._resources)
+            self._kept.clear()
+        key = self._kept.get(uri)
+        if key is None:
+            key = self._kept[uri] = _key_of(self._resources, uri)
+            if len(self._kept) > _MAX_KEPT:
+                self._kept.popitem(last=False)
+        return key
 
 
 def _matches_of_any_form(
@@ -99,13 +122,9 @@ def _matches_of_normal(resources: Mapping[str, Resource], uri: str) -> Iterator[
             yield resource, {}
 
 
-# A notice is compared with what many clients subscribed to.
-@lru_cache(maxsize=1024)
-def _key_of(server: Server, count: int, uri: str) -> str:
-    resources = server.resources
-    if len(uri) > MAX_CHARACTERS or (
-        uri in resources and resources[uri].template is None
-    ):
+def _key_of(resources: Mapping[str, Resource], uri: str) -> str:
+    fixed = resources.get(uri)
+    if fixed is not None and fixed.template is None:
         return uri
     normal = normalize(uri)
     # The normal form first: it is what all ways to write the URI have in common.

@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.dispatch import Signal
 
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.uris import UriSet
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -56,6 +57,16 @@ class Notice:
         """Parameters of that notification."""
         name = _SUBJECTS.get(self.topic)
         return {} if name is None else {name: self.subject}
+
+    def as_written_in(self, uris: UriSet) -> list[Notice]:
+        """Give what a client is told that subscribed to these: in its own words.
+
+        Nothing, if it did not subscribe to the resource. Other notices stay as they
+        are.
+        """
+        if self.topic != "resource":
+            return [self]
+        return [Notice("resource", uri) for uri in uris.written(self.subject)]
 
 
 noticed = Signal()

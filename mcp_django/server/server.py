@@ -36,7 +36,7 @@ from mcp_django.server.features import (
     make_entry,
 )
 from mcp_django.server.handlers import Around, make_around
-from mcp_django.server.identity import matches
+from mcp_django.server.identity import ResourceKeys, matches
 from mcp_django.server.notices import Notice, send_after_commit
 from mcp_django.server.permissions import Permission, permitted
 from mcp_django.server.registration import (
@@ -136,6 +136,7 @@ class Server:
         )
         self.tools: dict[str, Tool] = {}
         self.resources: dict[str, Resource] = {}
+        self.resource_keys = ResourceKeys(self.resources)
         self.prompts: dict[str, Prompt] = {}
         self.completions: dict[tuple[str, str], Completion] = {}
         self.arounds: list[Around] = []

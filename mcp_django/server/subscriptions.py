@@ -17,6 +17,7 @@ from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
@@ -29,8 +30,6 @@ logger = logging.getLogger("mcp_django.server")
 
 MAX_URIS: Final = 1000
 """Resources that one client may be told about."""
-
-MAX_URI_CHARACTERS: Final = 8000
 
 
 async def subscribe(server: Server, request: Request) -> Subscription:
@@ -70,7 +69,7 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         ),
         resource_subscriptions=readable or None,
     )
-    return Subscription(request.id, honored)
+    return Subscription(request.id, honored, server.resource_keys.of)
 
 
 def check_uri(uri: str) -> None:
@@ -79,10 +78,10 @@ def check_uri(uri: str) -> None:
     Raises:
         ErrorAnswer: It is.
     """
-    if len(uri) > MAX_URI_CHARACTERS:
+    if len(uri) > MAX_CHARACTERS:
         raise ErrorAnswer(
             INVALID_PARAMS,
-            f"too long to subscribe to; {MAX_URI_CHARACTERS} characters are allowed",
+            f"too long to subscribe to; {MAX_CHARACTERS} characters are allowed",
         )
 
 

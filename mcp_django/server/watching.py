@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -146,13 +147,19 @@ def _written(value: Any) -> Value:
             return None
         case str():
             return value
+        case Enum():
+            return _written(value.value)
         case Mapping():
-            return {str(key): str(item) for key, item in value.items()}
+            return {str(key): _text(item) for key, item in value.items()}
         case Sequence():
-            return [str(item) for item in value]
+            return [_text(item) for item in value]
         case Awaitable():
             raise TypeError(
                 f"a source gave {type(value).__name__!r}, which is no value"
             )
         case _:
             return str(value)
+
+
+def _text(value: Any) -> str:
+    return str(value.value if isinstance(value, Enum) else value)

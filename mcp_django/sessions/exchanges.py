@@ -278,7 +278,7 @@ class LegacyExchange(_Exchange):
         super().__init__(server, worker, identity, reply, request)
         self._session = session
         self._leave = leave
-        request.session = CachedState(session)
+        request.session = CachedState(session, server)
         request.close_stream = reply.release
 
     def cancel(self, id: RequestId) -> None:
@@ -300,7 +300,7 @@ class LegacyExchange(_Exchange):
         # What is answered is not cancelled any more.
         self.worker.http.remove_call(self._session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
-            state = CachedState(self._session)
+            state = CachedState(self._session, self.server)
             for elicitation_id in answer.elicitation_ids:
                 await state.remember_elicitation(elicitation_id)
 
@@ -331,7 +331,7 @@ class LegacyExchange(_Exchange):
         self, question: Question[Any]
     ) -> tuple[JSONRPCRequest, Pending]:
         if "elicitationId" in question.params:
-            state = CachedState(self._session)
+            state = CachedState(self._session, self.server)
             await state.remember_elicitation(question.params["elicitationId"])
         return await self.worker.http.begin_asking(self._session, question)
 

@@ -23,6 +23,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
+from mcp_django.server.server import Server
 from mcp_django.sessions.addresses import make_ask_id, read_ask_id
 from mcp_django.sessions.asking import Answer, Pending
 from mcp_django.sessions.http_sessions import HTTPSession, has_ended, note_end, wishing
@@ -53,7 +54,7 @@ class Standalone(Protocol):
     """The stream of a session that belongs to no call."""
 
     opened_at: tuple[float, str]
-    server_name: str
+    server: Server
 
     def put(self, notice: Notice) -> None:
         """Send a change notice soon."""
@@ -180,12 +181,14 @@ class HTTPSessions:
         streams = {
             key: stream
             for key, stream in self._streams.items()
-            if stream.server_name == server_name
+            if stream.server.name == server_name
         }
         if not streams:
             return
-        for key in await wishing(streams, notice):
-            streams[key].put(notice)
+        server = next(iter(streams.values())).server
+        for key, wanted in (await wishing(server, streams, notice)).items():
+            for own in wanted:
+                streams[key].put(own)
 
     # Calls ----------------------------------------------------------------------
 

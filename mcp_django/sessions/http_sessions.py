@@ -39,8 +39,9 @@ from mcp_types import (
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol import versions
 from mcp_django.protocol.events import Peer
-from mcp_django.server.notices import Notice
+from mcp_django.server.notices import Notice, Topic
 from mcp_django.server.requests import Request, SessionState
+from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import check_uri
 from mcp_django.sessions.caching import cache_of
 from mcp_django.signing import seal, unseal
@@ -56,6 +57,9 @@ _MAX_NAME_CHARACTERS: Final = 64
 _MAX_NAME_BYTES: Final = 120
 _DEFAULT_LOG_LEVEL: Final = "info"
 _COUNTER: Final = "subscriptions"
+_MAX_WRITTEN: Final = 100
+"""Ways to write one URI that a session may subscribe to; of more, the newest."""
+
 _MAX_LISTED: Final = 1000
 """Subscriptions of a session that can be listed; of more, the newest."""
 
@@ -203,11 +207,12 @@ class CachedState(SessionState):
     Made for each request; what was read is not read again.
     """
 
-    __slots__ = ("_log_level", "_session", "id")
+    __slots__ = ("_log_level", "_server", "_session", "id")
 
-    def __init__(self, session: HTTPSession) -> None:
+    def __init__(self, session: HTTPSession, server: Server) -> None:
         self.id = session.key
         self._session = session
+        self._server = server
         self._log_level: str | None = None
 
     async def read_log_level(self) -> str:
@@ -230,19 +235,26 @@ class CachedState(SessionState):
     async def subscribe(self, uri: str, request: Request | None = None) -> None:
         """Tell the client whenever a resource changes; its stream knows its user."""
         check_uri(uri)
-        wish = _wish(Notice("resource", uri))
-        if not await _cache().aget(_key(self._session.key, wish)):
+        wish = _wish("resource", self._server.resource_keys.of(uri))
+        written = await _cache().aget(_key(self._session.key, wish), [])
+        if not written:
             await self._add_to_list(wish)
-        await self._set(wish, [uri])
+        others = [other for other in written if other != uri]
+        await self._set(wish, [*others, uri][-_MAX_WRITTEN:])
 
     async def unsubscribe(self, uri: str) -> None:
-        """Tell it no longer."""
-        key = _key(self._session.key, _wish(Notice("resource", uri)))
-        await _cache().adelete(key)
+        """Tell it no longer, in whatever way it wrote the URI when it subscribed."""
+        wish = _wish("resource", self._server.resource_keys.of(uri))
+        written = await _cache().aget(_key(self._session.key, wish), [])
+        others = [other for other in written if other != uri]
+        if others and uri in written:
+            await self._set(wish, others)
+        else:
+            await _cache().adelete(_key(self._session.key, wish))
 
     async def remember_elicitation(self, elicitation_id: str) -> None:
         """Tell the client when a visit to a URL has ended."""
-        await self._set(_wish(Notice("elicitation", elicitation_id)), True)
+        await self._set(_wish("elicitation", elicitation_id), True)
 
     async def _add_to_list(self, wish: str) -> None:
         """Let a subscription be found that is not known yet; it may be gone later."""
@@ -259,21 +271,32 @@ class CachedState(SessionState):
         await _cache().aset(_key(self._session.key, what), value, timeout=rest)
 
 
-async def wishing(keys: Iterable[str], notice: Notice) -> set[str]:
+async def wishing(
+    server: Server, keys: Iterable[str], notice: Notice
+) -> dict[str, list[Notice]]:
     """Say which sessions, given by key, want to know of a change.
 
     Every one hears of lists; of a resource those that subscribed to it, and of a visit
     to a URL the one that asked its user for it.
+
+    Returns:
+        Mapping of key to what that session is told: in the words of its client.
     """
     if notice.topic not in ("resource", "elicitation"):
-        return set(keys)
-    wish = _wish(notice)
+        return {key: [notice] for key in keys}
+    is_visit = notice.topic == "elicitation"
+    subject = notice.subject if is_visit else server.resource_keys.of(notice.subject)
+    wish = _wish(notice.topic, subject)
     by_cache_key = {_key(key, wish): key for key in keys}
     found = await _cache().aget_many(list(by_cache_key))
-    if notice.topic == "elicitation":
+    if is_visit:
         # A visit ends once.
         await _cache().adelete_many(list(found))
-    return {by_cache_key[cache_key] for cache_key in found}
+        return {by_cache_key[cache_key]: [notice] for cache_key in found}
+    return {
+        by_cache_key[cache_key]: [Notice("resource", uri) for uri in written]
+        for cache_key, written in found.items()
+    }
 
 
 async def subscriptions_of(session: HTTPSession) -> list[str]:
@@ -282,8 +305,7 @@ async def subscriptions_of(session: HTTPSession) -> list[str]:
     numbers = range(max(0, count - _MAX_LISTED) + 1, count + 1)
     wishes = await _read_all(session, [_listed(number) for number in numbers])
     kept = await _read_all(session, list(dict.fromkeys(wishes)))
-    # Before an update of ours, what was kept did not say how it was written.
-    return [uri for uris in kept if isinstance(uris, list) for uri in uris]
+    return [uri for written in kept for uri in written]
 
 
 async def _read_all(session: HTTPSession, whats: Sequence[str]) -> list[Any]:
@@ -316,6 +338,6 @@ def _listed(number: int) -> str:
     return f"subscription:{number % _MAX_LISTED}"
 
 
-def _wish(notice: Notice) -> str:
-    digest = hashlib.sha256(notice.subject.encode()).hexdigest()[:32]
-    return f"{notice.topic}:{digest}"
+def _wish(topic: Topic, subject: str) -> str:
+    digest = hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()[:32]
+    return f"{topic}:{digest}"

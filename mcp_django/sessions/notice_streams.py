@@ -156,8 +156,9 @@ class ListenStream(_EventStream):
 
     async def notify(self, notice: Notice) -> None:
         """Tell the client of a change, if it wants to know."""
-        if self._message(notice) is not None:
-            self._queue.put(notice)
+        for own in notice.as_written_in(self._subscription.uris):
+            if self._message(own) is not None:
+                self._queue.put(own)
 
     async def close(self) -> None:
         """Answer the request, so that the client sees a graceful end."""
@@ -211,7 +212,6 @@ class StandaloneStream(_EventStream):
         super().__init__(server, worker, identity, response)
         self._sender = sender
         self._subscriber: Subscriber | None = None
-        self.server_name = server.name
         self.opened_at = (time.time(), secrets.token_urlsafe(6))
         self._session = session
         self._log = log
@@ -273,7 +273,7 @@ class StandaloneStream(_EventStream):
     async def _send(self, notice: Notice) -> None:
         if self._subscriber is None and notice.topic == "resource":
             # Made when it is needed: most streams hear of lists only.
-            request = _subscribing(self._session, self._sender)
+            request = _subscribing(self.server, self._session, self._sender)
             self._subscriber = Subscriber(self.server, request)
         may_hear = self._subscriber is None or await self._subscriber.may_hear(notice)
         if not may_hear or self._is_over:  # a newer stream may go on with the log
@@ -359,14 +359,14 @@ class ResumedStream(_EventStream):
             )
 
 
-def _subscribing(session: HTTPSession, sender: Sender) -> Request:
+def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Request:
     """Make a request as those by which the client of a session subscribed.
 
     They may have been sent to other workers; what is kept of them is what they name.
     """
     message = jsonrpc.request("subscribed", "resources/subscribe", {})
     request = make_request(message, session.peer, sender)
-    request.session = CachedState(session)
+    request.session = CachedState(session, server)
     return request
 
 

@@ -42,6 +42,7 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol, State, read_initialize
 from mcp_django.protocol.modern import LISTEN, Subscription
 from mcp_django.protocol.server import ServerProtocol
+from mcp_django.protocol.uris import UriSet
 from mcp_django.server.asking import Question
 from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice
@@ -170,8 +171,8 @@ class Session(SessionState):
         self._idle: anyio.Event | None = None
         self._asks: dict[RequestId, Pending] = {}
         self._asking = 0
-        # Sets in all but type, which keep the order and take less memory when empty.
-        self._uris: dict[str, None] = {}
+        self._uris = UriSet(server.resource_keys.of)
+        # A set in all but type, which keeps the order and takes less memory when empty.
         self._elicitations: dict[str, None] = {}
         self._subscriber: Subscriber | None = None
         self._subscriptions: dict[RequestId, tuple[Subscription, Subscriber]] = {}
@@ -277,7 +278,7 @@ class Session(SessionState):
         basic/patterns/subscriptions.
         """
         # What nobody wants to know must not wait for a slow client.
-        if not (self._is_wanted(notice) or any(self._messages_of(notice))):
+        if not (self._wanted(notice) or any(self._messages_of(notice))):
             return
         if self._notices is None:
             self._notices = NoticeQueue(self._send_notice, self._start)
@@ -286,38 +287,35 @@ class Session(SessionState):
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._tasks.start(coroutine, _do_nothing)
 
-    def _is_wanted(self, notice: Notice) -> bool:
-        """Say whether the legacy session wants to know."""
+    def _wanted(self, notice: Notice) -> list[Notice]:
+        """Give what the legacy session wants to know of a change, in its own words."""
         if self._protocol.state is not State.OPEN:
-            return False
-        match notice.topic:
-            case "resource":
-                return notice.subject in self._uris
-            case "elicitation":
-                return notice.subject in self._elicitations
-            case _:
-                return True
+            return []
+        if notice.topic == "elicitation":
+            return [notice] if notice.subject in self._elicitations else []
+        return notice.as_written_in(self._uris)
 
     async def _send_notice(self, notice: Notice) -> None:
-        if (
-            self._is_wanted(notice)
-            and (self._subscriber is None or await self._subscriber.may_hear(notice))
-            and self._is_wanted(notice)  # still, after what may have taken a while
-        ):
-            self._elicitations.pop(notice.subject, None)
-            await self._notify(notice.method, notice.params or None)
-        for id, subscriber, message in list(self._messages_of(notice)):
-            if await subscriber.may_hear(notice) and id in self._subscriptions:
+        for own in self._wanted(notice):
+            if (
+                (self._subscriber is None or await self._subscriber.may_hear(own))
+                and own in self._wanted(notice)  # still, after what may take a while
+            ):
+                self._elicitations.pop(own.subject, None)
+                await self._notify(own.method, own.params or None)
+        for id, subscriber, own, message in list(self._messages_of(notice)):
+            if await subscriber.may_hear(own) and id in self._subscriptions:
                 await self._send(message)
 
     def _messages_of(
         self, notice: Notice
-    ) -> Iterator[tuple[RequestId, Subscriber, Message]]:
+    ) -> Iterator[tuple[RequestId, Subscriber, Notice, Message]]:
         """Give what those subscriptions are told that want to know."""
         for id, (subscription, subscriber) in self._subscriptions.items():
-            message = subscription.notification(notice.method, notice.params)
-            if message is not None:
-                yield id, subscriber, message
+            for own in notice.as_written_in(subscription.uris):
+                message = subscription.notification(own.method, own.params)
+                if message is not None:
+                    yield id, subscriber, own, message
 
     # Listening, in the modern era -----------------------------------------------
 
@@ -374,20 +372,20 @@ class Session(SessionState):
     async def subscribe(self, uri: str, request: Request) -> None:
         """Tell the client whenever a resource changes, as long as it may be read."""
         check_uri(uri)
-        if uri not in self._uris and len(self._uris) >= MAX_URIS:
+        if len(self._uris) >= MAX_URIS and uri not in self._uris.written(uri):
             raise ErrorAnswer(
                 INTERNAL_ERROR, f"too many subscriptions; {MAX_URIS} are allowed"
             )
-        self._uris[uri] = None
+        self._uris.add(uri)
         if self._subscriber is None:
             self._subscriber = Subscriber(self.server, request)
         self._subscriber.note_readable(uri, request)
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer."""
-        self._uris.pop(uri, None)
-        if self._subscriber is not None:
-            self._subscriber.forget(uri)
+        for removed in self._uris.remove(uri):
+            if self._subscriber is not None:
+                self._subscriber.forget(removed)
 
     async def _end_what_runs(self) -> None:
         """End all that belongs to the legacy session, whose client begins anew."""

@@ -38,6 +38,7 @@ from tests.interaction import features
 from tests.interaction.features import Visit, server, visits
 
 ALL_TOOLS = "notifications/tools/list_changed"
+ALL_RESOURCES = "notifications/resources/list_changed"
 UPDATED = "notifications/resources/updated"
 
 
@@ -500,3 +501,36 @@ async def test_client_that_initializes_as_another_one_begins_anew(
         arguments = {"name": "double", "arguments": {"number": 4}}
         result = await client.call("tools/call", arguments)
         assert result["content"] == [{"type": "text", "text": "8"}]
+
+
+async def test_changes_are_told_in_the_words_of_the_client(
+    server_era: Era, client_era: Era
+) -> None:
+    """Our choice: whatever server and bridge make of a URI."""
+    written, told = "TEST://days/2026-01-02/1/a%7Eb", "test://days/2026-01-02/True/a~b"
+    async with bridged_client(
+        features.written, server_era=server_era, client_era=client_era
+    ) as (client, far):
+        assert await client.read_resource(written)
+        async with client.listen(written) as changes:
+            assert changes.honored.resource_subscriptions == [written]
+            [session] = far.sessions
+            await session.notify(Notice("resource", told))
+            change = await anext(changes)
+        assert getattr(change.params, "uri", None) == written
+
+
+async def test_client_may_unsubscribe_in_other_words(server_era: Era) -> None:
+    """Our choice: the server is told in the words that it knows."""
+    async with far_end(features.written, server_era) as far, raw_client(far) as client:
+        await client.initialize()
+        await client.call("resources/subscribe", {"uri": "test://%6e"})
+        await far.sessions[-1].notify(Notice("resource", "test://n"))
+        assert await client.notified(UPDATED) == [{"uri": "test://%6e"}]
+
+        await client.call("resources/unsubscribe", {"uri": "TEST://n"})
+
+        await far.sessions[-1].notify(Notice("resource", "test://n"))
+        await far.sessions[-1].notify(Notice("resources"))
+        await client.notified(ALL_RESOURCES)
+        assert len(client.notifications(UPDATED)) == 1

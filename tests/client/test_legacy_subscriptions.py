@@ -113,6 +113,19 @@ async def test_resource_is_subscribed_to_once_however_many_listen() -> None:
         assert unsubscribed == [{"uri": "a://b"}, {"uri": "a://a"}]
 
 
+async def test_resource_is_subscribed_to_once_however_its_uri_is_written() -> None:
+    """Our choice: a server that knows both would end both with one of them."""
+    async with connected(LEGACY, more=SUBSCRIBED) as (client, server):
+        async with client.listen("a://%7ea") as one:
+            async with client.listen("A://~a") as other:
+                await server.notify(UPDATED, {"uri": "a://~a"})
+                assert await heard(one) == ["a://%7ea"]
+                assert await heard(other) == ["A://~a"]
+            assert "resources/unsubscribe" not in server.methods
+        assert server.params_of("resources/subscribe") == [{"uri": "a://%7ea"}]
+        assert server.params_of("resources/unsubscribe") == [{"uri": "a://%7ea"}]
+
+
 async def test_nobody_subscribes_while_somebody_unsubscribes() -> None:
     """Our choice: else the last word could be that nobody listens."""
     script: Script = {"resources/subscribe": {}}

@@ -167,6 +167,19 @@ async def test_parts_of_a_resource_belong_to_it() -> None:
         assert await heard(changes) == expected
 
 
+async def test_change_is_told_under_the_uri_that_was_asked_for() -> None:
+    """Our choice: servers may write it in another way, RFC 3986, section 6.2.2."""
+    async with (
+        connected() as (client, server),
+        beside(lambda: acknowledge(server)) as acknowledged,
+        client.listen("a://ü", "A://x", "https://h", "a://Y") as changes,
+    ):
+        id = acknowledged.result()
+        for uri in ("a://%C3%BC", "a://x", "https://h/", "a://X", "a://y", "a://x/%7e"):
+            await tell(server, id, UPDATED, uri=uri)
+        assert await heard(changes) == ["a://ü", "A://x", "https://h", "a://x/%7e"]
+
+
 async def test_what_was_not_asked_for_is_not_heard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

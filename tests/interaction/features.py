@@ -6,6 +6,7 @@ import asyncio
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 
 import anyio
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -45,6 +46,19 @@ for number in range(5):
     many.prompt(name=f"prompt-{number}")(lambda: "many")
     many.resource(f"test://resource-{number}", name=f"{number}")(lambda: "many")
     many.resource(f"test://{number}/{{id}}", name=f"{number}")(lambda id: "many")
+
+
+written = Server("written")
+"""A server whose URIs may be written in several ways."""
+
+for uri in ("HTTPS://Example.COM", "test://ü/%c3", "http://h:80?q=a/../b", "test://n"):
+    written.resource(uri)(lambda: "a text")
+
+
+@written.resource("test://days/{day}/{is_open}/{name}")
+def day(day: date, is_open: bool, name: str) -> str:
+    """A day, by its values."""
+    return f"{day:%d.%m.%Y} {is_open} {name}"
 
 
 @dataclass(frozen=True)

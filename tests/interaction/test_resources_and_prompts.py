@@ -5,6 +5,7 @@ from __future__ import annotations
 import mcp_types as types
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
+from pydantic import AnyUrl
 from pytest_django import Settings
 
 from mcp_django import Server, SyncContext
@@ -73,6 +74,55 @@ async def hear_update(client: Client) -> str:
     """Wait for the notice of a changed resource, and give its URI."""
     notification = await client.hear(types.ResourceUpdatedNotification)
     return str(notification.params.uri)
+
+
+SPELLINGS = [
+    # As the client subscribes, as the site tells.
+    ("test://days/2026-01-02/true/it's", "test://days/2026-01-02/True/it%27s"),
+    ("TEST://days/2026-01-02/1/a@b.c", "test://days/2026-01-02/True/a%40b.c"),
+    ("test://days/2026-01-02/no/Gr%c3%bcn", "test://days/2026-01-02/False/Grün"),
+    ("test://days/2026-01-02/no/a%7Eb c", "test://days/2026-01-02/False/a~b%20c"),
+    ("https://example.com/", "HTTPS://Example.COM"),
+    ("https://EXAMPLE.com:443", "HTTPS://Example.COM"),
+]
+
+
+@only(loop="asyncio")
+@pytest.mark.parametrize(("written", "told"), SPELLINGS)
+async def test_client_is_told_in_its_own_words(
+    connect: Connect, written: str, told: str
+) -> None:
+    """We promise it: RFC 3986, section 6.2.2 and 6.2.3, and typed variables."""
+    async with connect(server=features.written) as client:
+        read = await client.session.read_resource(written)
+        assert read.contents
+        async with client.listening(written):
+            features.written.resource_updated("test://days/2026-01-03/True/other")
+            features.written.resource_updated(told)
+            heard = await client.hear(types.ResourceUpdatedNotification)
+            assert heard.params.uri == written
+
+
+@only(until=LATEST_LEGACY, loop="asyncio")
+async def test_client_may_unsubscribe_in_other_words(connect: Connect) -> None:
+    """We promise it."""
+    async with connect(server=features.written) as client, client.listening():
+        await client.subscribe("test://days/2026-01-02/true/a%7Eb")
+        await client.unsubscribe("test://days/2026-01-02/1/a~b")
+        features.written.resource_updated("test://days/2026-01-02/True/a~b")
+        features.written.resources_changed()
+        await client.hear(types.ResourceListChangedNotification)
+        client.assert_heard_nothing()
+
+
+async def test_resource_is_read_as_it_is_listed_however_libraries_write_it(
+    connect: Connect,
+) -> None:
+    """We promise it: the official SDK 1.x sends what pydantic makes of a URI."""
+    async with connect(server=features.written) as client:
+        listed = (await client.session.list_resources()).resources
+        for uri in {str(AnyUrl(resource.uri)) for resource in listed}:
+            assert (await client.session.read_resource(uri)).contents
 
 
 @NOTICED

@@ -198,3 +198,38 @@ def test_result_on_its_way_during_a_change_is_not_kept(
     assert is_kept(cache, "prompts/list")
     put(cache, method)
     assert is_kept(cache, method)
+
+
+# URIs --------------------------------------------------------------------------------
+
+
+def test_resource_is_kept_however_its_uri_is_written() -> None:
+    """Our choice: RFC 3986, section 6.2.2 and 6.2.3."""
+    cache = ResultCache()
+    put(cache, READ, {"uri": "https://Example.com"})
+    assert is_kept(cache, READ, {"uri": "HTTPS://example.com:443/"})
+    assert not is_kept(cache, READ, {"uri": "https://example.com/x"})
+
+
+@pytest.mark.parametrize("other", ["note://ann", "note://Ann/", "note://Ann%2F"])
+def test_resource_that_may_be_another_is_not_shown(other: str) -> None:
+    """Our choice: what scheme somebody made up may tell them apart."""
+    cache = ResultCache()
+    put(cache, READ, {"uri": "note://Ann"})
+    assert not is_kept(cache, READ, {"uri": other})
+
+
+@pytest.mark.parametrize(
+    ("updated", "holds"),
+    [("note://ANN", False), ("NOTE://Ann/", False), ("note://Bob", True), (7, True)],
+)
+def test_resource_that_may_have_changed_is_forgotten(
+    updated: JSON, holds: bool
+) -> None:
+    """Our choice: to ask once more is no mistake."""
+    cache = ResultCache()
+    put(cache, READ, {"uri": "note://Ann"})
+    put(cache, READ, {"uri": "x" * 9000})
+    cache.forget_changed("notifications/resources/updated", {"uri": updated})
+    assert is_kept(cache, READ, {"uri": "note://Ann"}) is holds
+    assert is_kept(cache, READ, {"uri": "x" * 9000})

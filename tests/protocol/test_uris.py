@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AnyUrl, ValidationError
 
-from mcp_django.protocol.uris import fold, normalize
+from mcp_django.protocol.uris import UriSet, fold, normalize
 
 SAME: list[tuple[str, str]] = [
     # 6.2.2.1 case
@@ -177,3 +177,41 @@ def test_long_uris_take_linear_time(begin: str, piece: str) -> None:
     """Our choice: what took quadratic time would not end here."""
     count = 50_000 // len(piece)
     assert fold(begin + piece * count) == fold(fold(begin + piece * count))
+
+
+# Sets -------------------------------------------------------------------------------
+
+
+def test_set_finds_uris_by_any_way_to_write_them() -> None:
+    """Our choice: and gives them back as they were written."""
+    uris = UriSet()
+    assert not list(uris)
+    assert uris.written("x://a~") == []
+    for uri in ("x://a~", "X://a%7e", "x://b"):
+        uris.add(uri)
+        uris.add(uri)
+    assert list(uris) == ["x://a~", "X://a%7e", "x://b"]
+    assert len(uris) == 3
+    assert "x://a%7E" in uris
+    assert "x://A~" not in uris
+    assert uris.written("x://a%7E") == ["x://a~", "X://a%7e"]
+
+
+def test_set_lets_go_of_what_was_written_so_or_else_of_all_that_is_the_same() -> None:
+    """Our choice: a client may end a subscription by another way to write its URI."""
+    uris = UriSet()
+    for uri in ("x://a~", "X://a%7e", "x://a%7e", "x://b"):
+        uris.add(uri)
+    assert uris.remove("X://a%7e") == ["X://a%7e"]
+    assert uris.remove("x://a%7E") == ["x://a~", "x://a%7e"]
+    assert uris.remove("x://a~") == []
+    assert list(uris) == ["x://b"]
+    uris.clear()
+    assert "x://b" not in uris
+
+
+def test_set_may_know_more_of_its_uris() -> None:
+    """Our choice: such as which arguments they give."""
+    uris = UriSet(str.lower)
+    uris.add("x://A")
+    assert uris.written("x://a") == ["x://A"]

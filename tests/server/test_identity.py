@@ -12,7 +12,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel
 
 from mcp_django import Server
-from mcp_django.server.identity import key_of, matches
+from mcp_django.server.identity import matches
 from tests.server.calls import Caller
 
 UPPER = UUID("12345678-1234-5678-1234-567812345678")
@@ -98,10 +98,10 @@ def test_values_that_a_handler_gets_alike_name_the_same_resource(
 ) -> None:
     """Our choice: who subscribed to one is told of the other."""
     server = make("shop://things/{value}", annotation)
-    key = key_of(server, f"shop://things/{one}")
-    assert key == key_of(server, f"SHOP://things/{other}")
+    key = server.resource_keys.of(f"shop://things/{one}")
+    assert key == server.resource_keys.of(f"SHOP://things/{other}")
     elsewhere = make("shop://things/{value}", annotation)
-    assert key == key_of(elsewhere, f"shop://things/{one}")
+    assert key == elsewhere.resource_keys.of(f"shop://things/{one}")
 
 
 @pytest.mark.parametrize(("annotation", "one", "other"), DIFFERENT)
@@ -111,7 +111,7 @@ def test_values_that_a_handler_tells_apart_name_different_resources(
     """Our choice."""
     server = make("shop://things/{value}", annotation)
     one, other = f"shop://things/{one}", f"shop://things/{other}"
-    assert key_of(server, one) != key_of(server, other)
+    assert server.resource_keys.of(one) != server.resource_keys.of(other)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_values_that_are_left_out_or_in_another_order_are_looked_at_too(
 ) -> None:
     """Our choice: what counts is what the handler gets."""
     server = make(template, annotation, default)
-    assert key_of(server, one) == key_of(server, other)
+    assert server.resource_keys.of(one) == server.resource_keys.of(other)
 
 
 def fail(text: str) -> str:
@@ -150,8 +150,30 @@ def fail(text: str) -> str:
 def test_key_is_the_same_in_each_worker_whatever_the_value_is(annotation: Any) -> None:
     """Our choice: nothing of it depends on the process."""
     one, other = (make("x://{value}", annotation) for _ in range(2))
-    assert key_of(one, "x://a~b") == key_of(other, "x://a%7Eb")
-    assert key_of(one, "x://a") != key_of(one, "x://other")
+    assert one.resource_keys.of("x://a~b") == other.resource_keys.of("x://a%7Eb")
+    assert one.resource_keys.of("x://a") != one.resource_keys.of("x://other")
+
+
+def test_what_is_registered_later_is_looked_at_too() -> None:
+    """Our choice: names that were kept are not those of other resources."""
+    server = Server("later")
+    keys = server.resource_keys
+    assert keys.of("shop://X/07") != keys.of("shop://x/7")
+    server.resource("shop://x/{id}")(int_of)
+    assert keys.of("shop://x/07") == keys.of("shop://x/7")
+
+
+def int_of(id: int) -> str:
+    """Read something by its number."""
+    return str(id)
+
+
+def test_only_so_many_names_are_kept() -> None:
+    """Our choice: whatever clients ask for."""
+    server = Server("many")
+    names = [server.resource_keys.of(f"X://{number}") for number in range(1002)]
+    assert server.resource_keys.of("x://0") == names[0]
+    assert len(server.resource_keys) == 1000
 
 
 # Reading ----------------------------------------------------------------------------
@@ -250,7 +272,7 @@ async def test_uri_that_is_too_long_is_not_looked_for() -> None:
     error = await Caller(site).error_of("resources/read", {"uri": uri})
     assert error.code == -32002
     assert list(matches(site.resources, uri)) == []
-    assert key_of(site, uri) == uri
+    assert site.resource_keys.of(uri) == uri
 
 
 @pytest.mark.parametrize(

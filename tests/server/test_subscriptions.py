@@ -11,9 +11,9 @@ from mcp_django import ErrorAnswer, Server, SyncContext
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.notices import Notice
 from mcp_django.server.subscriptions import (
-    MAX_URI_CHARACTERS,
     MAX_URIS,
     check_uri,
     subscribe,
@@ -191,7 +191,7 @@ async def test_as_much_as_is_allowed_is_taken(server: Server) -> None:
     uris = [f"shop://orders/{number}" for number in range(MAX_URIS)]
     subscription = await listen(server, {"resourceSubscriptions": uris})
     assert honored(subscription) == {"resourceSubscriptions": uris}
-    check_uri("x" * MAX_URI_CHARACTERS)
+    check_uri("x" * MAX_CHARACTERS)
 
 
 async def test_permission_that_asks_the_client_means_no(

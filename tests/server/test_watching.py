@@ -4,12 +4,16 @@ import gc
 import logging
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
-from django.db import connections, transaction
+from django.db import connections, models, transaction
 from django.db.models import Model, signals
 from django.test.utils import isolate_apps
 
@@ -19,6 +23,18 @@ from mcp_django.server.notices import Notice, noticed
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Told = list[str]
+
+
+class Color(Enum):
+    """A class of Python's own."""
+
+    RED = "red"
+
+
+class Size(models.TextChoices):
+    """A class of Django's."""
+
+    LARGE = "L", "large"
 
 
 @pytest.fixture
@@ -125,6 +141,37 @@ def test_resource_may_be_named_by_its_function(server: Server, told: Told) -> No
     server.watch(User, member)
     user = User.objects.create(username="ada")
     assert told == [f"site://members/{user.pk}"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "written"),
+    [
+        (str, "a@b.c it's Grün~", "a@b.c it's gr%c3%bcn%7e".replace("gr", "Gr")),
+        (bool, True, "true"),
+        (datetime, datetime(2026, 1, 2, 3, tzinfo=UTC), "2026-01-02T03:00:00Z"),
+        (date, date(2026, 1, 2), "2026-01-02"),
+        (Decimal, Decimal("1.50"), "1.5"),
+        (UUID, UUID(int=7), str(UUID(int=7)).upper()),
+        (Color, Color.RED, "red"),
+        (Size, Size.LARGE, "L"),
+    ],
+)
+def test_value_of_a_row_names_what_a_client_reads_by_it(
+    server: Server, told: Told, annotation: Any, value: Any, written: str
+) -> None:
+    """Our choice: whoever subscribed to it is told, however the value is written."""
+
+    def read(value: Any) -> str:
+        return "x"
+
+    read.__annotations__["value"] = annotation
+    server.resource("site://things/{value}")(read)
+    server.watch(Group, "site://things/{value}", value=lambda group: value)
+    Group.objects.create(name="readers")
+    [uri] = told
+    assert server.resource_keys.of(uri) == server.resource_keys.of(
+        f"site://things/{written}"
+    )
 
 
 def test_fixed_uri_is_told_of_with_every_row(server: Server, told: Told) -> None:

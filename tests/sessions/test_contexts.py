@@ -21,7 +21,7 @@ class Stream:
     """A standalone stream that notes what it is told."""
 
     opened_at = (0.0, "")
-    server_name = "shop"
+    server = Server("shop")
 
     def __init__(self) -> None:
         self.told: list[Notice] = []
@@ -77,8 +77,8 @@ async def test_change_made_by_the_async_orm_is_told() -> None:
     worker = Worker(asyncio.get_running_loop())
     stream, session = Stream(), open_session()
     server = Server(session.server_name)
-    stream.server_name = server.name
-    await CachedState(session).subscribe("shop://terms")
+    stream.server = server
+    await CachedState(session, server).subscribe("shop://terms")
     await worker.http.add_stream(session, stream)
     notice = Notice("resource", "shop://terms")
     await sync_to_async(worker.tell)(server.name, notice)

@@ -13,6 +13,7 @@ from django.core.cache import caches
 from mcp_types.jsonrpc import RequestId
 from pytest_django import Settings
 
+from mcp_django import Server
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
@@ -51,7 +52,7 @@ class Stream:
 
     def __init__(self, age: float = 0, *, server_name: str = "shop") -> None:
         self.opened_at = (time.time() - age, f"{id(self)}")
-        self.server_name = server_name
+        self.server = Server(server_name)
         self.told: list[Notice] = []
         self.is_displaced = False
         self.is_closed = False
@@ -291,7 +292,7 @@ async def test_only_those_who_wish_are_told(session: HTTPSession) -> None:
     await worker.http.add_stream(session, mine)
     await worker.http.add_stream(open_session(), other)
     await worker.http.add_stream(open_session(), foreign)
-    await CachedState(session).subscribe("shop://stock")
+    await CachedState(session, mine.server).subscribe("shop://stock")
     stock, tools = Notice("resource", "shop://stock"), Notice("tools")
     await worker.http.notify("shop", stock)
     await worker.http.notify("shop", tools)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mcp_types import ClientCapabilities, Implementation
 from pytest_django import Settings
 
+from mcp_django import Server
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import versions
 from mcp_django.protocol.events import Peer
@@ -27,6 +28,7 @@ from mcp_django.signing import seal
 from tests.sessions.http_sessions import open_session, peer
 
 STOCK = Notice("resource", "shop://stock")
+SERVER = Server("shop")
 
 
 # The id -----------------------------------------------------------------------------
@@ -139,20 +141,20 @@ def test_streams_are_primed_from_the_version_that_knows_it(version: str) -> None
 async def test_log_level_is_info_until_it_is_set() -> None:
     """Spec: 2025-11-25 server/utilities/logging: the server decides before."""
     session, other = open_session(), open_session()
-    assert await CachedState(session).read_log_level() == "info"
-    state = CachedState(session)
+    assert await CachedState(session, SERVER).read_log_level() == "info"
+    state = CachedState(session, SERVER)
     await state.set_log_level("error")
     assert await state.read_log_level() == "error"
-    assert await CachedState(session).read_log_level() == "error"
-    assert await CachedState(other).read_log_level() == "info"
+    assert await CachedState(session, SERVER).read_log_level() == "error"
+    assert await CachedState(other, SERVER).read_log_level() == "info"
 
 
 async def test_log_level_is_read_once_for_a_request() -> None:
     """Our choice: a handler that logs much asks the cache once."""
     session = open_session()
-    state = CachedState(session)
+    state = CachedState(session, SERVER)
     await state.read_log_level()
-    await CachedState(session).set_log_level("error")
+    await CachedState(session, SERVER).set_log_level("error")
     assert await state.read_log_level() == "info"
 
 
@@ -161,7 +163,7 @@ async def test_log_level_is_info_while_the_cache_is_away(
 ) -> None:
     """Our choice: a handler that only has something to say does not fail for it."""
     settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
-    assert await CachedState(open_session()).read_log_level() == "info"
+    assert await CachedState(open_session(), SERVER).read_log_level() == "info"
     assert caplog.messages == ["the cache does not say which log messages to send"]
 
 
@@ -169,13 +171,15 @@ async def test_subscriptions_are_wishes_to_be_told() -> None:
     """Spec: 2025-11-25 server/resources, "Subscriptions"."""
     session, other = open_session(), open_session()
     keys = [session.key, other.key]
-    await CachedState(session).subscribe("shop://stock")
-    await CachedState(session).subscribe("shop://other")
-    assert await wishing(keys, STOCK) == {session.key}
-    await CachedState(session).unsubscribe("shop://stock")
-    await CachedState(session).unsubscribe("shop://stock")
-    assert await wishing(keys, STOCK) == set()
-    assert await wishing(keys, Notice("resource", "shop://other")) == {session.key}
+    await CachedState(session, SERVER).subscribe("shop://stock")
+    await CachedState(session, SERVER).subscribe("shop://other")
+    assert await wishing(SERVER, keys, STOCK) == {session.key: [STOCK]}
+    await CachedState(session, SERVER).unsubscribe("shop://stock")
+    await CachedState(session, SERVER).unsubscribe("shop://stock")
+    assert await wishing(SERVER, keys, STOCK) == {}
+    assert set(await wishing(SERVER, keys, Notice("resource", "shop://other"))) == {
+        session.key
+    }
 
 
 async def test_subscriptions_are_listed_as_they_were_written() -> None:
@@ -183,11 +187,11 @@ async def test_subscriptions_are_listed_as_they_were_written() -> None:
     session, other = open_session(), open_session()
     assert await subscriptions_of(session) == []
     for number in (3, 1, 2, 1):
-        await CachedState(session).subscribe(f"shop://orders/{number}")
-    await CachedState(other).subscribe("shop://stock")
-    await CachedState(session).unsubscribe("shop://orders/1")
+        await CachedState(session, SERVER).subscribe(f"shop://orders/{number}")
+    await CachedState(other, SERVER).subscribe("shop://stock")
+    await CachedState(session, SERVER).unsubscribe("shop://orders/1")
     assert await subscriptions_of(session) == ["shop://orders/3", "shop://orders/2"]
-    await CachedState(session).subscribe("shop://orders/1")
+    await CachedState(session, SERVER).subscribe("shop://orders/1")
     assert await subscriptions_of(session) == [
         "shop://orders/3",
         "shop://orders/1",
@@ -195,34 +199,67 @@ async def test_subscriptions_are_listed_as_they_were_written() -> None:
     ]
 
 
+async def test_subscription_is_found_however_its_uri_is_written() -> None:
+    """RFC 3986, section 6.2.2; and the client is told in its own words."""
+    session = open_session()
+    state = CachedState(session, SERVER)
+    for uri in ("shop://a~b", "SHOP://a%7eb"):
+        await state.subscribe(uri)
+    told = await wishing(SERVER, [session.key], Notice("resource", "shop://a%7Eb"))
+    assert told == {
+        session.key: [
+            Notice("resource", "shop://a~b"),
+            Notice("resource", "SHOP://a%7eb"),
+        ]
+    }
+    await state.unsubscribe("shop://a~b")
+    assert await subscriptions_of(session) == ["SHOP://a%7eb"]
+    await state.unsubscribe("shop://a%7Eb")
+    assert await wishing(SERVER, [session.key], Notice("resource", "shop://a~b")) == {}
+
+
+async def test_ways_to_write_one_uri_are_limited() -> None:
+    """Our choice: what is kept of one resource is bounded."""
+    session = open_session()
+    state = CachedState(session, SERVER)
+    for number in range(103):
+        await state.subscribe(f"shop://x/{'./' * number}a")
+    written = await subscriptions_of(session)
+    assert (len(written), written[0]) == (100, "shop://x/./././a")
+
+
 async def test_newest_subscriptions_are_listed_of_too_many(settings: Settings) -> None:
     """Our choice: the list is bounded, what is told is not."""
     backend = "django.core.cache.backends.locmem.LocMemCache"
     settings.CACHES = {"default": {"BACKEND": backend, "OPTIONS": {"MAX_ENTRIES": 1e6}}}
     session = open_session()
-    state = CachedState(session)
+    state = CachedState(session, SERVER)
     for number in range(1003):
         await state.subscribe(f"shop://{number}")
     listed = await subscriptions_of(session)
     assert (len(listed), listed[0], listed[-1]) == (1000, "shop://3", "shop://1002")
-    assert await wishing([session.key], Notice("resource", "shop://0"))
+    assert await wishing(SERVER, [session.key], Notice("resource", "shop://0"))
 
 
 async def test_everybody_wishes_to_hear_of_lists() -> None:
     """Spec: 2025-11-25 server/tools, "List Changed Notification"."""
     keys = [open_session().key for _ in range(2)]
     for topic in ("tools", "resources", "prompts"):
-        assert await wishing(keys, Notice(topic)) == set(keys)
-    assert await wishing([], Notice("tools")) == set()
+        assert await wishing(SERVER, keys, Notice(topic)) == {
+            key: [Notice(topic)] for key in keys
+        }
+    assert await wishing(SERVER, [], Notice("tools")) == {}
 
 
 async def test_visit_is_told_to_whoever_was_asked_for_it() -> None:
     """Spec: 2025-11-25 client/elicitation, "Completion Notifications"."""
     session, other = open_session(), open_session()
-    await CachedState(session).remember_elicitation("pay-1")
+    await CachedState(session, SERVER).remember_elicitation("pay-1")
     keys = [session.key, other.key]
-    assert await wishing(keys, Notice("elicitation", "pay-1")) == {session.key}
-    assert await wishing(keys, Notice("resource", "pay-1")) == set()
+    assert set(await wishing(SERVER, keys, Notice("elicitation", "pay-1"))) == {
+        session.key
+    }
+    assert await wishing(SERVER, keys, Notice("resource", "pay-1")) == {}
 
 
 @pytest.mark.parametrize("uri", ["a b\x00\n\u00e9", "x" * 8000])
@@ -230,14 +267,16 @@ async def test_any_uri_makes_a_key_that_caches_take(uri: str) -> None:
     """Our choice: memcached takes neither blanks nor long keys; warnings are errors
     here."""
     session = open_session()
-    await CachedState(session).subscribe(uri)
-    assert await wishing([session.key], Notice("resource", uri)) == {session.key}
+    await CachedState(session, SERVER).subscribe(uri)
+    assert set(await wishing(SERVER, [session.key], Notice("resource", uri))) == {
+        session.key
+    }
 
 
 async def test_uri_that_is_too_long_is_refused() -> None:
     """Our choice: as on other connections."""
     with pytest.raises(ErrorAnswer):
-        await CachedState(open_session()).subscribe("x" * 8001)
+        await CachedState(open_session(), SERVER).subscribe("x" * 8001)
 
 
 async def test_end_of_a_session_is_kept() -> None:
