@@ -107,6 +107,29 @@ class SchemaGenerator(GenerateJsonSchema):
             described.pop("pattern", None)
         return written
 
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> dict[str, Any]:
+        return self._as_written(super().datetime_schema(schema), schema)
+
+    def time_schema(self, schema: core_schema.TimeSchema) -> dict[str, Any]:
+        return self._as_written(super().time_schema(schema), schema)
+
+    def timedelta_schema(self, schema: core_schema.TimedeltaSchema) -> dict[str, Any]:
+        return self._as_written(super().timedelta_schema(schema), schema)
+
+    def _as_written(
+        self, written: dict[str, Any], schema: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Promise no format of results that not every value has.
+
+        Clients of the official TypeScript SDK check formats, and know no time without
+        a time zone, and no duration that is negative or has fractions.
+        """
+        is_aware = schema.get("tz_constraint") not in (None, "naive")
+        if self.mode == "serialization" and "format" in written and not is_aware:
+            format_ = written.pop("format")
+            written["description"] = f"ISO 8601 {format_}"
+        return written
+
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> dict[str, Any]:
         written = _untitled(super().dataclass_schema(schema), schema)
         # pydantic below 2.14 refuses what is extra, too, and does not say so.
@@ -348,6 +371,8 @@ def explain(
     }
     texts = [f"{place}: {reason}" for place, reason in found.items()]
     details = [] if error is None else error.errors(include_url=False)
+    # Some versions of pydantic tell first what nobody expects.
+    details.sort(key=lambda detail: detail["type"] == "extra_forbidden")
     for detail in details[: MAX_PROBLEMS + 1]:
         location, kind = detail["loc"], detail["type"]
         place, variant = _place(location, given, ends_in_name=kind == "missing")
