@@ -33,6 +33,7 @@ from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
+from mcp_django.server.fingerprints import fingerprint_of
 from mcp_django.server.languages import language_for
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
@@ -294,7 +295,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
                     await current_worker().http.end(session)
                 except Exception:
                     logger.exception("the end of a session cannot be kept")
-        return make_session_id(self.server.name, identity.owner, peer)
+        return make_session_id(
+            self.server.name, identity.owner, peer, fingerprint_of(self.server)
+        )
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
         if not accepted(exchange.headers.get("accept")).stream:

@@ -141,6 +141,7 @@ class Server:
         self.completions: dict[tuple[str, str], Completion] = {}
         self.arounds: list[Around] = []
         self.watches: list[Watch] = []
+        self.fingerprint: str | None = None  # made when it is asked for
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}>"
@@ -462,14 +463,17 @@ class Server:
 
     def tools_changed(self) -> None:
         """Tell clients that the list of tools changed, for all or for some users."""
+        self.fingerprint = None
         send_after_commit(self, Notice("tools"))
 
     def resources_changed(self) -> None:
         """Tell clients that the list of resources changed."""
+        self.fingerprint = None
         send_after_commit(self, Notice("resources"))
 
     def prompts_changed(self) -> None:
         """Tell clients that the list of prompts changed."""
+        self.fingerprint = None
         send_after_commit(self, Notice("prompts"))
 
     def resource_updated(self, uri: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
@@ -633,6 +637,7 @@ class Server:
         self.cache.check_permission(f"{kind} {name!r}", feature.permission)
         self.cache.check_text(f"{kind} {name!r}", is_lazy=feature.has_lazy_text)
         registered[name] = feature
+        self.fingerprint = None
 
 
 @cache

@@ -74,6 +74,7 @@ class HTTPSession:
         owner: Whose it is, "" for nobody's.
         peer: Version, client and capabilities that `initialize` settled.
         created: When it was opened, in seconds since the epoch.
+        fingerprint: What the server's lists were like then; "" if unknown.
     """
 
     key: str
@@ -81,6 +82,7 @@ class HTTPSession:
     owner: str
     peer: Peer
     created: int
+    fingerprint: str = ""
 
     @property
     def expires(self) -> float:
@@ -105,7 +107,9 @@ class HTTPSession:
         )
 
 
-def make_session_id(server_name: str, owner: str, peer: Peer) -> str:
+def make_session_id(
+    server_name: str, owner: str, peer: Peer, fingerprint: str = ""
+) -> str:
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
     return seal(
         _KIND,
@@ -118,6 +122,7 @@ def make_session_id(server_name: str, owner: str, peer: Peer) -> str:
             _cut(peer.client_info.name),
             _cut(peer.client_info.version),
             int(time.time()),
+            fingerprint,
         ],
     )
 
@@ -132,15 +137,23 @@ def read_session_id(text: str) -> HTTPSession | None:
 @lru_cache(maxsize=4096)
 def _read(text: str) -> HTTPSession | None:
     try:
-        key, server_name, owner, version, flags, name, client_version, created = unseal(
-            _KIND, text
-        )
+        (
+            key,
+            server_name,
+            owner,
+            version,
+            flags,
+            name,
+            client_version,
+            created,
+            fingerprint,
+        ) = unseal(_KIND, text)
     except ValueError:
         return None
     if version not in versions.LEGACY:
         return None
     peer = _remembered(version, flags, name, client_version)
-    return HTTPSession(key, server_name, owner, peer, created)
+    return HTTPSession(key, server_name, owner, peer, created, fingerprint)
 
 
 def _remembered(version: str, flags: str, name: str, client_version: str) -> Peer:

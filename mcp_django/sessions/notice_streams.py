@@ -16,6 +16,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import Subscription, complete
+from mcp_django.server.fingerprints import changed_since, fingerprint_of
 from mcp_django.server.notices import Notice, changing_lists
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
@@ -240,6 +241,8 @@ class StandaloneStream(_EventStream):
         await self._write(KEEP_ALIVE)
         if self._is_behind:
             await self._tell_everything()
+        else:
+            self._tell_of_deploy()
 
     async def _begin_events(self) -> None:
         """Say when to come back, and where from, to clients that know how."""
@@ -266,6 +269,15 @@ class StandaloneStream(_EventStream):
             return
         for uri in uris:
             self.put(Notice("resource", uri))
+
+    def _tell_of_deploy(self) -> None:
+        """Tell the client of lists that are others than at its `initialize`.
+
+        Once on each stream: workers that differ for a while make no more of it.
+        """
+        known = self._session.fingerprint
+        for topic in changed_since(known, fingerprint_of(self.server)):
+            self.put(Notice(topic))
 
     def _forget(self) -> None:
         self._worker.http.remove_stream(self._session, self)

@@ -57,8 +57,9 @@ def test_id_says_what_initialize_settled(
 ) -> None:
     """Our choice: so nothing has to be kept for a session."""
     given = peer(version, capabilities=capabilities)
-    session = read_session_id(make_session_id("shop", owner, given))
+    session = read_session_id(make_session_id("shop", owner, given, "abc.def."))
     assert session is not None
+    assert session.fingerprint == "abc.def."
     assert (session.server_name, session.owner) == ("shop", owner)
     assert session.peer == given
     assert session.created > 0
@@ -74,7 +75,8 @@ def test_id_is_short_visible_ascii(name: str, version: str) -> None:
         "roots": {"listChanged": True},
     }
     declared = ClientCapabilities.model_validate(everything)
-    id = make_session_id("s" * 128, "f" * 64, Peer("2025-11-25", info, declared))
+    opener = Peer("2025-11-25", info, declared)
+    id = make_session_id("s" * 128, "f" * 64, opener, "123456.123456.123456")
     assert len(id) <= MAX_CHARACTERS
     assert all("!" <= character <= "~" for character in id)
     session = read_session_id(id)
@@ -98,7 +100,7 @@ def test_no_text_is_taken_for_an_id(text: str) -> None:
 @pytest.mark.parametrize("kind", ["session", "ask", "request-state"])
 def test_what_was_sealed_for_something_else_is_no_id(kind: str) -> None:
     """Our choice: each kind has a salt of its own."""
-    value = ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40]
+    value = ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "abc"]
     assert read_session_id(seal(kind, value)) is None
     assert read_session_id(seal("http-session", value)) is not None
 
@@ -108,8 +110,9 @@ def test_what_was_sealed_for_something_else_is_no_id(kind: str) -> None:
     [
         [],
         ["key"],
-        ["key", "shop", "7", "2026-07-28", "", "test", "1", 2**40],
-        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "more"],
+        ["key", "shop", "7", "2026-07-28", "", "test", "1", 2**40, ""],
+        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40],
+        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "", "more"],
     ],
 )
 def test_id_of_another_form_is_none(value: Any) -> None:
