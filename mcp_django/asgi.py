@@ -68,7 +68,12 @@ class MCPRouter:
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return
         if kind == "http" and well_known.may_be_place(scope["path"]):
-            send = _without_oauth(scope, send)
+            request = _request_of(scope)
+            if request is not None:
+                if well_known.registers_in_vain(request):
+                    await _send_response(well_known.answer(request), send)
+                    return
+                send = _without_oauth(request, send)
         await self._application(scope, receive, send)
 
 
@@ -81,7 +86,7 @@ def _application_at(kind: ScopeType, path: str, root_path: str) -> Application |
     return application_of(endpoint, kind)
 
 
-def _without_oauth(scope: Scope, send: Send) -> Send:
+def _without_oauth(request: HttpRequest, send: Send) -> Send:
     """Give a `send` that puts our answer in the place of Django's own 404.
 
     What a view says in JSON stays: the project may have an OAuth of its own.
@@ -91,12 +96,11 @@ def _without_oauth(scope: Scope, send: Send) -> Send:
     async def send_or_replace(event: Event) -> None:
         nonlocal is_replaced
         if event["type"] == "http.response.start" and event["status"] == 404:
-            request = _request_of(scope)
-            if request is not None and well_known.asks_for_oauth(request):
+            if well_known.asks_for_oauth(request):
                 is_replaced = not (
                     _is_json(event) and well_known.match_of(request.path_info)
                 )
-            if is_replaced and request is not None:
+            if is_replaced:
                 await _send_response(well_known.answer(request), send)
         if not is_replaced:
             await send(event)

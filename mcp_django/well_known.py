@@ -16,7 +16,13 @@ from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    JsonResponse,
+)
 from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
@@ -93,6 +99,26 @@ def is_left_to_us(request: HttpRequest) -> bool:
     return match is None or match.func is no_oauth
 
 
+def registers_in_vain(request: HttpRequest) -> bool:
+    """Say whether a client registers where only `APPEND_SLASH` has an answer.
+
+    That leads to a form for people, or fails under `DEBUG`.
+    """
+    return (
+        request.path.endswith(_REGISTRATION)
+        and is_left_to_us(request)
+        and _leads_on(request.path_info)
+    )
+
+
+def _leads_on(path_info: str) -> bool:
+    """Say whether the project has something at the same path with a slash."""
+    if not settings.APPEND_SLASH or path_info.endswith("/"):
+        return False
+    match = match_of(f"{path_info}/")
+    return match is not None and match.func is not no_oauth
+
+
 def match_of(path_info: str) -> ResolverMatch | None:
     """Give what the URLconf has at a path, None if nothing."""
     try:
@@ -128,12 +154,18 @@ def _cors_middleware() -> EndpointCorsMiddleware:
 def no_oauth(request: HttpRequest, place: str) -> HttpResponse:
     """Say that there is no OAuth, as a view of `mcp_django.urls`.
 
+    Where the project has the same path with a slash, all else is led there, as
+    `APPEND_SLASH` does where nothing is.
+
     Raises:
         Http404: The request is for something else.
     """
-    if not asks_for_oauth(request):
-        raise Http404("there is nothing here")
-    return answer(request)
+    if asks_for_oauth(request):
+        return answer(request)
+    if _leads_on(request.path_info):
+        target = request.get_full_path(force_append_slash=True)
+        return HttpResponsePermanentRedirect(target)
+    raise Http404("there is nothing here")
 
 
 class PlaceConverter:
@@ -154,10 +186,8 @@ class PlaceConverter:
         path = f"/{value}"
         if not is_place(path, get_script_prefix().rstrip("/")):
             raise ValueError(f"{path!r} is no place of OAuth")
-        if settings.APPEND_SLASH and not path.endswith("/"):
-            match = match_of(f"{path}/")
-            if match is not None and match.func is not no_oauth:
-                raise ValueError(f"{path!r} leads to {path + '/'!r}")
+        if path != _REGISTRATION and _leads_on(path):
+            raise ValueError(f"{path!r} leads to {path + '/'!r}")
         return value
 
     def to_url(self, value: str) -> str:

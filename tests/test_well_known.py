@@ -263,6 +263,53 @@ async def test_what_the_project_has_goes_first(
         assert (response.status, response.body) == shown
 
 
+@pytest.mark.parametrize("debug", [True, False])
+async def test_registration_beside_a_form_for_people_is_answered(
+    settings: Settings, urlconf: list[Any], debug: bool
+) -> None:
+    """Chosen: `APPEND_SLASH` would lead the client to the form, or fail in DEBUG."""
+    urlconf.append(path("register/", own_page))
+    settings.ROOT_URLCONF = "tests.urls_made_here"
+    settings.DEBUG = debug
+
+    for site in (get_asgi_application().__call__, ASGIHandler().__call__):
+        assert_no_oauth(await request(site, "POST", "/register", headers=JSON))
+        form = await request(site, "GET", "/register?next=/a")
+        assert form.status == 301
+        assert form.header("location") == "/register/?next=/a"
+
+
+async def test_site_that_wants_a_login_everywhere_answers_too(
+    settings: Settings, site: Application
+) -> None:
+    """Chosen: a program cannot follow a redirect to a form."""
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+
+    assert_no_oauth(await request(site, "GET", WELL_KNOWN))
+
+
+async def test_middleware_of_the_project_goes_first(
+    settings: Settings, urlconf: list[Any]
+) -> None:
+    """Chosen: it may have an answer for paths that no view has."""
+    settings.ROOT_URLCONF = "tests.urls_made_here"
+    settings.MIDDLEWARE = [f"{__name__}.answer_all"]
+
+    for url in (WELL_KNOWN, "/register"):
+        response = await request(
+            get_asgi_application().__call__, "POST", url, headers=JSON
+        )
+        assert (response.status, response.body) == (200, b"our own")
+
+
+def answer_all(get_response: Any) -> Any:
+    """Answer before anything else does."""
+    return own_page
+
+
 async def test_registration_at_the_projects_own_page_stays_its_business(
     settings: Settings, urlconf: list[Any]
 ) -> None:
