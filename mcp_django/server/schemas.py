@@ -30,7 +30,7 @@ from referencing.jsonschema import SchemaRegistry, specification_with
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.fitting import Doubt
-from mcp_django.server.octets import ENCODED, encode
+from mcp_django.server.octets import ENCODED, encode, says_itself, write_model
 from mcp_django.server.texts import UNTRANSLATED, untranslated
 
 MISSING = "missing, but required"
@@ -84,21 +84,29 @@ class SchemaGenerator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    # Whether the model that is being written says itself how it handles bytes.
+    _says_itself = False
+
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
-        return _untitled(super().model_schema(schema), schema)
+        outer = self._says_itself
+        reads = schema.get("config", {}).get("val_json_bytes")
+        is_ours = self.mode == "validation" and reads == "base64"
+        self._says_itself = says_itself(schema) and not is_ours
+        try:
+            return _untitled(super().model_schema(schema), schema)
+        finally:
+            self._says_itself = outer
 
     def bytes_schema(self, schema: core_schema.BytesSchema) -> dict[str, Any]:
-        written = super().bytes_schema(schema)
-        if written.get("format") == "base64url" and self.mode == "validation":
-            # Pydantic reads both alphabets.
-            del written["format"]
-            written["contentEncoding"] = "base64"
-        return written
+        # What a model says of its bytes, only pydantic knows how to write.
+        return super().bytes_schema(schema) if self._says_itself else dict(ENCODED)
 
     def ser_schema(self, schema: Any) -> dict[str, Any] | None:
-        if schema.get("function") is encode:
+        function = schema.get("function")
+        if function is encode:
             return dict(ENCODED)
-        return super().ser_schema(schema)
+        # A model is written with the members that it has anyway.
+        return None if function is write_model else super().ser_schema(schema)
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
         written = super().decimal_schema(schema)

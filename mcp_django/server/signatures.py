@@ -48,6 +48,7 @@ from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.lazy_examples import with_lazy_examples
+from mcp_django.server.octets import reading_base64
 from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     MISSING,
@@ -440,6 +441,7 @@ class _Model:
         for parameter, (annotation, default) in named.items():
             key = _field_name(parameter, {*parameters, *named} - {parameter})
             parameters[key] = parameter
+            annotation = reading_base64(annotation)
             if default is None and not _allows_none(annotation):
                 # `limit: int = None`: what the schema shows must be accepted.
                 annotation = annotation | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, NamedTuple
 
 import pytest
@@ -42,6 +43,18 @@ class Upper(BaseModel):
     data: bytes
 
 
+class Shot(BaseModel):
+    model_config = ConfigDict(validate_by_name=True)
+
+    data: bytes = Field(validation_alias="bytes")
+    taken: date | None
+
+
+class Album(BaseModel):
+    photos: list[Shot]
+    above: Album | None = None
+
+
 class Explicit(BaseModel):
     model_config = ConfigDict(val_json_bytes="hex", ser_json_bytes="hex")
 
@@ -62,6 +75,21 @@ class Explicit(BaseModel):
         (dict[str, bytes], {"a": ENCODED}, {"a": RAW}),
         (Photo, {"data": ENCODED}, Photo(RAW)),
         (list[Row], [{"data": ENCODED}], [{"data": RAW}]),
+        (Upper, {"data": ENCODED}, Upper(data=RAW)),
+        (Upper | None, {"data": ENCODED}, Upper(data=RAW)),
+        (list[Upper], [{"data": ENCODED}], [Upper(data=RAW)]),
+        (dict[str, Upper], {"a": {"data": ENCODED}}, {"a": Upper(data=RAW)}),
+        (tuple[int, Upper], [1, {"data": ENCODED}], (1, Upper(data=RAW))),
+        (
+            Album,
+            {"photos": [{"bytes": ENCODED, "taken": "2026-01-31"}], "above": None},
+            Album(photos=[Shot(data=RAW, taken=date(2026, 1, 31))]),
+        ),
+        (
+            Album,
+            {"photos": [], "above": {"photos": [{"data": ENCODED, "taken": None}]}},
+            Album(photos=[], above=Album(photos=[Shot(data=RAW, taken=None)])),
+        ),
         (Explicit, {"data": RAW.hex()}, Explicit(data=RAW)),
     ],
 )
@@ -79,12 +107,15 @@ def test_bytes_arrive_as_they_were(annotation: Any, given: Any, expected: Any) -
 def test_schema_of_a_parameter_says_base64() -> None:
     """Spec: JSON Schema 2020-12 validation, section 8.3."""
 
-    def take(data: bytes, photo: Photo) -> None: ...
+    def take(
+        data: Annotated[bytes, Field(max_length=8)], photo: Photo, upper: Upper
+    ) -> None: ...
 
     properties = read_signature(take, name="take").input_schema["properties"]
 
     assert properties["data"] == SCHEMA
     assert properties["photo"]["properties"]["data"] == SCHEMA
+    assert properties["upper"]["properties"]["data"] == SCHEMA
 
 
 @pytest.mark.parametrize("given", ["no base64!", "a", "ä"])
@@ -95,6 +126,11 @@ def test_what_is_no_base64_is_refused(given: str) -> None:
 
     with pytest.raises(InvalidArguments, match="data: Data should be valid base64"):
         read_signature(take, name="take").arguments({"data": given})
+
+    def take_model(photo: Upper) -> None: ...
+
+    with pytest.raises(InvalidArguments, match="photo: Data should be valid base64"):
+        read_signature(take_model, name="take").arguments({"photo": {"data": given}})
 
 
 def test_bytes_may_have_a_largest_size() -> None:
@@ -122,6 +158,13 @@ def test_bytes_may_have_a_largest_size() -> None:
         (Upper, Upper(data=RAW), {"data": ENCODED}),
         (list[Upper], [Upper(data=RAW)], [{"data": ENCODED}]),
         (Explicit, Explicit(data=RAW), {"data": RAW.hex()}),
+        (Upper, Upper(data=b"text"), {"data": "dGV4dA=="}),
+        (Upper | None, Upper(data=b"text"), {"data": "dGV4dA=="}),
+        (
+            Album,
+            Album(photos=[Shot(data=RAW, taken=date(2026, 1, 31))]),
+            {"photos": [{"data": ENCODED, "taken": "2026-01-31"}], "above": None},
+        ),
         (dict[str, Any], {"a": RAW}, {"a": ENCODED}),
         (Annotated[bytes, PlainSerializer(len, return_type=int)], RAW, len(RAW)),
     ],
@@ -139,7 +182,7 @@ def test_bytes_are_returned_as_base64(
     Draft202012Validator(output.schema).validate(structured)
 
 
-@pytest.mark.parametrize("returns", [bytes, list[bytes], Photo])
+@pytest.mark.parametrize("returns", [bytes, list[bytes], Photo, Upper, list[Upper]])
 def test_schema_of_a_result_says_base64(returns: Any) -> None:
     """Spec: JSON Schema 2020-12 validation, section 8.3."""
     assert '"contentEncoding": "base64"' in json.dumps(ToolOutput.of(returns).schema)
