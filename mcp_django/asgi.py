@@ -28,6 +28,7 @@ from mcp_django.consumers.applications import (
 )
 from mcp_django.consumers.daphne import deny_handshake
 from mcp_django.consumers.exchange import Event, Headers, Receive, Scope, Send
+from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.routing import (
     endpoint_at,
     is_by_path_alone,
@@ -62,7 +63,8 @@ class MCPRouter:
             )
             found = find(kind, scope["path"], scope.get("root_path", ""))
             if found is not None:
-                await found(scope, receive, send)
+                application, language = found
+                await application(preferring(language, scope), receive, send)
                 return
         if kind == "websocket" and isinstance(self._application, ASGIHandler):
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
@@ -79,11 +81,15 @@ class MCPRouter:
 
 # On the hot path: one look-up instead of three.
 @lru_cache(maxsize=1024)
-def _application_at(kind: ScopeType, path: str, root_path: str) -> Application | None:
-    endpoint = endpoint_at(path_info_of({"path": path, "root_path": root_path}))
+def _application_at(
+    kind: ScopeType, path: str, root_path: str
+) -> tuple[Application, str | None] | None:
+    """Give what answers at a path, and the language that the path names."""
+    path_info = path_info_of({"path": path, "root_path": root_path})
+    endpoint = endpoint_at(path_info)
     if endpoint is None or not has_application(endpoint, kind):
         return None
-    return application_of(endpoint, kind)
+    return application_of(endpoint, kind), language_of_path(path_info)
 
 
 def _without_oauth(request: HttpRequest, send: Send) -> Send:

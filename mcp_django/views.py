@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.applications import application_of
 from mcp_django.consumers.exchange import Event
+from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.sessions.contexts import own_context
 
@@ -69,11 +70,15 @@ class _InnerExchange:
 
     async def run(self, endpoint: Endpoint) -> HttpResponseBase:
         request = self._request
+        urlconf = getattr(request, "urlconf", None)
+        language = language_of_path(request.path_info, urlconf)
         body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
         self._incoming.put_nowait({"type": "http.request", "body": body})
         task = asyncio.create_task(
             application_of(endpoint)(
-                dict(request.scope), self._incoming.get, self._send
+                preferring(language, dict(request.scope)),
+                self._incoming.get,
+                self._send,
             ),
             context=own_context(),  # A call may go on when the request is over.
         )

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.handlers.asgi import ASGIHandler
 from django.utils import translation
+from pytest_django import Settings
 
-from mcp_django.consumers.applications import application_of
+from mcp_django.asgi import MCPRouter
+from mcp_django.consumers.applications import Application, application_of
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.server.endpoints import Endpoint
 from tests import bakery
 from tests.consumers.connections import open_stream, site_of
+from tests.consumers.connections import post as post_to
 from tests.consumers.streamable import (
     initialize_of,
     open_session,
@@ -124,3 +128,62 @@ async def test_initialize_that_is_malformed_is_refused_as_ever() -> None:
     async with open_stream(site, is_initialized=False) as stream:
         answer = await stream.ask("initialize", {"protocolVersion": 7})
         assert answer["code"] == -32602
+
+
+# By the URL -------------------------------------------------------------------------
+
+MODERN_LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+router: Application = MCPRouter(ASGIHandler()).__call__
+
+
+async def title_at(
+    application: Application, url: str, headers: dict[str, str] | None = None
+) -> str:
+    """Give the title of the first tool that is listed at a URL."""
+    headers = {"accept": "application/json", **(headers or {})}
+    opened = await post_to(application, url, initialize_of(), headers=headers)
+    id = opened.header("mcp-session-id")
+    assert id is not None
+    headers["mcp-session-id"] = id
+    listed = await post_to(application, url, MODERN_LIST, headers=headers)
+    title: str = listed.json()["result"]["tools"][0]["title"]
+    return title
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "title"),
+    [
+        ("/de/mcp", {}, "Backen"),
+        ("/de/mcp", {"accept-language": "en"}, "Backen"),
+        ("/en/mcp", {"accept-language": "de"}, "Bake"),
+        ("/mcp", {"accept-language": "de"}, "Backen"),
+        ("/mcp", {}, "Bake"),
+    ],
+)
+@pytest.mark.parametrize("passes_middleware", [False, True])
+async def test_language_that_the_url_names_goes_before_what_the_client_prefers(
+    settings: Settings,
+    passes_middleware: bool,
+    url: str,
+    headers: dict[str, str],
+    title: str,
+) -> None:
+    """Our choice: as `LocaleMiddleware` has it."""
+    settings.ROOT_URLCONF = "tests.bakery_urls"
+    settings.MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware"]
+    django: Application = ASGIHandler()
+    application = django if passes_middleware else router
+    assert await title_at(application, url, headers) == title
+
+
+async def test_language_of_the_url_counts_on_connections_that_stay_open(
+    settings: Settings,
+) -> None:
+    """Our choice: as above."""
+    settings.ROOT_URLCONF = "tests.bakery_urls"
+    async with open_stream(router, "/de/mcp/sse") as stream:
+        listed = await stream.ask("tools/list")
+        assert listed["tools"][0]["title"] == "Backen"
+    async with open_websocket(router, "/de/mcp") as websocket:
+        listed = await websocket.ask("tools/list")
+        assert listed["tools"][0]["title"] == "Backen"
