@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import (
@@ -22,13 +21,6 @@ from typing import (
     get_type_hints,
 )
 
-import docstring_parser
-from docstring_parser.common import (
-    DocstringParam,
-    DocstringRaises,
-    DocstringReturns,
-    DocstringStyle,
-)
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -46,6 +38,7 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.docstrings import Docstring
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.lazy_examples import with_lazy_examples
 from mcp_django.server.octets import reading_base64
@@ -64,9 +57,6 @@ from mcp_django.server.schemas import (
 from mcp_django.server.typed_dicts import with_portable_typed_dicts
 
 EMPTY = inspect.Parameter.empty
-
-_TAKEN_OUT = (DocstringParam, DocstringReturns, DocstringRaises)
-"""Sections of docstrings that are told by schemas, or not the model's business."""
 
 
 class InvalidArguments(ToolError):
@@ -149,7 +139,7 @@ def read_signature(
     if not callable(function) or inspect.isclass(function):
         raise ValueError(f"the handler of {name!r} is {function!r}, not a function")
     accepted = _accepted_by(function, name)
-    docstring = _Docstring.of(function)
+    docstring = Docstring.parse(_docstring_of(function))
     convert: _ModelArguments | _VerbatimArguments
     if input_schema is None:
         model, written = _modelled(accepted, name)
@@ -255,6 +245,14 @@ def innermost_of(function: Any) -> Callable[..., Any]:
             return function
         else:
             function = function.__call__
+
+
+def _docstring_of(function: Callable[..., Any]) -> str | None:
+    innermost = innermost_of(function)
+    told: Any = innermost
+    if innermost.__name__ == "__call__" and not innermost.__doc__:
+        told = getattr(innermost, "__self__", innermost)
+    return inspect.getdoc(told)
 
 
 def _is_async(function: Any, name: str) -> bool:
@@ -572,67 +570,6 @@ def _parameters_of(schema: Mapping[str, Any]) -> Iterator[Parameter]:
         yield Parameter(
             name, name in required, texts.get("description"), texts.get("title")
         )
-
-
-# Docstrings -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Docstring:
-    """What a docstring says of the whole, and of each parameter."""
-
-    description: str | None
-    parameters: Mapping[str, str]
-
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> _Docstring:
-        innermost = innermost_of(function)
-        told: Any = innermost
-        if innermost.__name__ == "__call__" and not innermost.__doc__:
-            told = getattr(innermost, "__self__", innermost)
-        text = inspect.getdoc(told)
-        if not text:
-            return cls(None, {})
-        # With a line in front, as the parser cleans indentation once more.
-        parsed = docstring_parser.parse("\n" + text)
-        if not any(isinstance(meta, _TAKEN_OUT) for meta in parsed.meta):
-            # The parser may have seen a section in what is none.
-            return cls(text, {})
-        return cls(
-            _description(parsed),
-            {
-                name: " ".join(parameter.description.split())
-                for parameter in parsed.params
-                if parameter.description
-                for name in parameter.arg_name.split(", ")
-            },
-        )
-
-    def describe(
-        self, properties: Mapping[str, dict[str, Any]], parameters: Iterable[str]
-    ) -> None:
-        """Add descriptions to the properties of parameters that have none yet."""
-        for property_, parameter in zip(properties.values(), parameters, strict=True):
-            if parameter in self.parameters:
-                property_.setdefault("description", self.parameters[parameter])
-
-
-def _description(docstring: docstring_parser.Docstring) -> str | None:
-    """Put together what a docstring says beside its `_TAKEN_OUT` sections."""
-    separator = "\n\n" if docstring.blank_after_short_description else "\n"
-    paragraphs = [
-        separator.join(
-            filter(None, (docstring.short_description, docstring.long_description))
-        )
-    ]
-    if docstring.style is not DocstringStyle.REST:
-        paragraphs += [
-            f"{meta.args[0].capitalize()}:\n"
-            + textwrap.indent(meta.description or "", "    ")
-            for meta in docstring.meta
-            if not isinstance(meta, _TAKEN_OUT)
-        ]
-    return "\n\n".join(paragraphs).strip() or None
 
 
 def _no_json(error: ValueError) -> str:
