@@ -7,6 +7,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 
+from mcp_django.server.asking import MAX_UNFIT
 from tests.interaction import features
 from tests.interaction.client import LATEST_LEGACY, Answers, error_of
 from tests.interaction.conftest import Connect
@@ -74,7 +75,23 @@ async def test_answer_that_does_not_fit_is_asked_for_again(connect: Connect) -> 
     ann = Person(accept(last="Lee"), accept(first="Ann", last="Lee"))
     async with connect(answers=Answers(elicit=ann.answer)) as client:
         assert await client.call_for_text("ask_name") == "Ann Lee"
-    assert len(ann.asked) == 2
+    assert [params.message for params in ann.asked] == [
+        "Who are you?",
+        "Who are you?\n\nThe last answer does not fit: first: missing, but required. "
+        "Please answer again.",
+    ]
+
+
+@only(since="2025-06-18")
+async def test_answers_that_never_fit_are_told_to_the_model(connect: Connect) -> None:
+    """We chose three: then neither the user nor the model waits any longer."""
+    ann = Person(*[accept(last="Lee")] * MAX_UNFIT)
+    async with connect(answers=Answers(elicit=ann.answer)) as client:
+        text = await client.call_for_error("ask_name")
+    assert text == (
+        "client answered 'elicitation/create' 3 times with what does not fit; the last "
+        "time: first: missing, but required"
+    )
 
 
 @only(since="2025-06-18")
