@@ -73,6 +73,7 @@ class Tool:
         if self.permission is not None and not await is_permitted_for(
             server, request, self, keywords
         ):
+            request.refused_because = NOT_PERMITTED
             raise ToolError(NOT_FOUND)
         write = partial(self._write, request)
         result = await self.handler.call(server, request, keywords, write)

@@ -83,14 +83,19 @@ class Outcome:
         return cls("failed", error=error)
 
     @classmethod
-    def of_result(cls, result: JSONObject) -> Outcome:
-        """Say how a request ended that has a result."""
+    def of_result(cls, result: JSONObject, reason: str | None = None) -> Outcome:
+        """Say how a request ended that has a result.
+
+        Args:
+            result: The result.
+            reason: Why it was refused, if it was; left out, what the model reads.
+        """
         if result.get("resultType") == "input_required":
             return cls("asked")
         if not result.get("isError"):
             return cls("answered")
         texts = [block.get("text", "") for block in result.get("content", ())]
-        return cls("refused", "\n".join(filter(None, texts)) or None)
+        return cls("refused", reason or "\n".join(filter(None, texts)) or None)
 
     def __str__(self) -> str:
         return self.kind if self.reason is None else f"{self.kind}: {self.reason}"

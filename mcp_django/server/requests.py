@@ -92,6 +92,7 @@ class Request:
         language: In which the handler failed, where `around` may have activated it;
             None for the one that is active anyway.
         feature: What it concerns, as soon as that is known.
+        refused_because: Why its tool was refused, where the text does not say it.
         progress: The last progress that was reported; it must only grow.
     """
 
@@ -112,6 +113,7 @@ class Request:
     language: str | None = None
     progress: float | None = None
     feature: FeatureName | None = None
+    refused_because: str | None = None
     _answers: Answers | None = field(default=None, init=False)
 
     def take_answers(self, given: Given) -> None:

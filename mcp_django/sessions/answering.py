@@ -52,7 +52,8 @@ async def answer_of(
     answer: Answer
     try:
         answer = result = await _answer(server, request, ask, handling)
-        outcome = None if handling is None else Outcome.of_result(result)
+        reason = request.refused_because
+        outcome = None if handling is None else Outcome.of_result(result, reason)
     except ErrorAnswer as error:
         answer, outcome = error, Outcome.of_error(error)
     except anyio.get_cancelled_exc_class() as error:

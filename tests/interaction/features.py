@@ -24,6 +24,7 @@ from mcp_django import (
     Answer,
     Context,
     ErrorAnswer,
+    Image,
     ResourceNotFound,
     Server,
     SyncContext,
@@ -112,6 +113,12 @@ def divide(dividend: int, divisor: int) -> float:
     if not divisor:
         raise ToolError("Nothing can be divided by zero; choose another divisor.")
     return dividend / divisor
+
+
+@server.tool
+def draw(data: bytes) -> list[str | Image]:
+    """Show a picture of these bytes."""
+    return ["a picture", Image(data, mime_type="image/x-dot")]
 
 
 @server.tool

@@ -65,6 +65,15 @@ async def test_content_is_what_the_version_knows(connect: Connect, way: Way) -> 
         )
 
 
+async def test_picture_is_shown_beside_text(connect: Connect) -> None:
+    """We promise it: and its bytes come as base64."""
+    async with connect() as client:
+        result = await client.call("draw", {"data": "AAH/"})
+        text, picture = result.content
+        assert isinstance(text, types.TextContent)
+        assert picture == types.ImageContent(data="AAH/", mime_type="image/x-dot")
+
+
 async def test_unknown_tool_is_a_protocol_error(connect: Connect) -> None:
     """Spec: 2025-11-25 server/tools, "Error Handling"."""
     async with connect() as client:

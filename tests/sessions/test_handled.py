@@ -31,6 +31,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return backend
 
 
+def may_see(context: Any, order: int) -> bool:
+    return False
+
+
 @pytest.fixture
 def server() -> Server:
     server = Server("shop")
@@ -45,6 +49,18 @@ def server() -> Server:
     @server.tool
     async def ship(context: Context) -> str:
         return (await context.elicit("Really?", FORM)).action
+
+    @server.tool(permission=may_see)
+    async def show(order: int) -> int:
+        return order
+
+    @server.prompt(permission=may_see)
+    def thank(order: int) -> str:
+        return f"Thank for {order}."
+
+    @server.resource("shop://orders/{order}", permission=may_see)
+    def read_order(order: int) -> str:
+        return f"Order {order}"
 
     @server.tool
     async def wait() -> None:
@@ -119,6 +135,30 @@ async def test_receiver_hears_all_that_is_promised(server: Server) -> None:
 REFUSED: dict[str, tuple[str, JSONObject, str | None, str]] = {
     "an unknown tool": ("tools/call", {"name": "x" * 300}, "x" * 200, "unknown"),
     "a tool for others": ("tools/call", {"name": "sell"}, "sell", "not permitted"),
+    "a row of others by a tool": (
+        "tools/call",
+        {"name": "show", "arguments": {"order": 7}},
+        "show",
+        "not permitted",
+    ),
+    "a row of others by a prompt": (
+        "prompts/get",
+        {"name": "thank", "arguments": {"order": "7"}},
+        "thank",
+        "not permitted",
+    ),
+    "a row of others": (
+        "resources/read",
+        {"uri": "shop://orders/7"},
+        "shop://orders/{order}",
+        "not permitted",
+    ),
+    "a resource that is not there": (
+        "resources/read",
+        {"uri": "shop://terms"},
+        "shop://terms",
+        "unknown",
+    ),
     "wrong arguments": (
         "tools/call",
         {"name": "add"},
