@@ -285,6 +285,8 @@ async def test_change_on_one_worker_is_told_by_the_other(
     uri = "test://users/ann"
     async with open_http() as http:
         session = await open_session(http, pair.one.url)
+        # Nobody subscribes to a row that is not there.
+        await session.call(saving_url, "save_user", username="ann", email="")
         await session.subscribe(pair.one.url, uri)
         async with session.get(stream_url) as stream:
             for user in ("bob", "ann"):
@@ -303,6 +305,7 @@ async def test_listener_on_one_worker_hears_of_what_the_other_saves(
     uri = "test://users/ann"
     async with open_http() as http:
         client = ModernClient(http)
+        await client.call(pair.other.url, "save_user", username="ann", email="")
         async with client.listen(
             pair.one.url, resourceSubscriptions=[uri], toolsListChanged=True
         ) as stream:
