@@ -7,7 +7,7 @@ connected to `noticed` and passes it on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -42,10 +42,13 @@ class Notice:
     Attributes:
         topic: A list of features, one "resource", or a finished "elicitation".
         subject: URI of the resource or id of the elicitation; "" for lists.
+        is_gone: Whether the resource is no longer there, so that nobody can say any
+            more who may read it.
     """
 
     topic: Topic
     subject: str = ""
+    is_gone: bool = False
 
     @property
     def method(self) -> str:
@@ -66,7 +69,7 @@ class Notice:
         """
         if self.topic != "resource":
             return [self]
-        return [Notice("resource", uri) for uri in uris.written(self.subject)]
+        return [replace(self, subject=uri) for uri in uris.written(self.subject)]
 
 
 noticed = Signal()

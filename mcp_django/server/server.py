@@ -476,15 +476,19 @@ class Server:
         self.fingerprint = None
         send_after_commit(self, Notice("prompts"))
 
-    def resource_updated(self, uri: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
+    def resource_updated(
+        self, uri: str, *, using: str = DEFAULT_DB_ALIAS, is_gone: bool = False
+    ) -> None:
         """Tell clients that subscribed to a resource that it changed.
 
         Args:
             uri: Of the resource.
             using: Alias of the database that it comes from; clients are told once its
                 open transaction is committed.
+            is_gone: Whether it is no longer there. Then it is not asked again who may
+                read it: those are told who were found to be allowed to last.
         """
-        send_after_commit(self, Notice("resource", uri), using)
+        send_after_commit(self, Notice("resource", uri, is_gone), using)
 
     def elicitation_done(self, elicitation_id: str) -> None:
         """Tell the client that asked its user to visit a page that the visit ended."""

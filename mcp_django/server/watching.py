@@ -82,7 +82,7 @@ class Watch:
             # Never without a sender: a listener to every model's deletions would make
             # Django fetch all rows before it deletes them, whatever they are.
             post_save.connect(watch.tell, sender=kind)
-            post_delete.connect(watch.tell, sender=kind)
+            post_delete.connect(watch.tell_gone, sender=kind)
         return watch
 
     def tell(
@@ -94,15 +94,22 @@ class Watch:
         does not keep the row from being saved.
         """
         # Fixtures are loaded: what this row refers to may not be there yet.
-        if raw:
-            return
+        if not raw:
+            self._tell(instance, using, is_gone=False)
+
+    def tell_gone(self, instance: Model, using: str, **kwargs: object) -> None:
+        """Tell clients that a row is deleted, as `tell` does."""
+        # What is not of one row is still there.
+        self._tell(instance, using, is_gone=self.resource.template is not None)
+
+    def _tell(self, instance: Model, using: str, *, is_gone: bool) -> None:
         try:
             uri = self._uri_of(instance)
         except Exception:
             logger.exception("cannot tell which %r changed", self.resource.uri)
             return
         if self.resource.match(uri) is not None:
-            self.server.resource_updated(uri, using=using)
+            self.server.resource_updated(uri, using=using, is_gone=is_gone)
 
     def _uri_of(self, instance: Model) -> str:
         template = self.resource.template

@@ -16,7 +16,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -307,7 +307,7 @@ async def wishing(
         await _cache().adelete_many(list(found))
         return {by_cache_key[cache_key]: [notice] for cache_key in found}
     return {
-        by_cache_key[cache_key]: [Notice("resource", uri) for uri in written]
+        by_cache_key[cache_key]: [replace(notice, subject=uri) for uri in written]
         for cache_key, written in found.items()
     }
 

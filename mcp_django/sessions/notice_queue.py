@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from mcp_django.server.notices import Notice
@@ -36,6 +37,9 @@ class NoticeQueue:
 
     def put(self, notice: Notice) -> None:
         """Send a notice soon."""
+        if notice.is_gone:
+            # Whether it may be heard of what went before cannot be asked any more.
+            self._waiting.pop(replace(notice, is_gone=False), None)
         self._waiting[notice] = None
         if not self._is_sending:
             self._is_sending = True

@@ -257,6 +257,7 @@ class Relay:
                 "server": server_name,
                 "topic": notice.topic,
                 "subject": notice.subject,
+                "is_gone": notice.is_gone,
             },
         )
 
@@ -349,7 +350,12 @@ class Relay:
                     self._take_envelope(envelope)
             case {"type": "mcp.notice", "from": sender, "server": server_name}:
                 if sender != self._mailbox or not sender:
-                    notice = Notice(message["topic"], message["subject"])
+                    notice = Notice(
+                        message["topic"],
+                        message["subject"],
+                        # Workers of before do not say.
+                        message.get("is_gone", False),
+                    )
                     self._on_notice(server_name, notice)
             case {"type": "mcp.told", "from": sender, "told": told}:
                 if sender != self._mailbox or not sender:

@@ -24,7 +24,8 @@ class Subscriber:
     """A client that wants to hear of resources, for as long as its user may read them.
 
     That is asked before the client is told, if it was not within the last
-    `RECHECK_SECONDS`; so a subscription that is told nothing costs nothing.
+    `RECHECK_SECONDS`; so a subscription that is told nothing costs nothing. Of what is
+    gone, nobody can say who may read it: there the last answer counts.
 
     Args:
         server: Whose resources.
@@ -49,6 +50,10 @@ class Subscriber:
         if notice.topic != "resource":
             return True
         uri = notice.subject
+        if notice.is_gone:
+            # It was allowed when the client subscribed, if it was not asked since.
+            _, may = self._found.pop(uri, (0.0, True))
+            return may
         if uri in self._found:
             asked_at, may = self._found[uri]
             if time.monotonic() - asked_at < mcp_settings.RECHECK_SECONDS:

@@ -179,6 +179,9 @@ async def test_subscriber_is_told_only_of_what_it_may_still_read(
         readable.add(1)
         server.resource_updated("test://rows/1")
         assert await hear_update(client) == "test://rows/1"
+        readable.clear()
+        server.resource_updated("test://rows/2", is_gone=True)
+        assert await hear_update(client) == "test://rows/2"
 
 
 @only(until=LATEST_LEGACY)

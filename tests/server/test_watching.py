@@ -92,6 +92,29 @@ def test_row_that_is_made_changed_or_deleted_is_told(
     assert group.pk is None
 
 
+def test_row_that_is_deleted_is_told_to_be_gone(server: Server) -> None:
+    """Our choice: nobody can say any more who may read it; a fixed URI is still
+    there."""
+    server.watch(Group, "site://groups/{pk}")
+    server.watch(Group, "site://stats")
+    notices: list[Notice] = []
+
+    def note(notice: Notice, **kwargs: Any) -> None:
+        notices.append(notice)
+
+    noticed.connect(note, sender=server)
+    group = Group.objects.create(name="readers")
+    uri = f"site://groups/{group.pk}"
+    group.delete()
+    noticed.disconnect(note, sender=server)
+    assert notices == [
+        Notice("resource", uri),
+        Notice("resource", "site://stats"),
+        Notice("resource", uri, is_gone=True),
+        Notice("resource", "site://stats"),
+    ]
+
+
 def test_rows_that_are_deleted_together_are_told_one_by_one(
     server: Server, told: Told
 ) -> None:

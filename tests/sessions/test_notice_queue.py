@@ -89,3 +89,13 @@ async def test_queue_goes_on_after_its_task_was_cancelled() -> None:
     client.reads.set()
     client.queue.put(PROMPTS)
     await until(lambda: client.sent == [TOOLS, PROMPTS])
+
+
+async def test_what_is_gone_before_its_change_was_told_is_told_to_be_gone() -> None:
+    """Our choice: who may hear of the change cannot be asked any more."""
+    client = Client()
+    row, gone = Notice("resource", "x"), Notice("resource", "x", is_gone=True)
+    for notice in (TOOLS, row, PROMPTS, gone):
+        client.queue.put(notice)
+    client.reads.set()
+    await until(lambda: client.sent == [TOOLS, PROMPTS, gone])

@@ -89,6 +89,23 @@ async def test_other_notices_are_for_everybody(orders: Orders, topic: Any) -> No
     assert orders.asked == []
 
 
+async def test_what_is_gone_is_told_to_whom_it_was_last_shown(
+    orders: Orders, settings: Settings
+) -> None:
+    """Our choice: nobody can say who may read a row that is deleted."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    gone = Notice("resource", FIRST.subject, is_gone=True)
+    subscriber = orders.subscriber()
+    assert await subscriber.may_hear(gone)
+    assert orders.asked == []
+    assert await subscriber.may_hear(FIRST)
+    orders.readable.clear()
+    assert await subscriber.may_hear(gone)
+    assert not await subscriber.may_hear(FIRST)
+    assert not await subscriber.may_hear(gone)
+    assert orders.asked == [1, 1]
+
+
 async def test_what_no_resource_has_is_not_told(orders: Orders) -> None:
     """Our choice: fails closed."""
     for uri in ("shop://orders/x", "shop://nothing"):
