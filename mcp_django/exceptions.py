@@ -119,6 +119,10 @@ class ErrorAnswer(MCPError):
     """
 
     def __init__(self, code: int, message: Any, data: Any = None) -> None:
+        if not isinstance(code, int) or isinstance(code, bool):
+            raise TypeError(
+                f"ErrorAnswer needs a JSON-RPC error code such as -32602, not {code!r}"
+            )
         super().__init__(message)
         self.code = code
         self.message: str = message

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
 from django.core.signals import setting_changed
@@ -26,6 +26,9 @@ from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
+
+_LONGEST_HEADER: Final = 500
+"""Characters of Accept-Language that are read; Django reads no more either."""
 
 logger = logging.getLogger("mcp_django.server")
 
@@ -47,7 +50,9 @@ async def language_of(server: Server, request: Request) -> str | None:
         logger.warning("MCP['LANGUAGE'] gave %.100r, which LANGUAGES has not", chosen)
     preferred = request.sender.headers.get("accept-language")
     # "*" is what Node's fetch sends by itself.
-    return None if preferred in (None, "", "*") else _preferred(preferred)
+    if preferred in (None, "", "*"):
+        return None
+    return _preferred(preferred[:_LONGEST_HEADER])
 
 
 async def language_for(

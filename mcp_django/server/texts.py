@@ -68,12 +68,16 @@ def listed(value: Any) -> Any:
 def settled(error: ErrorAnswer) -> ErrorAnswer:
     """Translate the texts of an error that is the answer.
 
+    Its message may be anything that `str` makes a text of, as for `ToolError`.
+
     Returns:
-        The error itself if no text is lazy; else a copy, because the same one may be
+        The error itself if all are texts; else a copy, because the same one may be
         raised again, in another language.
     """
     fields = {"args": error.args, **error.__dict__}
     translated = plain(fields)
+    if not isinstance(translated["message"], str):
+        translated = {**translated, "message": str(translated["message"])}
     if translated is fields:
         return error
     copied = type(error).__new__(type(error))

@@ -8,6 +8,7 @@ import mcp_types as types
 import pytest
 from pytest_django import Settings
 
+from mcp_django import Context, ErrorAnswer, Server
 from tests import bakery
 from tests.interaction.client import Answers, error_of, text_of
 from tests.interaction.conftest import Connect
@@ -56,6 +57,41 @@ async def test_lists_and_description_are_in_the_language_of_the_site(
         assert tools[0].description == words["bake"]
         prompts = (await client.session.list_prompts()).prompts
         assert prompts[0].description == words["bake"]
+
+
+async def test_what_cannot_be_written_is_the_same_error_everywhere(
+    connect: Connect,
+) -> None:
+    """Our choice: tests in memory hide nothing that fails over a wire."""
+    server = Server("unwritable")
+
+    @server.tool
+    def give() -> Any:
+        return {"x": object()}
+
+    @server.tool
+    def refuse(code: int) -> None:
+        raise ErrorAnswer(code, "no", {"x": object()})
+
+    @server.tool
+    async def log(context: Context) -> None:
+        await context.log("error", {"x": object()})
+
+    @server.tool
+    def say_number() -> None:
+        raise ErrorAnswer(1, 5)
+
+    @server.tool
+    def name_code() -> None:
+        raise ErrorAnswer("no code", "no")  # type: ignore[arg-type]
+
+    async with connect(server=server, log_level="error") as client:
+        assert await client.call_for_error("give") == "Internal error"
+        assert await client.call_for_error("refuse", code=1) == "Internal error"
+        assert await client.call_for_error("log") == "Internal error"
+        assert await client.call_for_error("name_code") == "Internal error"
+        error = await error_of(client.call("say_number"))
+        assert (error.code, error.message) == (1, "5")
 
 
 async def test_what_handlers_say_is_in_the_language_of_the_site(

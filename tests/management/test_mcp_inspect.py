@@ -11,8 +11,10 @@ from typing import Any, Literal
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from django.utils import translation
 
 from mcp_django import Server
+from tests import bakery
 from tests.site import mcp
 
 TABLE = """\
@@ -275,3 +277,22 @@ def test_what_is_not_printable_does_not_reach_the_terminal(other: Server) -> Non
     def paint() -> None: ...
 
     assert "  paint  -          -       -           ?[31mred?\n" in inspect()
+
+
+@pytest.mark.usefixtures("german")
+def test_lazy_texts_are_shown_in_the_language_that_is_active(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: as a client would see them."""
+    monkeypatch.setattr(mcp, "bakery", bakery.server, raising=False)
+    with translation.override("de"):
+        text, shown = (
+            inspect("--server", "bakery"),
+            inspect("--json", "--server", "bakery"),
+        )
+    assert "Server  bakery  1.0.0  Die Bäckerei" in text
+    assert "Einen Laib backen." in text
+    [described] = json.loads(shown)["servers"]
+    assert described["instructions"] == "Frag zuerst nach Brot."
+    assert described["tools"][0]["description"] == "Einen Laib backen."
+    assert described["resourceTemplates"][0]["title"] == "Mehlsorte"
