@@ -73,7 +73,7 @@ Method: TypeAlias = "Callable[[Server, Request], Awaitable[JSONObject]]"
 Params = TypeVar("Params", bound=BaseModel)
 
 
-async def answer(server: Server, request: Request) -> JSONObject:
+def answer(server: Server, request: Request) -> Awaitable[JSONObject]:
     """Answer a request of a client with its result, in the request's version.
 
     Raises:
@@ -86,7 +86,11 @@ async def answer(server: Server, request: Request) -> JSONObject:
         mcp_settings.LANGUAGE is None
         and "accept-language" not in request.sender.headers
     ):
-        return await _answer(server, request)
+        return _answer(server, request)
+    return _answer_in_language(server, request)
+
+
+async def _answer_in_language(server: Server, request: Request) -> JSONObject:
     with await language_for(server, request):
         return await _answer(server, request)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -75,20 +75,21 @@ class Tool:
         ):
             request.refused_because = NOT_PERMITTED
             raise ToolError(NOT_FOUND)
-        write = partial(self._write, request)
-        result = await self.handler.call(server, request, keywords, write)
+        result = await self.handler.call(server, request, keywords, self._write)
         return versions.adapt_tool_result(
             result, request.version, schema=self.output.schema
         )
 
-    async def _write(self, request: Request, value: Any) -> JSONObject:
+    def _write(
+        self, request: Request, value: Any
+    ) -> JSONObject | Awaitable[JSONObject]:
         if not is_row(value):
             try:
                 return self.output.result(value)
             except TypeError:
                 if not has_rows(value):
                     raise
-        return await request.threads.run(partial(self.output.result_of_rows, value))
+        return request.threads.run(partial(self.output.result_of_rows, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class Resource:
             ResourceNotFound: There is nothing at this URI for this user.
         """
 
-        async def write(value: Any) -> JSONObject:
+        async def write(request: Request, value: Any) -> JSONObject:
             if has_rows(value):
                 value = await request.threads.run(partial(taken, value))
             return {"contents": resource_contents(value, uri, self.mime_type)}
@@ -259,7 +260,7 @@ class Prompt:
             refused.reason = NOT_PERMITTED
             raise refused
 
-        async def write(value: Any) -> JSONObject:
+        def write(request: Request, value: Any) -> JSONObject:
             return prompt_result(value, plain(self.entry.get("description")))
 
         result = await self.handler.call(server, request, keywords, write)
@@ -297,7 +298,7 @@ class Completion:
             given["arguments"] = dict(arguments)
         keywords = self.handler.signature.arguments(given)
 
-        async def write(found: Any) -> JSONObject:
+        async def write(request: Request, found: Any) -> JSONObject:
             if isinstance(found, str | Promise):
                 raise TypeError("a completion returned str; return a list of texts")
             if not isinstance(found, list | tuple):

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Write: TypeAlias = Callable[[Any], Awaitable[JSONObject]]
+Write: TypeAlias = Callable[[Request, Any], JSONObject | Awaitable[JSONObject]]
+"""Makes the result of a request of what its handler returned."""
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
 
@@ -68,26 +69,32 @@ class Handler:
             write: Makes the result of what the function returns; called inside as well,
                 so that lazy texts are translated into the language of the handler.
         """
-        run = Run(self.feature or request.feature, arguments)
         try:
-            if not server.arounds:
-                return await write(await self._begin(server, request, run))
-            return await self._call_inside(server, request, run, write)
+            # On the hot path: few sites have any.
+            if server.arounds:
+                return await self._call_inside(server, request, arguments, write)
+            written = write(request, await self._begin(server, request, arguments))
+            return written if isinstance(written, dict) else await written
         except BaseExceptionGroup as group:
             raise _meant_by(group) from group
 
     async def _call_inside(
-        self, server: Server, request: Request, run: Run, write: Write
+        self,
+        server: Server,
+        request: Request,
+        arguments: Mapping[str, Any],
+        write: Write,
     ) -> JSONObject:
         """Run the function inside the context managers, which see how it ends."""
+        run = self._run(request, arguments)
         context = Context(server, request, run)
         async with AsyncExitStack() as stack:
             for around in server.arounds:
                 await stack.enter_async_context(around(context))
                 stack.push(run.note)
             try:
-                value = await self._begin(server, request, run)
-                result = await write(value)
+                value = await self._begin(server, request, arguments, run)
+                result = await _written(write(request, value))
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
@@ -99,12 +106,19 @@ class Handler:
         # One of them caught what was raised. That is no answer to a question.
         if run.outcome is not None and isinstance(run.outcome.error, QuestionsAsked):
             raise run.outcome.error
-        return await write(None)
+        return await _written(write(request, None))
 
-    def _begin(self, server: Server, request: Request, run: Run) -> Awaitable[Any]:
+    def _begin(
+        self,
+        server: Server,
+        request: Request,
+        arguments: Mapping[str, Any],
+        run: Run | None = None,
+    ) -> Awaitable[Any]:
         signature = self.signature
         name = signature.context_parameter
-        arguments = run.arguments
+        if name is not None:
+            run = run or self._run(request, arguments)
         if signature.is_async:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request, run)}
@@ -115,6 +129,13 @@ class Handler:
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
         return request.threads.run(partial(_run_sync, function, self))
+
+    def _run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
+        return Run(self.feature or request.feature, arguments)
+
+
+async def _written(written: JSONObject | Awaitable[JSONObject]) -> JSONObject:
+    return written if isinstance(written, dict) else await written
 
 
 def make_handler(

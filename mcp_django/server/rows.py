@@ -9,13 +9,13 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Manager, Model, QuerySet
 from pydantic_core import core_schema
 
-_LAZY = (QuerySet, Manager)
+_ROWS = (Model, QuerySet, Manager)
 _OF_NAMES = ("dataclass", "typed-dict")
 
 
 def is_row(value: object) -> bool:
     """Say whether a value comes from the database, or asks it when it is read."""
-    return isinstance(value, (Model, *_LAZY))
+    return isinstance(value, _ROWS)
 
 
 def has_rows(value: Any) -> bool:
