@@ -1087,7 +1087,12 @@ async def test_answer_that_does_not_fit_is_asked_for_again(asking: Server) -> No
         first = await client.question(1)
         await client.reply(first, {"action": "accept", "content": {"sure": "perhaps"}})
         second = await client.question(2)
-        assert (second.id, second.params) == ("ask-2", first.params)
+        message = (
+            "Really?\n\nThe last answer does not fit: sure: Input should be a valid "
+            "boolean, unable to interpret input. Please answer again."
+        )
+        assert second.id == "ask-2"
+        assert second.params == {**(first.params or {}), "message": message}
         await client.reply(second, {"action": "cancel"})
         assert await client.answer_to(id) == jsonrpc.result(
             id, tool_text("cancel None")
