@@ -4,19 +4,18 @@ Large results are checked a hundred times as fast as by `foreign_schemas`, which
 what is not plain: a verdict of this module means the same.
 
 Bounded is how much a schema of strangers can ask for: how often one part of a value is
-looked at. Hence no recursion here, and nothing that compares lists or objects.
+looked at. Hence nothing here compares lists or objects, and what contains itself may do
+so once on each level.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic_core import (
     CoreConfig,
-    CoreSchema,
     PydanticSerializationError,
     SchemaValidator,
     ValidationError,
@@ -25,6 +24,24 @@ from pydantic_core import (
 )
 from pydantic_core import SchemaError as CoreSchemaError
 
+from mcp_django.protocol.compiled_parts import (
+    BY_TYPE,
+    TYPES,
+    NotPlain,
+    Part,
+    check_unique,
+    compile_number,
+    compile_string,
+    compile_values,
+    list_schema,
+    lists_values,
+    read_count,
+    recur,
+    sum_visits,
+    tags_of,
+    types_of,
+    union,
+)
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 MAX_PARTS: Final = 3000
@@ -34,8 +51,6 @@ MAX_VISITS: Final = 20_000_000
 """Bytes of a value as JSON, times how often each of them is looked at."""
 
 _MAX_DEPTH: Final = 50
-_MAX_PATTERN: Final = 200
-_MAX_NUMBER: Final = 2**53
 _EXTRAS_COST: Final = 4
 """Of members that have no name, whose faults the engine collects to the last one."""
 
@@ -46,20 +61,8 @@ _ANNOTATIONS: Final = frozenset(
     | {"discriminator", "example", "examples", "format", "readOnly", "title"}
     | {"writeOnly"}
 )
-_BY_TYPE: Final = {
-    "object": frozenset({"properties", "required", "additionalProperties"}),
-    "array": frozenset({"items", "minItems", "maxItems", "uniqueItems"}),
-    "string": frozenset({"minLength", "maxLength", "pattern"}),
-    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}),
-}
-_BY_TYPE_ALL: Final = frozenset().union(*_BY_TYPE.values())
 _IN_PLACE: Final = ("$ref", "allOf", "anyOf", "oneOf", "const", "enum")
-_KNOWN: Final = _ANNOTATIONS | _BY_TYPE_ALL | {"type", *_IN_PLACE}
-_TYPES: Final = ("null", "boolean", "number", "string", "array", "object")
-
-
-class _NotPlain(Exception):
-    """A schema needs more than this module has."""
+_KNOWN: Final = _ANNOTATIONS | BY_TYPE | {"type", *_IN_PLACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class CompiledSchema:
     def find_fault(self, value: JSON) -> tuple[str, list[str | int]] | None:
         """Say what of a value does not fit, and where; None if all does."""
         try:
-            self._engine.validate_python(value, strict=True)
+            self._engine.validate_python(value)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             found = [(fault["msg"], _path_of(fault["loc"], value)) for fault in faults]
@@ -99,46 +102,63 @@ def compile_schema(schema: JSON) -> CompiledSchema | None:
         schema: Which fits the schema of schemas.
     """
     try:
-        part = _Compiler(schema).compile(schema)
+        part = _Compiler(schema).compile_document()
         return CompiledSchema(part.visits, SchemaValidator(part.core, _CONFIG))
-    except (_NotPlain, CoreSchemaError):
+    except (NotPlain, CoreSchemaError):
         return None
 
 
 _CONFIG: Final = CoreConfig(regex_engine="rust-regex")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A compiled part of a schema, and how often it looks at one part of a value."""
-
-    core: CoreSchema
-    visits: int = 1
-
-
 @dataclass
 class _Compiler:
-    """Compiles the parts of one document."""
+    """Compiles the parts of one document.
+
+    Attributes:
+        count: Parts so far.
+        level: How deep in a value the current part looks.
+        deepest: The deepest level so far.
+        open_refs: References that are being written out -> the level of each.
+        definitions: What contains itself, by its reference.
+    """
 
     document: JSON
     count: int = 0
-    open_refs: list[str] = field(default_factory=list)
+    level: int = 0
+    deepest: int = 0
+    open_refs: dict[str, int] = field(default_factory=dict)
+    definitions: dict[str, Part] = field(default_factory=dict)
+    _recursive: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        dialect = (
-            self.document.get("$schema") if isinstance(self.document, dict) else ""
-        )
-        if any(old in str(dialect) for old in _OLD_DIALECTS):
-            raise _NotPlain
+        if any(name in self.dialect for name in _OLD_DIALECTS):
+            raise NotPlain
 
-    def compile(self, schema: JSON, depth: int = 0) -> _Part:
+    @property
+    def dialect(self) -> str:
+        """The dialect that the document names; "" for the newest."""
+        document = self.document if isinstance(self.document, dict) else {}
+        return str(document.get("$schema", ""))
+
+    def compile_document(self) -> Part:
+        """Compile all of it."""
+        part = self._compile_ref("#", 0)
+        if not self.definitions:
+            return part
+        definitions = [definition.core for definition in self.definitions.values()]
+        core = core_schema.definitions_schema(part.core, definitions)
+        return Part(core, part.visits)
+
+    def compile(self, schema: JSON, depth: int) -> Part:
+        """Compile a part of it."""
         self.count += 1
         if self.count > MAX_PARTS or depth > _MAX_DEPTH:
-            raise _NotPlain
+            raise NotPlain
         if schema is True:
-            return _Part(core_schema.any_schema())
+            return Part(core_schema.any_schema())
         if not isinstance(schema, dict):
-            raise _NotPlain
+            raise NotPlain
         self._check_keywords(schema, depth)
         parts = [
             part
@@ -147,33 +167,42 @@ class _Compiler:
             for part in self._compile_in_place(keyword, schema, depth + 1)
         ]
         # What is listed is of a type, or is not: that is seen while compiling.
-        if schema.keys() & (_BY_TYPE_ALL | {"type"}) and not _lists_values(schema):
+        if schema.keys() & (BY_TYPE | {"type"}) and not lists_values(schema):
             parts.append(self._compile_types(schema, depth + 1))
         if len(parts) == 1:
             return parts[0]
         if not parts:
-            return _Part(core_schema.any_schema())
-        return _Part(
-            core_schema.chain_schema([part.core for part in parts]), _sum(parts)
-        )
+            return Part(core_schema.any_schema())
+        if sum(part.recurs for part in parts) > 1:
+            raise NotPlain
+        core = core_schema.chain_schema([part.core for part in parts])
+        return Part(core, sum_visits(parts), recur(parts))
+
+    def _compile_child(self, schema: JSON, depth: int) -> Part:
+        """Compile what is for a member or an item of the current part of a value."""
+        self.level += 1
+        self.deepest = max(self.deepest, self.level)
+        part = self.compile(schema, depth)
+        self.level -= 1
+        return part
 
     def _check_keywords(self, schema: JSONObject, depth: int) -> None:
         if depth and "$schema" in schema:
-            raise _NotPlain
+            raise NotPlain
         unknown = schema.keys() - _KNOWN
         if schema.get("propertyNames") == {"type": "string"}:
             unknown -= {"propertyNames"}  # as they are anyway
         if any(not name.startswith("x-") for name in unknown):
-            raise _NotPlain
+            raise NotPlain
         # In older dialects a reference hides what stands beside it.
         if "$ref" in schema and schema.keys() - _ANNOTATIONS != {"$ref"}:
-            raise _NotPlain
+            raise NotPlain
 
     # Keywords for every type ----------------------------------------------------------
 
     def _compile_in_place(
         self, keyword: str, schema: JSONObject, depth: int
-    ) -> list[_Part]:
+    ) -> list[Part]:
         value: Any = schema[keyword]
         match keyword:
             case "$ref":
@@ -184,48 +213,72 @@ class _Compiler:
                 return [self._compile_union(value, depth)]
             case "oneOf":
                 if not self._exclude_each_other(value):
-                    raise _NotPlain
+                    raise NotPlain
                 return [self._compile_union(value, depth)]
             case "const":
-                return [_compile_values([value], schema)]
+                return [compile_values([value], schema)]
             case _:
-                return [_compile_values(value, schema)]
+                return [compile_values(value, schema)]
 
-    def _compile_ref(self, ref: str, depth: int) -> _Part:
+    def _compile_ref(self, ref: str, depth: int) -> Part:
+        if ref in self.definitions:
+            return self._refer_to(ref, self.definitions[ref].visits)
         if ref in self.open_refs:
-            raise _NotPlain
-        self.open_refs.append(ref)
+            if self.open_refs[ref] == self.level:
+                raise NotPlain  # it would turn in circles
+            self._recursive.add(ref)
+            return self._refer_to(ref, 1)
+        deepest, self.deepest = self.deepest, self.level
+        self.open_refs[ref] = self.level
         part = self.compile(self._resolve(ref), depth)
-        self.open_refs.pop()
-        return part
+        levels = self.deepest - self.open_refs.pop(ref)
+        self.deepest = max(deepest, self.deepest)
+        if ref not in self._recursive:
+            return part
+        # Each level of a value is looked at by as many that begin above it.
+        visits = part.visits * levels
+        core: Any = {**part.core, "ref": ref}
+        self.definitions[ref] = Part(core, visits)
+        return self._refer_to(ref, visits)
+
+    def _refer_to(self, ref: str, visits: int) -> Part:
+        return Part(core_schema.definition_reference_schema(ref), visits, recurs=True)
 
     def _resolve(self, ref: str) -> JSON:
         pointer, *names = ref.split("/")
         if pointer != "#" or "%" in ref:
-            raise _NotPlain
+            raise NotPlain
         found: JSON = self.document
         for name in names:
             name = name.replace("~1", "/").replace("~0", "~")
             if not isinstance(found, dict) or name not in found:
-                raise _NotPlain
+                raise NotPlain
             found = found[name]
         return found
 
-    def _compile_union(self, schemas: Sequence[JSON], depth: int) -> _Part:
+    def _compile_union(self, schemas: Sequence[JSON], depth: int) -> Part:
         parts = [self.compile(schema, depth) for schema in schemas]
-        return _Part(_union([part.core for part in parts]), 1 + _sum(parts))
+        # Two that both go on would be four on the next level, and so on.
+        recurring = [s for s, part in zip(schemas, parts, strict=True) if part.recurs]
+        if len(recurring) > 1 and not self._differ_in_type(recurring):
+            raise NotPlain
+        core = union([part.core for part in parts])
+        return Part(core, 1 + sum_visits(parts), recur(parts))
 
     def _exclude_each_other(self, schemas: Sequence[JSON]) -> bool:
         """Say whether no value fits two of some schemas."""
-        resolved = [self._follow(schema) for schema in schemas]
-        types = [_types_of(schema) for schema in resolved]
-        if all(not types[a] & types[b] for b in range(len(types)) for a in range(b)):
+        if self._differ_in_type(schemas):
             return True
-        names = set.intersection(*(set(_tags_of(schema)) for schema in resolved))
+        resolved = [self._follow(schema) for schema in schemas]
+        names = set.intersection(*(set(tags_of(schema)) for schema in resolved))
         return any(
-            len({_tags_of(schema)[name] for schema in resolved}) == len(resolved)
+            len({tags_of(schema)[name] for schema in resolved}) == len(resolved)
             for name in names
         )
+
+    def _differ_in_type(self, schemas: Sequence[JSON]) -> bool:
+        types = [types_of(self._follow(schema)) for schema in schemas]
+        return all(not types[a] & types[b] for b in range(len(types)) for a in range(b))
 
     def _follow(self, schema: JSON) -> JSONObject:
         for _ in range(_MAX_DEPTH):
@@ -234,62 +287,83 @@ class _Compiler:
             if "$ref" not in schema:
                 return schema
             schema = self._resolve(schema["$ref"])
-        raise _NotPlain
+        raise NotPlain
 
     # Keywords for one type ------------------------------------------------------------
 
-    def _compile_types(self, schema: JSONObject, depth: int) -> _Part:
-        wanted = schema.get("type", list(_TYPES))
+    def _compile_types(self, schema: JSONObject, depth: int) -> Part:
+        wanted = schema.get("type", list(TYPES))
         types = [wanted] if isinstance(wanted, str) else wanted
         parts = [self._compile_type(kind, schema, depth) for kind in types]
         if len(parts) == 1:
             return parts[0]
         deepest = max(part.visits for part in parts)
         # A value is of one type only, and looked at in vain for each of the others.
-        return _Part(_union([part.core for part in parts]), len(parts) + deepest)
+        core = union([part.core for part in parts])
+        return Part(core, len(parts) + deepest, recur(parts))
 
-    def _compile_type(self, kind: str, schema: JSONObject, depth: int) -> _Part:
+    def _compile_type(self, kind: str, schema: JSONObject, depth: int) -> Part:
         match kind:
             case "null":
-                return _Part(core_schema.none_schema())
+                return Part(core_schema.none_schema())
             case "boolean":
-                return _Part(core_schema.bool_schema())
+                return Part(core_schema.bool_schema(strict=True))
             case "integer" | "number":
-                return _Part(_compile_number(kind, schema), 2)
+                return Part(compile_number(kind, schema), 2)
             case "string":
-                return _Part(_compile_string(schema))
+                return Part(compile_string(schema))
             case "array":
                 return self._compile_array(schema, depth)
             case _:
                 return self._compile_object(schema, depth)
 
-    def _compile_array(self, schema: JSONObject, depth: int) -> _Part:
-        items = self.compile(schema.get("items", True), depth)
-        core = core_schema.list_schema(
-            items.core,
-            min_length=_count(schema.get("minItems")),
-            max_length=_count(schema.get("maxItems")),
-            fail_fast=True,
-        )
+    def _compile_array(self, schema: JSONObject, depth: int) -> Part:
+        if "prefixItems" in schema:
+            return self._compile_tuple(schema, depth)
+        items = self._compile_child(schema.get("items", True), depth)
+        core = list_schema(schema, items.core)
         if schema.get("uniqueItems", False):
             # Of what is equal in Python if it is equal in JSON; true is 1 there.
-            kinds = _types_of(self._follow(schema.get("items", {})))
+            kinds = types_of(self._follow(schema.get("items", {})))
             if not kinds <= {"string", "number", "null"}:
-                raise _NotPlain
-            unique = core_schema.no_info_after_validator_function(_check_unique, core)
-            return _Part(unique, items.visits + 1)
-        return _Part(core, items.visits)
+                raise NotPlain
+            unique = core_schema.no_info_after_validator_function(check_unique, core)
+            return Part(unique, items.visits + 1)
+        return Part(core, items.visits, items.recurs)
 
-    def _compile_object(self, schema: JSONObject, depth: int) -> _Part:
+    def _compile_tuple(self, schema: JSONObject, depth: int) -> Part:
+        places: list[JSON] = schema["prefixItems"]
+        # The engine wants all of them to be there; older dialects have no such thing.
+        is_whole = (read_count(schema.get("minItems")) or 0) >= len(places)
+        is_old = "draft-0" in self.dialect or "2019" in self.dialect
+        if not is_whole or is_old or schema.get("uniqueItems", False):
+            raise NotPlain
+        parts = [self._compile_child(part, depth) for part in places]
+        rest: JSON = schema.get("items", True)
+        if rest is not False:
+            parts.append(self._compile_child(rest, depth))
+        items = core_schema.tuple_schema(
+            [part.core for part in parts],
+            variadic_item_index=None if rest is False else len(places),
+        )
+        whole = core_schema.no_info_after_validator_function(list, items)
+        # What is no list would do for a tuple.
+        core = core_schema.chain_schema(
+            [list_schema(schema, core_schema.any_schema()), whole]
+        )
+        visits = 1 + max((part.visits for part in parts), default=1)
+        return Part(core, visits, recur(parts))
+
+    def _compile_object(self, schema: JSONObject, depth: int) -> Part:
         properties: dict[str, JSON] = schema.get("properties", {})
         required: list[str] = schema.get("required", [])
         additional: JSON = schema.get("additionalProperties", True)
         unnamed = [name for name in required if name not in properties]
         if unnamed and additional is False:
-            raise _NotPlain
+            raise NotPlain
         parts = {
-            name: self.compile(part, depth) for name, part in properties.items()
-        } | {name: self.compile(additional, depth) for name in unnamed}
+            name: self._compile_child(part, depth) for name, part in properties.items()
+        } | {name: self._compile_child(additional, depth) for name in unnamed}
         fields = {
             name: core_schema.typed_dict_field(part.core, required=name in required)
             for name, part in parts.items()
@@ -297,139 +371,16 @@ class _Compiler:
         visits = max((part.visits for part in parts.values()), default=1)
         if isinstance(additional, bool):
             behavior: Any = "allow" if additional else "forbid"
-            core = core_schema.typed_dict_schema(fields, extra_behavior=behavior)
-            return _Part(core, visits)
-        extras = self.compile(additional, depth)
+            core = core_schema.typed_dict_schema(
+                fields, extra_behavior=behavior, strict=True
+            )
+            return Part(core, visits, recur(parts.values()))
+        extras = self._compile_child(additional, depth)
         core = core_schema.typed_dict_schema(
-            fields, extra_behavior="allow", extras_schema=extras.core
+            fields, extra_behavior="allow", extras_schema=extras.core, strict=True
         )
-        return _Part(core, max(visits, _EXTRAS_COST * extras.visits))
-
-
-def _union(cores: list[CoreSchema]) -> CoreSchema:
-    return core_schema.union_schema(list(cores), mode="left_to_right")
-
-
-def _sum(parts: Iterable[_Part]) -> int:
-    return sum(part.visits for part in parts)
-
-
-def _lists_values(schema: JSONObject) -> bool:
-    return "enum" in schema or "const" in schema
-
-
-def _compile_values(values: Sequence[JSON], schema: JSONObject) -> _Part:
-    """Compile what is listed, as far as it is of the right type."""
-    if schema.keys() & _BY_TYPE_ALL or {"enum", "const"} <= schema.keys():
-        raise _NotPlain
-    types = _types_of(schema)
-    parts: list[CoreSchema] = []
-    by_type = {kind: [v for v in values if type(v) is kind] for kind in (str, int)}
-    if by_type[str] and "string" in types:
-        parts.append(core_schema.literal_schema(by_type[str]))
-    if by_type[int] and "number" in types:
-        # For the engine, 1 is the same as true.
-        literal = core_schema.literal_schema(by_type[int])
-        parts.append(core_schema.chain_schema([_compile_number("number", {}), literal]))
-    if None in values and "null" in types:
-        parts.append(core_schema.none_schema())
-    # Booleans, fractions, lists and objects are not equal in every type.
-    others = len(values) - len(by_type[str]) - len(by_type[int]) - (None in values)
-    if others or not parts:
-        raise _NotPlain
-    return _Part(parts[0] if len(parts) == 1 else _union(parts), len(parts))
-
-
-def _compile_number(kind: str, schema: JSONObject) -> CoreSchema:
-    """Compile a number."""
-    integer = core_schema.int_schema(
-        ge=_bound(schema.get("minimum"), math.ceil),
-        le=_bound(schema.get("maximum"), math.floor),
-        gt=_bound(schema.get("exclusiveMinimum"), math.floor),
-        lt=_bound(schema.get("exclusiveMaximum"), math.ceil),
-    )
-    fraction: CoreSchema = core_schema.float_schema(
-        ge=schema.get("minimum"),
-        le=schema.get("maximum"),
-        gt=schema.get("exclusiveMinimum"),
-        lt=schema.get("exclusiveMaximum"),
-    )
-    if kind == "integer":
-        whole = core_schema.no_info_after_validator_function(_check_is_whole, fraction)
-        return _union([integer, whole])
-    return _union([integer, fraction])
-
-
-def _check_is_whole(value: float) -> float:
-    """Take 3.0 for an integer, as JSON Schema does.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if not value.is_integer():
-        raise ValueError(f"{value!r} is no integer")
-    return value
-
-
-def _check_unique(values: list[JSON]) -> list[JSON]:
-    """Take what has no item twice.
-
-    Raises:
-        ValueError: It has.
-    """
-    if len(set(values)) < len(values):
-        raise ValueError("an item is there twice")
-    return values
-
-
-def _bound(value: JSON, to_integer: Callable[[float], int]) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not -_MAX_NUMBER < value < _MAX_NUMBER:
-        raise _NotPlain
-    return to_integer(value)
-
-
-def _compile_string(schema: JSONObject) -> CoreSchema:
-    pattern = schema.get("pattern")
-    # Longer ones, and those that count, may be slow to compile and to find.
-    if pattern is not None and ("{" in pattern or len(pattern) > _MAX_PATTERN):
-        raise _NotPlain
-    return core_schema.str_schema(
-        pattern=pattern,
-        min_length=_count(schema.get("minLength")),
-        max_length=_count(schema.get("maxLength")),
-    )
-
-
-def _count(value: JSON) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or value > _MAX_NUMBER:
-        raise _NotPlain
-    return value
-
-
-def _types_of(schema: JSONObject) -> set[str]:
-    wanted = schema.get("type", [*_TYPES])
-    types = {wanted} if isinstance(wanted, str) else set(wanted)
-    return {"number" if kind == "integer" else kind for kind in types}
-
-
-def _tags_of(schema: JSONObject) -> dict[str, str]:
-    """Give the members that an object has in any case, always with the same text."""
-    tags = {}
-    if schema.get("type") == "object":
-        for name in schema.get("required", ()):
-            part = schema.get("properties", {}).get(name)
-            values = _values_of(part) if isinstance(part, dict) else []
-            if len(values) == 1 and isinstance(values[0], str):
-                tags[name] = values[0]
-    return tags
-
-
-def _values_of(schema: JSONObject) -> list[JSON]:
-    return [schema["const"]] if "const" in schema else schema.get("enum", [])
+        visits = max(visits, _EXTRAS_COST * extras.visits)
+        return Part(core, visits, recur([*parts.values(), extras]))
 
 
 def _path_of(location: Iterable[str | int], value: JSON) -> list[str | int]:

@@ -45,6 +45,7 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "required": st.lists(st.sampled_from(NAMES), max_size=2, unique=True),
             "additionalProperties": inner | st.booleans(),
             "items": inner | st.booleans(),
+            "prefixItems": st.lists(inner, max_size=2),
             "uniqueItems": st.booleans(),
             "minItems": sizes,
             "maxItems": sizes,
@@ -65,7 +66,9 @@ listed: st.SearchStrategy[JSONObject] = st.fixed_dictionaries(
     {"enum": st.lists(st.sampled_from([None, "a", "ab", True, 1, 2]), min_size=1)},
     optional={"type": types},
 ) | st.fixed_dictionaries({"const": st.sampled_from([None, "a", 1, []])})
-refs = st.sampled_from([{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b~0~1"}])
+refs = st.sampled_from(["#", "#/$defs/a", "#/$defs/b~0~1"]).map(
+    lambda ref: {"$ref": ref}
+)
 parts = st.recursive(st.booleans() | listed | refs, _schemas, max_leaves=6)
 
 
@@ -74,7 +77,8 @@ def schemas(draw: st.DrawFn) -> JSONObject:
     """Make a document, and what its parts refer to."""
     schema = draw(_schemas(parts) | listed | refs)
     simple = st.fixed_dictionaries({"type": types})
-    return {**schema, "$defs": {"a": draw(simple), "b~/": draw(_schemas(simple))}}
+    defs = {"a": draw(_schemas(parts)), "b~/": draw(_schemas(simple))}
+    return {**schema, "$defs": defs}
 
 
 @given(schemas(), st.lists(values, min_size=1, max_size=5))
@@ -125,11 +129,86 @@ PLAIN: dict[str, tuple[JSON, JSON, JSON]] = {
         None,
         0,
     ),
+    "a tuple": (
+        {
+            "type": "array",
+            "prefixItems": [{"type": "integer"}, {"type": "string"}],
+            "minItems": 2,
+            "maxItems": 2,
+        },
+        [1, "a"],
+        ["a", 1],
+    ),
+    "a tuple with more behind it": (
+        {
+            "prefixItems": [{"type": "integer"}],
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+        [1, "a", "b"],
+        [1, "a", 2],
+    ),
+    "a tuple with nothing behind it": (
+        {"prefixItems": [{}], "items": False, "minItems": 1},
+        [1],
+        [1, 2],
+    ),
     "a set": (
         {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/C"}}
         | {"$defs": {"C": {"type": ["string", "number"]}}},
         ["1", 1, 2],
         [1, "1", 1.0],
+    ),
+    "all of some, and a type": (
+        {"type": "string", "allOf": [{"minLength": 2}, {"maxLength": 3}]},
+        "ab",
+        "abcd",
+    ),
+    "a tree": (
+        {
+            "properties": {"kids": {"items": {"$ref": "#"}}, "n": {"type": "integer"}},
+            "type": "object",
+        },
+        {"kids": [{"kids": [], "n": 1}], "n": 2},
+        {"kids": [{"kids": [{"n": "1"}]}]},
+    ),
+    "two kinds that contain each other": (
+        {
+            "$defs": {
+                "A": {"type": "object", "properties": {"b": {"$ref": "#/$defs/B"}}},
+                "B": {
+                    "type": "object",
+                    "properties": {
+                        "a": {"$ref": "#/$defs/A"},
+                        "b": {"$ref": "#/$defs/B"},
+                        "n": {"type": "null"},
+                    },
+                },
+            },
+            "prefixItems": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}],
+            "minItems": 2,
+        },
+        [{"b": {"a": {"b": {"n": None}}}}, {"b": {"n": None}}],
+        [{"b": {"a": {"b": {"n": 1}}}}, {}],
+    ),
+    "any JSON but booleans": (
+        {
+            "$ref": "#/$defs/J",
+            "$defs": {
+                "J": {
+                    "anyOf": [
+                        {
+                            "type": "object",
+                            "additionalProperties": {"$ref": "#/$defs/J"},
+                        },
+                        {"type": "array", "items": {"$ref": "#/$defs/J"}},
+                        {"type": ["string", "number", "null"]},
+                    ]
+                }
+            },
+        },
+        {"a": [1, {"b": None}]},
+        {"a": [1, {"b": True}]},
     ),
     "members of one kind": (
         {"type": "object", "additionalProperties": {"type": "integer"}},
@@ -161,7 +240,16 @@ OTHERS: dict[str, JSON] = {
         "$defs": {"a": {"$ref": "#/$defs/a"}},
         "oneOf": [{"$ref": "#/$defs/a"}, {"type": "null"}],
     },
-    "a tree": {"properties": {"kids": {"items": {"$ref": "#"}}}},
+    "a tree that doubles on each level": {
+        "properties": {"a": {"anyOf": [{"$ref": "#"}, {"items": {"$ref": "#"}}]}}
+    },
+    "a tree that two parts look at": {
+        "allOf": [
+            {"properties": {"a": {"$ref": "#"}}},
+            {"properties": {"a": {"$ref": "#"}}},
+        ]
+    },
+    "a part that is itself": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
     "a reference elsewhere": {"$ref": "https://example.com/schema.json"},
     "a reference to nothing": {"$ref": "#/$defs/a"},
     "a reference with something beside it": {"$ref": "#/$defs/a", "type": "null"},
@@ -180,7 +268,17 @@ OTHERS: dict[str, JSON] = {
         "uniqueItems": True,
         "items": {"type": ["boolean", "number"]},
     },
-    "items by their place": {"prefixItems": [{}]},
+    "items by their place, some of which may be missing": {"prefixItems": [{}]},
+    "items by their place, and each once": {
+        "prefixItems": [{}],
+        "minItems": 1,
+        "uniqueItems": True,
+    },
+    "items by their place, which its dialect does not have": {
+        "$schema": "https://json-schema.org/draft/2019-09/schema",
+        "prefixItems": [{}],
+        "minItems": 1,
+    },
     "items by their place, as of old": {"items": [{}]},
     "an exclusion": {"not": {}},
     "a condition": {"if": {}, "then": {}},
@@ -228,6 +326,18 @@ def test_schema_that_is_large_when_written_out_is_left_to_others(schema: JSON) -
     begin = time.thread_time()
     assert compile_schema(schema) is None
     assert time.thread_time() - begin < 1
+
+
+def test_tree_is_looked_at_for_a_bounded_time() -> None:
+    """Our choice: also one as deep as JSON may be, and wrong at the end."""
+    compiled = compile_schema(PLAIN["any JSON but booleans"][0])
+    assert compiled is not None
+    value: JSON = True
+    for level in range(198):
+        value = [value, {"a": value}] if level > 185 else [value]
+    begin = time.thread_time()
+    assert compiled.find_fault(value) is not None
+    assert time.thread_time() - begin < 2
 
 
 def test_value_is_looked_at_for_a_bounded_time() -> None:
