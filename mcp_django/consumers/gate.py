@@ -39,6 +39,8 @@ logger = logging.getLogger("mcp_django.gate")
 
 _LOOPBACK = (".localhost", "localhost", "127.0.0.1", "[::1]")
 _FOREIGN_SITES = ("cross-site", "same-site")
+_STATUSES = {"invalid_request": 400, "insufficient_scope": 403}
+"""Of failed authentication, by code; 401 for all others. Spec: RFC 6750, 3.1."""
 
 
 async def admit(
@@ -204,7 +206,8 @@ async def _identify(
     """Ask the candidates in turn; the first that knows a credential decides.
 
     Raises:
-        Refused: 401, with a challenge for each of those found.
+        Refused: 401, or what the code of a failure demands, with a challenge for each
+            of those found.
         TypeError: What an authenticator gave is no identity.
     """
     remaining = deque(candidates)
@@ -234,10 +237,11 @@ async def _identify(
         failure = error
     failed = None if failure is None else asked[-1]
     challenges = await _challenges(found, request, failed, failure)
-    raise _unauthorized(
-        "Authentication required" if failure is None else str(failure.description),
-        challenges,
-    )
+    headers = [(b"www-authenticate", text.encode()) for text in challenges]
+    if failure is None:
+        raise Refused(401, "Authentication required", headers=headers)
+    status = _STATUSES.get(failure.code, 401)
+    raise Refused(status, str(failure.description), headers=headers)
 
 
 async def _challenges(
@@ -261,11 +265,6 @@ async def _challenges(
         except Exception:
             logger.exception("%r gave no challenge", type(authenticator).__qualname__)
     return list(dict.fromkeys(filter(None, challenges))) or ["Session"]
-
-
-def _unauthorized(message: str, challenges: Iterable[str]) -> Refused:
-    headers = [(b"www-authenticate", text.encode()) for text in challenges]
-    return Refused(401, message, headers=headers)
 
 
 def _is_not_foreign(request: HttpRequest) -> bool:

@@ -622,6 +622,40 @@ async def test_cookie_with_a_foreign_origin_is_refused(ada: User) -> None:
     assert (await get_stream(headers=headers)).status == 403
 
 
+class Strict(Doorkeeper):
+    """Refuses for the reason that a header names."""
+
+    challenge = "Bearer"
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        raise AuthenticationFailed(
+            "no", code=request.headers["X-Code"], description="no"
+        )
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("invalid_token", 401),
+        ("insufficient_scope", 403),
+        ("invalid_request", 400),
+        ("of_our_own", 401),
+    ],
+)
+async def test_code_of_a_failure_decides_the_status(
+    settings: Settings, code: str, status: int
+) -> None:
+    """Spec: RFC 6750, 3.1."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.Strict"]}
+
+    response = await get_stream(headers={"x-code": code})
+
+    assert response.error() == (status, -32600, "no")
+    assert response.header("www-authenticate") == (
+        f'Bearer error="{code}", error_description="no"'
+    )
+
+
 # Users that are read late, and databases that are not ready -----------------------
 
 
