@@ -112,10 +112,23 @@ async def check_readable(server: Server, request: Request, uri: str) -> None:
         raise ResourceNotFound(uri) from error
 
 
-async def can_read(server: Server, request: Request, uri: str) -> bool:
-    """Say the same where the client cannot be asked, and whatever fails means no."""
+async def can_read(
+    server: Server, request: Request, uri: str, *, is_gone: bool = False
+) -> bool:
+    """Say the same where the client cannot be asked, and whatever fails means no.
+
+    Args:
+        server: Where the resource is.
+        request: Who asks.
+        uri: Of the resource.
+        is_gone: Whether there is no longer anything to read there, so that only what
+            decides about the resource in general can be asked.
+    """
     try:
-        await check_readable(server, silent(request), uri)
+        if is_gone:
+            await server.find_resource(uri, silent(request))
+        else:
+            await check_readable(server, silent(request), uri)
     except ResourceNotFound:
         return False
     except (Exception, BaseExceptionGroup, SystemExit) as error:

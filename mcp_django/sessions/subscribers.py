@@ -25,7 +25,8 @@ class Subscriber:
 
     That is asked before the client is told, if it was not within the last
     `RECHECK_SECONDS`; so a subscription that is told nothing costs nothing. Of what is
-    gone, nobody can say who may read it: there the last answer counts.
+    gone, nobody can say who may read it: there the last answer counts, as long as the
+    user may see such resources.
 
     Args:
         server: Whose resources.
@@ -53,7 +54,7 @@ class Subscriber:
         if notice.is_gone:
             # It was allowed when the client subscribed, if it was not asked since.
             _, may = self._found.pop(uri, (0.0, True))
-            return may
+            return may and await self._can_read(uri, is_gone=True)
         if uri in self._found:
             asked_at, may = self._found[uri]
             if time.monotonic() - asked_at < mcp_settings.RECHECK_SECONDS:
@@ -77,7 +78,7 @@ class Subscriber:
         if len(self._found) > _MAX_REMEMBERED:
             del self._found[next(iter(self._found))]
 
-    async def _can_read(self, uri: str) -> bool:
+    async def _can_read(self, uri: str, *, is_gone: bool = False) -> bool:
         request = self._request
         user = request.sender.user
         if user is not None:
@@ -99,4 +100,5 @@ class Subscriber:
                 progress=None,
             ),
             uri,
+            is_gone=is_gone,
         )

@@ -132,20 +132,28 @@ async def test_user_is_read_again(
         assert user.has_perm("auth.view_group")
         return user
 
+    server.resource("shop://rows/{pk}", name="row", permission="auth.view_group")(
+        lambda pk: pk
+    )
+    gone = Notice("resource", "shop://rows/1", is_gone=True)
     user = await handler_threads.run(make_user)
     request = Caller(server, version=MODERN, user=make(user)).request("x")
     subscriber = Subscriber(server, request)
     stock = Notice("resource", "shop://stock")
     assert await subscriber.may_hear(stock)
+    assert await subscriber.may_hear(gone)
     await handler_threads.run(user.user_permissions.clear)
     assert not await subscriber.may_hear(stock)
+    assert not await subscriber.may_hear(gone)
     permission = await handler_threads.run(
         lambda: Permission.objects.get(codename="view_group")
     )
     await handler_threads.run(lambda: user.user_permissions.add(permission))
     assert await subscriber.may_hear(stock)
+    assert await subscriber.may_hear(gone)
     await handler_threads.run(User.objects.filter(pk=user.pk).delete)
     assert not await subscriber.may_hear(stock)
+    assert not await subscriber.may_hear(gone)
 
 
 @pytest.mark.parametrize("user", [None, AnonymousUser(), SimpleNamespace(pk=7)])
