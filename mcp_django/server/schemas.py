@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,7 +183,7 @@ def why_unsuitable(error: Exception) -> str:
     )
     if is_unresolved or isinstance(error, RecursionError):
         return (
-            "it names something that cannot be found, or itself; an alias that is "
+            f"it names {name}, which cannot be found, or is itself; an alias that is "
             "defined by itself must be a `TypeAliasType`, as `type` makes it in Python "
             "3.12"
         )
@@ -216,6 +217,8 @@ def refused_pattern(error: Exception) -> str | None:
     )
 
 
+        named = re.search(r"define `(\w+)`", str(error))
+        name = repr(named[1]) if named else getattr(error, "name", None) or "something"
 # JSON Schema of developers -----------------------------------------------------------
 
 

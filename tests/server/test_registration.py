@@ -36,7 +36,7 @@ Itself = alias("Itself", "Itself | None")
 There = alias("There", "list[Back] | None")
 Back: Any = alias("Back", "dict[str, There]")
 Content: Any = alias("Content", "list[TextContent] | list[Content]")
-Lost = alias("Lost", "Nothing | None")
+Lost: Any = alias("Lost", "Nothing | None")
 # Without an alias of its own, Python cannot say what it is.
 Endless: Any = eval("dict[str, 'Endless'] | list['Endless'] | None")
 
@@ -156,6 +156,12 @@ def test_tool_that_cannot_be_registered_is_refused_by_its_name(
         Server("shop").tool(name="ship-it", **options)(function)
 
 
+def test_name_that_cannot_be_found_is_in_the_text() -> None:
+    """We chose it: it may be misspelt, or imported for type checkers only."""
+    with pytest.raises(ValueError, match="it names 'Nothing', which cannot be found"):
+        read_signature(taking(list[Lost]), name="tool")
+
+
 def test_reason_of_an_unsuitable_type_is_in_the_text() -> None:
     """We chose it: what an alias needs, and what a library's own type says."""
     texts = []
@@ -166,8 +172,8 @@ def test_reason_of_an_unsuitable_type_is_in_the_text() -> None:
 
     assert texts[0].startswith("tool 'ship-it': a result of type ")
     assert (
-        "it names something that cannot be found, or itself; an alias that is defined "
-        "by itself must be a `TypeAliasType`, as `type` makes it in Python 3.12"
+        "which cannot be found, or is itself; an alias that is defined by itself "
+        "must be a `TypeAliasType`, as `type` makes it in Python 3.12"
     ) in texts[0]
     assert texts[1] == (
         "tool 'ship-it': a result of type Odd cannot be described: no plugin; return "
