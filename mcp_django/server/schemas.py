@@ -10,11 +10,12 @@ import copy
 import itertools
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from django.utils.functional import Promise
 from jsonschema import Draft202012Validator, SchemaError
 from jsonschema.exceptions import ValidationError as SchemaViolation
 from jsonschema.exceptions import best_match
@@ -157,12 +158,46 @@ class SchemaGenerator(GenerateJsonSchema):
         self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
     ) -> dict[str, Any]:
         self._enums: set[str] = set()
+        self._lazy: list[Promise] = []
         written = super().generate(schema, mode)
         # Enums get their title only after `enum_schema`, from their own core schema.
         for described in (written, *written.get("$defs", {}).values()):
             if "enum" in described and described.get("title") in self._enums:
                 del described["title"]
-        return written
+        restored: dict[str, Any] = _exchanged(written, self._lazy_text)
+        return restored
+
+    def generate_inner(self, schema: Any) -> dict[str, Any]:
+        # pydantic below 2.14 hashes what it has written, which translates lazy texts.
+        held: dict[str, Any] = _exchanged(super().generate_inner(schema), self._held)
+        return held
+
+    def _held(self, value: Any) -> Any:
+        """Give the text that stands for a lazy one while the schema is written."""
+        if not isinstance(value, Promise):
+            return value
+        known = [id(text) for text in self._lazy]
+        if id(value) not in known:
+            self._lazy.append(value)
+            known.append(id(value))
+        return f"{_LAZY}{known.index(id(value))}"
+
+    def _lazy_text(self, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_LAZY):
+            return self._lazy[int(value.removeprefix(_LAZY))]
+        return value
+
+
+_LAZY = "\0lazy "
+
+
+def _exchanged(part: Any, exchange: Callable[[Any], Any]) -> Any:
+    """Copy a part of a schema with some of its texts exchanged."""
+    if isinstance(part, dict):
+        return {key: _exchanged(value, exchange) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_exchanged(item, exchange) for item in part]
+    return exchange(part)
 
 
 def _untitled(written: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +217,8 @@ def why_unsuitable(error: Exception) -> str:
         isinstance(error, PydanticUserError) and error.code == "class-not-fully-defined"
     )
     if is_unresolved or isinstance(error, RecursionError):
+        named = re.search(r"define `(\w+)`", str(error))
+        name = repr(named[1]) if named else getattr(error, "name", None) or "something"
         return (
             f"it names {name}, which cannot be found, or is itself; an alias that is "
             "defined by itself must be a `TypeAliasType`, as `type` makes it in Python "
@@ -217,8 +254,6 @@ def refused_pattern(error: Exception) -> str | None:
     )
 
 
-        named = re.search(r"define `(\w+)`", str(error))
-        name = repr(named[1]) if named else getattr(error, "name", None) or "something"
 # JSON Schema of developers -----------------------------------------------------------
 
 

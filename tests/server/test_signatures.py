@@ -1512,6 +1512,7 @@ def test_arbitrary_json_is_converted_or_refused_in_few_words(
         assert isinstance(values, dict)
 
 
+@settings(deadline=None)
 @given(st.integers(), st.integers())
 def test_what_the_schema_allows_is_accepted(a: int, b: int) -> None:
     """We chose it: the shown schema is the one that is applied."""
