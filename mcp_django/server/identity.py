@@ -15,12 +15,13 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from mcp_django.protocol.jsonrpc import JSON
-from mcp_django.protocol.uris import MAX_CHARACTERS, fold, normalize
+from mcp_django.protocol.uris import MAX_CHARACTERS, encode, fold, normalize
 from mcp_django.server.features import Resource
 
 _MAX_KEPT: Final = 1000
@@ -96,15 +97,23 @@ class ResourceKeys:
 def _matches_of_any_form(
     resources: Mapping[str, Resource], uri: str
 ) -> Iterator[Match]:
+    yield from _matches_as_written(resources, uri)
+    yield from _matches_of_normal(resources, normalize(uri))
+
+
+def _matches_as_written(resources: Mapping[str, Resource], uri: str) -> Iterator[Match]:
     fixed = resources.get(uri)
     if fixed is not None and fixed.template is None:
         yield fixed, {}
+    try:
+        encoded = encode(uri)  # once, however many templates there are
+    except UnicodeError:
+        return
     for resource in resources.values():
         if resource.template is not None:
-            arguments = resource.template.match(uri)
+            arguments = resource.template.match_encoded(encoded)
             if arguments is not None:
                 yield resource, arguments
-    yield from _matches_of_normal(resources, normalize(uri))
 
 
 def _matches_of_normal(resources: Mapping[str, Resource], uri: str) -> Iterator[Match]:
@@ -128,14 +137,18 @@ def _key_of(resources: Mapping[str, Resource], uri: str) -> str:
         return uri
     normal = normalize(uri)
     # The normal form first: it is what all ways to write the URI have in common.
-    for resource, arguments in (
-        *_matches_of_normal(resources, normal),
-        *_matches_of_any_form(resources, uri),
-    ):
-        if resource.template is None:
-            return resource.uri
-        return json.dumps([resource.uri, _written(resource, arguments)])
-    return normal
+    found = next(
+        chain(
+            _matches_of_normal(resources, normal), _matches_as_written(resources, uri)
+        ),
+        None,
+    )
+    if found is None:
+        return normal
+    resource, arguments = found
+    if resource.template is None:
+        return resource.uri
+    return json.dumps([resource.uri, _written(resource, arguments)])
 
 
 def _written(resource: Resource, arguments: Mapping[str, Any]) -> JSON:

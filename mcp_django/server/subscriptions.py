@@ -9,6 +9,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import anyio.lowlevel
 from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import ValidationError
@@ -58,7 +59,13 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         )
     for uri in uris:
         check_uri(uri)
-    readable = [uri for uri in uris if await can_read(server, request, uri)]
+    readable = []
+    for uri in uris:
+        if await can_read(server, request, uri):
+            readable.append(uri)
+            server.resource_keys.of(uri)  # now, and not for all of them in one go
+        # A thousand long URIs must not hold up everybody else.
+        await anyio.lowlevel.checkpoint()
     honored = SubscriptionFilter(
         tools_list_changed=bool(asked.tools_list_changed and server.tools) or None,
         prompts_list_changed=(

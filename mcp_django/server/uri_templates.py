@@ -101,6 +101,13 @@ class UriTemplate:
         Raises:
             ValueError: The template was not parsed for matching.
         """
+        try:
+            return self.match_encoded(encode(uri))
+        except UnicodeError:
+            return None
+
+    def match_encoded(self, uri: str) -> dict[str, str | list[str]] | None:
+        """Find the values as `match` does, in what `protocol.uris.encode` gave."""
         return self._find(self._matcher, uri)
 
     def match_normal(self, uri: str) -> dict[str, str | list[str]] | None:
@@ -120,7 +127,7 @@ class UriTemplate:
         return self._find(self._normal_matcher, uri)
 
     def _find(
-        self, matcher: _Matcher | None, uri: str
+        self, matcher: _Matcher | None, encoded: str
     ) -> dict[str, str | list[str]] | None:
         if matcher is None:
             raise ValueError(
@@ -128,7 +135,7 @@ class UriTemplate:
                 "parse it without, to match URIs"
             )
         try:
-            return matcher.match(uri)
+            return matcher.match(encoded)
         except UnicodeError:
             return None
 
@@ -226,16 +233,14 @@ class _Matcher:
     regex: re.Pattern[str]
     captures: tuple[_Capture, ...]
 
-    def match(self, uri: str) -> dict[str, str | list[str]] | None:
-        """Return the values in a URI, None if it is no expansion.
+    def match(self, encoded: str) -> dict[str, str | list[str]] | None:
+        """Return the values in an encoded URI, None if it is no expansion.
 
         Raises:
-            UnicodeError: The URI or a value in it is not UTF-8.
+            UnicodeError: A value in it is not UTF-8.
         """
-        if _STRAY_PERCENT.search(uri):
-            return None
-        found = self.regex.fullmatch(encode(uri))
-        if found is None:
+        found = self.regex.fullmatch(encoded)
+        if found is None or _STRAY_PERCENT.search(encoded):
             return None
         values: dict[str, str | list[str]] = {}
         for capture, text in zip(self.captures, found.groups(), strict=True):
