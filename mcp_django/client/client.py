@@ -343,7 +343,7 @@ class Client:
             ErrorReceived: There is none of this URI.
         """
         answer = await self._requests.cached(
-            "resources/read", {"uri": uri}, timeout=timeout, fresh=fresh
+            "resources/read", {"uri": str(uri)}, timeout=timeout, fresh=fresh
         )
         return read(ReadResourceResult, "resources/read", answer)
 
@@ -460,7 +460,7 @@ class Client:
             tools_list_changed=tools or None,
             prompts_list_changed=prompts or None,
             resources_list_changed=resources or None,
-            resource_subscriptions=list(uris) or None,
+            resource_subscriptions=[str(uri) for uri in uris] or None,
         )
         return self._subscriptions.open(wanted, self._tasks)
 

@@ -488,11 +488,11 @@ class Server:
             is_gone: Whether it is no longer there. Then it is not asked again who may
                 read it: those are told who were found to be allowed to last.
         """
-        send_after_commit(self, Notice("resource", uri, is_gone), using)
+        send_after_commit(self, Notice("resource", str(uri), is_gone), using)
 
     def elicitation_done(self, elicitation_id: str) -> None:
         """Tell the client that asked its user to visit a page that the visit ended."""
-        send_after_commit(self, Notice("elicitation", elicitation_id))
+        send_after_commit(self, Notice("elicitation", str(elicitation_id)))
 
     # Serving --------------------------------------------------------------------
 
@@ -590,6 +590,7 @@ class Server:
         Raises:
             ResourceNotFound: There is nothing, or nothing that this user may read.
         """
+        uri = str(uri)  # which may be lazy
         resource, arguments = await self.find_resource(uri, request)
         contents = await resource.read(self, request, uri, arguments)
         return [

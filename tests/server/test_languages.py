@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
+import anyio
 import pytest
 from django.utils import translation
 from django.utils.functional import lazy
@@ -16,7 +17,9 @@ from pytest_django import Settings
 
 from mcp_django import Context, Server, SyncContext
 from mcp_django.server.texts import plain
+from mcp_django.testing import AsyncMCPClient
 from tests import bakery
+from tests.patience import PATIENCE_SECONDS
 from tests.server.calls import LATEST, MODERN, Caller
 
 pytestmark = pytest.mark.usefixtures("german")
@@ -238,6 +241,31 @@ async def test_prompts_resources_and_completions_are_translated() -> None:
         },
     )
     assert completion["completion"]["values"] == ["Roggen"]
+
+
+async def test_uris_may_be_lazy() -> None:
+    """Our choice: `reverse_lazy` makes them; whoever gives one means its text."""
+    server = Server("library")
+    uri: Any = _("library://a")
+
+    @server.resource("library://{name}")
+    def book(name: str) -> str:
+        return name
+
+    @server.tool
+    async def read(context: Context) -> str:
+        [contents] = await context.read_resource(uri)
+        return str(getattr(contents, "text", ""))
+
+    async with AsyncMCPClient(server).connect() as mcp:
+        assert (await mcp.read_resource(uri)).contents[0].uri == "library://a"
+        read_by_tool = (await mcp.call_tool("read")).content[0]
+        assert getattr(read_by_tool, "text", "") == "a"
+        with anyio.fail_after(PATIENCE_SECONDS):
+            async with mcp.listen(uri) as changes:
+                server.resource_updated(uri)
+                change = await anext(changes)
+        assert getattr(change.params, "uri", "") == "library://a"
 
 
 # Which language ---------------------------------------------------------------------
