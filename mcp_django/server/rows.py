@@ -14,8 +14,9 @@ _OF_NAMES = ("dataclass", "typed-dict")
 
 
 def is_row(value: object) -> bool:
-    """Say whether a value comes from the database, or asks it when it is read."""
-    return isinstance(value, _ROWS)
+    """Say whether a value comes from the database, or may ask it when it is read."""
+    # Such as a generator, or what `QuerySet.iterator` gives.
+    return isinstance(value, _ROWS) or hasattr(type(value), "__next__")
 
 
 def has_rows(value: Any) -> bool:
@@ -35,6 +36,8 @@ def taken(value: Any) -> Any:
     """
     if isinstance(value, Manager):
         value = value.all()
+    elif hasattr(type(value), "__next__"):
+        value = list(value)
     if isinstance(value, QuerySet | list | tuple | set | frozenset):
         return [taken(item) for item in value]
     if isinstance(value, Mapping):

@@ -106,6 +106,15 @@ def everybody() -> QuerySet[User]:
         ),
         (list[str], lambda: everybody().values_list("username", flat=True), None),
         (list, lambda: everybody().values("username"), None),
+        (Any, lambda: everybody().values("username"), None),
+        (list[UserData], lambda: everybody().iterator(), [ADA, BOB]),
+        (list[UserData], lambda: (user for user in everybody().iterator()), [ADA, BOB]),
+        (
+            list[str],
+            lambda: map(str, everybody().iterator()),
+            ["ada", "bob"],
+        ),
+        (list[int], lambda: iter([1]), [1]),
         (dict[str, list[Plain]], lambda: {"all": everybody()}, None),
     ],
 )
