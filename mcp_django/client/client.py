@@ -78,8 +78,9 @@ class Client:
     is opened anew by the next request, if `target` says how.
 
     Args:
-        target: URL (http, https, ws, wss), command as a list of strings, transport, or
-            a function that makes a transport.
+        target: URL (http, https, ws, wss), command as a list of strings, transport, a
+            function that makes a transport, pair of streams, or what gives one to an
+            `async with` block.
         token: Bearer token, sent as `Authorization`.
         headers: Sent with each HTTP request, and with the handshake of a WebSocket.
         auth: What httpx2 takes as `auth`, such as `httpx2.BasicAuth`.
