@@ -163,7 +163,6 @@ AWAITABLES: dict[str, Any] = {
     "async object": AsksAsync(),
     "bound method": Asks().ask,
     "coroutine of a coroutine": nested,
-    "awaitable object": Later,
     "awaitable from a lambda": lambda context: Later(context),
     "in a list": [lambda context: is_staff(context)],
     "object without a hash": Unhashable(),
@@ -171,7 +170,6 @@ AWAITABLES: dict[str, Any] = {
     "attrgetter": operator.attrgetter("user.is_staff"),
     "any arguments": lambda *args: args[0].user.is_staff,
 }
-del AWAITABLES["awaitable object"]  # a class, see below
 
 
 @pytest.mark.parametrize("permission", AWAITABLES.values(), ids=AWAITABLES)
