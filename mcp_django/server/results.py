@@ -13,24 +13,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from inspect import Signature
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from django.utils.functional import Promise
 from mcp_types import (
     BlobResourceContents,
     CallToolResult,
-    ContentBlock,
     GetPromptResult,
     PromptMessage,
     TextResourceContents,
 )
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import (
     PydanticSerializationError,
     SchemaSerializer,
     SchemaValidator,
     from_json,
-    to_json,
 )
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
@@ -38,7 +36,6 @@ from mcp_django.server.media import Media
 from mcp_django.server.octets import with_base64, writing_base64
 from mcp_django.server.references import without_references
 from mcp_django.server.rows import (
-    Row,
     has_stand_ins,
     is_row,
     kind_of,
@@ -54,9 +51,19 @@ from mcp_django.server.schemas import (
     why_unsuitable,
 )
 from mcp_django.server.texts import listed, plain
+from mcp_django.server.values import (
+    ADVICE,
+    BLOCKS,
+    checked_text,
+    content_of,
+    json_text,
+    plain_value,
+    text_block,
+    type_text,
+    written,
+)
 
-_BLOCKS = (*get_args(ContentBlock), Media)
-_NEVER_STRUCTURED = (*_BLOCKS, CallToolResult)
+_NEVER_STRUCTURED = (*BLOCKS, CallToolResult)
 _SEQUENCES = (list, tuple, Sequence, Iterable)
 _SAYS_NOTHING = (Signature.empty, Any, object, None, type(None))
 
@@ -68,10 +75,6 @@ _PLAIN: Mapping[Any, Callable[[Any], str]] = {
 
 _SERIES_SCHEMAS = ("list", "tuple", "set", "frozenset", "generator")
 """Types of core schemas that take anything that can be iterated."""
-
-_ADVICE = (
-    "return plain values instead, such as `list(queryset.values(...))`, or a dataclass"
-)
 
 
 # Tools ------------------------------------------------------------------------------
@@ -125,7 +128,7 @@ class ToolOutput:
         if structured and is_open:
             raise ValueError(
                 "structured=True needs a return annotation that says what the value "
-                f"looks like, not {_type_text(returns)}"
+                f"looks like, not {type_text(returns)}"
             )
         if is_open or structured is False:
             return cls(None, _UnstructuredOutput(has_blocks))
@@ -182,8 +185,8 @@ class _TypedOutput:
             if refused := refused_pattern(error):
                 raise ValueError(f"the annotation of the result {refused}") from error
             raise ValueError(
-                f"a result of type {_type_text(returns)} cannot be described: "
-                f"{why_unsuitable(error)}; {_ADVICE}, or pass structured=False"
+                f"a result of type {type_text(returns)} cannot be described: "
+                f"{why_unsuitable(error)}; {ADVICE}, or pass structured=False"
             ) from error
         if "$ref" in schema:
             # A recursive type. Older versions want to see that it is an object.
@@ -236,17 +239,17 @@ class _TypedOutput:
                 mode="json",
                 by_alias=True,
                 warnings="error",
-                fallback=_plain_value,
+                fallback=plain_value,
             )
         except ValidationError as error:
             reason = explain(error, value, show_values=False)
             raise TypeError(self._mismatch(value, reason)) from None
         except UnicodeDecodeError:
             # Bytes that are no text, where nobody said how to write them.
-            dumped = from_json(_json_text(with_base64(fitting)))
+            dumped = from_json(json_text(with_base64(fitting)))
         except PydanticSerializationError as error:
             if "UnexpectedValue" not in str(error):
-                given = _type_text(type(value))
+                given = type_text(type(value))
                 raise TypeError(f"cannot write {given} as JSON: {error}") from error
             # Its text would show the value.
             reason = "an attribute is not of the type that its own annotation says"
@@ -255,16 +258,16 @@ class _TypedOutput:
 
     def _result_of(self, value: Any, dumped: JSON) -> JSONObject:
         if isinstance(value, str | bytes) and isinstance(dumped, str):
-            text = _checked_text(dumped)
+            text = checked_text(dumped)
         else:
-            text = _json_text(dumped, inf_nan_mode="constants")
+            text = json_text(dumped, inf_nan_mode="constants")
             if "NaN" in text or "Infinity" in text:
                 # Perhaps only in a string; if not, the schema promised a number.
                 json.dumps(dumped, allow_nan=False)
         content: list[JSONObject] = [{"type": "text", "text": text}]
         if _is_list_with_blocks(value):
             # `list` alone does not tell of them, but they are what shall be seen.
-            content = [block for item in value for block in _content(item)]
+            content = [block for item in value for block in content_of(item)]
         return {"content": content, "structuredContent": dumped}
 
     @cached_property
@@ -274,10 +277,10 @@ class _TypedOutput:
         return partial(validator.validate_python, from_attributes=True)
 
     def _mismatch(self, value: Any, reason: str) -> str:
-        advice = f"; {_ADVICE}" if is_row(value) or has_stand_ins(value) else ""
+        advice = f"; {ADVICE}" if is_row(value) or has_stand_ins(value) else ""
         return (
-            f"returned {_type_text(kind_of(value))}, which does not fit "
-            f"{_type_text(self._returns)}: {reason}{advice}"
+            f"returned {type_text(kind_of(value))}, which does not fit "
+            f"{type_text(self._returns)}: {reason}{advice}"
         )
 
 
@@ -295,7 +298,7 @@ class _TextOutput:
     def __call__(self, value: Any) -> JSONObject:
         if self._is_plain and type(value) is str:
             # On the hot path.
-            return {"content": [_text_block(value)]}
+            return {"content": [text_block(value)]}
         content = self._typed(value)["content"]
         return {"content": [] if value is None else content}
 
@@ -330,7 +333,7 @@ class _VerbatimOutput:
             if not value.is_error:
                 self._check(result.get("structuredContent"), value)
             return result
-        text = _json_text(value)
+        text = json_text(value)
         dumped = from_json(text)
         self._check(dumped, value)
         return {
@@ -343,7 +346,7 @@ class _VerbatimOutput:
     def _check(self, structured: JSON, value: Any) -> None:
         if problems := self._schema.problems(structured, show_values=False):
             raise TypeError(
-                f"returned {_type_text(type(value))}, which does not fit the tool's "
+                f"returned {type_text(type(value))}, which does not fit the tool's "
                 f"output_schema: {problems}"
             )
 
@@ -364,8 +367,8 @@ class _UnstructuredOutput:
         if _is_list_with_blocks(value) or (
             self._has_blocks and isinstance(value, list | tuple)
         ):
-            return {"content": [block for item in value for block in _content(item)]}
-        return {"content": _content(value)}
+            return {"content": [block for item in value for block in content_of(item)]}
+        return {"content": content_of(value)}
 
 
 def _is_text(annotation: Any) -> bool:
@@ -393,31 +396,15 @@ def _has_blocks(annotation: Any) -> bool:
 
 def _is_list_with_blocks(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(
-        isinstance(item, _BLOCKS) for item in value
+        isinstance(item, BLOCKS) for item in value
     )
 
 
 def _tool_result(result: CallToolResult) -> JSONObject:
-    written = _written(result, {"result_type", "structured_content"})
+    shown = written(result, {"result_type", "structured_content"})
     if result.structured_content is not None:
-        written["structuredContent"] = from_json(_json_text(result.structured_content))
-    return written
-
-
-def _content(value: Any) -> list[JSONObject]:
-    """Write a value as content blocks: one, or none for None."""
-    if value is None:
-        return []
-    if isinstance(value, Media):
-        return [value.block()]
-    if isinstance(value, _BLOCKS):
-        return [_written(value)]
-    if isinstance(value, str | Promise):
-        return [_text_block(value)]
-    if isinstance(value, bytes):
-        value = from_json(_json_text(value))
-        return [_text_block(value)]
-    return [{"type": "text", "text": _json_text(value)}]
+        shown["structuredContent"] = from_json(json_text(result.structured_content))
+    return shown
 
 
 # Prompts ----------------------------------------------------------------------------
@@ -439,20 +426,20 @@ def prompt_result(value: Any, description: str | None) -> JSONObject:
     """
     result: JSONObject = {} if description is None else {"description": description}
     if isinstance(value, GetPromptResult):
-        return {**result, **_written(value, {"result_type"})}
+        return {**result, **written(value, {"result_type"})}
     items = value if isinstance(value, list | tuple) else [value]
     return {**result, "messages": [_message(item) for item in items]}
 
 
 def _message(value: Any) -> JSONObject:
     if isinstance(value, PromptMessage):
-        return _written(value)
-    if not isinstance(value, (str, Promise, *_BLOCKS)):
+        return written(value)
+    if not isinstance(value, (str, Promise, *BLOCKS)):
         raise TypeError(
-            f"a prompt returned {_type_text(type(value))}; return text, Image, Audio, "
+            f"a prompt returned {type_text(type(value))}; return text, Image, Audio, "
             "File, content blocks, PromptMessage, a list of these, or GetPromptResult"
         )
-    [block] = _content(value)
+    [block] = content_of(value)
     return {"role": "user", "content": block}
 
 
@@ -487,101 +474,23 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
             if not isinstance(item, contents):
                 raise TypeError(
                     "a resource returned a list of contents with "
-                    f"{_type_text(type(item))} in it; make contents of it as well"
+                    f"{type_text(type(item))} in it; make contents of it as well"
                 )
         return [
             item.contents(getattr(item, "uri", uri), mime_type)
             if isinstance(item, Media)
-            else {**_written(item), "uri": item.uri or uri}
+            else {**written(item), "uri": item.uri or uri}
             for item in value
         ]
     if isinstance(value, bytes | bytearray | memoryview):
         blob = b64encode(value).decode("ascii")
         return [_one(uri, mime_type or "application/octet-stream", blob=blob)]
     if isinstance(value, str | Promise):
-        text = _checked_text(str(value))
+        text = checked_text(str(value))
         return [_one(uri, mime_type or "text/plain", text=text)]
-    text = _json_text(value)
+    text = json_text(value)
     return [_one(uri, mime_type or "application/json", text=text)]
 
 
 def _one(uri: str, mime_type: str, **content: str) -> JSONObject:
     return {"uri": uri, "mimeType": mime_type, **content}
-
-
-# Values -----------------------------------------------------------------------------
-
-
-def _written(model: BaseModel, exclude: set[str] | None = None) -> JSONObject:
-    """Write one of `mcp_types`; absent members are left out, nulls in data are kept."""
-    text = model.model_dump_json(
-        by_alias=True, exclude_none=True, exclude=exclude, fallback=_plain_value
-    )
-    written: JSONObject = from_json(text)
-    return written
-
-
-def _text_block(text: str | Promise) -> JSONObject:
-    return {"type": "text", "text": _checked_text(str(text))}
-
-
-def _checked_text(text: str) -> str:
-    """Give a text back if it can be sent.
-
-    Raises:
-        ValueError: It has a lone surrogate.
-    """
-    if not text.isascii():
-        text.encode()
-    return text
-
-
-def _json_text(
-    value: Any, *, inf_nan_mode: Literal["null", "constants"] = "null"
-) -> str:
-    """Write any value as compact JSON.
-
-    Args:
-        value: The value.
-        inf_nan_mode: How to write numbers that JSON has no word for: as null, or as
-            `NaN` and `Infinity`, which are no JSON.
-
-    Raises:
-        TypeError: A part of the value has no JSON.
-        ValueError: A text in it has none.
-    """
-    write = partial(
-        to_json, by_alias=True, fallback=_plain_value, inf_nan_mode=inf_nan_mode
-    )
-    try:
-        try:
-            text = write(value)
-        except PydanticSerializationError as error:
-            if "invalid utf-8" not in str(error):
-                raise
-            # Bytes that are no text; few results have any.
-            text = write(with_base64(value))
-    except PydanticSerializationError as error:
-        reason = str(error).removeprefix("Error serializing to JSON: ")
-        if reason.startswith("TypeError: "):
-            raise TypeError(reason.removeprefix("TypeError: ")) from None
-        raise ValueError(f"cannot write as JSON: {reason}") from None
-    return text.decode()
-
-
-def _plain_value(value: Any) -> JSON:
-    """Stand in for a value that pydantic cannot write."""
-    if isinstance(value, Promise):
-        return str(value)
-    if isinstance(value, Media):
-        return value.block()
-    advice = f"; {_ADVICE}" if isinstance(value, Row) or is_row(value) else ""
-    raise TypeError(f"cannot write {_type_text(kind_of(value))} as JSON{advice}")
-
-
-def _type_text(annotation: Any) -> str:
-    if annotation is Signature.empty:
-        return "a missing one"
-    if isinstance(annotation, type):
-        return annotation.__qualname__
-    return str(annotation)
