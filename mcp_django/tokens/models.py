@@ -148,7 +148,10 @@ class Token(models.Model):
 
     def set_new_text(self) -> str:
         """Give an unsaved token its text, and return it; nothing is saved."""
-        text = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        text = _new_text()
+        # `mcp_token revoke` would take such a hint for an option.
+        while text[-HINT_LENGTH] == "-":
+            text = _new_text()
         self.digest = _digest(text)
         self.hint = text[-HINT_LENGTH:]
         return text
@@ -189,6 +192,10 @@ class Token(models.Model):
     def is_user_active(self) -> bool:
         """Whether the user may log in; true for user models that do not say."""
         return bool(getattr(self.user, "is_active", True))
+
+
+def _new_text() -> str:
+    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 
 def _digest(text: str) -> str:

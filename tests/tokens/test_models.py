@@ -131,3 +131,11 @@ def test_new_token_that_would_not_be_usable_is_invalid(ada: User) -> None:
     with pytest.raises(ValidationError) as caught:
         other.full_clean()
     assert set(caught.value.message_dict) == {"user"}
+
+
+def test_hint_is_never_taken_for_an_option() -> None:
+    """Chosen: one of 64 would begin with a hyphen, and these are 2,000."""
+    tokens = [Token() for _ in range(2000)]
+    for token in tokens:
+        token.set_new_text()
+    assert {token.hint[0] for token in tokens}.isdisjoint("-")
