@@ -29,6 +29,7 @@ from tests.consumers.connections import (
     request,
 )
 from tests.consumers.credentials import cookie_of, token_of
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door, doors, server
 
 MESSAGES, SSE = Endpoint(server, "messages"), Endpoint(server, "sse")
@@ -134,7 +135,7 @@ async def test_stream_that_nobody_reads_leaves_no_session_behind(
     del response
     gc.collect()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await is_closed.wait()
 
 

@@ -12,6 +12,7 @@ from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_sessions import CachedState
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import Worker
+from tests.patience import PATIENCE_SECONDS
 from tests.sessions.http_sessions import open_session
 
 language: ContextVar[str] = ContextVar("language", default="en")
@@ -56,7 +57,7 @@ async def test_task_uses_no_thread_of_the_request_that_began_it() -> None:
     async with ThreadSensitiveContext():
         of_request = await sync_to_async(threading.get_ident)()
         LoopTasks().start(look(), done.set)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await done.wait()
     assert used == [await sync_to_async(threading.get_ident)()] != [of_request]
 
@@ -82,6 +83,6 @@ async def test_change_made_by_the_async_orm_is_told() -> None:
     await worker.http.add_stream(session, stream)
     notice = Notice("resource", "shop://terms")
     await sync_to_async(worker.tell)(server.name, notice)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await stream.has_more.wait()
     assert stream.told == [notice]

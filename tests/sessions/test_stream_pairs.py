@@ -21,8 +21,8 @@ from mcp_django import Client, Context, Server
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.memory import memory_transports
 from mcp_django.transports.streams import SessionMessage, open_streams
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 10.0
 INITIALIZE = jsonrpc.request(
     1,
     "initialize",
