@@ -18,6 +18,7 @@ from mcp_django.consumers.exchange import (
     Send,
 )
 from mcp_django.server.server import Server
+from mcp_django.server.strays import send_to_all
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -59,7 +60,7 @@ class HTTPConsumer(AsyncConsumer):
                 pass
             except Exception:
                 logger.exception("%s %s failed", exchange.method, scope["path"])
-                got_request_exception.send_robust(sender=type(self), request=None)
+                send_to_all(got_request_exception, type(self))
                 await exchange.give_up()
         except Exception:
             # Also `send` may fail, as some servers do when the client is gone.

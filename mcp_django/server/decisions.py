@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import Model
 
+from mcp_django.server.strays import stray_of
+
 
 class SaysNothing(TypeError):
     """A function that decides returned neither yes nor no."""
@@ -17,9 +19,18 @@ async def settle(found: Any) -> Any:
 
     Whether a function is `async def` cannot always be seen: lambdas, decorators and
     callable objects pass on what another one returned.
+
+    Raises:
+        Stray: The function raised what would end more than its request.
     """
-    while inspect.isawaitable(found):
-        found = await found
+    try:
+        while inspect.isawaitable(found):
+            found = await found
+    except BaseException as error:
+        stray = stray_of(error)
+        if stray is None:
+            raise
+        raise stray from error
     return found
 
 

@@ -25,10 +25,16 @@ INTERNAL_ERROR_TEXT: Final = "Internal error"
 _MAX_DETAILS: Final = 1000
 
 
+class Stray(RuntimeError):
+    """Stands for what would end more than a request; that is its cause."""
+
+
 def with_details(text: str, error: BaseException) -> str:
     """Add to a neutral text what was raised, where Django shows as much: in `DEBUG`."""
     if not settings.DEBUG:
         return text
+    if isinstance(error, Stray) and error.__cause__ is not None:
+        error = error.__cause__
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     try:

@@ -22,6 +22,7 @@ from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature, read_signature
+from mcp_django.server.strays import stray_of
 from mcp_django.server.transactions import (
     Atomic,
     databases_of,
@@ -75,8 +76,11 @@ class Handler:
                 return await self._call_inside(server, request, arguments, write)
             written = write(request, await self._begin(server, request, arguments))
             return written if isinstance(written, dict) else await written
-        except BaseExceptionGroup as group:
-            raise _meant_by(group) from group
+        except BaseException as error:
+            meant = _meant_by(error)
+            if meant is error:
+                raise
+            raise meant from error
 
     async def _call_inside(
         self,
@@ -98,9 +102,10 @@ class Handler:
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
-                if isinstance(error, BaseExceptionGroup):
-                    raise _meant_by(error) from error
-                raise
+                meant = _meant_by(error)
+                if meant is error:
+                    raise
+                raise meant from error
             run.outcome = Outcome("answered", value=value)
             return result
         # One of them caught what was raised. That is no answer to a question.
@@ -168,17 +173,23 @@ def make_handler(
     return Handler(signature, databases, feature)
 
 
-def _meant_by(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Find what a handler raised that used a task group, as to ask several things.
+def _meant_by(error: BaseException) -> BaseException:
+    """Find what a handler meant by what it raised.
+
+    It may have used a task group, as to ask several things.
 
     Returns:
-        Its questions, all together, or its error on purpose; else the group.
+        Of a group its questions, all together, or its error on purpose; a `Stray` for
+        what would end more than the request; else the error itself.
     """
-    deliberate = deliberate_error_of(group)
-    if deliberate is not None:
-        return deliberate
-    questions = questions_of(group)
-    return group if questions is None else QuestionsAsked(questions)
+    if isinstance(error, BaseExceptionGroup):
+        deliberate = deliberate_error_of(error)
+        if deliberate is not None:
+            return deliberate
+        questions = questions_of(error)
+        if questions is not None:
+            return QuestionsAsked(questions)
+    return stray_of(error) or error
 
 
 def make_around(function: Callable[..., Any]) -> Around:

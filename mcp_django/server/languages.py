@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from mcp_django.conf import mcp_settings
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.decisions import settle
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
@@ -97,10 +98,10 @@ async def _ask(
         if isinstance(function, str):
             function = import_string(function)
         if inspect.iscoroutinefunction(function):
-            return await function(Context(server, request))
+            return await settle(function(Context(server, request)))
         context = SyncContext(server, request, anyio.lowlevel.current_token())
         chosen = await request.threads.run(lambda: function(context))  # type: ignore[operator]
-        return await chosen if inspect.isawaitable(chosen) else chosen
+        return await settle(chosen)
     except Exception:
         logger.exception("MCP['LANGUAGE'] failed; the client's own language counts")
         return None

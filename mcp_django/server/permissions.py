@@ -8,7 +8,6 @@ goes wrong means no.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import logging
@@ -42,9 +41,6 @@ _EXAMPLES: Final = (
     "a Django permission such as 'shop.change_order', a function that takes the "
     "context, or a list of these, which all have to agree"
 )
-_MEANS_NO: Final = (Exception, BaseExceptionGroup, SystemExit, QuestionsAsked)
-"""What a permission raises, and no cancellation."""
-
 _REFUSING: Final = (401, 403, 404)
 """HTTP statuses by which code of the site says that the user may not."""
 
@@ -408,7 +404,7 @@ class _Decisions:
         try:
             found = condition.ask(context, self._values)
             return found if inspect.isawaitable(found) else truth_of(found)
-        except (*_MEANS_NO, asyncio.CancelledError) as error:
+        except BaseException as error:  # in a thread, where nobody throws anything
             return condition.refuse(self._request, error)
 
     async def _hold_all(self, conditions: Sequence[Condition]) -> bool:
@@ -426,11 +422,5 @@ class _Decisions:
     async def _settle(self, condition: Condition, found: Awaitable[Any]) -> bool:
         try:
             return truth_of(await settle(found))
-        except _MEANS_NO as error:
-            return condition.refuse(self._request, error)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody cancelled the request: the function raised it itself.
+        except (Exception, BaseExceptionGroup, QuestionsAsked) as error:
             return condition.refuse(self._request, error)

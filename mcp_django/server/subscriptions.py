@@ -138,7 +138,7 @@ async def can_read(
             await check_readable(server, silent(request), uri)
     except ResourceNotFound:
         return False
-    except (Exception, BaseExceptionGroup, SystemExit) as error:
+    except Exception as error:
         logger.error(
             "whether %.200r may be read cannot be said, which means no",
             uri,

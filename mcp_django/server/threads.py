@@ -18,6 +18,7 @@ from django.db import close_old_connections
 from django.utils import timezone, translation
 
 from mcp_django.conf import mcp_settings
+from mcp_django.server.strays import stray_of
 
 T = TypeVar("T")
 
@@ -50,6 +51,10 @@ class ThreadPool:
 
         When the caller is cancelled, a function that runs already runs on, and what
         it returns is dropped.
+
+        Raises:
+            Stray: The function raised what threads or tasks cannot carry, such as
+                `StopIteration` or `SystemExit`.
         """
         if _is_in_pool.get():
             # A thread of a pool waits for this. When all of them wait for another
@@ -145,6 +150,11 @@ def _run(function: Callable[[], T]) -> T:
     close_old_connections()
     try:
         return function()
+    except BaseException as error:
+        stray = stray_of(error, in_thread=True)
+        if stray is None:
+            raise
+        raise stray from error
     finally:
         close_old_connections()
         _is_in_pool.set(False)

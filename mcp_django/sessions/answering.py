@@ -25,6 +25,7 @@ from mcp_django.server.outcomes import Outcome
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
+from mcp_django.server.strays import send_to_all
 from mcp_django.sessions.handled import Handling
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -63,7 +64,7 @@ async def answer_of(
             raise
         # Nobody cancelled the request: the handler waited for a task of its own.
         answer, outcome = failed(request, error), Outcome("failed", error=error)
-    except (Exception, BaseExceptionGroup, SystemExit) as error:
+    except Exception as error:
         answer, outcome = failed(request, error), Outcome("failed", error=error)
     if handling is not None and outcome is not None:
         await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
@@ -152,7 +153,7 @@ def failed(request: Request, error: BaseException) -> Answer:
         raise error
     except BaseException:
         # Receivers look for it in sys.exc_info(), as error reporting and tests do.
-        got_request_exception.send_robust(sender=Server, request=None)
+        send_to_all(got_request_exception, Server)
     text = with_details(INTERNAL_ERROR_TEXT, error)
     if request.method == "tools/call":
         return dispatch.tool_error(text)

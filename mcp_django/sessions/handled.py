@@ -53,7 +53,7 @@ class Handling:
         try:
             # It logs what receivers raise.
             await request.threads.run(send)
-        except (Exception, SystemExit):
+        except Exception:
             logger.exception("a receiver of request_handled failed")
         self._began = time.perf_counter()
 

@@ -19,6 +19,7 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.addresses import mailbox_of
 from mcp_django.sessions.worker import Worker, current_worker, workers_of_process
 from tests import patience
+from tests.server.stray_errors import STRAYS
 from tests.sessions.opening import LIMITS, Stream, initialize, open_session
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
@@ -30,14 +31,14 @@ class Vouching(Authenticator):
 
     def __init__(self) -> None:
         self.asked: list[Identity] = []
-        self.says: bool | Exception = True
+        self.says: bool | BaseException = True
 
     def authenticate(self, request: HttpRequest) -> Identity | None:
         return None
 
     def is_still_valid(self, identity: Identity) -> bool:
         self.asked.append(identity)
-        if isinstance(self.says, Exception):
+        if isinstance(self.says, BaseException):
             raise self.says
         return self.says
 
@@ -234,6 +235,22 @@ async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
     worker.open(opened)
     await until(lambda: opened.transport.is_closed)
     assert "is_still_valid() does not decide; that means no" in caplog.messages
+
+
+@pytest.mark.parametrize("stray", ["StopIteration", "SystemExit", "CancelledError"])
+async def test_upkeep_goes_on_whatever_an_authenticator_raises(
+    worker: Worker, server: Server, settings: Any, stray: str
+) -> None:
+    """We promise it: others are looked after, and nothing ends the process."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    straying, bad = Vouching(), Vouching()
+    straying.says, bad.says = STRAYS[stray](), False
+    first = open_session("first", server, user=User(pk=1), authenticator=straying)
+    second = open_session("second", server, user=User(pk=2), authenticator=bad)
+    worker.open(first)
+    worker.open(second)
+    await until(lambda: second.transport.is_closed)
+    await until(lambda: len(straying.asked) >= 2)
 
 
 async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
