@@ -14,10 +14,11 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application as get_django_application
 from django.core.exceptions import BadRequest
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.urls import set_script_prefix
 
 from mcp_django import well_known
 from mcp_django.consumers.applications import (
@@ -63,6 +64,9 @@ class MCPRouter:
             )
             found = find(kind, scope["path"], scope.get("root_path", ""))
             if found is not None:
+                # As Django's handler does, so that handlers can make URLs.
+                if prefix := get_script_prefix(scope):
+                    set_script_prefix(prefix)
                 application, language = found
                 await application(preferring(language, scope), receive, send)
                 return

@@ -9,8 +9,9 @@ from pytest_django import Settings
 
 from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
+from tests.consumers import streamable
 from tests.consumers.connections import make_scope, open_stream, post, request
-from tests.consumers.streamable import initialize_of
+from tests.consumers.streamable import call_of, headers_of, initialize_of, text_of
 from tests.consumers.websocket_connections import open_websocket
 from tests.converted_urls import open_houses
 
@@ -131,3 +132,29 @@ async def test_endpoint_below_a_converter_of_the_project_is_found(
 
     await application(make_scope("PUT", "/tea/mcp", {}), receive, refuse_to_send)
     assert len(rest.scopes) == 1
+
+
+@pytest.mark.parametrize("is_forced", [False, True], ids=["root path", "setting"])
+async def test_handlers_make_urls_below_the_script_name(
+    is_forced: bool, settings: Settings
+) -> None:
+    """Chosen: as views do, in the event loop and in threads."""
+    settings.ROOT_URLCONF = "tests.below_urls"
+    settings.MCP = {"AUTHENTICATION": []}
+    below: dict[str, Any] = {"url": "/app/mcp", "root_path": "/app"}
+    if is_forced:
+        settings.FORCE_SCRIPT_NAME = "/app"
+        below["root_path"] = ""
+    router = MCPRouter(RestOfTheSite().__call__).__call__
+
+    for tool in ("find", "find_async"):
+        call = call_of(tool)
+        answer = await streamable.post(
+            router, streamable.modern(call), headers=headers_of(call), **below
+        )
+        assert text_of(answer.json()) == "/app/mcp/"
+    async with open_websocket(
+        router, "/app/mcp", root_path=below["root_path"]
+    ) as websocket:
+        result = await websocket.ask("tools/call", {"name": "find_async"})
+    assert result["content"] == [{"type": "text", "text": "/app/mcp/"}]

@@ -418,6 +418,7 @@ def name_user(context: SyncContext) -> str:
 def shout(text: str) -> str:
     """Write a text to standard output, in every way there is."""
     print(text, flush=True)  # noqa: T201 - this is what the tool is for
+    print(text)  # noqa: T201 - and waits in a buffer
     os.write(1, f"{text}\n".encode())
     subprocess.run(["echo", text], check=True)
     return "shouted"

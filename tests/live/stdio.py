@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import anyio
 from anyio.abc import Process
@@ -82,7 +82,10 @@ class StdioServer:
 
 @asynccontextmanager
 async def running_stdio(
-    *options: str, extra: Mapping[str, str], launcher: tuple[str, ...] = ()
+    *options: str,
+    extra: Mapping[str, str],
+    launcher: tuple[str, ...] = (),
+    stderr: IO[bytes] | None = None,
 ) -> AsyncIterator[StdioServer]:
     """Run `python -m mcp_django stdio` until the end of the block.
 
@@ -90,11 +93,12 @@ async def running_stdio(
         options: Of the command.
         extra: Environment variables.
         launcher: Program and arguments that start it, if something else does.
+        stderr: File for its standard error; that of the tests if left out.
     """
     command = [*launcher, sys.executable, "-m", "mcp_django", "stdio", *options]
     environment = processes.environment(extra)
     async with await anyio.open_process(
-        command, cwd=processes.ROOT, env=environment, stderr=None
+        command, cwd=processes.ROOT, env=environment, stderr=stderr
     ) as process:
         try:
             yield StdioServer(process)

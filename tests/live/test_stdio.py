@@ -11,7 +11,7 @@ import pytest
 from tests.live import processes
 from tests.live.daphne import SETTINGS
 from tests.live.raw import BOUND
-from tests.live.stdio import running_stdio
+from tests.live.stdio import StdioServer, running_stdio
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
@@ -49,21 +49,36 @@ async def test_fixture_needs_no_migration_but_for_its_rows(
         assert await server.wait() == 0
 
 
-async def test_garbage_is_answered_and_output_stays_pure(fresh: dict[str, str]) -> None:
-    """Spec: 2025-11-25 basic/transports, "stdio": nothing else on standard output."""
-    async with running_stdio(extra=fresh) as server:
-        await server.initialize()
-        for garbage, code in (
-            (b"hello", -32700),
-            (b"\xff\xfe", -32700),
-            (b"7", -32600),
-        ):
-            await server.write(garbage)
-            answer = await server.receive()
-            assert (answer["id"], answer["error"]["code"]) == (None, code)
-        result = await server.call(1, "shout", text="not a message")
-        assert result == {"content": [{"type": "text", "text": "shouted"}]}
-        assert (await server.call(2, "echo", text="still here"))["content"]
+async def test_garbage_is_answered_and_output_stays_pure(
+    fresh: dict[str, str], tmp_path: Path
+) -> None:
+    """Spec: 2025-11-25 basic/transports, "stdio": nothing else on standard output.
+
+    Chosen: what handlers print is on standard error, to the last line.
+    """
+    path = tmp_path / "stderr"
+    with path.open("wb") as stderr:
+        buffered = {**fresh, "PYTHONUNBUFFERED": ""}
+        async with running_stdio(extra=buffered, stderr=stderr) as server:
+            await _send_garbage(server)
+            await server.close_input()
+            assert await server.wait() == 0
+    assert path.read_text().splitlines().count("not a message") == 4
+
+
+async def _send_garbage(server: StdioServer) -> None:
+    await server.initialize()
+    for garbage, code in (
+        (b"hello", -32700),
+        (b"\xff\xfe", -32700),
+        (b"7", -32600),
+    ):
+        await server.write(garbage)
+        answer = await server.receive()
+        assert (answer["id"], answer["error"]["code"]) == (None, code)
+    result = await server.call(1, "shout", text="not a message")
+    assert result == {"content": [{"type": "text", "text": "shouted"}]}
+    assert (await server.call(2, "echo", text="still here"))["content"]
 
 
 async def test_calls_that_run_at_the_end_of_the_input_are_answered(

@@ -5,6 +5,7 @@ With `--connect` the client is joined to a server elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -73,7 +74,9 @@ class Command(BaseCommand):
 def _exit() -> None:
     """End the process at once, whatever runs."""
     logging.shutdown()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):  # both are standard error by now
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(0)
 
 
