@@ -46,16 +46,26 @@ def truth_of(found: Any) -> bool:
     """
     if isinstance(found, bool):
         return found
-    kind = type(found)
-    # Of a row, as `.first()` gives it, None would have been the other answer.
-    says_something = (
-        hasattr(kind, "__bool__")
-        or hasattr(kind, "__len__")
-        or isinstance(found, Model)
-    )
-    if not says_something or inspect.isawaitable(found):
+    if not _says_something(found):
         raise SaysNothing(
-            f"it returned {kind.__name__!r}, which is always true and says nothing; "
-            "return True or False"
+            f"it returned {type(found).__name__!r}, which is always true and says "
+            "nothing; return True or False"
         )
     return bool(found)
+
+
+def _says_something(found: Any) -> bool:
+    if found is NotImplemented or inspect.isawaitable(found):
+        return False
+    if isinstance(found, tuple):  # such as False and why
+        return False
+    if isinstance(found, list | set | frozenset) and any(
+        map(inspect.isawaitable, found)
+    ):
+        return False
+    # Of a row, as `.first()` gives it, None would have been the other answer.
+    return (
+        hasattr(type(found), "__bool__")
+        or hasattr(type(found), "__len__")
+        or isinstance(found, Model)
+    )

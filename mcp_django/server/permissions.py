@@ -290,7 +290,10 @@ def path_of(function: Callable[..., Any]) -> str:
     """Give the dotted path of a function, or of what else can be called."""
     function = _unwrapped(function)
     named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
+    # What is made in C often has no module.
+    return ".".join(
+        filter(None, (getattr(named, "__module__", None), named.__qualname__))
+    )
 
 
 # Asking -------------------------------------------------------------------------

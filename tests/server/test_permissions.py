@@ -190,6 +190,13 @@ async def test_permission_in_a_thread_of_asgiref_is_awaited() -> None:
     assert await open_to(guarded_by(asks), CUSTOMER) == [False] * 9
 
 
+class Unawaited:
+    """May be awaited, and does not complain if nobody does."""
+
+    def __await__(self) -> Iterator[Any]:
+        yield
+
+
 def yields(context: SyncContext) -> Iterator[bool]:
     yield False
 
@@ -208,6 +215,9 @@ ALWAYS_TRUE: dict[str, Any] = {
     "a response": lambda context: HttpResponseForbidden(),
     "a class": lambda context: bool,
     "an object": lambda context: object(),
+    "no, and why": lambda context: (False, "you are new here"),
+    "what Python means by no answer": lambda context: NotImplemented,
+    "a coroutine in a list": lambda context: [Unawaited()],
 }
 
 
@@ -352,6 +362,14 @@ def test_what_is_no_permission_is_refused_at_once(permission: Any) -> None:
         with pytest.raises(ValueError, match="permission"):
             register(book)
     assert not (server.tools or server.resources or server.prompts)
+
+
+@pytest.mark.parametrize("permission", [str.isdigit, [].append])
+def test_permission_may_be_made_in_c(permission: Any) -> None:
+    """Our choice: it says less of itself, which is no reason to refuse it."""
+    server = Server("shop")
+    server.tool(name="sell", permission=permission)(lambda: None)
+    assert permission.__qualname__ in str(server.tools["sell"].permission)
 
 
 def test_refused_permission_is_named_with_what_would_be_right() -> None:
