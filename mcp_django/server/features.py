@@ -22,8 +22,13 @@ from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions, is_permitted_for
 from mcp_django.server.requests import Request
-from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
-from mcp_django.server.rows import has_rows, is_row, taken
+from mcp_django.server.results import (
+    RowOutput,
+    ToolOutput,
+    prompt_result,
+    resource_contents,
+)
+from mcp_django.server.rows import has_rows, is_row
 from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text, plain
 from mcp_django.server.uri_templates import UriTemplate
@@ -157,6 +162,7 @@ class Resource:
         uri: URI or template, as it was registered.
         normal_uri: As others write the same; see `protocol.uris.normalize`.
         folded_uri: The same for more of them; see `protocol.uris.fold`.
+        rows: Reads the rows in what the handler returns.
     """
 
     name: str
@@ -170,11 +176,13 @@ class Resource:
     has_lazy_text: bool = field(init=False)
     normal_uri: str = field(init=False)
     folded_uri: str = field(init=False)
+    rows: RowOutput = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
         object.__setattr__(self, "normal_uri", normalize(self.uri))
         object.__setattr__(self, "folded_uri", fold(self.uri))
+        object.__setattr__(self, "rows", RowOutput(self.handler.signature.returns))
 
     def match(self, uri: str) -> Mapping[str, Any] | None:
         """Give the arguments for reading a URI; None if it is not of this resource."""
@@ -213,7 +221,7 @@ class Resource:
 
         async def write(request: Request, value: Any) -> JSONObject:
             if has_rows(value):
-                value = await request.threads.run(partial(taken, value))
+                value = await request.threads.run(partial(self.rows, value))
             return {"contents": resource_contents(value, uri, self.mime_type)}
 
         try:

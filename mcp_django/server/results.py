@@ -446,6 +446,39 @@ def _message(value: Any) -> JSONObject:
 # Resources --------------------------------------------------------------------------
 
 
+class RowOutput:
+    """Reads the rows that a resource returned, as its annotation says.
+
+    Few resources return any, so that what it takes is made for the first one.
+
+    Args:
+        returns: The return annotation of the resource.
+    """
+
+    def __init__(self, returns: Any) -> None:
+        self._returns = returns
+
+    def __call__(self, value: Any) -> JSON:
+        """Give a value without rows; asks the database, so call it in a thread.
+
+        Raises:
+            TypeError: The value is not what the annotation says.
+        """
+        found = taken(value)
+        if self._typed is None:
+            return found
+        return self._typed.write_rows(found)["structuredContent"]
+
+    @cached_property
+    def _typed(self) -> _TypedOutput | None:
+        if self._returns in _SAYS_NOTHING or _has_blocks(self._returns):
+            return None
+        try:
+            return _TypedOutput(self._returns)
+        except ValueError:  # which only tools need to describe
+            return None
+
+
 def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONObject]:
     """Write what a resource returns as the `contents` of a `ReadResourceResult`.
 

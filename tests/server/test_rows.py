@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.server import Server
 from tests.server.calls import Caller
 
@@ -219,6 +221,32 @@ async def test_resource_writes_rows_of_values() -> None:
     read = await Caller(server).call("resources/read", {"uri": "shop://users"})
 
     assert read["contents"][0]["text"] == '[{"username":"ada"},{"username":"bob"}]'
+
+
+@pytest.mark.parametrize(
+    ("returns", "make", "read"),
+    [
+        (list[UserDict], everybody, [ADA, BOB]),
+        (UserModel, lambda: everybody().first(), ADA),
+        (UserData | None, lambda: everybody().get(username="ada"), ADA),
+        (list[GroupData], lambda: list(Group.objects.all()), [{"name": "poets"}]),
+    ],
+    ids=["dicts", "model", "dataclass", "list"],
+)
+async def test_resource_writes_rows_as_its_annotation_says(
+    returns: Any, make: Callable[[], Any], read: JSON
+) -> None:
+    """We chose it: as a tool does, in a thread as well."""
+    server = Server("shop")
+
+    async def show() -> Any:
+        return await sync_to_async(make)()
+
+    show.__annotations__["return"] = returns
+    server.resource("shop://users")(show)
+    for _ in range(2):
+        result = await Caller(server).call("resources/read", {"uri": "shop://users"})
+        assert json.loads(result["contents"][0]["text"]) == read
 
 
 async def test_missing_attribute_is_named_and_values_are_not() -> None:
