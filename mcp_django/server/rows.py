@@ -7,9 +7,11 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Manager, Model, QuerySet
+from django.db.models.query import RawQuerySet
 from pydantic_core import core_schema
 
-_ROWS = (Model, QuerySet, Manager)
+_SERIES = (QuerySet, RawQuerySet)
+_ROWS = (Model, Manager, *_SERIES)
 _OF_NAMES = ("dataclass", "typed-dict")
 
 
@@ -38,7 +40,7 @@ def taken(value: Any) -> Any:
         value = value.all()
     elif hasattr(type(value), "__next__"):
         value = list(value)
-    if isinstance(value, QuerySet | list | tuple | set | frozenset):
+    if isinstance(value, (*_SERIES, list, tuple, set, frozenset)):
         return [taken(item) for item in value]
     if isinstance(value, Mapping):
         return {key: taken(item) for key, item in value.items()}

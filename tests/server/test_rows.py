@@ -100,6 +100,11 @@ def everybody() -> QuerySet[User]:
         (tuple[UserData, ...], everybody, [ADA, BOB]),
         (list[UserData] | None, everybody, [ADA, BOB]),
         (list[GroupData], lambda: Group.objects, [{"name": "poets"}]),
+        (
+            list[GroupData],
+            lambda: Group.objects.raw("SELECT * FROM auth_group"),
+            [{"name": "poets"}],
+        ),
         (list[UserData], lambda: everybody()[:1], [ADA]),
         (
             list[dict[str, Any]],
