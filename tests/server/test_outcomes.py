@@ -23,6 +23,7 @@ from mcp_django import (
     ToolError,
 )
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.errors import Stray
 from tests.server.calls import LATEST, MODERN, Caller
 
 FORM: JSONObject = {"type": "object", "properties": {}}
