@@ -19,7 +19,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.uris import fold, normalize
 from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
-from mcp_django.server.handlers import Handler
+from mcp_django.server.handlers import Handler, Write
 from mcp_django.server.permissions import Permissions, is_permitted_for
 from mcp_django.server.requests import Request
 from mcp_django.server.results import (
@@ -61,9 +61,12 @@ class Tool:
     permission: Permissions | None
     mirrored: Mirrored
     has_lazy_text: bool = field(init=False)
+    _write: Write = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
+        write = Write(self._write_in_loop, self._write_in_thread)
+        object.__setattr__(self, "_write", write)
 
     async def call(
         self, server: Server, request: Request, arguments: Mapping[str, JSON] | None
@@ -85,16 +88,27 @@ class Tool:
             result, request.version, schema=self.output.schema
         )
 
-    def _write(
+    def _write_in_loop(
         self, request: Request, value: Any
     ) -> JSONObject | Awaitable[JSONObject]:
+        written = self._without_rows(value)
+        if written is not None:
+            return written
+        return request.threads.run(partial(self.output.result_of_rows, value))
+
+    def _write_in_thread(self, value: Any) -> JSONObject:
+        written = self._without_rows(value)
+        return self.output.result_of_rows(value) if written is None else written
+
+    def _without_rows(self, value: Any) -> JSONObject | None:
+        """Write a value, unless there are rows of the database in it."""
         if not is_row(value):
             try:
                 return self.output.result(value)
             except TypeError:
                 if not has_rows(value):
                     raise
-        return request.threads.run(partial(self.output.result_of_rows, value))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +233,18 @@ class Resource:
             ResourceNotFound: There is nothing at this URI for this user.
         """
 
-        async def write(request: Request, value: Any) -> JSONObject:
+        def write_in_thread(value: Any) -> JSONObject:
+            found = self.rows(value) if has_rows(value) else value
+            return {"contents": resource_contents(found, uri, self.mime_type)}
+
+        def write_in_loop(
+            request: Request, value: Any
+        ) -> JSONObject | Awaitable[JSONObject]:
             if has_rows(value):
-                value = await request.threads.run(partial(self.rows, value))
-            return {"contents": resource_contents(value, uri, self.mime_type)}
+                return request.threads.run(partial(write_in_thread, value))
+            return write_in_thread(value)
+
+        write = Write(write_in_loop, write_in_thread)
 
         try:
             keywords = self.handler.signature.arguments(arguments)
@@ -268,10 +290,15 @@ class Prompt:
             refused.reason = NOT_PERMITTED
             raise refused
 
-        def write(request: Request, value: Any) -> JSONObject:
+        def write(value: Any) -> JSONObject:
             return prompt_result(value, plain(self.entry.get("description")))
 
-        result = await self.handler.call(server, request, keywords, write)
+        def write_in_loop(_request: Request, value: Any) -> JSONObject:
+            return write(value)
+
+        result = await self.handler.call(
+            server, request, keywords, Write(write_in_loop, write)
+        )
         return versions.adapt_prompt_result(result, request.version)
 
 
@@ -306,16 +333,7 @@ class Completion:
             given["arguments"] = dict(arguments)
         keywords = self.handler.signature.arguments(given)
 
-        async def write(request: Request, found: Any) -> JSONObject:
-            if isinstance(found, str | Promise):
-                raise TypeError("a completion returned str; return a list of texts")
-            if not isinstance(found, list | tuple):
-                # A queryset, or a generator over one, reads its rows while it is
-                # iterated.
-                found = await request.threads.run(partial(list, found))
-            return {"values": [str(item) for item in found]}
-
-        result = await self.handler.call(server, request, keywords, write)
+        result = await self.handler.call(server, request, keywords, _write_completion)
         values = result["values"]
         if self.guards:
             kept, is_all = await visible(
@@ -338,6 +356,29 @@ class Completion:
                 "hasMore": len(values) > MAX_COMPLETIONS,
             }
         }
+
+
+def _suggested(found: Any) -> JSONObject:
+    """Write the texts that a completion returned.
+
+    Raises:
+        TypeError: It is something else than a series of texts.
+    """
+    if isinstance(found, str | Promise):
+        raise TypeError("a completion returned str; return a list of texts")
+    return {"values": [str(item) for item in found]}
+
+
+def _suggested_in_loop(
+    request: Request, found: Any
+) -> JSONObject | Awaitable[JSONObject]:
+    if isinstance(found, str | Promise | list | tuple):
+        return _suggested(found)
+    # A queryset, or a generator over one, reads its rows while it is iterated.
+    return request.threads.run(partial(_suggested, found))
+
+
+_write_completion = Write(_suggested_in_loop, _suggested)
 
 
 def check_name(kind: str, name: str) -> str:

@@ -34,9 +34,22 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Write: TypeAlias = Callable[[Request, Any], JSONObject | Awaitable[JSONObject]]
-"""Makes the result of a request of what its handler returned."""
+WriteInLoop: TypeAlias = Callable[[Request, Any], JSONObject | Awaitable[JSONObject]]
+WriteInThread: TypeAlias = Callable[[Any], JSONObject]
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Makes the result of a request of what its handler returned.
+
+    Attributes:
+        in_loop: For `async def` handlers: must not ask the database by itself.
+        in_thread: For `def` handlers, in their transactions: may ask the database.
+    """
+
+    in_loop: WriteInLoop
+    in_thread: WriteInThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +81,14 @@ class Handler:
             request: The request that it answers.
             arguments: Keyword arguments, checked already.
             write: Makes the result of what the function returns; called inside as well,
-                so that lazy texts are translated into the language of the handler.
+                so that lazy texts are translated into the language of the handler, and
+                transactions are rolled back for what cannot be written.
         """
         try:
             # On the hot path: few sites have any.
             if server.arounds:
                 return await self._call_inside(server, request, arguments, write)
-            written = write(request, await self._begin(server, request, arguments))
-            return written if isinstance(written, dict) else await written
+            return (await self._run(server, request, arguments, write))[1]
         except BaseException as error:
             meant = _meant_by(error)
             if meant is error:
@@ -90,15 +103,14 @@ class Handler:
         write: Write,
     ) -> JSONObject:
         """Run the function inside the context managers, which see how it ends."""
-        run = self._run(request, arguments)
+        run = self._new_run(request, arguments)
         context = Context(server, request, run)
         async with AsyncExitStack() as stack:
             for around in server.arounds:
                 await stack.enter_async_context(around(context))
                 stack.push(run.note)
             try:
-                value = await self._begin(server, request, arguments, run)
-                result = await _written(write(request, value))
+                value, result = await self._run(server, request, arguments, write, run)
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
@@ -111,31 +123,36 @@ class Handler:
         # One of them caught what was raised. That is no answer to a question.
         if run.outcome is not None and isinstance(run.outcome.error, QuestionsAsked):
             raise run.outcome.error
-        return await _written(write(request, None))
+        return await _written(write.in_loop(request, None))
 
-    def _begin(
+    async def _run(
         self,
         server: Server,
         request: Request,
         arguments: Mapping[str, Any],
+        write: Write,
         run: Run | None = None,
-    ) -> Awaitable[Any]:
+    ) -> tuple[Any, JSONObject]:
+        """Run the function, and give what it returned, and that as a result."""
         signature = self.signature
         name = signature.context_parameter
         if name is not None:
-            run = run or self._run(request, arguments)
+            run = run or self._new_run(request, arguments)
         if signature.is_async:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request, run)}
-            running: Awaitable[Any] = signature.function(**arguments)
-            return running
+            value = await signature.function(**arguments)
+            written = write.in_loop(request, value)
+            return value, written if isinstance(written, dict) else await written
         if name is not None:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
-        return request.threads.run(partial(_run_sync, function, self))
+        return await request.threads.run(
+            partial(_run_in_thread, self, function, write.in_thread)
+        )
 
-    def _run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
+    def _new_run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
         return Run(self.feature or request.feature, arguments)
 
 
@@ -213,6 +230,14 @@ def make_around(function: Callable[..., Any]) -> Around:
     return function
 
 
-def _run_sync(function: Callable[[], Any], handler: Handler) -> Any:
+def _run_in_thread(
+    handler: Handler, function: Callable[[], Any], write: WriteInThread
+) -> tuple[Any, JSONObject]:
+    """Run a `def` function in its transactions, which end when its result is known."""
+
+    def run() -> tuple[Any, JSONObject]:
+        value = function()
+        return value, write(value)
+
     aliases = databases_of(handler.atomic, handler.signature.function)
-    return run_in_transactions(aliases, function)
+    return run_in_transactions(aliases, run)

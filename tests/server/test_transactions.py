@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
 from django.db import connections, transaction
+from mcp_types import CallToolResult
 
 from mcp_django import Server, SyncContext, ToolError
 from mcp_django.server.transactions import read_atomic
@@ -16,6 +18,13 @@ from mcp_django.testing.callers_thread import callers_thread
 from tests.server.calls import MODERN, Caller
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
+
+
+@dataclass
+class Named:
+    """What is told of a group."""
+
+    name: str
 
 
 @pytest.fixture
@@ -91,6 +100,90 @@ async def test_failure_rolls_back_every_database(
     assert (await called(server))["isError"]
     for alias in ("default", "archive"):
         assert await sync_to_async(names_in)(alias) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "returned"),
+    [
+        ("tool", "no number"),
+        ("tool", [object()]),
+        ("tool", float("nan")),
+        ("resource", {"a": object()}),
+        ("resource", "\ud800"),
+        ("prompt", 5),
+        ("completion", 5),
+    ],
+)
+async def test_result_that_cannot_be_sent_rolls_back(
+    atomic_requests: Any, kind: str, returned: Any
+) -> None:
+    """Our choice: what is answered as a failure has not been done."""
+    atomic_requests("archive")
+    server = Server("shop")
+
+    def add(value: str = "") -> Any:
+        Group.objects.using("archive").create(name="a")
+        return returned
+
+    caller = Caller(server, version=MODERN, threads=callers_thread)
+    match kind:
+        case "tool":
+            add.__annotations__["return"] = int
+            server.tool(add)
+            asked = caller.call_tool("add")
+        case "resource":
+            server.resource("shop://a")(add)
+            asked = caller.call("resources/read", {"uri": "shop://a"})
+        case "prompt":
+            server.prompt(add)
+            asked = caller.call("prompts/get", {"name": "add"})
+        case _:
+            prompt = server.prompt(name="p")(lambda a="": "")
+            server.completion(prompt, "a")(add)
+            argument = {"name": "a", "value": ""}
+            params = {"ref": {"type": "ref/prompt", "name": "p"}, "argument": argument}
+            asked = caller.call("completion/complete", params)
+    with pytest.raises((TypeError, ValueError)):
+        await asked
+    assert await sync_to_async(names_in)("archive") == []
+
+
+async def test_error_result_that_is_returned_commits(atomic_requests: Any) -> None:
+    """Our choice: as a view that returns a response with an error status."""
+    atomic_requests("default")
+    server = Server("shop")
+
+    @server.tool
+    def fail() -> CallToolResult:
+        Group.objects.create(name="a")
+        return CallToolResult(content=[], is_error=True)
+
+    assert (await called(server))["isError"]
+    assert await sync_to_async(names_in)("default") == ["a"]
+
+
+async def test_rows_are_read_in_the_transaction_of_their_handler() -> None:
+    """Our choice: what a result says is what the handler has seen."""
+    server = Server("shop")
+    seen: list[list[str]] = []
+
+    class Name(Group):
+        class Meta:
+            proxy = True
+            app_label = "auth"
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "name":
+                seen.append(open_transactions())
+            return super().__getattribute__(name)
+
+    @server.tool(atomic="archive")
+    def names() -> list[Named]:
+        Group.objects.using("archive").create(name="a")
+        return Name.objects.using("archive").all()  # type: ignore[return-value]
+
+    assert (await called(server))["structuredContent"] == [{"name": "a"}]
+    assert set(map(tuple, seen)) == {("archive",)}
 
 
 async def test_question_rolls_back_every_database(
