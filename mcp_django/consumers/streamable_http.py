@@ -332,7 +332,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 sender=Sender(identity.user, exchange.headers),
                 log=_new_log(worker, session, "standalone", replayed),
                 replayed=replayed,
-                is_behind=replayed is None and last_event_id is not None,
+                is_behind=last_event_id is not None,
             )
         await stream.run(exchange.wait_for_disconnect)
 

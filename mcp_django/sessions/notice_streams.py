@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -17,7 +17,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import Subscription, complete
 from mcp_django.server.fingerprints import changed_since, fingerprint_of
-from mcp_django.server.notices import Notice, changing_lists
+from mcp_django.server.notices import Notice, Topic, changing_lists
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
@@ -190,8 +190,9 @@ class StandaloneStream(_EventStream):
     Args:
         log: Keeps its events; None where streams cannot be resumed.
         replayed: What the client missed of the stream with which this one goes on.
-        is_behind: Whether the client missed what nobody knows, so that it is told that
-            everything may have changed.
+        is_behind: Whether the client was away, and so may have missed what nobody kept,
+            also after what is replayed: a change is kept for no session without a
+            stream. It is told that everything may have changed.
 
     Attributes:
         opened_at: When it was opened; of two streams of one session the later stays.
@@ -260,7 +261,8 @@ class StandaloneStream(_EventStream):
 
     async def _tell_everything(self) -> None:
         """Tell the client of every change that it may have missed."""
-        for topic in changing_lists(self.server):
+        # Together, so that none is told twice; a deploy may have removed a whole list.
+        for topic in dict.fromkeys((*changing_lists(self.server), *self._deployed())):
             self.put(Notice(topic))
         try:
             uris = await subscriptions_of(self._session)
@@ -275,9 +277,11 @@ class StandaloneStream(_EventStream):
 
         Once on each stream: workers that differ for a while make no more of it.
         """
-        known = self._session.fingerprint
-        for topic in changed_since(known, fingerprint_of(self.server)):
+        for topic in self._deployed():
             self.put(Notice(topic))
+
+    def _deployed(self) -> Sequence[Topic]:
+        return changed_since(self._session.fingerprint, fingerprint_of(self.server))
 
     def _forget(self) -> None:
         self._worker.http.remove_stream(self._session, self)

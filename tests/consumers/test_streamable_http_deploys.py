@@ -87,7 +87,7 @@ async def test_client_that_lost_its_stream_in_the_deploy_hears_of_it(
 ) -> None:
     """Our choice: what it missed comes first."""
     settings.MCP = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}
-    old, new = release("bake"), release("sell")
+    old, new = release("bake"), release("sell", prompts=False)
     session = await open_session(application=site_of(old))
     with anyio.fail_after(PATIENCE_SECONDS):
         stream = await session.get()
@@ -96,6 +96,8 @@ async def test_client_that_lost_its_stream_in_the_deploy_hears_of_it(
         await stream.close()
         again = await at(new, session).get(last_event_id=id)
         assert await read_message(again) == TOOLS
+        assert await read_message(again) == PROMPTS
+        assert await sentinel(again, new) == RESOURCES
         await again.close()
 
 

@@ -464,6 +464,11 @@ async def test_question_that_cannot_be_kept_in_mind_is_not_asked(
 
 TOOLS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
 PROMPTS_CHANGED = {"jsonrpc": "2.0", "method": "notifications/prompts/list_changed"}
+LISTS_CHANGED = [
+    TOOLS_CHANGED,
+    {"jsonrpc": "2.0", "method": "notifications/resources/list_changed"},
+    PROMPTS_CHANGED,
+]
 
 
 async def test_standalone_stream_is_resumed_after_its_last_event() -> None:
@@ -478,6 +483,8 @@ async def test_standalone_stream_is_resumed_after_its_last_event() -> None:
 
     async with resumed(session, first.id) as again:
         assert await read_message(again) == PROMPTS_CHANGED
+        # It may have missed more while it was away.
+        assert [await read_message(again) for _ in range(3)] == LISTS_CHANGED
         server.tools_changed()
         event = await again.read_event()
         assert json.loads(event.data) == TOOLS_CHANGED
@@ -519,6 +526,7 @@ async def test_resumed_standalone_stream_is_the_one_of_its_session() -> None:
         first = await stream.read_event()
         async with resumed(session, first.id) as again:
             await stream.wait_for_end()
+            assert [await read_message(again) for _ in range(3)] == LISTS_CHANGED
             server.prompts_changed()
 
             assert await read_message(again) == PROMPTS_CHANGED
@@ -556,7 +564,11 @@ async def test_client_that_resumes_its_stream_is_told_when_to_come_back() -> Non
 # What nobody knows of any more ------------------------------------------------------
 
 EVENTS = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "e"}
-UPDATED = "notifications/resources/updated"
+STOCK_UPDATED = {
+    "jsonrpc": "2.0",
+    "method": "notifications/resources/updated",
+    "params": {"uri": "shop://stock"},
+}
 
 
 async def next_message(stream: Connection) -> Any:
@@ -570,12 +582,7 @@ async def behind(session: Session, id: str) -> AsyncIterator[Connection]:
     """Come back, and be told that everything may have changed."""
     async with resumed(session, id) as stream:
         told = [await next_message(stream) for _ in range(4)]
-        assert told == [
-            TOOLS_CHANGED,
-            {**TOOLS_CHANGED, "method": "notifications/resources/list_changed"},
-            PROMPTS_CHANGED,
-            {"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "shop://stock"}},
-        ]
+        assert told == [*LISTS_CHANGED, STOCK_UPDATED]
         yield stream
 
 
@@ -621,6 +628,28 @@ async def test_client_whose_missed_notices_are_lost_is_told_that_all_may_have_ch
     async with behind(session, id) as stream:
         server.tools_changed()
         assert await read_message(stream) == TOOLS_CHANGED
+
+
+@pytest.mark.parametrize("version", versions.LEGACY)
+async def test_client_is_told_of_what_changed_between_two_of_its_streams(
+    version: str,
+) -> None:
+    """Chosen: nobody keeps a change for a session that has no stream, so that whoever
+    comes back is told that everything may have changed, whatever is kept."""
+    session = await open_session(version)
+    await session.ask("resources/subscribe", {"uri": "shop://stock"})
+    async with standalone(session) as stream:
+        server.tools_changed()
+        id = (await stream.read_event()).id
+    server.resource_updated("shop://stock")
+    server.prompts_changed()
+
+    for _ in range(2):
+        async with resumed(session, id) as again:
+            events = [await again.read_event() for _ in range(4)]
+        told = [json.loads(event.data) for event in events]
+        assert told == [*LISTS_CHANGED, STOCK_UPDATED]
+        id = events[-1].id
 
 
 async def test_stream_of_who_was_told_of_everything_can_be_resumed_in_turn(

@@ -443,6 +443,10 @@ async def test_standalone_stream_goes_on_on_the_other_worker(pair: Pair) -> None
             await expect_update(resumed, WATCHED)
             assert resumed.last_event_id == ids[1]
             await resumed.wait_until_open()
+            # Then that everything may have changed: lists, and what it subscribed to.
+            while (told := await resumed.receive())["method"].endswith("list_changed"):
+                pass
+            assert told["params"] == {"uri": WATCHED}
             await session.call(pair.one.url, "touch", uri=WATCHED)
             await expect_update(resumed, WATCHED)
             assert resumed.last_event_id not in ids
