@@ -17,7 +17,7 @@ from mcp_types import (
     InitializeResult,
     ServerCapabilities,
 )
-from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
+from mcp_types.jsonrpc import METHOD_NOT_FOUND, JSONRPCError, JSONRPCResponse
 from pydantic import ValidationError
 
 from mcp_django.client.connection import Connection, Patience
@@ -25,6 +25,7 @@ from mcp_django.client.reading import validate
 from mcp_django.exceptions import (
     ErrorReceived,
     HTTPRefused,
+    MCPError,
     RemoteProtocolError,
     RequestFailed,
     RequestTimeout,
@@ -39,8 +40,12 @@ from mcp_django.protocol.client import (
 )
 from mcp_django.protocol.faults import describe_faults
 
-_NO_SUCH_REQUEST: Final = (400, 404, 405, 406, 415, 422, 501)
-"""HTTP statuses of servers that do not know a kind of request."""
+_WHOEVER_ASKS: Final = (401, 402, 403, 407, 429, 451, 511)
+"""HTTP statuses that are about who asks, and how often, whatever is asked.
+
+Any other one may come of the question itself: servers that do not know it give 400 and
+404, fall over (500), or make a proxy say that they are gone (502, 503, 504).
+"""
 
 
 class EndedByProbe(TransportClosed):
@@ -141,10 +146,10 @@ async def _find_out(
             # Once, even if it is the same: a server that refuses what it has listed
             # itself has no version for us.
             answer = await connection.request(protocol.send_discover(other), patience)
-    except (RequestTimeout, RequestFailed) as error:
+    except (RemoteProtocolError, RequestTimeout, RequestFailed) as error:
         if wanted is not None or not _may_be_of_other_era(error):
             raise
-        return await _initialize(connection, versions.LATEST_LEGACY, patience)
+        return await _initialize_instead(connection, patience, error)
     if other in versions.LEGACY:
         return await _initialize(connection, other, patience)
     if wanted is None and _is_legacy(answer):
@@ -158,11 +163,31 @@ async def _find_out(
     return _adopt(connection, chosen, discovered, answer)
 
 
-def _may_be_of_other_era(error: RequestTimeout | RequestFailed) -> bool:
+async def _initialize_instead(
+    connection: Connection, patience: Patience, failure: MCPError
+) -> Found:
+    """Open a session with a server that has not said what it speaks.
+
+    Args:
+        connection: As for `shake_hands`.
+        patience: How long to wait.
+        failure: How it met the question, which stands if it has no sessions either.
+    """
+    try:
+        return await _initialize(connection, versions.LATEST_LEGACY, patience)
+    except ErrorReceived as error:
+        if error.code != METHOD_NOT_FOUND:
+            raise
+        raise failure from error
+
+
+def _may_be_of_other_era(error: MCPError) -> bool:
     """Say whether a server may have met a request so that its era does not have."""
     match error:
+        case HTTPRefused(status=503, headers={"retry-after": _}):
+            return False  # It knows what is asked, and has no time now.
         case HTTPRefused(status=status):
-            return status in _NO_SUCH_REQUEST
+            return status >= 400 and status not in _WHOEVER_ASKS
         case RequestFailed(was_sent=was_sent):
             return was_sent
         case _:

@@ -9,6 +9,7 @@ import pytest
 from mcp_types import Implementation, ServerCapabilities
 from mcp_types.jsonrpc import (
     HEADER_MISMATCH,
+    METHOD_NOT_FOUND,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
 )
 
@@ -235,7 +236,9 @@ async def test_silent_server_is_waited_for_as_long_as_a_probe_may_take() -> None
     assert 7.0 <= anyio.current_time() - began < 8.0
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 406, 415, 422])
+@pytest.mark.parametrize(
+    "status", [400, 404, 405, 406, 409, 410, 415, 422, 500, 501, 502, 503, 504, 520]
+)
 async def test_http_server_that_does_not_know_the_request_is_initialized(
     status: int,
 ) -> None:
@@ -252,9 +255,15 @@ async def test_http_server_that_does_not_know_the_request_is_initialized(
         assert opened.result() == LATEST_LEGACY
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        *((status, {}) for status in (302, 401, 402, 403, 407, 429, 451, 511)),
+        (503, {"retry-after": "1"}),
+    ],
+)
 async def test_http_server_that_refuses_for_another_reason_is_not_initialized(
-    status: int,
+    status: int, headers: dict[str, str]
 ) -> None:
     """Our choice: it would refuse `initialize` as well, and the reason gets lost."""
     async with serving({"initialize": INITIALIZED}) as server:
@@ -265,10 +274,29 @@ async def test_http_server_that_refuses_for_another_reason_is_not_initialized(
 
         async with beside(open_it) as opened:
             probe = await server.expect(DISCOVER)
-            refused = HTTPRefused("no", status=status, request_id=probe.id)
+            refused = HTTPRefused(
+                "no", status=status, headers=headers, request_id=probe.id
+            )
             server.report(refused)
         assert opened.error is refused
         assert server.methods == [DISCOVER]
+
+
+async def test_first_failure_stands_if_the_server_has_no_sessions_either() -> None:
+    """Our choice: that `initialize` is unknown says nothing of what is wrong."""
+    script: Script = {"initialize": Refusal(METHOD_NOT_FOUND, "Method not found")}
+    async with serving(script) as server:
+
+        async def open_it() -> None:
+            async with Client(server.transport):
+                raise AssertionError("it connects")
+
+        async with beside(open_it) as opened:
+            probe = await server.expect(DISCOVER)
+            failure = HTTPRefused("no", status=500, request_id=probe.id)
+            server.report(failure)
+        assert opened.error is failure
+        assert server.methods == [DISCOVER, "initialize"]
 
 
 async def test_server_that_lists_only_older_versions_is_initialized() -> None:

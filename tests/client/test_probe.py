@@ -12,6 +12,7 @@ import pytest
 from mcp_django.client.client import Client
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
+from mcp_django.transports.sse_client import SSEClientTransport
 from mcp_django.transports.stdio_client import StdioClientTransport
 from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
 from mcp_django.transports.websocket_client import WebSocketClientTransport
@@ -27,10 +28,12 @@ from tests.client.scripted import (
 )
 from tests.patience import PATIENCE_SECONDS
 from tests.transports.http_servers import (
+    JSON,
     FakeServer,
     Stream,
     answer_json,
     answer_stream,
+    event_of,
     legacy_server,
     opening,
 )
@@ -174,6 +177,18 @@ HTTP_ENDINGS = {
     "ends the stream": lambda request: answer_stream(b""),
     "breaks off the stream": lambda request: answer_stream(_broken()),
     "knows no such thing": lambda request: httpx2.Response(501),
+    "falls over": lambda request: httpx2.Response(500, html="<h1>Server Error</h1>"),
+    "is gone behind its proxy": lambda request: httpx2.Response(502),
+    "takes it for a notification": lambda request: httpx2.Response(202),
+    "has no content": lambda request: httpx2.Response(204),
+    "has an empty answer": lambda request: httpx2.Response(200, headers=JSON),
+    "has a page for it": lambda request: httpx2.Response(200, html="<h1>Hello</h1>"),
+    "has no JSON-RPC for it": lambda request: httpx2.Response(200, json={"ok": True}),
+    "answers something else": lambda request: answer_json(opening()),
+    "breaks off its answer": lambda request: httpx2.Response(
+        200, headers=JSON, stream=_broken()
+    ),
+    "has nonsense on its stream": lambda request: answer_stream(b"data: what?\n\n"),
 }
 
 
@@ -184,7 +199,7 @@ def _broken() -> Stream:
 
 
 def http_server(ending: str) -> FakeServer:
-    """Make a server that ends the connection if it is asked what it speaks."""
+    """Make a server that has no answer if it is asked what it speaks."""
 
     def open_session(request: httpx2.Request) -> httpx2.Response:
         result = opening()
@@ -196,7 +211,9 @@ def http_server(ending: str) -> FakeServer:
 
 
 @pytest.mark.parametrize("ending", HTTP_ENDINGS)
-async def test_http_server_that_ends_the_connection_is_initialized(ending: str) -> None:
+async def test_http_server_that_answers_nothing_useful_is_initialized(
+    ending: str,
+) -> None:
     """Our choice: the question itself may be why."""
     server = http_server(ending)
     make = partial(
@@ -206,6 +223,34 @@ async def test_http_server_that_ends_the_connection_is_initialized(ending: str) 
         async with Client(make) as client:
             assert client.version == LATEST_LEGACY
     assert server.seen[:2] == [DISCOVER, "initialize"]
+
+
+@pytest.mark.parametrize("status", [400, 405, 500, 502])
+async def test_server_of_http_with_sse_that_refuses_the_question_is_initialized(
+    status: int,
+) -> None:
+    """Our choice: as over the newer transport, if a client is told to ask there."""
+    events = Stream(b"event: endpoint\ndata: /messages\n\n")
+    heard: list[str] = []
+
+    def take(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            return answer_stream(events)
+        message = json.loads(request.content)
+        heard.append(message["method"])
+        if message["method"] == DISCOVER:
+            return httpx2.Response(status)
+        if message["method"] == "initialize":
+            result = opening().model_copy(update={"id": message["id"]})
+            events.write(event_of(result))
+        return httpx2.Response(202)
+
+    http = FakeServer(take).client()
+    make = partial(SSEClientTransport, "http://old.example/sse", http=http)
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with Client(make) as client:
+            assert client.version == LATEST_LEGACY
+    assert heard == [DISCOVER, *LEGACY_TALK]
 
 
 async def test_websocket_that_is_closed_by_the_question_is_opened_again() -> None:
