@@ -92,10 +92,10 @@ class Media:
         self.mime_type = mime_type or self._guess()
         if not self.mime_type.startswith(self.family):
             kind, shown = type(self).__name__, self.name or "the source"
-            given = "nobody can tell" if mime_type is None else f"not {mime_type!r}"
+            given = "" if mime_type is None else f" (mime_type={mime_type!r})"
             raise ValueError(
-                f"{shown} is no {kind}, or of a kind that is not known here "
-                f"({given}); pass mime_type='{self.family}...', or use File"
+                f"{shown} is no {kind}, or of a kind that is not known here{given}; "
+                f"pass mime_type='{self.family}...', or use File"
             )
 
     def _guess(self) -> str:

@@ -129,7 +129,7 @@ def test_type_may_be_given() -> None:
         (lambda: Image(b"%PDF-"), "pass mime_type='image/...', or use File"),
         (lambda: Image(b""), "the source is no Image"),
         (lambda: Audio(PNG), "the source is no Audio"),
-        (lambda: Image(PNG, mime_type="text/plain"), "not 'text/plain'"),
+        (lambda: Image(PNG, mime_type="text/plain"), "mime_type='text/plain'"),
     ],
 )
 def test_what_is_no_picture_is_refused(make: Any, message: str) -> None:
