@@ -49,6 +49,7 @@ from mcp_django.sessions.http_sessions import (
     HTTPSession,
     make_session_id,
     read_session_id,
+    renew_session_id,
 )
 from mcp_django.sessions.intake import ACCEPTED, Taken
 from mcp_django.sessions.notice_streams import (
@@ -283,21 +284,22 @@ class StreamableHTTPConsumer(HTTPConsumer):
         """Give the id for an `initialize`, which may come again within a session.
 
         As on other connections: if the client says the same of itself as before, its
-        session goes on, else that ends.
+        session goes on, else that ends. If the lists are others now, the id that goes
+        on says so, because the client is about to read them.
         """
+        now = fingerprint_of(self.server)
         id = exchange.headers.get("mcp-session-id")
         if id is not None:
             session = await self._open_session(id, identity)
             if session is not None and session.is_of(peer):
-                return id
+                is_same = session.fingerprint == now
+                return id if is_same else renew_session_id(session, now)
             if session is not None:
                 try:
                     await current_worker().http.end(session)
                 except Exception:
                     logger.exception("the end of a session cannot be kept")
-        return make_session_id(
-            self.server.name, identity.owner, peer, fingerprint_of(self.server)
-        )
+        return make_session_id(self.server.name, identity.owner, peer, now)
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
         if not accepted(exchange.headers.get("accept")).stream:

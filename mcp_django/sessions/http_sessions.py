@@ -74,7 +74,8 @@ class HTTPSession:
         owner: Whose it is, "" for nobody's.
         peer: Version, client and capabilities that `initialize` settled.
         created: When it was opened, in seconds since the epoch.
-        fingerprint: What the server's lists were like then; "" if unknown.
+        fingerprint: What the server's lists were like when its client last sent
+            `initialize`; "" if unknown.
     """
 
     key: str
@@ -111,18 +112,34 @@ def make_session_id(
     server_name: str, owner: str, peer: Peer, fingerprint: str = ""
 ) -> str:
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
+    key = secrets.token_urlsafe(_KEY_BYTES)
+    return _id_of(
+        HTTPSession(key, server_name, owner, peer, int(time.time()), fingerprint)
+    )
+
+
+def renew_session_id(session: HTTPSession, fingerprint: str) -> str:
+    """Make an id of a session that says what its client knows now.
+
+    The older one stays good: both name the same session, for as long.
+    """
+    return _id_of(replace(session, fingerprint=fingerprint))
+
+
+def _id_of(session: HTTPSession) -> str:
+    peer = session.peer
     return seal(
         _KIND,
         [
-            secrets.token_urlsafe(_KEY_BYTES),
-            server_name,
-            owner,
+            session.key,
+            session.server_name,
+            session.owner,
             peer.version,
             _flags_of(peer.client_capabilities),
             _cut(peer.client_info.name),
             _cut(peer.client_info.version),
-            int(time.time()),
-            fingerprint,
+            session.created,
+            session.fingerprint,
         ],
     )
 

@@ -12,7 +12,14 @@ from mcp_django import Server
 from mcp_django.protocol import versions
 from tests import bakery
 from tests.consumers.connections import Connection, site_of
-from tests.consumers.streamable import Session, open_session, read_message, standalone
+from tests.consumers.streamable import (
+    Session,
+    call_of,
+    initialize_of,
+    open_session,
+    read_message,
+    standalone,
+)
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("without_authentication")
@@ -99,6 +106,32 @@ async def test_client_that_lost_its_stream_in_the_deploy_hears_of_it(
         assert await read_message(again) == PROMPTS
         assert await sentinel(again, new) == RESOURCES
         await again.close()
+
+
+@pytest.mark.parametrize("version", versions.LEGACY)
+async def test_client_that_initializes_again_hears_of_no_change_before_that(
+    version: str,
+) -> None:
+    """Our choice: it reads the lists after that; its session goes on all the same, also
+    under its older id."""
+    old, new, newest = release("bake"), release("bake", "sell"), release("sell")
+    session = await open_session(version, application=site_of(old))
+    here = at(new, session)
+    response = await here.post(initialize_of(version))
+    id = response.header("mcp-session-id")
+    assert id not in (None, session.id)
+    again = Session(site_of(new), str(id), {})
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with standalone(again) as stream:
+            assert await sentinel(stream, new) == RESOURCES
+            async with standalone(here) as other:
+                await stream.wait_for_end()  # displaced: there is one session
+                assert await read_message(other) == TOOLS
+        async with standalone(at(newest, again)) as stream:
+            assert await read_message(stream) == TOOLS
+        await again.delete()
+        assert (await here.post(initialize_of(version))).header("mcp-session-id") != id
+        assert (await here.post(call_of("bake"))).status == 404
 
 
 async def test_workers_that_differ_for_a_while_make_no_storm() -> None:
