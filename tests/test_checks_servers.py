@@ -9,12 +9,14 @@ from django.core import checks
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
-from django.urls import include, path
-from django.utils.translation import gettext_lazy
+from django.urls import include, path, reverse_lazy
+from django.utils.functional import lazy
+from django.utils.translation import get_language, gettext_lazy
 from pytest_django import Settings
 
 from mcp_django import Context, Server
 from mcp_django.checks import TAG
+from mcp_django.checks.texts import check_texts
 from tests.site import mcp
 
 URL_FREE = "django.contrib.auth.urls"
@@ -307,3 +309,77 @@ def test_async_handler_under_atomic_requests_is_a_warning(
             id="mcp_django.W081",
         )
     ]
+
+
+# Lazy texts -------------------------------------------------------------------------
+
+
+def add_failing_texts(server: Server) -> None:
+    """Register a tool with texts that cannot be made."""
+
+    @server.tool(
+        title=gettext_lazy("Ship"),
+        description=reverse_lazy("nope"),
+        icons=[{"src": reverse_lazy("nope")}],
+    )
+    def ship() -> None:
+        """Ship an order."""
+
+
+def test_lazy_text_that_cannot_be_made_is_named(server: Server) -> None:
+    """Chosen: clients are shown the rest, so that nobody would notice."""
+    add_failing_texts(server)
+    assert said_of(server) == [
+        checks.Warning(
+            f"The text {place!r} of tool 'ship' cannot be made: NoReverseMatch: "
+            "Reverse for 'nope' not found. 'nope' is not a valid view function or "
+            "pattern name.",
+            hint="Clients are shown the rest without it. Mend it, such as the name "
+            "of a URL or the placeholders of a translation.",
+            obj=server,
+            id="mcp_django.W090",
+        )
+        for place in ("description", "icons.0.src")
+    ]
+
+
+def test_lazy_text_that_fails_in_one_language_says_in_which(
+    server: Server, settings: Settings
+) -> None:
+    """Chosen: a translation with a wrong placeholder is one of many."""
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+
+    def in_english() -> str:
+        if get_language() == "de":
+            raise SystemExit
+        return "Ship"
+
+    server.instructions = lazy(in_english, str)()
+    [message] = said_of(server)
+    assert message.msg == (
+        "The text 'instructions' of server 'second' cannot be made in 'de': "
+        "SystemExit: "
+    )
+
+
+@pytest.mark.parametrize("urlconf", [None, "tests.no_such_module"])
+def test_lazy_texts_are_not_blamed_for_a_broken_urlconf(
+    urlconf: str | None, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Chosen: Django's own checks tell of it, once."""
+    server = Server("third")
+    monkeypatch.setattr(mcp, "third", server, raising=False)
+    add_failing_texts(server)
+    settings.ROOT_URLCONF = urlconf
+    ids = [message.id for message in check_texts() if message.obj is server]
+    assert ids == ([] if urlconf else ["mcp_django.W090"] * 2)
+
+
+@pytest.mark.parametrize("description", [" ", "\n\t"])
+def test_blank_description_is_none(server: Server, description: str) -> None:
+    """Chosen: models learn nothing from it."""
+
+    @server.tool(description=description)
+    def ship() -> None: ...
+
+    assert ids_of(server) == ["mcp_django.W015"]

@@ -3,8 +3,9 @@
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
 `authentication` 00x (with the `MCP` setting), `servers`, `reach` and `hosts` 01x,
 `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas`
-and `hosts` 06x, `permissions` 07x, `transactions` 08x. No check ever raises: one that
-cannot look at something leaves it to the check whose business it is, ours or Django's.
+and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x. No check ever
+raises: one that cannot look at something leaves it to the check whose business it is,
+ours or Django's.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mcp_django.checks.permissions import check_permissions
 from mcp_django.checks.reach import check_reach
 from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
+from mcp_django.checks.texts import check_texts
 from mcp_django.checks.transactions import check_transactions
 from mcp_django.checks.urlconfs import check_urlconfs
 
@@ -42,6 +44,7 @@ _CHECKS = (
     check_schemas,
     check_transactions,
     check_permissions,
+    check_texts,
     check_daphne,
     check_asgi,
     check_urlconfs,

@@ -32,7 +32,9 @@ def check_hosts_of_models(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def _faults_of(server: Server, tool: Tool) -> Iterator[checks.CheckMessage]:
-    if not tool.entry.get("description"):
+    description = tool.entry.get("description", "")
+    # Whether lazy texts can be made is the business of `check_texts`.
+    if isinstance(description, str) and not description.strip():
         yield checks.Warning(
             f"Tool {tool.name!r} has no description, by which models choose tools.",
             hint="Write a docstring, or pass description=.",

@@ -62,8 +62,9 @@ from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
+from mcp_django.server.showing import shown, translated, translated_info
 from mcp_django.server.subscriptions import check_readable, check_uri
-from mcp_django.server.texts import plain, settled
+from mcp_django.server.texts import settled
 from mcp_django.transports.http_headers import check_mirrored
 
 if TYPE_CHECKING:
@@ -104,10 +105,9 @@ async def _answer(server: Server, request: Request) -> JSONObject:
         result = await _METHODS[request.method](server, request)
     except Exception as error:
         with _language_of_failure(request):
-            return _answer_failure(request, error)
+            result = _answer_failure(request, error)
     if server.has_lazy_title and request.is_modern:
-        title = plain(server.implementation["title"])
-        result = modern.complete(result, {**server.server_info, "title": title})
+        result = modern.complete(result, translated_info(server))
     return result
 
 
@@ -353,7 +353,7 @@ async def _unsubscribe(server: Server, request: Request) -> JSONObject:
 async def _discover(server: Server, request: Request) -> JSONObject:
     result = {
         "supportedVersions": list(versions.MODERN),
-        "_meta": {SERVER_INFO_META_KEY: plain(server.implementation)},
+        "_meta": {SERVER_INFO_META_KEY: translated(server, server.implementation)},
         **server.describe(request.version),
     }
     return _cacheable(request, result, server.cache)
@@ -395,7 +395,7 @@ async def _list(
         member: [
             versions.adapt_entry(
                 kind,
-                plain(feature.entry) if feature.has_lazy_text else feature.entry,
+                shown(server, feature),
                 request.version,
             )
             for feature in page

@@ -29,8 +29,9 @@ from mcp_django.server.results import (
     resource_contents,
 )
 from mcp_django.server.rows import has_rows, is_row
+from mcp_django.server.showing import shown
 from mcp_django.server.suggestions import Guard, visible
-from mcp_django.server.texts import has_lazy_text, plain
+from mcp_django.server.texts import has_lazy_text
 from mcp_django.server.uri_templates import UriTemplate
 from mcp_django.transports.http_headers import Mirrored
 
@@ -291,7 +292,7 @@ class Prompt:
             raise refused
 
         def write(value: Any) -> JSONObject:
-            return prompt_result(value, plain(self.entry.get("description")))
+            return prompt_result(value, shown(server, self).get("description"))
 
         def write_in_loop(_request: Request, value: Any) -> JSONObject:
             return write(value)

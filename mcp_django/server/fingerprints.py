@@ -69,7 +69,7 @@ def _fingerprint_of(*lists: Mapping[str, Feature]) -> str:
         # No language: texts as they stand in the code.
         with translation.override(None):
             digests = [_digest(features) if features else "" for features in lists]
-    except Exception:  # of a lazy text, which is the site's own code
+    except BaseException:  # of a lazy text, which is the site's own code
         logger.exception("clients will not be told of changes by a deploy")
         return ""
     return _BETWEEN.join(digests)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, overload
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model
 from django.urls import URLPattern
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from mcp_types import (
     Annotations,
@@ -49,7 +50,8 @@ from mcp_django.server.registration import (
     place_of,
 )
 from mcp_django.server.requests import Request
-from mcp_django.server.texts import Text, has_lazy_text, plain
+from mcp_django.server.showing import translated
+from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
 from mcp_django.server.watching import Source, Watch
 from mcp_django.transports.base import Transport
@@ -142,6 +144,7 @@ class Server:
         self.arounds: list[Around] = []
         self.watches: list[Watch] = []
         self.fingerprint: str | None = None  # made when it is asked for
+        self.failed_texts: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}>"
@@ -550,9 +553,9 @@ class Server:
             described["serverInfo"] = versions.adapt_entry(
                 "implementation", self.implementation, version
             )
-        if self.instructions:
+        if isinstance(self.instructions, Promise) or self.instructions:
             described["instructions"] = self.instructions
-        return plain(described) if self.has_lazy_text else described
+        return translated(self, described) if self.has_lazy_text else described
 
     def capabilities(self, version: str) -> JSONObject:
         """Give the `ServerCapabilities`: what there are features for."""

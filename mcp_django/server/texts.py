@@ -5,20 +5,27 @@ translated for each request.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from copy import copy
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from django.utils.functional import Promise
 from pydantic import BaseModel
 
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import JSONObject
 
 T = TypeVar("T")
 
-Translate: TypeAlias = Callable[[Promise], str]
+logger = logging.getLogger("mcp_django.server")
+
+Translate: TypeAlias = Callable[[Promise], Any]
+OnFailure: TypeAlias = Callable[[str, BaseException], None]
+"""Is told where the text is, such as "icons.0.src", and what it raised."""
+
 Text: TypeAlias = str | Promise
 """What people read: a text, or one that is translated for each request."""
 
@@ -30,6 +37,10 @@ _ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
 # that is active then.
 jsonrpc.stand_in.register(Promise, str)
 
+
+_LEFT_OUT: Final = object()
+_NOTHING_WITHOUT: Final = frozenset({"src", "const"})
+"""Members without which what they are in says nothing, or something else."""
 
 UNTRANSLATED = "\0untranslated"
 """Stands for a lazy text where it must not be translated yet."""
@@ -58,6 +69,42 @@ def plain(value: T) -> T:
         some.
     """
     return _replace(value, str)
+
+
+def readable(entry: JSONObject, what: str, failed: set[str]) -> JSONObject:
+    """Translate an entry of a list, without the texts that cannot be made.
+
+    Lazy texts are code of the site: one that raises must not keep others from being
+    listed. An icon without its URL is left out as a whole.
+
+    Args:
+        entry: What is shown of a feature or a server.
+        what: What it is of, for the log, such as "tool 'ship'".
+        failed: Texts that failed before; each is logged once, and added.
+    """
+    try:
+        translated: JSONObject = _plain(entry, _made)
+        return translated
+    except BaseException:  # whatever the site's code raises
+        pass
+
+    def log(place: str, error: BaseException) -> None:
+        text = f"{place} of {what}"
+        if text not in failed:
+            failed.add(text)
+            logger.error(
+                "%s is left out, as it cannot be made; that is not logged again",
+                text,
+                exc_info=error,
+            )
+
+    return without_failing(entry, log)
+
+
+def without_failing(entry: JSONObject, on_failure: OnFailure) -> JSONObject:
+    """Translate an entry, and leave out what cannot be made."""
+    left = _left_of(entry, (), on_failure)
+    return {} if left is _LEFT_OUT else left
 
 
 def listed(value: Any) -> Any:
@@ -113,6 +160,47 @@ def _plain(value: Any, translate: Translate) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _plain_dataclass(value, translate)
     return value
+
+
+def _made(text: Promise) -> str:
+    """Translate a text that is sent to everybody.
+
+    Raises:
+        BaseException: Its code raised it; also because it cannot be written as UTF-8.
+    """
+    made = str(text)
+    made.encode()
+    return made
+
+
+def _left_of(value: Any, path: tuple[object, ...], on_failure: OnFailure) -> Any:
+    """Translate what can be; give `_LEFT_OUT` where nothing is left."""
+    if isinstance(value, Mapping):
+        return _left_of_mapping(value, path, on_failure)
+    if isinstance(value, list | tuple):
+        items = (_left_of(v, (*path, i), on_failure) for i, v in enumerate(value))
+        return [item for item in items if item is not _LEFT_OUT]
+    try:
+        return _plain(value, _made)
+    except BaseException as error:  # whatever the site's code raises
+        on_failure(".".join(map(str, path)), error)
+        return _LEFT_OUT
+
+
+def _left_of_mapping(
+    value: Mapping[Any, Any], path: tuple[object, ...], on_failure: OnFailure
+) -> Any:
+    left: dict[Any, Any] = {}
+    for position, (key, item) in enumerate(value.items()):
+        name = _left_of(key, (*path, f"key {position}"), on_failure)
+        if name is _LEFT_OUT:
+            continue
+        found = _left_of(item, (*path, name), on_failure)
+        if found is not _LEFT_OUT:
+            left[name] = found
+        elif name in _NOTHING_WITHOUT:
+            return _LEFT_OUT
+    return left
 
 
 def _plain_mapping(value: Mapping[Any, Any], translate: Translate) -> Mapping[Any, Any]:

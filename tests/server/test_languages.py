@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import anyio
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.urls import reverse_lazy
 from django.utils import translation
 from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from mcp_types import SERVER_INFO_META_KEY
+from mcp_types import SERVER_INFO_META_KEY, Implementation
 from pydantic import BaseModel, Field
 from pytest_django import Settings
 
-from mcp_django import Context, Server, SyncContext
+from mcp_django import Context, Server, SyncContext, ToolError
 from mcp_django.server.texts import plain
 from mcp_django.testing import AsyncMCPClient
 from tests import bakery
@@ -37,6 +41,16 @@ def client(language: str | None = "de", version: str = LATEST, **more: Any) -> C
     headers = {} if language is None else {"accept-language": language}
     server = more.pop("server", bakery.server)
     return Caller(server, version=version, headers=headers, answers=ANSWERS, **more)
+
+
+def nothing() -> str:
+    """Give a text."""
+    return ""
+
+
+def of_loaf(loaf: str) -> str:
+    """Give a loaf."""
+    return loaf
 
 
 async def structured(tool: str, language: str = "de", **options: Any) -> Any:
@@ -132,6 +146,144 @@ async def test_every_modern_result_has_the_translated_title(
     """Spec: 2026-07-28 basic, "Per-response protocol fields"."""
     result = await client(language, MODERN).call_tool("weigh")
     assert result["_meta"][SERVER_INFO_META_KEY]["title"] == (title or "The bakery")
+
+
+@pytest.mark.parametrize("error", [Http404, PermissionDenied, ToolError])
+async def test_refusal_has_the_translated_title(error: type[Exception]) -> None:
+    """Spec: 2026-07-28 basic, "Per-response protocol fields": every result."""
+    server = Server("bakery", title=_("The bakery"))
+
+    @server.tool
+    def refuse() -> str:
+        raise error("no")
+
+    result = await client("de", MODERN, server=server).call_tool("refuse")
+    assert result["isError"] is True
+    assert result["_meta"][SERVER_INFO_META_KEY]["title"] == "Die Bäckerei"
+
+
+# What cannot be made ----------------------------------------------------------------
+
+
+def failing(error: BaseException) -> Any:
+    """Give a lazy text that raises."""
+
+    def fail() -> str:
+        raise error
+
+    return lazy(fail, str)()
+
+
+def surrogate() -> str:
+    """Give what cannot be written as UTF-8."""
+    return "\ud800"
+
+
+FAILING: list[Any] = [
+    reverse_lazy("nope"),
+    failing(LookupError("no such text")),
+    failing(SystemExit()),
+    failing(StopIteration()),
+    failing(RecursionError()),
+    format_lazy("{missing}", present=_("Bake")),
+    lazy(surrogate, str)(),
+]
+
+
+@pytest.mark.parametrize("text", FAILING, ids=range(len(FAILING)))
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+async def test_text_that_fails_is_left_out_and_logged_once(
+    text: Any, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: no list shall fail for one text of it."""
+    server, baked = Server("bakery"), cast(str, _("Bake"))
+
+    @server.tool(
+        title=text,
+        description=_("Bake a loaf."),
+        icons=[{"src": text}, {"src": "https://bakery.example/loaf.png"}],
+        meta={"help": [text, _("Bake")], "link": {"href": text}},
+    )
+    def bake(flour: str = Field(title=text, description=baked)) -> str:
+        return flour
+
+    @server.prompt(description=text)
+    def ask(flour: str = Field(description=text)) -> str:
+        return flour
+
+    server.resource("bakery://loaf", title=text, icons=[{"src": text}])(nothing)
+    server.resource("bakery://{loaf}", description=text)(of_loaf)
+
+    caller = client(version=version, server=server)
+    for _run in range(2):
+        [tool] = (await caller.call("tools/list"))["tools"]
+        [prompt] = (await caller.call("prompts/list"))["prompts"]
+        [fixed] = (await caller.call("resources/list"))["resources"]
+        templates = await caller.call("resources/templates/list")
+        [template] = templates["resourceTemplates"]
+    got = await caller.call(
+        "prompts/get", {"name": "ask", "arguments": {"flour": "rye"}}
+    )
+
+    assert "title" not in tool
+    assert tool["description"] == "Einen Laib backen."
+    assert tool["icons"] == [{"src": "https://bakery.example/loaf.png"}]
+    assert tool["_meta"] == {"help": ["Backen"], "link": {}}
+    assert tool["inputSchema"]["properties"]["flour"] == {
+        "type": "string",
+        "description": "Backen",
+    }
+    assert prompt == {"name": "ask", "arguments": [{"name": "flour", "required": True}]}
+    assert fixed == {
+        "uri": "bakery://loaf",
+        "name": "nothing",
+        "description": "Give a text.",
+        "icons": [],
+    }
+    assert template == {"uriTemplate": "bakery://{loaf}", "name": "of_loaf"}
+    assert "description" not in got
+    said = [message for message in caplog.messages if "is left out" in message]
+    assert len(said) == len(set(said)) == 10
+    assert (
+        "icons.0.src of tool bake is left out, as it cannot be made; that is not "
+        "logged again" in said
+    )
+
+
+@pytest.mark.parametrize("text", FAILING, ids=range(len(FAILING)))
+async def test_server_describes_itself_without_the_text_that_fails(text: Any) -> None:
+    """Our choice: a server without its title is better than none."""
+    server = Server(
+        "bakery",
+        title=text,
+        description=_("Bake"),
+        instructions=text,
+        website_url=text,
+        icons=[{"src": text}],
+    )
+    server.tool(name="nothing")(nothing)
+    info = {"name": "bakery", "version": "1.0.0", "description": "Backen", "icons": []}
+
+    modern = client(version=MODERN, server=server)
+    result = await modern.call("server/discover")
+    assert result["_meta"][SERVER_INFO_META_KEY] == info
+    assert "instructions" not in result
+    called = await modern.call_tool("nothing")
+    shown = {"name": "bakery", "version": "1.0.0"}
+    assert called["_meta"][SERVER_INFO_META_KEY] == shown
+    with translation.override("de"):
+        described = server.describe(LATEST)
+    assert described["serverInfo"] == info
+    assert "instructions" not in described
+
+
+async def test_initialize_is_answered_without_the_text_that_fails() -> None:
+    """Our choice: also by whoever drives the connection."""
+    server = Server("bakery", title=reverse_lazy("nope"), instructions=_("Bake"))
+    server.tool(name="nothing", title=reverse_lazy("nope"))(nothing)
+    async with AsyncMCPClient(server, version=LATEST).connect() as mcp:
+        assert mcp.server_info == Implementation(name="bakery", version="1.0.0")
+        assert [tool.title for tool in await mcp.list_tools()] == [None]
 
 
 # What handlers give -----------------------------------------------------------------

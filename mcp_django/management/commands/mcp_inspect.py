@@ -17,7 +17,8 @@ from mcp_django.server.discovery import all_servers
 from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.permissions import Permissions
 from mcp_django.server.server import Server
-from mcp_django.server.texts import plain
+from mcp_django.server.showing import shown, translated
+from mcp_django.server.texts import readable
 
 _NONE = "-"
 _MAX_WIDTH = 48
@@ -76,19 +77,23 @@ def _select(name: str | None) -> list[Server]:
 
 
 def _describe(server: Server) -> JSONObject:
-    described: JSONObject = dict(plain(server.implementation))
-    if server.instructions:
-        described["instructions"] = str(server.instructions)
+    described: JSONObject = dict(translated(server, server.implementation))
+    if instructions := translated(server, {"instructions": server.instructions}).get(
+        "instructions"
+    ):
+        described["instructions"] = instructions
     fixed, templates = _resources(server)
     return described | {
-        "tools": [_describe_feature(tool) for tool in server.tools.values()],
-        "resources": [_describe_feature(resource) for resource in fixed],
+        "tools": [_describe_feature(server, tool) for tool in server.tools.values()],
+        "resources": [_describe_feature(server, resource) for resource in fixed],
         "resourceTemplates": [
-            _describe_feature(template)
-            | {"variables": plain(template.handler.signature.input_schema)}
+            _describe_feature(server, template)
+            | {"variables": translated(server, template.handler.signature.input_schema)}
             for template in templates
         ],
-        "prompts": [_describe_feature(prompt) for prompt in server.prompts.values()],
+        "prompts": [
+            _describe_feature(server, prompt) for prompt in server.prompts.values()
+        ],
         "completions": [
             {
                 "of": of,
@@ -100,9 +105,9 @@ def _describe(server: Server) -> JSONObject:
     }
 
 
-def _describe_feature(feature: Tool | Resource | Prompt) -> JSONObject:
+def _describe_feature(server: Server, feature: Tool | Resource | Prompt) -> JSONObject:
     """Give what clients see of a feature, and what they do not see."""
-    return plain(feature.entry) | {
+    return shown(server, feature) | {
         "permission": _name_permission(feature.permission),
         "handler": _path(feature.handler.signature.function),
     }
@@ -133,7 +138,8 @@ def _path(function: Callable[..., Any]) -> str:
 
 def _show(server: Server) -> str:
     fixed, templates = _resources(server)
-    titles = [plain(server.implementation.get(key)) for key in ("version", "title")]
+    described = translated(server, server.implementation)
+    titles = [described.get(key) for key in ("version", "title")]
     tables = [
         _table_of(
             "Tools",
@@ -204,7 +210,8 @@ def _write(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 
 
 def _description(feature: Tool | Resource | Prompt) -> Cell:
-    description = str(feature.entry.get("description", _NONE))
+    entry = readable(feature.entry, str(feature.handler.feature), set())
+    description = str(entry.get("description", _NONE))
     first_paragraph = description.partition("\n\n")[0]
     return textwrap.wrap(first_paragraph, _MAX_WIDTH) or [_NONE]
 
