@@ -21,7 +21,7 @@ from mcp_types import (
 from pydantic import BaseModel
 
 from mcp_django.client.handshake import Found
-from mcp_django.client.reading import clean_result
+from mcp_django.client.reading import clean_result, faults_of_parts
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import versions
 from mcp_django.protocol.caching import CACHED
@@ -172,8 +172,9 @@ class Results:
         try:
             return self._adapt(method, params, result, version)
         except (AttributeError, LookupError, TypeError, ValueError):
+            faults = faults_of_parts(method, result) or "a result that is malformed"
             raise RemoteProtocolError(
-                f"the server answered {method!r} with a result that is malformed"
+                f"the server answered {method!r} with {faults}"
             ) from None
 
     def for_modern(

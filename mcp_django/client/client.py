@@ -14,7 +14,6 @@ from anyio.abc import TaskGroup
 from mcp_types import (
     CallToolResult,
     ClientCapabilities,
-    CompleteResult,
     Completion,
     GetPromptResult,
     Implementation,
@@ -47,7 +46,7 @@ from mcp_django.client.connection import Connection, OnProgress, Patience
 from mcp_django.client.lasting import LastingConnection, result_of
 from mcp_django.client.notices import Notices, OnLog, OnNotification
 from mcp_django.client.output import check_output
-from mcp_django.client.reading import read, read_tool_result
+from mcp_django.client.reading import read, read_completion, read_tool_result
 from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
@@ -313,7 +312,7 @@ class Client:
             # tool's parameters may have changed.
             await self.list_tools(fresh=True)
             answer = await self._requests.send("tools/call", params, **options)
-        result = read_tool_result(name, answer)
+        result = read_tool_result(name, answer, self.server_info)
         if result.is_error and check:
             raise ToolError(_text_of(result), result=result)
         if name in self._tools:
@@ -346,7 +345,7 @@ class Client:
         answer = await self._requests.cached(
             "resources/read", {"uri": str(uri)}, timeout=timeout, fresh=fresh
         )
-        return read(ReadResourceResult, "resources/read", answer)
+        return read(ReadResourceResult, "resources/read", answer, self.server_info)
 
     async def list_prompts(self, *, fresh: bool = False) -> list[Prompt]:
         """Give all prompts."""
@@ -366,7 +365,7 @@ class Client:
         """
         params: JSONObject = {"name": name, "arguments": dict(arguments or {})}
         answer = await self._requests.send("prompts/get", params, timeout=timeout)
-        return read(GetPromptResult, "prompts/get", answer)
+        return read(GetPromptResult, "prompts/get", answer, self.server_info)
 
     async def complete(
         self,
@@ -391,7 +390,7 @@ class Client:
         if arguments:
             params["context"] = {"arguments": dict(arguments)}
         answer = await self._requests.send("completion/complete", params)
-        return read(CompleteResult, "completion/complete", answer).completion
+        return read_completion(answer, self.server_info)
 
     # What a server can be told, and tells --------------------------------------------
 

@@ -12,11 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from mcp_types import (
+    BlobResourceContents,
     CallToolResult,
+    CompleteResult,
+    Completion,
     ContentBlock,
+    Implementation,
     Prompt,
+    PromptMessage,
     Resource,
     ResourceTemplate,
+    TextResourceContents,
     Tool,
 )
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -52,27 +58,60 @@ _NEVER_ABSENT: Final = frozenset({"content", "contents", "messages", "values"})
 
 _NAMES: Final = ("name", "uriTemplate", "uri")
 _MAX_LOGGED: Final = 10
+_MAX_TOLD: Final = 3
 _BLOCK: Final[TypeAdapter[ContentBlock]] = TypeAdapter(ContentBlock)
+_CONTENTS: Final[TypeAdapter[TextResourceContents | BlobResourceContents]] = (
+    TypeAdapter(TextResourceContents | BlobResourceContents)
+)
+_VALUE: Final = TypeAdapter(str)
+
+_WHOLES: Final[Mapping[str, tuple[str, Callable[[JSON], Any]]]] = {
+    "prompts/get": ("messages", PromptMessage.model_validate),
+    "resources/read": ("contents", _CONTENTS.validate_python),
+}
+"""Method -> the member of its result whose parts make a whole, and what each part is.
+
+None of them is left out: what is left would look complete, and mean something else.
+"""
 
 
-def read(kind: type[_Model], method: str, value: JSON) -> _Model:
+def read(
+    kind: type[_Model],
+    method: str,
+    value: JSONObject,
+    server: Implementation | None = None,
+) -> _Model:
     """Make a typed object of what a server answered.
 
+    Args:
+        kind: What it is.
+        method: What was asked.
+        value: What was answered.
+        server: Who answered, if that is known.
+
     Raises:
-        RemoteProtocolError: It has another form.
+        RemoteProtocolError: It has another form; names server, method and part.
     """
     try:
         return validate(kind.model_validate, value)
     except ValidationError as error:
-        raise RemoteProtocolError(
-            f"the server answered {method!r} with {describe_faults(error, 'result')}"
-        ) from None
+        faults = faults_of_parts(method, value) or describe_faults(error, "result")
+        who = "the server" if server is None else f"the server {server.name[:100]!r}"
+        raise RemoteProtocolError(f"{who} answered {method!r} with {faults}") from None
 
 
-def read_tool_result(name: str, value: JSONObject) -> CallToolResult:
+def read_tool_result(
+    name: str, value: JSONObject, server: Implementation | None = None
+) -> CallToolResult:
     """Make a typed object of the result of a tool, which has run.
 
     Blocks of its content that are malformed are left out, and the log names them.
+    Structured content may stand alone.
+
+    Args:
+        name: The tool.
+        value: What was answered.
+        server: Who answered, if that is known.
 
     Raises:
         RemoteProtocolError: It has another form.
@@ -80,11 +119,28 @@ def read_tool_result(name: str, value: JSONObject) -> CallToolResult:
     try:
         return validate(CallToolResult.model_validate, value)
     except ValidationError:
-        blocks = value.get("content")
-        if not isinstance(blocks, list):
-            return read(CallToolResult, "tools/call", value)
-        blocks = _leave_out_blocks(f"the result of tool {name[:100]!r}", blocks)
-        return read(CallToolResult, "tools/call", {**value, "content": blocks})
+        where = f"the result of tool {name[:100]!r}"
+        value = _with_fitting_blocks(where, value)
+        return read(CallToolResult, "tools/call", value, server)
+
+
+def read_completion(
+    value: JSONObject, server: Implementation | None = None
+) -> Completion:
+    """Make a typed object of what an argument may go on with.
+
+    Values that are no text are left out, and the log says so: each of them is only
+    one of many to choose from.
+
+    Raises:
+        RemoteProtocolError: It has another form.
+    """
+    method = "completion/complete"
+    try:
+        return validate(CompleteResult.model_validate, value).completion
+    except ValidationError:
+        value = _with_fitting_values(f"the answer to {method!r}", value)
+        return read(CompleteResult, method, value, server).completion
 
 
 def read_entries(
@@ -117,10 +173,35 @@ def clean_result(method: str, result: JSONObject) -> JSONObject:
         if isinstance(entries := cleaned.get(member), list):
             fitting = read_entries(kind, method, entries)
             return {**cleaned, member: [entry for _, entry in fitting]}
-    if method == "tools/call" and isinstance(cleaned.get("content"), list):
-        blocks = _leave_out_blocks("the answer to 'tools/call'", cleaned["content"])
-        return {**cleaned, "content": blocks}
+    match method:
+        case "tools/call":
+            return _with_fitting_blocks("the answer to 'tools/call'", cleaned)
+        case "completion/complete":
+            return _with_fitting_values("the answer to 'completion/complete'", cleaned)
     return cleaned
+
+
+def faults_of_parts(method: str, result: JSONObject) -> str | None:
+    """Say which parts of a whole are malformed, and how; None if it is something else.
+
+    Only the first few are told.
+    """
+    if method not in _WHOLES:
+        return None
+    member, check = _WHOLES[method]
+    parts = result.get(member)
+    faults: list[str] = []
+    for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        try:
+            validate(check, part)
+        except ValidationError as error:
+            number = f"number {index + 1}"
+            name = _name(part, index, _NAMES)
+            named = number if name == number else f"{number} ({name})"
+            faults.append(f"{member} {named}: {describe_faults(error, 'form'):.300}")
+            if len(faults) == _MAX_TOLD:
+                break
+    return "; ".join(faults) or None
 
 
 def validate(check: Callable[[JSON], T], value: JSON) -> T:
@@ -159,9 +240,25 @@ def _filled(value: JSONObject) -> JSONObject:
     return {**value, **empty} if empty else value
 
 
-def _leave_out_blocks(where: str, blocks: list[JSON]) -> list[JSON]:
-    fitting = _leave_out(_BLOCK.validate_python, where, blocks, "type")
-    return [block for _, block in fitting]
+def _with_fitting_blocks(where: str, result: JSONObject) -> JSONObject:
+    """Leave out the malformed blocks of a tool's result."""
+    match result:
+        case {"content": list() as blocks}:
+            fitting = _leave_out(_BLOCK.validate_python, where, blocks, "type")
+            return {**result, "content": [block for _, block in fitting]}
+        case {"structuredContent": _} if "content" not in result:
+            return {**result, "content": []}
+    return result
+
+
+def _with_fitting_values(where: str, result: JSONObject) -> JSONObject:
+    """Leave out the values of a completion that are no text."""
+    match result:
+        case {"completion": {"values": list() as values} as completion}:
+            fitting = _leave_out(_VALUE.validate_python, where, values)
+            texts = [text for text, _ in fitting]
+            return {**result, "completion": {**completion, "values": texts}}
+    return result
 
 
 def _leave_out(

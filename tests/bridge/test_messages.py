@@ -230,17 +230,26 @@ async def test_oldest_client_gets_progress_without_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "result"),
+    ("method", "result", "faults"),
     [
-        ("tools/list", {"tools": 7}),
-        ("tools/list", {}),
-        ("tools/call", {"content": 7}),
-        ("prompts/get", {"messages": ["hello"]}),
-        ("resources/read", {"contents": {"uri": "a"}}),
+        ("tools/list", {"tools": 7}, "a result that is malformed"),
+        ("tools/list", {}, "a result that is malformed"),
+        ("tools/call", {"content": 7}, "a result that is malformed"),
+        (
+            "prompts/get",
+            {"messages": ["hello"]},
+            "messages number 1: invalid form: Input should be a valid dictionary or "
+            "instance of PromptMessage",
+        ),
+        (
+            "resources/read",
+            {"contents": {"uri": "a"}},
+            "a result that is malformed",
+        ),
     ],
 )
 async def test_malformed_result_is_an_error_and_the_bridge_goes_on(
-    method: str, result: JSONObject
+    method: str, result: JSONObject, faults: str
 ) -> None:
     """Chosen: whose fault it is can be read."""
     async with raw_pair(server_era="modern") as (client, played):
@@ -250,9 +259,7 @@ async def test_malformed_result_is_an_error_and_the_bridge_goes_on(
         answer = await client.answer_to(id)
         assert isinstance(answer, JSONRPCError)
         assert answer.error.code == INTERNAL_ERROR
-        assert answer.error.message == (
-            f"the server answered {method!r} with a result that is malformed"
-        )
+        assert answer.error.message == (f"the server answered {method!r} with {faults}")
         assert await client.call("ping") == {}
 
 

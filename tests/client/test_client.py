@@ -115,13 +115,13 @@ async def test_failed_tool_raises(result: JSONObject, message: str) -> None:
     [
         (
             {"content": 7},
-            "the server answered 'tools/call' with invalid result: content: Input "
-            "should be a valid list",
+            "the server 'shop' answered 'tools/call' with invalid result: content: "
+            "Input should be a valid list",
         ),
         (
             {},
-            "the server answered 'tools/call' with invalid result: content: Field "
-            "required",
+            "the server 'shop' answered 'tools/call' with invalid result: content: "
+            "Field required",
         ),
     ],
 )

@@ -10,8 +10,10 @@ import pytest
 from mcp_types import (
     CallToolResult,
     CompleteResult,
+    Completion,
     GetPromptResult,
     InitializeResult,
+    PromptReference,
     ReadResourceResult,
     TextContent,
 )
@@ -168,6 +170,87 @@ async def test_malformed_block_is_left_out_and_named(
     first, second = caplog.messages
     assert first.startswith("the result of tool 'add': 'video' is left out: invalid ")
     assert second.startswith("the result of tool 'add': 'text' is left out: invalid ")
+
+
+@pytest.mark.parametrize("script", [MODERN, LEGACY], ids=["modern", "legacy"])
+async def test_structured_content_may_stand_alone(script: Script) -> None:
+    """Our choice: the tool has run, and this is what came of it."""
+    result: JSONObject = {"structuredContent": {"sum": 3}}
+    async with connected(script, more={"tools/call": result}) as (client, _):
+        called = await client.call_tool("add")
+    assert called.content == []
+    assert called.structured_content == {"sum": 3}
+    assert clean_result("tools/call", result) == {**result, "content": []}
+
+
+MESSAGE: JSONObject = {"role": "user", "content": TEXT}
+WHOLES: dict[str, tuple[str, JSONObject, str]] = {
+    "contents": (
+        "resources/read",
+        {"contents": [{"uri": "a://a", "text": "t"}, {"uri": "a://b"}, None]},
+        "contents number 2 ('a://b'): invalid form: TextResourceContents.text: Field "
+        "required; BlobResourceContents.blob: Field required; contents number 3: "
+        "invalid form: TextResourceContents: Input should be a valid dictionary or "
+        "instance of TextResourceContents; BlobResourceContents: Input should be a "
+        "valid dictionary or instance of BlobResourceContents",
+    ),
+    "messages": (
+        "prompts/get",
+        {"messages": [MESSAGE, {**MESSAGE, "role": "dog"}]},
+        "messages number 2: invalid form: role: Input should be 'user' or 'assistant'",
+    ),
+    "many": (
+        "prompts/get",
+        {"messages": [7] * 500},
+        "; ".join(
+            f"messages number {n}: invalid form: Input should be a valid dictionary or "
+            "instance of PromptMessage"
+            for n in (1, 2, 3)
+        ),
+    ),
+    "no list": (
+        "resources/read",
+        {"contents": {}},
+        "invalid result: contents: Input should be a valid list",
+    ),
+    "something beside it": (
+        "prompts/get",
+        {"messages": [MESSAGE], "description": 7},
+        "invalid result: description: Input should be a valid string",
+    ),
+}
+
+
+@pytest.mark.parametrize(("method", "result", "said"), WHOLES.values(), ids=WHOLES)
+async def test_malformed_part_of_a_whole_is_named_with_its_server(
+    method: str, result: JSONObject, said: str
+) -> None:
+    """Our choice: what is left would look complete, and mean something else."""
+    async with connected(more={method: result}) as (client, _):
+        with pytest.raises(RemoteProtocolError) as caught:
+            await (
+                client.get_prompt("greet")
+                if method == "prompts/get"
+                else client.read_resource("a://a")
+            )
+    assert str(caught.value) == (f"the server 'shop' answered {method!r} with {said}")
+
+
+async def test_malformed_value_of_a_completion_is_left_out_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: each of them is one of many to choose from."""
+    completion: JSONObject = {"values": ["a", 5, None, "b"], "total": 9}
+    result: JSONObject = {"completion": completion}
+    async with connected(more={"completion/complete": result}) as (client, _):
+        completed = await client.complete(PromptReference(name="greet"), "who", "")
+    assert completed == Completion(values=["a", "b"], total=9)
+    where = "the answer to 'completion/complete'"
+    fault = "is left out: invalid form: Input should be a valid string"
+    assert caplog.messages == [f"{where}: number {n} {fault}" for n in (2, 3)]
+    assert clean_result("completion/complete", result) == {
+        "completion": {"values": ["a", "b"], "total": 9}
+    }
 
 
 # Null -------------------------------------------------------------------------------
