@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
+import time
+from datetime import datetime
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -24,6 +29,9 @@ if not apps.is_installed("mcp_django.tokens"):
 
 from mcp_django.tokens.models import PREFIX, Token, TokenState
 
+logger = logging.getLogger("mcp_django.auth")
+
+_PAUSE_SECONDS = 60.0
 _TOKEN_TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
 
 
@@ -32,6 +40,9 @@ class TokenAuthenticator(Authenticator):
 
     Spec: RFC 6750, section 2.1, "Authorization Request Header Field".
     """
+
+    _record_from: float = -math.inf
+    """When the use of tokens is recorded again, by the monotonic clock."""
 
     def challenge(
         self, request: HttpRequest, failure: AuthenticationFailed | None
@@ -74,8 +85,24 @@ class TokenAuthenticator(Authenticator):
             raise _failed(
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
-        token.record_use(now)
+        self._record_use(token, now)
         return Identity(token.user, self, token.pk)
+
+    def _record_use(self, token: Token, now: datetime) -> None:
+        """Record that a token was used, where the database takes writes.
+
+        One that takes none, such as a standby, does not keep anybody out, and is asked
+        again only after a minute.
+        """
+        if time.monotonic() < self._record_from:
+            return
+        try:
+            token.record_use(now)
+        except DatabaseError as error:
+            self._record_from = time.monotonic() + _PAUSE_SECONDS
+            logger.warning(
+                "the use of tokens cannot be recorded, for a minute at least: %s", error
+            )
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Say whether the token is usable and its user active, in one query."""

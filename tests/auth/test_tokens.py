@@ -9,6 +9,7 @@ from importlib import import_module
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.http import HttpRequest
 from django.test import RequestFactory, modify_settings
 from django.utils import timezone
@@ -58,6 +59,27 @@ def test_token_names_its_user(scheme: str, text: str, ada: User) -> None:
     identity = authenticator.authenticate(request_with(f"{scheme} {text}"))
     assert identity == Identity(ada, authenticator, Token.objects.get().pk)
     assert authenticator.is_still_valid(identity)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_takes_no_writes_keeps_nobody_out(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: recording the use decides nothing, and is tried once a minute."""
+    authenticator = TokenAuthenticator()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = ON")
+        try:
+            for _ in range(3):
+                assert authenticator.authenticate(request_with(f"Bearer {text}"))
+        finally:
+            cursor.execute("PRAGMA query_only = OFF")
+    assert Token.objects.get().last_used_at is None
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "the use of tokens cannot be recorded, for a minute at least: attempt to write "
+        "a readonly database"
+    )
 
 
 def test_challenge_asks_for_a_bearer_token() -> None:
