@@ -7,6 +7,8 @@ so. What a validator would take in spite of the schema is refused.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,7 +40,12 @@ _OF_TEXT: Final[Mapping[str, str]] = {
 }
 """Formats of text that are types of their own -> what they are called."""
 
+_OF_TIME: Final = frozenset({"date", "date-time", "duration", "time"})
+"""Formats for which validators take a number in a text for one of seconds."""
+
 _TOO_MANY: Final = "too many values here are not as the schema says"
+_FINITE: Final = "Input should be a finite number"
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?", re.ASCII)
 _NOT_FINITE: Final = frozenset({"inf", "infinity", "nan"})
 
 
@@ -66,7 +73,7 @@ class Fitting:
         self._definitions: Mapping[str, Any] = schema.get("$defs", {})
         # By the ids of schemas, which live as long as this does.
         self._known: dict[int, _Possible] = {}
-        self.is_needed_always = _has_numeric_choices(schema)
+        self.is_needed_always = _has_loose_parts(schema)
 
     def fit(self, value: JSON) -> tuple[JSON, list[Doubt]]:
         """Convert what can be meant in one way only.
@@ -121,6 +128,8 @@ class _Possible:
         choices: The values to choose from, of all members.
         is_text: Whether any text will do.
         of_text: What a text stands for that stands for another type.
+        is_time: Whether a text stands for a date, a time or a duration.
+        is_base64: Whether a text stands for bytes, and none for itself.
     """
 
     kinds: frozenset[str] | None
@@ -129,6 +138,8 @@ class _Possible:
     choices: Sequence[Any]
     is_text: bool
     of_text: str | None
+    is_time: bool
+    is_base64: bool
 
     @classmethod
     def of(cls, members: Sequence[Mapping[str, Any]]) -> _Possible:
@@ -141,6 +152,9 @@ class _Possible:
             [choice for one in members for choice in _choices(one) or ()],
             any(_is_text(one) for one in members),
             next(filter(None, formats), None),
+            any(one.get("format") in _OF_TIME for one in members),
+            {one.get("contentEncoding") for one in members if _is_text(one)}
+            == {"base64"},
         )
 
     @property
@@ -151,8 +165,14 @@ class _Possible:
     def leaves_text(self) -> bool:
         """Whether nothing is to be found out about a text."""
         return self.kinds is not None and not (
-            self.choices or self.kinds & {"array", "null", "number", "object"}
+            self.is_time
+            or self.choices
+            or self.kinds & {"array", "null", "number", "object"}
         )
+
+    @property
+    def _is_number(self) -> bool:
+        return self.kinds is not None and not self.kinds.isdisjoint(_NUMERIC)
 
     def takes_text(self, text: str) -> bool:
         """Whether a text can be meant as it is."""
@@ -167,12 +187,15 @@ class _Possible:
 
     def read(self, text: str) -> JSON:
         """Read text as JSON where it cannot be meant as text."""
+        if text == "null" and self.is_null and self.is_base64:
+            return None  # which is base64 as well, of three odd bytes
         if self.takes_text(text):
             return text
         if text.strip() == "null":
             return None if self.is_null else text
         is_container = text.lstrip()[:1] in ("[", "{")
-        if not is_container and not self.choices:
+        is_number = self.is_time and self._is_number and _is_number(text)
+        if not (is_container or self.choices or is_number):
             return text  # Numbers and the like are the validator's business.
         try:
             value: JSON = from_json(text, allow_inf_nan=False)
@@ -182,6 +205,8 @@ class _Possible:
             return value if self.arrays else text
         if isinstance(value, dict):
             return value if self.objects else text
+        if is_number:
+            return value
         is_choice = any(type(c) is type(value) and c == value for c in self.choices)
         return value if is_choice else text
 
@@ -207,9 +232,12 @@ class _Possible:
             return "Input should be a valid boolean"
         if is_number and self.of_text and not kinds & _NUMERIC:
             return f"Input should be a valid {self.of_text}, as text"
-        is_text = isinstance(value, str) and "string" not in kinds
-        if is_text and "number" in kinds and _is_not_finite(str(value)):
-            return "Input should be a finite number"
+        if self.is_time and not self.is_text and _is_number(value):
+            return f"Input should be a valid {self.of_text}"
+        if isinstance(value, str) and "string" not in kinds and "number" in kinds:
+            return _FINITE if _is_not_finite(value) else None
+        if isinstance(value, int | float) and "number" in kinds and _is_huge(value):
+            return _FINITE
         return None
 
 
@@ -294,16 +322,19 @@ class _Run:
                 values[name] = self.fit(value, schema, _Place(place, name))
 
 
-def _has_numeric_choices(schema: Any) -> bool:
-    """Whether a schema has numbers or booleans to choose from.
+def _has_loose_parts(schema: Any) -> bool:
+    """Whether even strict validators take for a part of it what is not meant.
 
-    To Python 1 and true are the same, so that validators take one for the other.
+    To Python 1 and true are the same, so that they take one for the other among the
+    choices; the number in a text is seconds; and "null" is base64.
     """
     if not isinstance(schema, dict):
         return False
-    choices = _choices(schema) or ()
-    return any(isinstance(choice, int | float) for choice in choices) or any(
-        _has_numeric_choices(part) for part in parts_of(schema)
+    return (
+        any(isinstance(choice, int | float) for choice in _choices(schema) or ())
+        or schema.get("format") in _OF_TIME
+        or schema.get("contentEncoding") == "base64"
+        or any(_has_loose_parts(part) for part in parts_of(schema))
     )
 
 
@@ -329,7 +360,22 @@ def _is_text(schema: Mapping[str, Any]) -> bool:
 
 
 def _is_not_finite(text: str) -> bool:
-    return text.strip().lstrip("+-").lower() in _NOT_FINITE
+    if text.strip().lstrip("+-").lower() in _NOT_FINITE:
+        return True
+    return _is_number(text) and _is_huge(float(text))
+
+
+def _is_huge(number: float) -> bool:
+    """Say whether a number is beyond those that a float may be."""
+    try:
+        return math.isinf(number)
+    except OverflowError:
+        return True
+
+
+def _is_number(value: JSON) -> bool:
+    """Say whether a text is a number."""
+    return isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None
 
 
 def _has_tags_of(value: Mapping[str, Any], described: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Flag
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -32,7 +33,13 @@ from referencing.jsonschema import SchemaRegistry, specification_with
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.fitting import Doubt
-from mcp_django.server.octets import ENCODED, encode, says_itself, write_model
+from mcp_django.server.octets import (
+    ENCODED,
+    encode,
+    says_itself,
+    with_base64,
+    write_model,
+)
 from mcp_django.server.texts import UNTRANSLATED, untranslated
 
 MISSING = "missing, but required"
@@ -152,7 +159,16 @@ class SchemaGenerator(GenerateJsonSchema):
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
         self._enums.add(schema["cls"].__name__)
+        if issubclass(schema["cls"], Flag):
+            names = ", ".join(f"{one.value} ({one.name})" for one in schema["cls"])
+            return {"type": "integer", "description": f"Sum of some of {names}"}
         return super().enum_schema(schema)
+
+    def encode_default(self, dft: Any) -> Any:
+        # pydantic's own base64 is that for URLs.
+        if isinstance(dft, bytes | list | tuple | dict) and not self._says_itself:
+            dft = with_base64(dft)
+        return super().encode_default(dft)
 
     def generate(
         self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
@@ -162,7 +178,8 @@ class SchemaGenerator(GenerateJsonSchema):
         written = super().generate(schema, mode)
         # Enums get their title only after `enum_schema`, from their own core schema.
         for described in (written, *written.get("$defs", {}).values()):
-            if "enum" in described and described.get("title") in self._enums:
+            is_enum = "enum" in described or described.get("type") == "integer"
+            if is_enum and described.get("title") in self._enums:
                 del described["title"]
         restored: dict[str, Any] = _exchanged(written, self._lazy_text)
         return restored

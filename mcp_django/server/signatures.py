@@ -37,6 +37,7 @@ from pydantic_core import (
 )
 
 from mcp_django.exceptions import ToolError
+from mcp_django.server.argument_schemas import as_shown
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.docstrings import Docstring
 from mcp_django.server.fitting import Fitting
@@ -408,6 +409,7 @@ class _ArgumentsModel(BaseModel):
         protected_namespaces=(),
         val_json_bytes="base64",
         ser_json_bytes="base64",
+        allow_inf_nan=False,
     )
 
     rest_annotation: ClassVar[Any] = EMPTY
@@ -417,11 +419,12 @@ class _ArgumentsModel(BaseModel):
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         schema = handler(source)
+        model = cast(core_schema.ModelSchema, handler.resolve_ref_schema(schema))
+        fields = cast(core_schema.ModelFieldsSchema, model["schema"])
         if cls.rest_annotation is not EMPTY:
-            model = cast(core_schema.ModelSchema, handler.resolve_ref_schema(schema))
-            fields = cast(core_schema.ModelFieldsSchema, model["schema"])
             fields["extra_behavior"] = "allow"
             fields["extras_schema"] = handler.generate_schema(cls.rest_annotation)
+        model["schema"] = as_shown(fields, handler.resolve_ref_schema)
         return schema
 
 

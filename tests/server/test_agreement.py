@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, Flag, IntEnum
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, NamedTuple
@@ -48,6 +48,16 @@ class Ratio(Enum):
 
 class Size(IntEnum):
     LARGE = 2
+
+
+class Corner(Enum):
+    LEFT = (0, 1)
+    RIGHT = (2, 1)
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
 
 
 @dataclass
@@ -110,6 +120,10 @@ VALUES: list[tuple[Any, Any, Any]] = [
     (Ratio, Ratio.HALF, 0.5),
     (Size, Size.LARGE, 2),
     (list[Ratio], [Ratio.ALL], ["all"]),
+    (Access, Access.READ | Access.WRITE, 3),
+    (list[Access], [Access(0), Access.WRITE], [0, 2]),
+    (Corner, Corner.LEFT, [0, 1]),
+    (Corner | None, None, None),
     (Path, Path("/a b"), "/a b"),
     (PurePosixPath, PurePosixPath("ä"), "ä"),
     (IPv4Address, IPv4Address("1.2.3.4"), "1.2.3.4"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, Flag, IntEnum
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 from uuid import UUID
 
@@ -55,6 +56,30 @@ class Note(BaseModel):
     number: int = 3
     tags: list[str] = []
     notes: list[Note] | None = None
+
+
+class Corner(Enum):
+    LEFT = (0, 1)
+    RIGHT = (2, 1)
+
+
+class Holiday(Enum):
+    CHRISTMAS = date(2026, 12, 25)
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
+
+
+@dataclass
+class Shelf:
+    books: Iterable[int]
+
+
+@dataclass
+class Gauge:
+    x: float
 
 
 class Strict(BaseModel):
@@ -137,6 +162,24 @@ def refusal(signature: Signature, value: Any) -> str:
         (list[int] | dict[str, int], '{"a": 1}', {"a": 1}),
         (Literal["all"] | list[int], "[1]", [1]),
         (date | list[int], "[1]", [1]),
+        # Series are read at once.
+        (Iterable[int], [1, "2"], [1, 2]),
+        (Iterable[int], "[1, 2]", [1, 2]),
+        (Iterable[int] | None, "null", None),
+        (list[Iterable[int]], [["1"]], [[1]]),
+        (dict[str, Iterable[int]], {"a": "[1]"}, {"a": [1]}),
+        (Generator[int, None, None], [1], [1]),
+        (Shelf, {"books": "[1]"}, Shelf([1])),
+        (list[Shelf], [{"books": ["1"]}], [Shelf([1])]),
+        # Members of enums by what the schema shows of them.
+        (Corner, [0, 1], Corner.LEFT),
+        (Corner, "[0, 1]", Corner.LEFT),
+        (Corner | None, [2, 1], Corner.RIGHT),
+        (list[Corner], [[0, 1]], [Corner.LEFT]),
+        (Holiday, "2026-12-25", Holiday.CHRISTMAS),
+        (Access, 3, Access.READ | Access.WRITE),
+        (Access, "3", Access.READ | Access.WRITE),
+        (Access, 0, Access(0)),
         # Text stays text.
         (str, "[1, 2]", "[1, 2]"),
         (str, "5", "5"),
@@ -177,6 +220,11 @@ def refusal(signature: Signature, value: Any) -> str:
         (datetime, "2026-01-31", datetime(2026, 1, 31)),
         (time, "10:00", time(10)),
         (timedelta, "PT5S", timedelta(seconds=5)),
+        (date | int, "0", 0),
+        # Null that is base64 as well.
+        (bytes | None, "null", None),
+        (list[bytes | None], ["null"], [None]),
+        (bytes, "null", b"\x9e\xe9e"),
         # Null and blank text for what need not be given.
         (Note, {"text": "t", "number": None, "tags": ""}, Note(text="t")),
         (Row, {"title": "T", "pages": None}, {"title": "T"}),
@@ -247,6 +295,9 @@ def test_null_and_blank_text_are_kept_where_they_are_values(
     assert signature.arguments({"value": given}) == {"value": given}
 
 
+HUGE = 10**400
+CUT = f"1{'0' * 37}...{'0' * 39}"
+
 TOO_MANY = [*["1.5"] * MAX_FITTED, "x"]
 
 
@@ -292,6 +343,36 @@ TOO_MANY = [*["1.5"] * MAX_FITTED, "x"]
         (float, "nan", "value: Input should be a finite number (got 'nan')"),
         (float, "-Inf", "value: Input should be a finite number (got '-Inf')"),
         (Decimal, "NaN", "value: Input should be a finite number (got 'NaN')"),
+        (date, "0", "value: Input should be a valid date (got '0')"),
+        (list[date], ["0"], "value[0]: Input should be a valid date (got '0')"),
+        (date | None, "1e5", "value: Input should be a valid date (got '1e5')"),
+        (
+            datetime,
+            "1700000000",
+            "value: Input should be a valid datetime (got '1700000000')",
+        ),
+        (time, "5", "value: Input should be a valid time (got '5')"),
+        (timedelta, "5", "value: Input should be a valid duration (got '5')"),
+        (float, "1e400", "value: Input should be a finite number (got '1e400')"),
+        (float, "-1e400", "value: Input should be a finite number (got '-1e400')"),
+        (list[float], [HUGE], f"value[0]: Input should be a finite number (got {CUT})"),
+        (Gauge, {"x": HUGE}, f"value.x: Input should be a finite number (got {CUT})"),
+        (float | None, HUGE, f"value: Input should be a finite number (got {CUT})"),
+        (
+            Iterable[int],
+            [1, "x"],
+            "value[1]: Input should be a valid integer, unable to parse string as an "
+            "integer (got 'x')",
+        ),
+        (Iterable[str], "abc", "value: Input should be a valid array (got 'abc')"),
+        (
+            Shelf,
+            {"books": [None]},
+            "value.books[0]: Input should be a valid integer (got None)",
+        ),
+        (Access, 8, "value: Input should be 1 or 2 (got 8)"),
+        (Access, True, "value: Input should be a valid integer (got True)"),
+        (Corner, [1, 1], "value: Input should be (0, 1) or (2, 1) (got [1, 1])"),
         (str, 5, "value: Input should be a valid string (got 5)"),
         (
             int,

@@ -118,6 +118,27 @@ def test_schema_of_a_parameter_says_base64() -> None:
     assert properties["upper"]["properties"]["data"] == SCHEMA
 
 
+@pytest.mark.parametrize(
+    ("annotation", "default", "shown"),
+    [
+        (bytes, RAW, ENCODED),
+        (list[bytes], [RAW], [ENCODED]),
+        (dict[str, bytes], {"a": RAW}, {"a": ENCODED}),
+    ],
+)
+def test_default_is_shown_in_the_alphabet_of_results(
+    annotation: Any, default: Any, shown: Any
+) -> None:
+    """We chose it: what is shown is what is sent and taken."""
+
+    def take(data: Any = default) -> None: ...
+
+    take.__annotations__ = {"data": annotation, "return": None}
+    signature = read_signature(take, name="take")
+
+    assert signature.input_schema["properties"]["data"]["default"] == shown
+
+
 @pytest.mark.parametrize("given", ["no base64!", "a", "ä"])
 def test_what_is_no_base64_is_refused(given: str) -> None:
     """We chose it: and never taken for the bytes themselves."""
