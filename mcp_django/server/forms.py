@@ -16,12 +16,14 @@ from pydantic_core import core_schema, from_json, to_json
 
 from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.server.fitting import Fitting
+from mcp_django.server.form_fields import FORMAT_CHECKER, FORMATS, VerbatimFields
 from mcp_django.server.schemas import (
     SchemaGenerator,
     VerbatimSchema,
     explain,
     why_unsuitable,
 )
+from mcp_django.server.texts import untranslated
 
 _KEPT: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern", "format", "enum"},
@@ -33,7 +35,6 @@ _KEPT: dict[str, set[str]] = {
 """Keywords of the restricted schema by type, beside those that every type has."""
 
 _KEPT_ALWAYS = {"type", "title", "description", "default"}
-_FORMATS = ("email", "uri", "date", "date-time")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +69,15 @@ class Form:
             raise ValueError(
                 f"a form is made from a pydantic model or a schema, not from {schema!r}"
             )
-        verbatim = VerbatimSchema.of(schema, "requestedSchema")
-
+        verbatim = VerbatimSchema.of(
+            schema, "requestedSchema", format_checker=FORMAT_CHECKER
+        )
+        fields = VerbatimFields(untranslated(verbatim.schema))
         required = verbatim.schema.get("required", ())
 
         def parse(content: Mapping[str, Any]) -> Any:
-            values: dict[str, Any] = from_json(to_json(content, fallback=dict))
+            given: dict[str, Any] = from_json(to_json(content, fallback=dict))
+            values = fields.fit(given)
             empty = _left_empty(values, verbatim.wrong_members(values), required)
             values = {key: v for key, v in values.items() if key not in empty}
             if problems := verbatim.problems(values, show_values=False):
@@ -233,7 +237,7 @@ def _primitive(
         # Spec: "Servers MUST NOT use form mode elicitation to request sensitive
         # information such as passwords".
         raise ValueError("is secret, and secrets may only be asked for with elicit_url")
-    if property_.get("format") not in _FORMATS:
+    if property_.get("format") not in FORMATS:
         property_.pop("format", None)
     if kind in ("number", "integer"):
         _include_bounds(property_, 1 if kind == "integer" else 0)

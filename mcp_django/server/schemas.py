@@ -17,7 +17,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from django.utils.functional import Promise
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, FormatChecker, SchemaError
 from jsonschema.exceptions import ValidationError as SchemaViolation
 from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
@@ -283,7 +283,12 @@ class VerbatimSchema:
 
     @classmethod
     def of(
-        cls, schema: Mapping[str, Any], what: str, *, of_object: bool = True
+        cls,
+        schema: Mapping[str, Any],
+        what: str,
+        *,
+        of_object: bool = True,
+        format_checker: FormatChecker | None = None,
     ) -> VerbatimSchema:
         """Check a JSON Schema and make ready to validate with it.
 
@@ -291,6 +296,7 @@ class VerbatimSchema:
             schema: The schema, of dialect 2020-12 unless its `$schema` says otherwise.
             what: What it is, for messages, such as "input_schema of 'ship'".
             of_object: Whether it must have `"type": "object"`.
+            format_checker: Checks `format`; None to take any text for any format.
 
         Raises:
             ValueError: It is no valid schema, is in a dialect we do not know, or
@@ -313,7 +319,9 @@ class VerbatimSchema:
                 f"{what} is no valid JSON Schema: at {place}: {error.message}"
             ) from error
         registry = _checked_references(own, dialect, what)
-        return cls(shown, dialect(own, registry=registry))
+        return cls(
+            shown, dialect(own, registry=registry, format_checker=format_checker)
+        )
 
     def problems(self, value: Any, *, show_values: bool = True) -> str:
         """Say what is wrong with a JSON value; "" if nothing is.

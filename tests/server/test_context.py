@@ -456,6 +456,34 @@ async def test_user_is_told_which_field_does_not_fit_and_why(
     ]
 
 
+TRIP = {
+    "type": "object",
+    "properties": {
+        "when": {"type": "string", "format": "date"},
+        "guests": {"type": "integer"},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25", MODERN])
+async def test_form_of_a_schema_is_read_as_that_of_a_model(
+    kind: str, version: str
+) -> None:
+    """Our choice: empty fields, formats and numbers as text are the same in both."""
+    fit = {"action": "accept", "content": {"when": "", "guests": "2"}}
+    caller = Caller(
+        Server("shop"), version=version, answers={"elicitation/create": [WRONG, fit]}
+    )
+    answer = await use(caller, kind, "elicit", "Where to?", TRIP)
+    assert answer == Answer("accept", {"guests": 2})
+    assert [params["message"] for [(_, params)] in caller.asked] == [
+        "Where to?",
+        "Where to?\n\nThe last answer does not fit: when: the value is not a 'date'; "
+        "guests: the value is not of type 'integer'. Please answer again.",
+    ]
+
+
 NEVER_FIT: list[tuple[tuple[Any, ...], str, JSONObject, str]] = [
     (
         ("elicit", "Where to?", Trip),

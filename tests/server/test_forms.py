@@ -484,6 +484,104 @@ def test_blank_text_in_a_verbatim_schema_is_an_empty_field() -> None:
         form.parse({"color": ""})
 
 
+def verbatim_with(required: bool = False, **property_: Any) -> Form:
+    """Make a form of a schema with one field `a`."""
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": property_}}
+    return Form.of({**schema, "required": ["a"]} if required else schema)
+
+
+OF_FORMAT = [{"type": "string", "format": f} for f in ("date", "date-time", "uri")]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+@pytest.mark.parametrize(
+    "property_",
+    [
+        *OF_FORMAT,
+        {"type": "string", "format": "email"},
+        {"type": "integer"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "string", "enum": ["red"]},
+        {"type": "string", "oneOf": [{"const": "red", "title": "Red"}]},
+        {"type": "string", "minLength": 3},
+        {"type": "array", "items": {"type": "string", "enum": ["red"]}},
+    ],
+)
+def test_blank_text_is_an_empty_field_of_any_type_in_a_verbatim_schema(
+    property_: dict[str, Any], blank: str | None
+) -> None:
+    """We chose it: as in the form of a model."""
+    assert verbatim_with(**property_).parse({"a": blank}) == {}
+    with pytest.raises(ValueError, match=r"^'?a"):
+        verbatim_with(required=True, **property_).parse({"a": blank})
+
+
+@pytest.mark.parametrize(
+    ("property_", "value", "expected"),
+    [
+        ({"type": "integer"}, "3", 3),
+        ({"type": "integer"}, 3.0, 3),
+        ({"type": ["integer", "null"]}, "3", 3),
+        ({"type": "number"}, "1.5", 1.5),
+        ({"type": "number"}, 3, 3),
+        ({"type": "boolean"}, "true", True),
+        ({"type": "integer", "enum": [1, 2]}, "2", 2),
+        ({"type": "integer", "enum": [1, 2]}, 2.0, 2),
+        ({"type": "string"}, "3", "3"),
+        ({"type": ["string", "integer"]}, "3", "3"),
+        ({"type": "array", "items": {"enum": ["red", "blue"]}}, '["red"]', ["red"]),
+        ({"type": "string", "format": "date"}, "2026-01-31", "2026-01-31"),
+        ({"type": "string", "format": "date-time"}, "2026-01-31T10:00", ...),
+        ({"type": "string", "format": "date-time"}, "2026-01-31T10:00:00Z", ...),
+        ({"type": "string", "format": "uri"}, "https://shop.example/1", ...),
+        ({"type": "string", "format": "email"}, "ann@shop.example", ...),
+    ],
+)
+def test_value_for_a_verbatim_schema_is_converted_as_for_a_model(
+    property_: dict[str, Any], value: Any, expected: Any
+) -> None:
+    """We chose it: forms are filled in by the same clients."""
+    read = verbatim_with(**property_).parse({"a": value})["a"]
+
+    assert read == (value if expected is ... else expected)
+    assert expected is ... or type(read) is type(expected)
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize(
+    ("property_", "value", "reason"),
+    [
+        ({"type": "string", "format": "date"}, "x", "the value is not a 'date'"),
+        ({"type": "string", "format": "date"}, "0", "the value is not a 'date'"),
+        (
+            {"type": "string", "format": "date"},
+            "2026-02-30",
+            "the value is not a 'date'",
+        ),
+        (
+            {"type": "string", "format": "date-time"},
+            "1700000000",
+            "the value is not a 'date-time'",
+        ),
+        ({"type": "string", "format": "uri"}, "x", "the value is not a 'uri'"),
+        ({"type": "string", "format": "email"}, "ann", "the value is not a 'email'"),
+        ({"type": "integer"}, "1.5", "the value is not of type 'integer'"),
+        ({"type": "integer"}, True, "the value is not of type 'integer'"),
+        ({"type": "number"}, "nan", "the value is not of type 'number'"),
+        ({"type": "boolean"}, 1, "the value is not of type 'boolean'"),
+        ({"type": "integer", "minimum": 2}, "1", "the value is less than the minimum"),
+    ],
+)
+def test_value_that_a_verbatim_schema_does_not_allow_is_refused_by_name(
+    property_: dict[str, Any], value: Any, reason: str, required: bool
+) -> None:
+    """We chose it: the user is asked again, and told which field."""
+    with pytest.raises(ValueError) as caught:
+        verbatim_with(required, **property_).parse({"a": value})
+    assert str(caught.value).startswith(f"a: {reason}")
+
+
 def test_verbatim_schema_is_asked_as_it_is() -> None:
     """We chose it, for what models cannot say, such as titled choices."""
     form = Form.of(VERBATIM)
@@ -517,6 +615,17 @@ def test_wrong_field_of_a_verbatim_schema_is_named_without_what_the_user_wrote(
     assert str(caught.value) == message
 
 
+EVERY_FIELD = {
+    "type": "object",
+    "properties": {
+        "ship_it": {"type": "boolean"},
+        "when": {"type": "string", "format": "date"},
+        "color": {"type": "string", "format": "email"},
+        "notes": {"type": "string", "format": "uri"},
+        "count": {"type": "integer"},
+    },
+}
+
 CONTENT = st.dictionaries(
     st.sampled_from(["ship_it", "when", "color", "notes", "count"])
     | st.text(st.characters(exclude_categories=())),
@@ -530,7 +639,10 @@ CONTENT = st.dictionaries(
 
 
 @settings(deadline=None)
-@given(st.sampled_from([Form.of(Confirm), Form.of(VERBATIM)]), CONTENT)
+@given(
+    st.sampled_from([Form.of(Confirm), Form.of(VERBATIM), Form.of(EVERY_FIELD)]),
+    CONTENT,
+)
 def test_arbitrary_content_is_read_or_a_value_error(
     form: Form, content: dict[str, Any]
 ) -> None:
