@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, Protocol, TypeAlias
@@ -9,6 +10,8 @@ from typing import Literal, Protocol, TypeAlias
 from mcp_django.auth.interface import Identity
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.sessions")
 
 Kind: TypeAlias = Literal["stream", "call"]
 """What stays open until somebody ends it, and what ends with its answer."""
@@ -53,6 +56,10 @@ class Connections:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))
 
+    def kinds(self) -> Iterator[tuple[OpenConnection, Kind]]:
+        """Iterate over a copy, with what each of them is."""
+        return iter(list(self._all.items()))
+
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
         self._all[connection] = kind
@@ -68,3 +75,11 @@ class Connections:
     def count_of(self, owner: str, kind: Kind = "stream") -> int:
         """Count the open connections of one kind that a user has."""
         return self._counts[owner, kind]
+
+
+async def close(connection: OpenConnection) -> None:
+    """Close one connection; its failure is no other's."""
+    try:
+        await connection.close()
+    except Exception:
+        logger.exception("a connection could not be closed")

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
 
-from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.conf import mcp_settings
-from mcp_django.server.decisions import SaysNothing, settle, truth_of
 from mcp_django.server.notices import Notice
-from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.addresses import make_session_id
 from mcp_django.sessions.connections import (
     Connections,
     Kind,
     Listener,
     OpenConnection,
+    close,
 )
 from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_registry import HTTPSessions
+from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.shutdown import call_before_shutdown
@@ -71,6 +70,8 @@ class Worker:
         )
         self.http = HTTPSessions(self.relay, self.start)
         self.is_ending = False
+        self._rechecks = Rechecks(self.connections)
+        self._ticking: set[OpenConnection] = set()
 
     async def new_session_id(self) -> str:
         """Make the id of a session that this worker is about to open."""
@@ -128,7 +129,7 @@ class Worker:
 
     async def _close_all(self) -> None:
         for connection in self.connections:
-            await _close(connection)
+            await close(connection)
         await self.relay.close()
         while len(self.connections):
             self._connection_closed.clear()
@@ -147,17 +148,28 @@ class Worker:
             logger.exception("a change notice was lost")
 
     async def _look_after(self) -> None:
-        """Tick the streams every second, and look at their users now and then."""
+        """Tick what is open every second, and look at its users now and then.
+
+        Nothing here waits for others: calls may have to ask a cache, authenticators a
+        database, so that each of them is a task of its own.
+        """
         checked_at = self._loop.time()
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             try:
-                for connection in self.connections:
-                    await self._tick(connection)
-                if self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS:
+                for connection, kind in self.connections.kinds():
+                    if kind == "stream":
+                        await self._tick(connection)
+                    elif connection not in self._ticking:
+                        self._ticking.add(connection)
+                        self.tasks.start(
+                            self._tick(connection),
+                            partial(self._ticking.discard, connection),
+                        )
+                is_due = self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS
+                if is_due and not self._rechecks.is_running:
                     checked_at = self._loop.time()
-                    await self._recheck()
-                    await self.relay.refresh()
+                    self.start(self._recheck())
             except Exception:
                 logger.exception("looking after the connections failed; going on")
 
@@ -167,51 +179,14 @@ class Worker:
             await connection.tick()
         except Exception:
             logger.exception("a connection failed; it ends")
-            await _close(connection)
+            await close(connection)
 
     async def _recheck(self) -> None:
-        """End what is of users who logged out, were deactivated or lost a token."""
-        by_identity: dict[Identity, list[OpenConnection]] = {}
-        for connection in self.connections:
-            by_identity.setdefault(connection.identity, []).append(connection)
-        for identity, connections in by_identity.items():
-            if identity.authenticator is None:
-                continue
-            try:
-                is_valid = await _is_still_valid(identity, identity.authenticator)
-            except SaysNothing:
-                logger.exception("is_still_valid() does not decide; that means no")
-                is_valid = False
-            except Exception:
-                # The database may be away for a moment; look again next time.
-                logger.exception("the credentials of a stream could not be checked")
-                continue
-            if not is_valid:
-                for connection in connections:
-                    logger.info("a stream ends: its credentials are no longer valid")
-                    await _close(connection)
-
-
-async def _is_still_valid(identity: Identity, authenticator: Authenticator) -> bool:
-    """Ask an authenticator, in a thread, whether an identity is still good.
-
-    Raises:
-        Exception: It failed; `SaysNothing` if what it returned is no answer.
-    """
-
-    def ask() -> Any:
-        found: Any = authenticator.is_still_valid(identity)
-        return found if inspect.isawaitable(found) else truth_of(found)
-
-    return truth_of(await settle(await authentication_threads.run(ask)))
-
-
-async def _close(connection: OpenConnection) -> None:
-    """Close one connection; its failure is no other's."""
-    try:
-        await connection.close()
-    except Exception:
-        logger.exception("a connection could not be closed")
+        try:
+            await self._rechecks.run()
+            await self.relay.refresh()
+        except Exception:
+            logger.exception("looking after users and workers failed; going on")
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}
