@@ -6,9 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, OperationalError, ProgrammingError
+from django.db import DatabaseError, OperationalError, ProgrammingError, connection
 
-from mcp_django.database import lacks_migrations, needing_migrations
+from mcp_django.database import (
+    MAKE_AND_MIGRATE,
+    MIGRATE,
+    commands_for,
+    needing_migrations,
+)
+from mcp_django.tokens.models import Token
 
 MISSING = [
     OperationalError("no such table: mcp_tokens_token"),
@@ -37,14 +43,42 @@ def behind(transactional_db: None) -> Iterator[None]:
 @pytest.mark.usefixtures("behind")
 def test_missing_table_comes_of_missing_migrations() -> None:
     """Chosen: in the words of every database; when it is away that is another thing."""
-    assert [lacks_migrations(error) for error in MISSING] == [True] * len(MISSING)
-    assert [lacks_migrations(error) for error in OTHERS] == [False] * len(OTHERS)
+    assert [commands_for(error) for error in MISSING] == [MIGRATE] * len(MISSING)
+    assert [commands_for(error) for error in OTHERS] == [None] * len(OTHERS)
 
 
 @pytest.mark.django_db
 def test_missing_table_of_a_migrated_database_is_a_bug() -> None:
     """Chosen: running migrations would not help."""
-    assert not any(lacks_migrations(error) for error in MISSING)
+    assert not any(commands_for(error) for error in MISSING)
+
+
+@pytest.fixture(params=["table", "column"])
+def unmade(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    """Take away what a model has and no migration makes; give its name."""
+    table, field = Token._meta.db_table, Token._meta.get_field("hint")
+    with connection.schema_editor() as editor:
+        if request.param == "table":
+            editor.alter_db_table(Token, table, "elsewhere")
+        else:
+            editor.execute(f"ALTER TABLE {table} RENAME COLUMN {field.column} TO away")
+    yield f"{table}.{field.column}" if request.param == "column" else table
+    with connection.schema_editor() as editor:
+        if request.param == "table":
+            editor.alter_db_table(Token, "elsewhere", table)
+        else:
+            editor.execute(f"ALTER TABLE {table} RENAME COLUMN away TO {field.column}")
+
+
+def test_what_no_migration_makes_has_to_be_made_first(unmade: str) -> None:
+    """Chosen: so it is with a new model, and with a field of one that was added."""
+    with pytest.raises(DatabaseError) as caught:
+        Token.objects.filter(hint="x").exists()
+    assert unmade in str(caught.value)
+    assert commands_for(caught.value) == MAKE_AND_MIGRATE
+    in_postgresql = f'"{unmade}" does not exist'
+    assert commands_for(ProgrammingError(in_postgresql)) == MAKE_AND_MIGRATE
+    assert commands_for(OperationalError("no such table: nowhere")) is None
 
 
 @pytest.mark.usefixtures("behind")

@@ -29,7 +29,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
-from mcp_django.database import lacks_migrations
+from mcp_django.database import commands_for
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.server.decisions import settle
 from mcp_django.server.threads import authentication_threads
@@ -190,11 +190,13 @@ async def authenticate(
             identity = replace(identity, user=await read(identity.user))
         return identity
     except DatabaseError as error:
-        if not await authentication_threads.run(partial(lacks_migrations, error)):
+        commands = await authentication_threads.run(partial(commands_for, error))
+        if commands is None:
             raise
-        logger.error("the database lacks migrations; run migrate (%s)", error)
+        logger.error("the database lacks migrations; run %s (%s)", commands, error)
         raise Refused(
-            503, "The site's database is not ready: its administrator must run migrate"
+            503,
+            f"The site's database is not ready: its administrator must run {commands}",
         ) from None
 
 

@@ -23,7 +23,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from mcp_django.database import lacks_migrations
+from mcp_django.database import commands_for
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 
 _USERS_ON_PAGE: Final = 20
@@ -138,9 +138,10 @@ class TokenAdmin(ModelAdmin):
         try:
             return super().changelist_view(request, extra_context)
         except DatabaseError as error:
-            if not lacks_migrations(error):
+            commands = commands_for(error)
+            if commands is None:
                 raise
-            return self._say_that_migrations_are_missing(request)
+            return self._say_what_to_run(request, commands)
 
     def changeform_view(
         self,
@@ -155,14 +156,16 @@ class TokenAdmin(ModelAdmin):
                 return self._revoke_one(request, object_id)
             return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
-            if not lacks_migrations(error):
+            commands = commands_for(error)
+            if commands is None:
                 raise
-            return self._say_that_migrations_are_missing(request)
+            return self._say_what_to_run(request, commands)
 
-    def _say_that_migrations_are_missing(self, request: HttpRequest) -> HttpResponse:
+    def _say_what_to_run(self, request: HttpRequest, commands: str) -> HttpResponse:
         self.message_user(
             request,
-            gettext("The database lacks migrations: run “manage.py migrate” first."),
+            gettext("The database lacks migrations: run %(commands)s first.")
+            % {"commands": commands},
             messages.ERROR,
         )
         return HttpResponseRedirect(

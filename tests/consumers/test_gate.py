@@ -775,6 +775,40 @@ async def test_database_without_migrations_is_said_to_be_one(
     assert record.exc_info is None
 
 
+@pytest.fixture
+def unmade(transactional_db: None) -> Iterator[None]:
+    """Take away a table that no migration would make again."""
+    table = Token._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Token, table, "elsewhere")
+    yield
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Token, "elsewhere", table)
+
+
+class Counting(LazyKeeper):
+    """Asks for the table of a model itself."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        Token.objects.count()
+        return None
+
+
+@pytest.mark.usefixtures("unmade")
+async def test_model_without_a_migration_is_said_to_need_one(
+    settings: Settings,
+) -> None:
+    """Chosen: 503 for whatever authenticator asks for it."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.Counting"]}
+
+    assert (await get_stream()).error() == (
+        503,
+        -32600,
+        "The site's database is not ready: its administrator must run makemigrations "
+        "and migrate",
+    )
+
+
 async def test_other_errors_of_the_database_are_not_called_so(
     settings: Settings, transactional_db: None, caplog: pytest.LogCaptureFixture
 ) -> None:

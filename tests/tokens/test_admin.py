@@ -293,7 +293,7 @@ def test_missing_migrations_are_told(url: str) -> None:
     client.force_login(User.objects.create_superuser("root"))
     response = client.get(url, follow=True)
     assert response.redirect_chain == [("/admin/", 302)]
-    assert "run “manage.py migrate” first" in response.text
+    assert "lacks migrations: run migrate first" in response.text
 
 
 def test_permissions_of_the_admin_apply(ada: User) -> None:
