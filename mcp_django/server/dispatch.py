@@ -28,6 +28,7 @@ from mcp_types.jsonrpc import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
 )
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
@@ -211,8 +212,27 @@ def _read_tool_call(request: Request) -> tuple[str, Mapping[str, JSON] | None]:
         and isinstance(params.get("_meta"), dict | None)
     ):
         return name, arguments
-    read = _read(CallToolRequestParams, request)
+    read = _read(CallToolRequestParams, request, arguments=_object_in(arguments))
     return read.name, read.arguments
+
+
+def _object_in(arguments: JSON) -> JSON:
+    """Read arguments that models wrote as JSON text, all in one."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        value: JSON = from_json(arguments, allow_inf_nan=False)
+    except ValueError:
+        return arguments if arguments.strip() else None
+    return value if isinstance(value, dict | None) else arguments
+
+
+def _texts_in(arguments: JSON) -> JSON:
+    """Read the arguments of a prompt or template; null is how some leave one out."""
+    given = _object_in(arguments)
+    if not isinstance(given, dict):
+        return given
+    return {name: value for name, value in given.items() if value is not None}
 
 
 async def _call_tool(server: Server, request: Request) -> JSONObject:
@@ -285,7 +305,8 @@ async def _read_resource(server: Server, request: Request) -> JSONObject:
 
 
 async def _get_prompt(server: Server, request: Request) -> JSONObject:
-    params = _read(GetPromptRequestParams, request)
+    arguments = _texts_in(request.params.get("arguments"))
+    params = _read(GetPromptRequestParams, request, arguments=arguments)
     request.feature = FeatureName.unknown("prompt", params.name)
     prompt = server.prompts.get(params.name)
     if prompt is None:
@@ -299,7 +320,10 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
 async def _complete(server: Server, request: Request) -> JSONObject:
     # Spec: 2025-11-25 server/utilities/completion, "Error Handling".
     _require(server.completions, request)
-    params = _read(CompleteRequestParams, request)
+    context = request.params.get("context")
+    if isinstance(context, dict):
+        context = {**context, "arguments": _texts_in(context.get("arguments"))}
+    params = _read(CompleteRequestParams, request, context=context)
     match params.ref:
         case PromptReference(name=name):
             request.feature = FeatureName.unknown("prompt", name)
@@ -316,9 +340,9 @@ async def _complete(server: Server, request: Request) -> JSONObject:
     completion = server.completions.get((name, params.argument.name))
     if completion is None:
         return {"completion": {"values": [], "total": 0, "hasMore": False}}
-    context = params.context.arguments if params.context else None
+    known = params.context.arguments if params.context else None
     return await completion.complete(
-        server, request, params.argument.value, context or {}
+        server, request, params.argument.value, known or {}
     )
 
 
@@ -457,8 +481,15 @@ def _require(features: object, request: Request) -> None:
         raise ErrorAnswer(METHOD_NOT_FOUND, f"unknown method: {request.method}")
 
 
-def _read(form: type[Params], request: Request) -> Params:
-    params = request.params
+def _read(form: type[Params], request: Request, **read: JSON) -> Params:
+    """Check the parameters of a request.
+
+    Args:
+        form: What they have to be.
+        request: Whose they are.
+        read: Those that are read already.
+    """
+    params = {**request.params, **read} if read else request.params
     if not RETRY_MEMBERS.isdisjoint(params):
         # Whoever asked looks at them; what is unfit is asked again, not refused.
         params = {k: v for k, v in params.items() if k not in RETRY_MEMBERS}

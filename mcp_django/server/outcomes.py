@@ -90,8 +90,6 @@ class Outcome:
             result: The result.
             reason: Why it was refused, if it was; left out, what the model reads.
         """
-        if result.get("resultType") == "input_required":
-            return cls("asked")
         if not result.get("isError"):
             return cls("answered")
         texts = [block.get("text", "") for block in result.get("content", ())]

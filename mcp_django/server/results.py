@@ -11,6 +11,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property, partial
 from inspect import Signature
 from typing import Any, get_args, get_origin
@@ -257,7 +258,7 @@ class _TypedOutput:
         return self._result_of(value, dumped)
 
     def _result_of(self, value: Any, dumped: JSON) -> JSONObject:
-        if isinstance(value, str | bytes) and isinstance(dumped, str):
+        if isinstance(value, str | bytes | Enum) and isinstance(dumped, str):
             text = checked_text(dumped)
         else:
             text = json_text(dumped, inf_nan_mode="constants")

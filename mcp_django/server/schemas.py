@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Flag
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NewType, Union, get_args, get_origin
 
 from django.utils.functional import Promise
 from jsonschema import Draft202012Validator, FormatChecker, SchemaError
@@ -77,6 +77,8 @@ def union_members(annotation: Any) -> Iterator[Any]:
                 waiting.insert(0, alias.__value__)
         elif get_origin(current) is Annotated:
             waiting.insert(0, get_args(current)[0])
+        elif isinstance(current, NewType):
+            waiting.insert(0, current.__supertype__)
         elif get_origin(current) in (Union, UnionType):
             waiting = [*get_args(current), *waiting]
         else:

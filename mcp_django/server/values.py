@@ -6,6 +6,7 @@ developer's log that leaves the values themselves out.
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import partial
 from inspect import Signature
 from typing import Any, Final, Literal, get_args
@@ -37,6 +38,8 @@ def content_of(value: Any) -> list[JSONObject]:
         return [value.block()]
     if isinstance(value, BLOCKS):
         return [written(value)]
+    if isinstance(value, Enum) and isinstance(value.value, str):
+        return [text_block(value.value)]
     if isinstance(value, str | Promise):
         return [text_block(value)]
     if isinstance(value, bytes):

@@ -54,7 +54,11 @@ async def answer_of(
     try:
         answer = result = await _answer(server, request, ask, handling)
         reason = request.refused_because
-        outcome = None if handling is None else Outcome.of_result(result, reason)
+        outcome = None
+        if handling is not None and handling.asked is not None:
+            outcome = Outcome.of_error(handling.asked)
+        elif handling is not None:
+            outcome = Outcome.of_result(result, reason)
     except ErrorAnswer as error:
         answer, outcome = error, Outcome.of_error(error)
     except anyio.get_cancelled_exc_class() as error:
@@ -85,6 +89,8 @@ async def _answer(
                 raise
             asked = error
         if request.is_modern:
+            if handling is not None:
+                handling.asked = asked
             return input_required(server, request, questions)
         rounds += 1
         _check_rounds(request, rounds)

@@ -21,14 +21,19 @@ _MAX_SECONDS_AFTER_CANCELLATION = 5.0
 
 
 class Handling:
-    """A request that is being handled while somebody wants to hear of it."""
+    """A request that is being handled while somebody wants to hear of it.
 
-    __slots__ = ("_began", "_request", "_server")
+    Attributes:
+        asked: By what the handler asked, where the answer to the request asks in turn.
+    """
+
+    __slots__ = ("_began", "_request", "_server", "asked")
 
     def __init__(self, server: Server, request: Request) -> None:
         self._server = server
         self._request = request
         self._began = time.perf_counter()
+        self.asked: BaseException | None = None
 
     @classmethod
     def begin(cls, server: Server, request: Request) -> Handling | None:

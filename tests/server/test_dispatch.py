@@ -31,7 +31,7 @@ from mcp_django.protocol import modern
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.legacy import METHODS
 from mcp_django.server.threads import handler_threads
-from tests.server.calls import Caller, Notebook
+from tests.server.calls import LATEST, Caller, Notebook
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 MODERN = "2026-07-28"
@@ -480,10 +480,60 @@ async def test_prompt_is_filled_in(prompter: Server) -> None:
     assert [m["content"]["type"] for m in talked["messages"]] == ["text"] * 2
 
 
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "Ada", "tone": None},
+        '{"name": "Ada"}',
+        '{"name": "Ada", "tone": null}',
+    ],
+)
+async def test_null_for_an_argument_of_a_prompt_leaves_it_out(
+    prompter: Server, arguments: JSON, version: str
+) -> None:
+    """Our choice: as for tools; the protocol has texts only."""
+    params = {"name": "greet", "arguments": arguments}
+    got = await Caller(prompter, version=version).call("prompts/get", params)
+    assert got["messages"][0]["content"]["text"] == "Greet Ada in a warm tone."
+
+
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"limit": 3}', "3"),
+        (' {"limit": "3"}\n', "3"),
+        ("{}", "1"),
+        ("null", "1"),
+        ("", "1"),
+        (None, "1"),
+    ],
+)
+@pytest.mark.parametrize("schema", [None, {"type": "object"}])
+async def test_arguments_may_be_json_text_of_an_object(
+    version: str, arguments: JSON, expected: str, schema: JSONObject | None
+) -> None:
+    """Our choice: models write so what they should have written as an object."""
+    server = Server("shop")
+
+    @server.tool(input_schema=schema)
+    def count(limit: int = 1) -> str:
+        return str(limit)
+
+    params = {"name": "count", "arguments": arguments}
+    result = await Caller(server, version=version).call("tools/call", params)
+    assert result["content"] == [{"type": "text", "text": expected}]
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"name": "nothing"}, "Unknown prompt: nothing"),
+        (
+            {"name": "greet", "arguments": {"name": None}},
+            "invalid arguments for greet: name: missing, but required",
+        ),
         (
             {"name": "greet"},
             "invalid arguments for greet: name: missing, but required",
@@ -831,6 +881,16 @@ BAD_PARAMS: list[tuple[str, JSONObject, str]] = [
     (
         "tools/call",
         {"name": "x", "arguments": [1]},
+        "invalid params: arguments: Input should be a valid dictionary",
+    ),
+    (
+        "tools/call",
+        {"name": "x", "arguments": "[1]"},
+        "invalid params: arguments: Input should be a valid dictionary",
+    ),
+    (
+        "tools/call",
+        {"name": "x", "arguments": '{"a": 1'},
         "invalid params: arguments: Input should be a valid dictionary",
     ),
     (

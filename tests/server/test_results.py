@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from inspect import Signature
 from types import NoneType
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, NewType, Optional
 from uuid import UUID
 
 import pytest
@@ -50,6 +50,13 @@ ADVICE = (
 
 class Color(Enum):
     RED = "red"
+
+
+Words = NewType("Words", str)
+
+
+class Tone(str, Enum):  # noqa: UP042  # as many still write it
+    WARM = "warm"
 
 
 class Mood(StrEnum):
@@ -138,7 +145,7 @@ def text(value: str) -> dict[str, Any]:
             "00000000-0000-0000-0000-0000000000ff",
             '"00000000-0000-0000-0000-0000000000ff"',
         ),
-        (Color, {"type": "string", "enum": ["red"]}, Color.RED, "red", '"red"'),
+        (Color, {"type": "string", "enum": ["red"]}, Color.RED, "red", "red"),
         (Mood, {"type": "string", "enum": ["good"]}, Mood.GOOD, "good", "good"),
         (Status, {"type": "string", "enum": ["open"]}, Status.OPEN, "open", "open"),
         (Literal["a"], {"type": "string", "const": "a"}, "a", "a", "a"),
@@ -258,6 +265,11 @@ def test_annotated_result_is_structured_and_written_as_text(
         (Annotated[str | None, Field(description="Of the day.")], "x", "x"),
         (Annotated[str, Field(max_length=3)] | None, "abc", "abc"),
         (TypeAliasType("Words", str), "x", "x"),
+        (TypeAliasType("Words", str | None), "x", "x"),
+        (Words, "x", "x"),
+        (NewType("Name", Words), "x", "x"),
+        (Words | None, "x", "x"),
+        (TypeAliasType("Words", Words | None), "x", "x"),
     ],
 )
 def test_text_is_text_only(returns: Any, value: Any, written: str) -> None:
@@ -269,7 +281,9 @@ def test_text_is_text_only(returns: Any, value: Any, written: str) -> None:
     assert output.result(value) == {"content": [text(written)]}
 
 
-@pytest.mark.parametrize("returns", [str | None, Annotated[str | None, Field()]])
+@pytest.mark.parametrize(
+    "returns", [str | None, Annotated[str | None, Field()], Words | None]
+)
 def test_no_text_is_no_content(returns: Any) -> None:
     """We chose it: as without an annotation."""
     assert ToolOutput.of(returns).result(None) == {"content": []}
@@ -580,6 +594,8 @@ def test_structured_result_can_be_insisted_on() -> None:
         (["a", None], [text('["a",null]')]),
         (TEXT, [WRITTEN_TEXT]),
         (IMAGE, [WRITTEN_IMAGE]),
+        (Color.RED, [text("red")]),
+        (Tone.WARM, [text("warm")]),
         ([TEXT, IMAGE], [WRITTEN_TEXT, WRITTEN_IMAGE]),
         (("a", IMAGE, {"b": 1}, None), [text("a"), WRITTEN_IMAGE, text('{"b":1}')]),
         (

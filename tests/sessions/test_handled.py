@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.context import Context
 from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
@@ -247,6 +248,22 @@ async def test_time_that_the_user_took_does_not_count(server: Server) -> None:
         "asked",
         "refused: nobody answers",
     ]
+
+
+@pytest.mark.parametrize("version", [LATEST, MODERN])
+async def test_question_comes_with_what_was_raised(
+    server: Server, version: str
+) -> None:
+    """We promise it: the same in both eras."""
+
+    async def refuse(request: Any, questions: Any) -> None:
+        raise ErrorAnswer(1, "nobody answers")
+
+    with hearing(server) as heard:
+        await answer(server, params={"name": "ship"}, ask=refuse, version=version)
+
+    outcome = heard[0]["outcome"]
+    assert (outcome.kind, type(outcome.error)) == ("asked", QuestionsAsked)
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
