@@ -6,14 +6,20 @@ at once. Lazy text counts as text; it is not translated here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 _STANDS_FOR_TEXT = "-"
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+MAX_WHOLE: Final = 2**53 - 1
+"""The largest whole number that every program reads as it is. Spec: RFC 8259, 6."""
 
 
 def check_texts(feature: str, **texts: object) -> None:
@@ -38,6 +44,58 @@ def check_texts(feature: str, **texts: object) -> None:
                 f"{feature}: {argument} has {text[error.start]!r}, which cannot be "
                 "written as UTF-8"
             ) from None
+
+
+def check_fixed_texts(feature: str, **texts: object) -> None:
+    """Refuse what is no text of one line for programs, the same in every language.
+
+    Args:
+        feature: What it is for, for messages, such as "tool 'ship'".
+        texts: What was given, by argument; None for nothing.
+
+    Raises:
+        ValueError: One is no text, is lazy or blank, or has control characters.
+    """
+    for argument, text in texts.items():
+        if text is None:
+            continue
+        if isinstance(text, Promise):
+            raise ValueError(
+                f"{feature}: {argument} must be the same in every language; give it "
+                "as text that is not lazy"
+            )
+        check_texts(feature, **{argument: text})
+        if not str(text).strip():
+            raise ValueError(
+                f"{feature}: {argument} is empty; leave it out, or give one"
+            )
+        if _CONTROL.search(str(text)):
+            raise ValueError(
+                f"{feature}: {argument} must have no line breaks or other control "
+                f"characters, not {text!r}"
+            )
+
+
+def check_annotations(feature: str, given: object, form: type[BaseModel]) -> None:
+    """Refuse annotations that no client reads, such as misspelt ones.
+
+    Args:
+        feature: What they are of, for messages.
+        given: As an entry has them.
+        form: The protocol's own model of them.
+
+    Raises:
+        ValueError: There is one that is unknown.
+    """
+    if not isinstance(given, Mapping):
+        return  # which `check_entry` says
+    known = {str(field.alias or name) for name, field in form.model_fields.items()}
+    unknown = [key for key in given if isinstance(key, str) and key not in known]
+    if unknown:
+        raise ValueError(
+            f"{feature}: annotations have {unknown!r}, which no client reads; there "
+            f"are {sorted(known)!r}, and meta= for what is your own"
+        )
 
 
 def check_flags(feature: str, **flags: object) -> None:
@@ -76,6 +134,10 @@ def check_count(feature: str, argument: str, count: object, *, least: int) -> No
         raise ValueError(
             f"{feature}: {argument} must be a whole number of {least} or more, not "
             f"{count!r}"
+        )
+    if count > MAX_WHOLE:
+        raise ValueError(
+            f"{feature}: {argument} must be at most {MAX_WHOLE}, not {count!r}"
         )
 
 

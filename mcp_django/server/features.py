@@ -17,6 +17,7 @@ from mcp_django.exceptions import ErrorAnswer, ToolError
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.uris import fold, normalize
+from mcp_django.server.declarations import MAX_WHOLE
 from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler, Write
@@ -136,6 +137,8 @@ class CacheHints:
                 f"ttl_ms must be a whole number of 0 or more milliseconds, not "
                 f"{self.ttl_ms!r}"
             )
+        if self.ttl_ms > MAX_WHOLE:
+            raise ValueError(f"ttl_ms must be at most {MAX_WHOLE}, not {self.ttl_ms!r}")
         if self.scope not in ("private", "public"):
             raise ValueError(
                 f"cache_scope must be 'private' or 'public', not {self.scope!r}"

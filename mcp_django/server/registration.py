@@ -19,8 +19,10 @@ from mcp_types import ToolAnnotations
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.declarations import (
+    check_annotations,
     check_count,
     check_entry,
+    check_fixed_texts,
     check_flags,
     check_mappings,
     check_texts,
@@ -147,6 +149,7 @@ def make_tool(
         annotations=hints,
         **shown,
     )
+    check_annotations(shown_name, entry.get("annotations"), ToolAnnotations)
     check_entry(shown_name, entry, mcp_types.Tool)
     needed = read_permission(permission, shown_name, handler.signature)
     return Tool(tool_name, entry, handler, output, needed, mirrored)
@@ -193,8 +196,9 @@ def _with_hints(
 
 
 def _first(given: Text | None, otherwise: str | None) -> Text | None:
-    """Give a text unless it is empty; a lazy one, which is not read yet, never is."""
-    return given if isinstance(given, Promise) or given else otherwise
+    """Give a text unless it is blank; a lazy one, which is not read yet, never is."""
+    is_said = isinstance(given, Promise) or (given is not None and given.strip())
+    return given if is_said else otherwise
 
 
 def check_uri(uri: str, scheme: str) -> None:
@@ -242,20 +246,13 @@ def make_resource(
             template's variables.
     """
     shown_name = f"resource {uri!r}"
-    check_texts(
-        shown_name,
-        name=name,
-        title=shown.get("title"),
-        description=description,
-        mime_type=mime_type,
-    )
+    check_texts(shown_name, title=shown.get("title"), description=description)
+    check_fixed_texts(shown_name, name=name, mime_type=mime_type)
     read_atomic(shown_name, atomic)
     check_count(shown_name, "size", size, least=0)
     check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
     resource_name = name_of(function) if name is None else name
-    if not resource_name:
-        raise ValueError(f"{shown_name}: name is empty; leave it out, or give one")
     handler = make_handler(
         function,
         name=resource_name,
@@ -271,6 +268,7 @@ def make_resource(
         size=None if template else size,
         **shown,
     )
+    check_annotations(shown_name, entry.get("annotations"), mcp_types.Annotations)
     form = mcp_types.ResourceTemplate if template else mcp_types.Resource
     check_entry(shown_name, entry, form)
     variables = template.variables if template else ()
@@ -370,10 +368,15 @@ def make_completion(
     """
     name = name_of(function)
     handler = make_handler(function, name=name)
-    unknown = handler.signature.input_schema["properties"].keys() - {
-        "value",
-        "arguments",
-    }
+    schema = handler.signature.input_schema
+    if "value" not in schema["properties"] and (
+        schema.get("additionalProperties") is False
+    ):
+        raise ValueError(
+            f"completion {name} must take value, the text typed so far; name a "
+            "parameter so"
+        )
+    unknown = schema["properties"].keys() - {"value", "arguments"}
     if unknown:
         raise ValueError(
             f"completion {name} takes {sorted(unknown)!r}; it may take value, "

@@ -23,7 +23,12 @@ from mcp_types import (
 from mcp_django.auth.interface import User
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.declarations import check_count, check_entry, check_texts
+from mcp_django.server.declarations import (
+    check_count,
+    check_entry,
+    check_fixed_texts,
+    check_texts,
+)
 from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.features import (
@@ -110,12 +115,12 @@ class Server:
         shown = f"server {name!r}"
         check_texts(
             shown,
-            version=version,
             title=title,
             description=description,
             instructions=instructions,
             website_url=website_url,
         )
+        check_fixed_texts(shown, version=version)
         check_count(shown, "page_size", page_size, least=1)
         self.instructions = instructions
         self.page_size = page_size

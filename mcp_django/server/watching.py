@@ -10,6 +10,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 
@@ -133,12 +134,36 @@ def _getter(model: type[Model], variable: str, source: Source) -> Callable[[Any]
             f"the source of variable {variable!r} is {source!r}; name an attribute of "
             f"{model.__name__}, or give a function that takes a row"
         )
-    if not hasattr(model, source.partition(".")[0]):
+    if not _may_have(model, source):
         raise ValueError(
             f"{model.__name__} has no attribute {source!r} for the variable "
             f"{variable!r}; name another one, or a function, as in {variable}='pk'"
         )
     return attrgetter(source)
+
+
+def _may_have(model: type[Model], path: str) -> bool:
+    """Say whether rows may have an attribute; False if it is known that they do not.
+
+    Args:
+        model: Of the rows.
+        path: Such as "owner.name".
+    """
+    step, _, rest = path.partition(".")
+    if not hasattr(model, step):
+        return False
+    if not rest:
+        return True
+    try:
+        field = model._meta.get_field(step)
+    except FieldDoesNotExist:
+        return True  # whatever a property gives
+    related = getattr(field, "related_model", None)
+    is_of_one = field.many_to_one or field.one_to_one
+    # "owner_id" names the field as well, and not the row that it refers to.
+    if not (is_of_one and step == field.name and isinstance(related, type)):
+        return True
+    return _may_have(related, rest)
 
 
 def _subclasses(model: type[Model]) -> Iterator[type[Model]]:

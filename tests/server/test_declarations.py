@@ -11,14 +11,14 @@ from mcp_django import Server
 
 OF_SERVER: dict[str, tuple[Any, ...]] = {
     "name": (5, None, b"shop", ["shop"]),
-    "version": (5, None, b"1", 1.0),
+    "version": (5, None, b"1", 1.0, "", " ", "1\n", gettext_lazy("1")),
     "title": (5, b"x", ["x"], "\ud800"),
     "description": (5, object(), "\udfff"),
     "instructions": (5, ["x"], {"x": 1}, "\ud800"),
     "website_url": (5, b"https://example.com"),
     "icons": (5, "x", Icon(src="x"), [5], [{"src": 5}], [{}], {"src": "x"}),
-    "page_size": (0, -1, True, 1.5, "5"),
-    "ttl_ms": (-1, True, "5", 1.5, None),
+    "page_size": (0, -1, True, 1.5, "5", 2**70),
+    "ttl_ms": (-1, True, "5", 1.5, None, 2**70),
     "cache_scope": ("all", 5, None, ["public"]),
 }
 OF_ALL: dict[str, tuple[Any, ...]] = {
@@ -32,18 +32,44 @@ OF_ALL: dict[str, tuple[Any, ...]] = {
 OF_TOOL: dict[str, tuple[Any, ...]] = {
     **OF_ALL,
     "name": (5, "", 0, b"x", ["x"]),
-    "annotations": (5, "x", ["x"], {"readOnlyHint": "yes"}, {"title": 5}),
+    "annotations": (
+        5,
+        "x",
+        ["x"],
+        {"readOnlyHint": "yes"},
+        {"title": 5},
+        {"bogus": 1},
+        {"read_only_hint": True},
+        {"priority": 0.5},
+    ),
     "input_schema": (5, "x", ["x"], {"type": "string"}),
     "output_schema": (5, "x", ["x"], {"type": 5}),
     "structured": ("yes", 1, 0),
 }
 OF_RESOURCE: dict[str, tuple[Any, ...]] = {
     **OF_ALL,
-    "name": (5, "", 0, b"x", "\ud800"),
-    "mime_type": (5, b"text/plain", ["text/plain"]),
-    "size": (-1, "5", 1.5, True),
-    "annotations": (5, "x", {"priority": 2.0}, {"audience": "user"}),
-    "ttl_ms": (-1, True, "5", None),
+    "name": (5, "", 0, b"x", "\ud800", gettext_lazy("x")),
+    "mime_type": (
+        5,
+        b"text/plain",
+        ["text/plain"],
+        "",
+        " ",
+        "text/plain\r\nX: y",
+        "text/\0",
+        gettext_lazy("text/plain"),
+    ),
+    "size": (-1, "5", 1.5, True, 2**70),
+    "annotations": (
+        5,
+        "x",
+        {"priority": 2.0},
+        {"audience": "user"},
+        {"bogus": 1},
+        {"last_modified": "2026-01-31"},
+        {"readOnlyHint": True},
+    ),
+    "ttl_ms": (-1, True, "5", None, 2**70),
     "cache_scope": ("all", None),
 }
 OF_PROMPT: dict[str, tuple[Any, ...]] = {**OF_ALL, "name": (5, "", 0, b"x")}

@@ -412,7 +412,11 @@ FAILURES: list[BaseException] = [
     RuntimeError("no"),
     StopIteration(),
     SystemExit(1),
+    GeneratorExit(),
+    KeyboardInterrupt(),
+    BaseException("no"),
     ExceptionGroup("several", [ValueError("no")]),
+    BaseExceptionGroup("several", [GeneratorExit()]),
 ]
 REFUSALS: list[BaseException] = [PermissionDenied(), Http404(), ObjectDoesNotExist()]
 

@@ -631,6 +631,30 @@ def test_argument_has_one_completion(completable: Server) -> None:
     )
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n\t"])
+def test_blank_description_is_that_of_the_docstring(blank: str) -> None:
+    """Our choice: as if it was left out; models learn nothing from it."""
+    server = Server("shop")
+
+    @server.tool(description=blank)
+    def ship() -> None:
+        """Ship an order."""
+
+    assert server.tools["ship"].entry["description"] == "Ship an order."
+
+
+def test_completion_must_take_value(completable: Server) -> None:
+    """Our choice: said at registration, as it is always given."""
+
+    def wrong(arguments: dict[str, str]) -> list[str]:
+        return []
+
+    assert_refuses(
+        lambda: completable.completion("greet", "name")(wrong),
+        "completion wrong must take value, the text typed so far; name a parameter so",
+    )
+
+
 def test_completion_takes_value_and_arguments_only(completable: Server) -> None:
     """Our choice: said at registration."""
 

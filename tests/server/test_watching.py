@@ -380,7 +380,12 @@ def test_only_models_can_be_watched(server: Server, model: Any) -> None:
 
 @pytest.mark.parametrize(
     ("model", "variables", "source"),
-    [(Group, {}, "username"), (User, {"username": "account.name"}, "account.name")],
+    [
+        (Group, {}, "username"),
+        (User, {"username": "account.name"}, "account.name"),
+        (Permission, {"username": "content_type.nope"}, "content_type.nope"),
+        (Permission, {"username": "content_type.nope.x"}, "content_type.nope.x"),
+    ],
 )
 def test_variable_without_an_attribute_is_refused(
     server: Server, model: type[Model], variables: dict[str, Any], source: str
