@@ -142,6 +142,8 @@ class Handler:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request, run)}
             value = await signature.function(**arguments)
+            if hasattr(type(value), "__anext__"):  # such as of `QuerySet.aiterator`
+                value = [item async for item in value]
             written = write.in_loop(request, value)
             return value, written if isinstance(written, dict) else await written
         if name is not None:

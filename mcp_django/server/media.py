@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 from urllib.parse import quote
 
 from django.core.files.base import File as DjangoFile
+from django.db.models.fields.files import FieldFile
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ToolError
@@ -79,7 +80,8 @@ class Media:
         mime_type: Its type; told by content or name if left out.
 
     Raises:
-        ToolError: It has more than `MCP["MAX_FILE_BYTES"]` bytes.
+        ToolError: It has more than `MCP["MAX_FILE_BYTES"]` bytes, or is the empty file
+            field of a row.
         TypeError: The source is of another kind, or a file of text.
         ValueError: Its type cannot be told, or is of another family.
     """
@@ -199,6 +201,8 @@ def _read(source: Any, name: str | None) -> bytes:
     elif isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             data = _read_open(file, name)
+    elif isinstance(source, FieldFile) and not source:
+        raise ToolError(f"{source.field.name or 'the field'} has no file")
     elif isinstance(source, DjangoFile) and source.closed:
         with source.open("rb") as file:
             data = _read_open(file, name)

@@ -485,8 +485,8 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
 
     Args:
         value: Text, bytes, `Image`, `Audio` or `File`, `TextResourceContents` or
-            `BlobResourceContents`, a list or tuple of these five, or anything that can
-            be written as JSON.
+            `BlobResourceContents`, a list or tuple of these five, perhaps beside text,
+            or anything that can be written as JSON.
         uri: What was read; for contents that have no URI of their own.
         mime_type: The resource's own; by default that of the kind of value.
 
@@ -504,18 +504,9 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
     if isinstance(value, list | tuple) and any(
         isinstance(item, contents) for item in value
     ):
-        for item in value:
-            if not isinstance(item, contents):
-                raise TypeError(
-                    "a resource returned a list of contents with "
-                    f"{type_text(type(item))} in it; make contents of it as well"
-                )
-        return [
-            item.contents(getattr(item, "uri", uri), mime_type)
-            if isinstance(item, Media)
-            else {**written(item), "uri": item.uri or uri}
-            for item in value
-        ]
+        if any(isinstance(item, str | Promise) for item in value):
+            mime_type = None  # of the one kind or of the other
+        return [_among_contents(item, uri, mime_type) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):
         blob = b64encode(value).decode("ascii")
         return [_one(uri, mime_type or "application/octet-stream", blob=blob)]
@@ -524,6 +515,20 @@ def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONO
         return [_one(uri, mime_type or "text/plain", text=text)]
     text = json_text(value)
     return [_one(uri, mime_type or "application/json", text=text)]
+
+
+def _among_contents(item: Any, uri: str, mime_type: str | None) -> JSONObject:
+    """Write one of a list of contents."""
+    if isinstance(item, Media):
+        return item.contents(getattr(item, "uri", uri), mime_type)
+    if isinstance(item, TextResourceContents | BlobResourceContents):
+        return {**written(item), "uri": item.uri or uri}
+    if isinstance(item, str | Promise):
+        return _one(uri, "text/plain", text=checked_text(str(item)))
+    raise TypeError(
+        f"a resource returned a list of contents with {type_text(type(item))} in it; "
+        "make text or contents of it as well"
+    )
 
 
 def _one(uri: str, mime_type: str, **content: str) -> JSONObject:

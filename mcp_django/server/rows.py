@@ -1,17 +1,24 @@
-"""Rows of the database as results: querysets, managers and instances of models."""
+"""Rows of the database as results: querysets, managers and instances of models.
+
+The file of a row is written as its URL, as Django's REST framework does; an empty one
+as "", which is what its column has.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Manager, Model, QuerySet
+from django.db.models.fields.files import FieldFile
 from django.db.models.query import RawQuerySet
+from pydantic import BaseModel
 from pydantic_core import core_schema
 
 _SERIES = (QuerySet, RawQuerySet)
-_ROWS = (Model, Manager, *_SERIES)
+_ROWS = (Model, Manager, FieldFile, *_SERIES)
 _OF_NAMES = ("dataclass", "typed-dict")
 
 
@@ -22,19 +29,30 @@ def is_row(value: object) -> bool:
 
 
 def has_rows(value: Any) -> bool:
-    """Say whether there is such a value in lists and mappings."""
+    """Say whether there is such a value in lists, mappings, dataclasses and models."""
     if isinstance(value, list | tuple | set | frozenset):
         return any(has_rows(item) for item in value)
     if isinstance(value, Mapping):
         return any(has_rows(item) for item in value.values())
+    if (members := _members_of(value)) is not None:
+        return has_rows(members)
     return is_row(value)
+
+
+def _members_of(value: Any) -> dict[str, Any] | None:
+    """Give the values in a dataclass, or model of pydantic's; None for others."""
+    if isinstance(value, BaseModel):
+        return vars(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return None
 
 
 def taken(value: Any) -> Any:
     """Read the rows in a value, in a thread, for pydantic to take their attributes.
 
     Querysets and managers become lists, instances of models stand-ins with the same
-    attributes.
+    attributes, dataclasses with rows in them mappings.
     """
     if isinstance(value, Manager):
         value = value.all()
@@ -44,7 +62,22 @@ def taken(value: Any) -> Any:
         return [taken(item) for item in value]
     if isinstance(value, Mapping):
         return {key: taken(item) for key, item in value.items()}
-    return Row(value) if isinstance(value, Model) else value
+    if isinstance(value, FieldFile):
+        return _url_of(value)
+    if isinstance(value, Model):
+        return Row(value)
+    members = _members_of(value)
+    return taken(members) if members is not None and has_rows(members) else value
+
+
+def _url_of(file: FieldFile) -> str:
+    """Say where the file of a row is; its name, if the storage has no URLs."""
+    if not file:
+        return ""
+    try:
+        return str(file.url)
+    except (NotImplementedError, ValueError):
+        return str(file.name)
 
 
 def has_stand_ins(value: Any) -> bool:

@@ -264,6 +264,27 @@ def test_prompt_shows_them() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", [Image, Audio, File])
+@pytest.mark.parametrize("saved", ["", None])
+def test_empty_field_is_an_error_that_names_it(kind: Any, saved: Any) -> None:
+    """We chose it: the client is told that there is nothing to be seen."""
+    field = FileField(name="photo", storage=InMemoryStorage())
+    empty = FieldFile(None, field, saved)  # type: ignore[arg-type]
+
+    with pytest.raises(ToolError, match=r"^photo has no file$"):
+        kind(empty)
+
+
+def test_resource_may_have_them_beside_text() -> None:
+    """We promise it: as tools have."""
+    picture = {"uri": "shop://a", "mimeType": "image/png", "blob": PICTURE["data"]}
+
+    contents = resource_contents(["a dot", Image(PNG)], "shop://a", "text/markdown")
+
+    words = {"uri": "shop://a", "mimeType": "text/plain", "text": "a dot"}
+    assert contents == [words, picture]
+
+
 def test_resource_is_read_from_them() -> None:
     """We chose it: the type that the resource was registered with goes first."""
     uri = "shop://dot"

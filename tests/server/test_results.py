@@ -936,9 +936,9 @@ def test_whole_contents_are_written_as_they_are() -> None:
     ("value", "message"),
     [
         (
-            [TextResourceContents(uri="shop://a", text="x"), "y"],
-            "a resource returned a list of contents with str in it; make contents of "
-            "it as well",
+            [TextResourceContents(uri="shop://a", text="x"), 5],
+            "a resource returned a list of contents with int in it; make text or "
+            "contents of it as well",
         ),
         (User(), "cannot write User as JSON" + ADVICE),
         (User.objects.all(), "cannot write QuerySet as JSON" + ADVICE),

@@ -10,13 +10,14 @@ from typing import Any, NotRequired
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import QuerySet
+from django.core.files.storage import InMemoryStorage, Storage
+from django.db.models import CharField, FileField, Model, QuerySet
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.server import Server
-from tests.server.calls import Caller
+from tests.server.calls import MODERN, Caller
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,6 +51,39 @@ class UserModel(BaseModel):
 class ShelfModel(BaseModel):
     title: str
     users: list[UserModel]
+
+
+@dataclass
+class ShelfData:
+    title: str
+    users: list[UserData]
+
+
+class Poster(Model):
+    """A row with a file; it has no table."""
+
+    title = CharField()
+    picture = FileField(storage=InMemoryStorage(base_url="/media/"))
+    plan = FileField(storage=Storage())
+
+    class Meta:
+        app_label = "auth"
+        managed = False
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class PosterModel(BaseModel):
+    title: str
+    picture: str
+    plan: str = ""
+
+
+class PosterDict(TypedDict):
+    title: str
+    picture: str | None
+    plan: str
 
 
 @dataclass
@@ -87,6 +121,10 @@ def users() -> None:
 
 def everybody() -> QuerySet[User]:
     return User.objects.order_by("username")
+
+
+def poets() -> dict[str, Any]:
+    return {"title": "Poets", "users": everybody()}
 
 
 @pytest.mark.parametrize("is_async", [True, False])
@@ -172,6 +210,100 @@ async def test_rows_within_other_values_are_taken() -> None:
 
     result = await Caller(server).call_tool("shelf")
     assert result["structuredContent"] == {"title": "Poets", "users": [ADA, BOB]}
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize(
+    ("returns", "make"),
+    [
+        (ShelfData, lambda: ShelfData("Poets", everybody())),  # type: ignore[arg-type]
+        (ShelfData, lambda: ShelfData("Poets", list(everybody()))),  # type: ignore[arg-type]
+        (ShelfModel, lambda: ShelfModel.model_construct(None, **poets())),
+        (ShelfModel | None, lambda: ShelfModel.model_construct(None, **poets())),
+        (list[ShelfData], lambda: [ShelfData("Poets", everybody())]),  # type: ignore[arg-type]
+    ],
+)
+async def test_rows_within_instances_are_taken(
+    returns: Any, make: Callable[[], Any], is_async: bool
+) -> None:
+    """We chose it: what the instance is annotated to have."""
+    server = Server("shop")
+
+    async def show_async() -> Any:
+        return await sync_to_async(make)()
+
+    function = show_async if is_async else (lambda: make())
+    function.__annotations__["return"] = returns
+    server.tool(name="show", structured=True)(function)
+    server.resource("shop://users")(function)
+
+    result = await Caller(server, version=MODERN).call_tool("show")
+    expected: JSON = {"title": "Poets", "users": [ADA, BOB]}
+    if returns == list[ShelfData]:
+        expected = [expected]
+    assert result["structuredContent"] == expected
+    read = await Caller(server).call("resources/read", {"uri": "shop://users"})
+    assert json.loads(read["contents"][0]["text"]) == expected
+
+
+async def test_async_iterator_is_read() -> None:
+    """We chose it: a queryset's own, and those of async generators."""
+    server = Server("shop")
+
+    @server.tool
+    async def rows() -> list[UserData]:
+        return everybody().aiterator()  # type: ignore[return-value]
+
+    @server.resource("shop://names")
+    async def names() -> list[str]:
+        return (user.username async for user in everybody())  # type: ignore[return-value]
+
+    @server.prompt
+    async def greet(name: str) -> str:
+        return name
+
+    @server.completion(greet, "name")
+    async def complete(value: str) -> list[str]:
+        return (user.username async for user in everybody())  # type: ignore[return-value]
+
+    caller = Caller(server)
+    shown = await caller.call_tool("rows")
+    assert shown["structuredContent"] == {"result": [ADA, BOB]}
+    read = await caller.call("resources/read", {"uri": "shop://names"})
+    assert read["contents"][0]["text"] == '["ada","bob"]'
+    params = {
+        "ref": {"type": "ref/prompt", "name": "greet"},
+        "argument": {"name": "name", "value": ""},
+    }
+    completed = await caller.call("completion/complete", params)
+    assert completed["completion"]["values"] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("returns", [PosterModel, PosterDict, dict, None])
+@pytest.mark.parametrize(
+    ("picture", "written"), [("a b.png", "/media/a%20b.png"), ("", "")]
+)
+async def test_file_of_a_row_is_its_url(
+    returns: Any, picture: str, written: str
+) -> None:
+    """We chose it: as in Django's REST framework; a storage may have no URLs."""
+    server = Server("shop")
+
+    def show() -> Any:
+        row = Poster(title="A", picture=picture, plan="plan.pdf")
+        if returns in (dict, None):
+            return {"title": "A", "picture": row.picture, "plan": row.plan}
+        return row
+
+    show.__annotations__["return"] = returns or Any
+    server.tool(show)
+
+    [block] = (await Caller(server).call_tool("show"))["content"]
+    assert json.loads(block["text"]) == {
+        "title": "A",
+        "picture": written,
+        "plan": "plan.pdf",
+    }
 
 
 @pytest.mark.parametrize(
