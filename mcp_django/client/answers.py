@@ -57,6 +57,10 @@ _ELICITED: Final[tuple[type[BaseModel], ...]] = (ElicitResult,)
 _SAMPLED: Final = (CreateMessageResult, CreateMessageResultWithTools)
 
 
+class Interrupted(Exception):
+    """A function was interrupted, and whoever waits in its thread is told of it."""
+
+
 async def run_in_thread(function: Callable[[], T]) -> T:
     """Run a function that may block in a thread of anyio's."""
     return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
@@ -138,6 +142,8 @@ class Answers:
             return _wire(result)
         except ErrorAnswer:
             raise
+        except Interrupted as error:
+            raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
         except Exception as error:
             logger.exception("%r failed, which answers the server", function)
             raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp_types import LoggingMessageNotificationParams
 
-from mcp_django.client.answers import Answers
+from mcp_django.client.answers import Answers, Interrupted
 from mcp_django.protocol.jsonrpc import JSONObject
 
 logger = logging.getLogger("mcp_django.client")
@@ -87,6 +87,8 @@ class Notices:
                 method, params = self._waiting.popleft()
                 try:
                     await self._call(method, params)
+                except Interrupted:
+                    pass  # No failure of the function.
                 except Exception:
                     logger.exception("the function that hears %.100r failed", method)
             self._has_told_all.set()

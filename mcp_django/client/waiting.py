@@ -16,7 +16,7 @@ import anyio.from_thread
 from anyio import RunFinishedError
 from anyio.lowlevel import current_token
 
-from mcp_django.client.answers import run_in_thread
+from mcp_django.client.answers import Interrupted, run_in_thread
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class _Job:
         except Exception as error:
             self.outcome.set_exception(error)
         except BaseException as error:
-            self.outcome.set_exception(_interrupted_by(error))
+            self.outcome.set_exception(Interrupted(_told_of(error)))
             raise
         finally:
             self.give_back()
@@ -161,8 +161,8 @@ def _run_alone(function: Callable[[], T]) -> T:
         raise
     except BaseException as error:
         # It would end the event loop, for which others wait.
-        raise _interrupted_by(error) from error
+        raise RuntimeError(_told_of(error)) from error
 
 
-def _interrupted_by(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"the function was interrupted by {error!r}")
+def _told_of(error: BaseException) -> str:
+    return f"the function was interrupted by {error!r}"

@@ -257,8 +257,11 @@ def test_failing_progress_function_fails_the_request() -> None:
 
 
 @pytest.mark.parametrize("script", [MODERN, LEGACY])
-def test_interrupted_answer_interrupts_the_request(script: Script) -> None:
-    """Our choice: the server learns nothing but that it failed."""
+def test_interrupted_answer_interrupts_the_request(
+    script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: the server learns nothing but that it failed, and no log speaks of
+    a failure: whoever pressed Ctrl-C knows."""
     answers: list[Any] = []
 
     def elicit(params: Any) -> ElicitResult:
@@ -278,6 +281,7 @@ def test_interrupted_answer_interrupts_the_request(script: Script) -> None:
         assert client.request("acme/x") == {"a": 1}
     if script is LEGACY:
         assert [each.error.message for each in answers] == ["Internal error"]
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyError("oops")])
