@@ -42,7 +42,11 @@ _REGISTRATION: Final = "/register"
 
 def may_be_place(path: str) -> bool:
     """Say quickly whether a path may be one where clients look for OAuth."""
-    return "/.well-known/" in path or path.endswith(_REGISTRATION)
+    return "/.well-known/" in path or _is_registration(path)
+
+
+def _is_registration(path: str) -> bool:
+    return path.removesuffix("/").endswith(_REGISTRATION)
 
 
 def is_place(path: str, script_name: str) -> bool:
@@ -55,7 +59,7 @@ def is_place(path: str, script_name: str) -> bool:
         path: The whole path of a URL.
         script_name: The part of the site's paths that is not in its URLconf.
     """
-    if path in (_REGISTRATION, script_name + _REGISTRATION):
+    if path.removesuffix("/") in (_REGISTRATION, script_name + _REGISTRATION):
         return bool(all_endpoints())
     match = _METADATA.fullmatch(path)
     if match is None:
@@ -80,7 +84,7 @@ def asks_for_oauth(request: HttpRequest) -> bool:
     """
     if not may_be_place(request.path):
         return False
-    if request.path.endswith(_REGISTRATION) and not _registers(request):
+    if _is_registration(request.path) and not _registers(request):
         return False
     return is_place(request.path, request.META.get("SCRIPT_NAME") or "")
 
@@ -175,7 +179,7 @@ class PlaceConverter:
     project has that one, this must not get between.
     """
 
-    regex = r"(?:.*/)?\.well-known/.*|register"
+    regex = r"(?:.*/)?\.well-known/.*|register/?"
 
     def to_python(self, value: str) -> str:
         """Give the path back.

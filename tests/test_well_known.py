@@ -79,13 +79,14 @@ async def test_metadata_is_said_not_to_be_there(
     assert_no_oauth(await request(site, "GET", place))
 
 
-async def test_registration_is_said_not_to_be_there(site: Application) -> None:
+@pytest.mark.parametrize("place", ["/register", "/register/"])
+async def test_registration_is_said_not_to_be_there(
+    site: Application, place: str
+) -> None:
     """Chosen: the first thing that clients without metadata try."""
     for content_type in ("application/json", "Application/JSON; charset=utf-8"):
         headers = {"content-type": content_type}
-        assert_no_oauth(
-            await request(site, "POST", "/register", headers=headers, body=b"{}")
-        )
+        assert_no_oauth(await request(site, "POST", place, headers=headers, body=b"{}"))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,10 @@ async def test_registration_is_said_not_to_be_there(site: Application) -> None:
         ("GET", "/register", {}),
         ("GET", "/register", JSON),
         ("POST", "/register", {"content-type": "application/x-www-form-urlencoded"}),
+        ("GET", "/register/", JSON),
+        ("POST", "/register//", JSON),
         ("POST", "/mcp/register", JSON),
+        ("POST", "/mcp/register/", JSON),
         ("POST", "/unregister", JSON),
         ("GET", "/.well-known/oauth-protected-resource/elsewhere", {}),
         ("GET", "/.well-known/oauth-protected-resource/mcp/elsewhere", {}),
@@ -274,6 +278,8 @@ async def test_registration_beside_a_form_for_people_is_answered(
 
     for site in (get_asgi_application().__call__, ASGIHandler().__call__):
         assert_no_oauth(await request(site, "POST", "/register", headers=JSON))
+        own = await request(site, "POST", "/register/", headers=JSON)
+        assert own.status == 403  # Django's, for the form lacks its CSRF token.
         form = await request(site, "GET", "/register?next=/a")
         assert form.status == 301
         assert form.header("location") == "/register/?next=/a"
