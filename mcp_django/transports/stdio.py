@@ -27,8 +27,8 @@ def claim_stdout() -> int:
     """Take standard output for messages, so that nothing else can write to it.
 
     The file descriptor 1 points to standard error from now on, so that what tools,
-    libraries and their children print goes there, and what was printed before and is
-    still in a buffer. Further calls change nothing.
+    libraries and their children print goes there line by line, and what was printed
+    before and is still in a buffer. Further calls change nothing.
 
     Returns:
         The file descriptor that messages have to be written to.
@@ -38,8 +38,10 @@ def claim_stdout() -> int:
         _claimed_stdout = os.dup(1)
         os.dup2(2, 1)
         for stream in (sys.stdout, sys.__stdout__):
-            with contextlib.suppress(AttributeError, ValueError):  # None, or closed.
+            # None, closed, or of another kind, put there by the program.
+            with contextlib.suppress(AttributeError, ValueError):
                 stream.flush()  # type: ignore[union-attr]
+                stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     return _claimed_stdout
 
 

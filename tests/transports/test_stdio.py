@@ -580,7 +580,7 @@ async def test_message_that_cannot_be_written_ends_nothing(
 
 def test_claimed_standard_output_is_written_by_nobody_else() -> None:
     """Our choice: what tools, libraries and their children print goes to standard
-    error."""
+    error, each line at once."""
     program = (
         "import os, subprocess\n"
         "from mcp_django.transports.stdio import claim_stdout\n"
@@ -588,7 +588,7 @@ def test_claimed_standard_output_is_written_by_nobody_else() -> None:
         "print('in a buffer')\n"
         "claimed = claim_stdout()\n"
         "assert claim_stdout() == claimed\n"
-        "print('print', flush=True)\n"
+        "print('print')\n"
         "os.write(1, b'descriptor 1\\n')\n"
         "subprocess.run(['echo', 'a child'], check=True)\n"
         "os.write(claimed, b'message\\n')\n"
