@@ -242,7 +242,8 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
         request.feature = FeatureName.unknown("tool", name)
         raise _unknown("tool", name, UNKNOWN)
     request.feature = tool.handler.feature
-    if not await is_permitted(server, request, tool):
+    # On the hot path: most tools are for everybody.
+    if tool.permission is not None and not await is_permitted(server, request, tool):
         raise _unknown("tool", name, NOT_PERMITTED)
     if tool.mirrored and request.mirrors_headers:
         _check_headers(tool, request, arguments or {})

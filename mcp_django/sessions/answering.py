@@ -52,7 +52,11 @@ async def answer_of(
     handling = Handling.begin(server, request)
     answer: Answer
     try:
-        answer = result = await _answer(server, request, ask, handling)
+        try:
+            result = await dispatch.answer(server, request)
+        except BaseException as error:
+            result = await _go_on(server, request, ask, handling, error)
+        answer = result
         reason = request.refused_because
         outcome = None
         if handling is not None and handling.asked is not None:
@@ -75,30 +79,42 @@ async def answer_of(
     return answer
 
 
-async def _answer(
-    server: Server, request: Request, ask: Ask, handling: Handling | None
+async def _go_on(
+    server: Server,
+    request: Request,
+    ask: Ask,
+    handling: Handling | None,
+    ended_by: BaseException,
 ) -> JSONObject:
-    """Give the result of a request, after as many rounds of questions as it takes."""
+    """Give the result of a request whose first run has none.
+
+    Args:
+        server: As for `answer_of`.
+        request: As for `answer_of`.
+        ask: As for `answer_of`.
+        handling: Tells the site's receivers.
+        ended_by: What the first run raised; raised again unless it asks the client.
+    """
     rounds = 0
     while True:
-        try:
-            return await dispatch.answer(server, request)
-        except BaseException as error:
-            questions = questions_of(error)
-            if questions is None:
-                raise
-            asked = error
+        questions = questions_of(ended_by)
+        if questions is None:
+            raise ended_by
         if request.is_modern:
             if handling is not None:
-                handling.asked = asked
+                handling.asked = ended_by
             return input_required(server, request, questions)
         rounds += 1
         _check_rounds(request, rounds)
         if handling is not None:
-            await handling.tell(Outcome.of_error(asked))
+            await handling.tell(Outcome.of_error(ended_by))
         await ask(request, questions)
         if handling is not None:
             handling.begin_again()
+        try:
+            return await dispatch.answer(server, request)
+        except BaseException as error:
+            ended_by = error
 
 
 def _check_rounds(request: Request, rounds: int) -> None:
