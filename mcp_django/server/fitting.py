@@ -63,9 +63,6 @@ class Fitting:
 
     Args:
         schema: As it was made of Python types.
-
-    Attributes:
-        is_needed_always: Whether a strict validator takes what the schema does not.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -73,7 +70,19 @@ class Fitting:
         self._definitions: Mapping[str, Any] = schema.get("$defs", {})
         # By the ids of schemas, which live as long as this does.
         self._known: dict[int, _Possible] = {}
-        self.is_needed_always = _has_loose_parts(schema)
+        self._is_needed_always = _has_numeric_choices(schema)
+        self._suspicious = _suspicious(schema)
+
+    def is_needed_for(self, text: bytes) -> bool:
+        """Say whether a strict validator may take what the schema does not.
+
+        Args:
+            text: The value as JSON.
+        """
+        # On the hot path: nothing else looks at what fits.
+        if self._suspicious is None or self._is_needed_always:
+            return self._is_needed_always
+        return self._suspicious.search(text) is not None
 
     def fit(self, value: JSON) -> tuple[JSON, list[Doubt]]:
         """Convert what can be meant in one way only.
@@ -322,20 +331,37 @@ class _Run:
                 values[name] = self.fit(value, schema, _Place(place, name))
 
 
-def _has_loose_parts(schema: Any) -> bool:
-    """Whether even strict validators take for a part of it what is not meant.
+def _has_numeric_choices(schema: Any) -> bool:
+    """Whether a schema has numbers or booleans to choose from.
 
-    To Python 1 and true are the same, so that they take one for the other among the
-    choices; the number in a text is seconds; and "null" is base64.
+    To Python 1 and true are the same, so that validators take one for the other.
     """
     if not isinstance(schema, dict):
         return False
-    return (
-        any(isinstance(choice, int | float) for choice in _choices(schema) or ())
-        or schema.get("format") in _OF_TIME
-        or schema.get("contentEncoding") == "base64"
-        or any(_has_loose_parts(part) for part in parts_of(schema))
+    choices = _choices(schema) or ()
+    return any(isinstance(choice, int | float) for choice in choices) or any(
+        _has_numeric_choices(part) for part in parts_of(schema)
     )
+
+
+def _suspicious(schema: Any) -> re.Pattern[bytes] | None:
+    """Find what even strict validators take for something else, in a value as JSON.
+
+    To them the number in a text is a date, and "null" is base64.
+    """
+    found = set(_loose_texts(schema))
+    return re.compile(b"|".join(sorted(found))) if found else None
+
+
+def _loose_texts(schema: Any) -> Iterator[bytes]:
+    if not isinstance(schema, dict):
+        return
+    if schema.get("format") in _OF_TIME:
+        yield rb'"(?:\s|\\[a-z])*' + _NUMBER.pattern.encode() + rb'(?:\s|\\[a-z])*"'
+    if schema.get("contentEncoding") == "base64":
+        yield b'"null"'
+    for part in parts_of(schema):
+        yield from _loose_texts(part)
 
 
 def _choices(schema: Mapping[str, Any]) -> list[Any] | None:

@@ -358,7 +358,7 @@ class _ModelArguments:
     def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         try:
             text = to_json({} if given is None else given, fallback=dict)
-            if self._fitting.is_needed_always:
+            if self._fitting.is_needed_for(text):
                 instance = self._fitted(text)
             else:
                 instance = self._validate(text, strict=True)

@@ -351,6 +351,12 @@ TOO_MANY = [*["1.5"] * MAX_FITTED, "x"]
             "1700000000",
             "value: Input should be a valid datetime (got '1700000000')",
         ),
+        (date, " 5\n", "value: Input should be a valid date (got ' 5\\n')"),
+        (
+            list[datetime],
+            ["2026-01-31T00:00:00", "5."],
+            "value[1]: Input should be a valid datetime (got '5.')",
+        ),
         (time, "5", "value: Input should be a valid time (got '5')"),
         (timedelta, "5", "value: Input should be a valid duration (got '5')"),
         (float, "1e400", "value: Input should be a finite number (got '1e400')"),
