@@ -112,6 +112,16 @@ async def _answer(server: Server, request: Request) -> JSONObject:
     return result
 
 
+async def with_title(
+    server: Server, request: Request, result: JSONObject
+) -> JSONObject:
+    """Add the server's lazy title to a modern result that `answer` did not give."""
+    if not server.has_lazy_title:
+        return result
+    with await language_for(server, request):
+        return modern.complete(result, translated_info(server))
+
+
 def _language_of_failure(request: Request) -> AbstractContextManager[object]:
     return (
         nullcontext()

@@ -103,7 +103,8 @@ async def _go_on(
         if request.is_modern:
             if handling is not None:
                 handling.asked = ended_by
-            return input_required(server, request, questions)
+            result = input_required(server, request, questions)
+            return await dispatch.with_title(server, request, result)
         rounds += 1
         _check_rounds(request, rounds)
         if handling is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 from pytest_django import Settings
 
 from mcp_django import Context, Server
@@ -61,6 +62,23 @@ async def ask_first(message: JSONObject = CONFIRM, **options: Any) -> JSONObject
     result: JSONObject = response.json()["result"]
     assert result["resultType"] == "input_required"
     return result
+
+
+@open_to_all
+@pytest.mark.usefixtures("german")
+async def test_question_comes_with_the_translated_title_of_the_server() -> None:
+    """Spec: 2026-07-28 basic, "Per-response protocol fields": every result."""
+    server = Server("bakery", title=_("The bakery"))
+
+    @server.tool
+    async def confirm(context: Context) -> str:
+        return (await context.elicit("Really?", Confirm)).action
+
+    asked = await ask_first(
+        application=site_of(server), headers={"accept-language": "de"}
+    )
+    info = asked["_meta"]["io.modelcontextprotocol/serverInfo"]
+    assert info["title"] == "Die Bäckerei"
 
 
 @open_to_all
