@@ -131,7 +131,7 @@ def _describe(error: Exception, place: str, timeouts: Timeouts) -> str:
             # Its text shows the header that is wrong, which may be a token.
             return (
                 f"cannot write a request to {place}: a header has characters that "
-                "HTTP forbids, such as a line end behind a token"
+                "HTTP forbids, such as a line end or a space behind a token"
             )
         case httpx2.RemoteProtocolError():
             return f"{place} does not speak HTTP as it should: {_cut(error)}"

@@ -222,7 +222,7 @@ async def test_token_that_cannot_be_written_stays_secret() -> None:
             await ask(client, server.url)
     assert str(caught.value) == (
         f"cannot write a request to {server.url!r}: a header has characters that HTTP "
-        "forbids, such as a line end behind a token"
+        "forbids, such as a line end or a space behind a token"
     )
     assert caught.value.__cause__ is None
 
