@@ -493,8 +493,10 @@ class Server:
             uri: Of the resource.
             using: Alias of the database that it comes from; clients are told once its
                 open transaction is committed.
-            is_gone: Whether it is no longer there. Then it is not asked again who may
-                read it: those are told who were found to be allowed to last.
+            is_gone: Whether it is no longer there. Then its handler is not asked who
+                may read it: those are told who were found to be allowed within the last
+                `RECHECK_SECONDS`, or whom a permission that takes the URI's variables
+                allows.
         """
         send_after_commit(self, Notice("resource", str(uri), is_gone), using)
 

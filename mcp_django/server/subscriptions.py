@@ -92,11 +92,20 @@ def check_uri(uri: str) -> None:
         )
 
 
-async def check_readable(server: Server, request: Request, uri: str) -> None:
+async def check_readable(
+    server: Server, request: Request, uri: str, *, is_gone: bool = False
+) -> None:
     """Refuse a URI that the user of a request may not read.
 
     A permission that takes the URI's variables decides. Without one the handler is run,
     and what it returns is thrown away.
+
+    Args:
+        server: Where the resource is.
+        request: Who asks.
+        uri: Of the resource.
+        is_gone: Whether there is no longer anything to read there. Then a permission
+            that takes the variables may still decide, and the handler cannot.
 
     Raises:
         ResourceNotFound: The user may not, or there is nothing.
@@ -107,6 +116,8 @@ async def check_readable(server: Server, request: Request, uri: str) -> None:
         resource, arguments = await server.find_resource(uri, request)
         request.feature = resource.handler.feature
         if resource.permission is None or not resource.permission.particular:
+            if is_gone:
+                raise ResourceNotFound(uri)
             await resource.read(server, request, uri, arguments)
             return
         values = resource.handler.signature.arguments(arguments)
@@ -120,7 +131,12 @@ async def check_readable(server: Server, request: Request, uri: str) -> None:
 
 
 async def can_read(
-    server: Server, request: Request, uri: str, *, is_gone: bool = False
+    server: Server,
+    request: Request,
+    uri: str,
+    *,
+    is_gone: bool = False,
+    was_readable: bool = False,
 ) -> bool:
     """Say the same where the client cannot be asked, and whatever fails means no.
 
@@ -128,14 +144,15 @@ async def can_read(
         server: Where the resource is.
         request: Who asks.
         uri: Of the resource.
-        is_gone: Whether there is no longer anything to read there, so that only what
-            decides about the resource in general can be asked.
+        is_gone: As for `check_readable`.
+        was_readable: Whether the user could read it a moment ago, so that only what
+            decides about the resource in general is asked.
     """
     try:
-        if is_gone:
+        if was_readable:
             await server.find_resource(uri, silent(request))
         else:
-            await check_readable(server, silent(request), uri)
+            await check_readable(server, silent(request), uri, is_gone=is_gone)
     except ResourceNotFound:
         return False
     except Exception as error:

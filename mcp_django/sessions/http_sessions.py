@@ -271,6 +271,7 @@ class CachedState(SessionState):
             await self._add_to_list(wish)
         others = [other for other in written if other != uri]
         await self._set(wish, [*others, uri][-_MAX_WRITTEN:])
+        await KeptRights(self._session).put(uri, True)  # who may not was refused
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer, in whatever way it wrote the URI when it subscribed."""
@@ -299,6 +300,31 @@ class CachedState(SessionState):
     async def _set(self, what: str, value: Any) -> None:
         rest = self._session.expires - time.time()
         await _cache().aset(_key(self._session.key, what), value, timeout=rest)
+
+
+class KeptRights:
+    """What a session was found to be allowed to read in the last `RECHECK_SECONDS`.
+
+    Streams come and go, and rows are deleted of which only this tells whose they were.
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: HTTPSession) -> None:
+        self._session = session
+
+    async def get(self, uri: str) -> bool | None:
+        """Say whether it could read a URI, as its client wrote it; None if unknown."""
+        found: bool | None = await _cache().aget(self._key_of(uri))
+        return found
+
+    async def put(self, uri: str, may: bool) -> None:
+        """Keep what was found just now."""
+        timeout = mcp_settings.RECHECK_SECONDS
+        await _cache().aset(self._key_of(uri), may, timeout=timeout)
+
+    def _key_of(self, uri: str) -> str:
+        return _key(self._session.key, f"readable:{_digest(uri)}")
 
 
 async def wishing(
@@ -369,5 +395,8 @@ def _listed(number: int) -> str:
 
 
 def _wish(topic: Topic, subject: str) -> str:
-    digest = hashlib.sha256(subject.encode(errors="surrogatepass")).hexdigest()[:32]
-    return f"{topic}:{digest}"
+    return f"{topic}:{_digest(subject)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]

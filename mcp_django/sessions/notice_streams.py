@@ -25,6 +25,7 @@ from mcp_django.sessions.exchanges import make_request
 from mcp_django.sessions.http_sessions import (
     CachedState,
     HTTPSession,
+    KeptRights,
     subscriptions_of,
 )
 from mcp_django.sessions.notice_queue import NoticeQueue
@@ -290,7 +291,8 @@ class StandaloneStream(_EventStream):
         if self._subscriber is None and notice.topic == "resource":
             # Made when it is needed: most streams hear of lists only.
             request = _subscribing(self.server, self._session, self._sender)
-            self._subscriber = Subscriber(self.server, request)
+            kept = KeptRights(self._session)
+            self._subscriber = Subscriber(self.server, request, kept=kept)
         may_hear = self._subscriber is None or await self._subscriber.may_hear(notice)
         if not may_hear or self._is_over:  # a newer stream may go on with the log
             return

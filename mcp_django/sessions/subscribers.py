@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
+from typing import Protocol
 
 from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
@@ -20,27 +22,46 @@ _MAX_REMEMBERED = 1000
 """Resources for which it is remembered what was found last."""
 
 
+class KeptAnswers(Protocol):
+    """What was found of a session's subscriptions in the last `RECHECK_SECONDS`."""
+
+    async def get(self, uri: str) -> bool | None:
+        """Say whether the user was found to be allowed to read; None if unknown."""
+
+    async def put(self, uri: str, may: bool) -> None:
+        """Keep what was found just now."""
+
+
 class Subscriber:
     """A client that wants to hear of resources, for as long as its user may read them.
 
     That is asked before the client is told, if it was not within the last
     `RECHECK_SECONDS`; so a subscription that is told nothing costs nothing. Of what is
-    gone, nobody can say who may read it: there the last answer counts, as long as the
-    user may see such resources.
+    gone, its handler can say no more who may read it: there an answer of the last
+    `RECHECK_SECONDS` counts, as long as the user may see such resources. Where there is
+    none, a permission that takes the URI's variables may say yes; else it means no.
 
     Args:
         server: Whose resources.
         request: What the client subscribed by: names its user and what it sent.
         readable: URIs that the user was found to be allowed to read just now.
+        kept: What is found, for all subscribers that follow each other in a session;
+            None where there is but one.
     """
 
-    __slots__ = ("_found", "_request", "_server")
+    __slots__ = ("_found", "_kept", "_request", "_server")
 
     def __init__(
-        self, server: Server, request: Request, readable: Iterable[str] = ()
+        self,
+        server: Server,
+        request: Request,
+        readable: Iterable[str] = (),
+        *,
+        kept: KeptAnswers | None = None,
     ) -> None:
         self._server = server
         self._request = request
+        self._kept = kept
         # URI -> when it was asked whether it may be read, and what was found.
         self._found: dict[str, tuple[float, bool]] = {}
         for uri in readable:
@@ -51,17 +72,19 @@ class Subscriber:
         if notice.topic != "resource":
             return True
         uri = notice.subject
+        found = self._found_lately(uri)
         if notice.is_gone:
-            # It was allowed when the client subscribed, if it was not asked since.
-            _, may = self._found.pop(uri, (0.0, True))
-            return may and await self._can_read(uri, is_gone=True)
-        if uri in self._found:
-            asked_at, may = self._found[uri]
-            if time.monotonic() - asked_at < mcp_settings.RECHECK_SECONDS:
-                return may
-        may = await self._can_read(uri)
-        self._note(uri, may)
-        return may
+            if found is None:
+                found = await self._kept_lately(uri)
+            self._found.pop(uri, None)
+            return found is not False and await self._can_read(
+                uri, is_gone=True, was_readable=found is True
+            )
+        if found is None:
+            found = await self._can_read(uri)
+            self._note(uri, found)
+            await self._keep(uri, found)
+        return found
 
     def note_readable(self, uri: str, request: Request) -> None:
         """Note that the client subscribed to what its user may read now."""
@@ -72,13 +95,36 @@ class Subscriber:
         """Forget what was found about a resource."""
         self._found.pop(uri, None)
 
+    def _found_lately(self, uri: str) -> bool | None:
+        """Give what was found; None if that is unknown or too long ago."""
+        asked_at, may = self._found.get(uri, (-inf, False))
+        is_late = time.monotonic() - asked_at >= mcp_settings.RECHECK_SECONDS
+        return None if is_late else may
+
+    async def _kept_lately(self, uri: str) -> bool | None:
+        """Give what others of the session found; None if that is unknown."""
+        try:
+            return None if self._kept is None else await self._kept.get(uri)
+        except Exception:
+            logger.exception("the cache does not say who could read what is gone")
+            return None
+
+    async def _keep(self, uri: str, may: bool) -> None:
+        try:
+            if self._kept is not None:
+                await self._kept.put(uri, may)
+        except Exception:
+            logger.exception("the cache does not take who may read what")
+
     def _note(self, uri: str, may: bool) -> None:
         self._found.pop(uri, None)  # so that it becomes the newest
         self._found[uri] = (time.monotonic(), may)
         if len(self._found) > _MAX_REMEMBERED:
             del self._found[next(iter(self._found))]
 
-    async def _can_read(self, uri: str, *, is_gone: bool = False) -> bool:
+    async def _can_read(
+        self, uri: str, *, is_gone: bool = False, was_readable: bool = False
+    ) -> bool:
         request = self._request
         user = request.sender.user
         if user is not None:
@@ -101,4 +147,5 @@ class Subscriber:
             ),
             uri,
             is_gone=is_gone,
+            was_readable=was_readable,
         )

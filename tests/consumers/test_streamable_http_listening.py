@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from mcp_django import Server
+from mcp_django import ResourceNotFound, Server
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -431,6 +431,44 @@ async def test_changes_of_lists_are_told() -> None:
         notification(PROMPTS_CHANGED),
         notification(RESOURCES_CHANGED),
     ]
+
+
+@open_to_all
+@pytest.mark.parametrize("version", versions.LEGACY)
+async def test_reopened_stream_tells_of_a_deletion_whom_the_last_answer_allowed(
+    settings: Settings, version: str
+) -> None:
+    """Chosen: nobody can say any more who may read the row; an answer is good for
+    `RECHECK_SECONDS`, on whichever stream it was found."""
+    settings.MCP = {"AUTHENTICATION": [], "RECHECK_SECONDS": 1000}
+    server, readable = Server("rows"), {1, 2, 3}
+
+    @server.resource("test://rows/{number}")
+    def row(number: int) -> str:
+        if number not in readable:
+            raise ResourceNotFound()
+        return "row"
+
+    def updated(number: int) -> JSONObject:
+        return notification(UPDATED, uri=f"test://rows/{number}")
+
+    session = await open_session(version, application=site_of(server))
+    for number in (1, 2, 3):
+        await session.ask(
+            "resources/subscribe", {"uri": updated(number)["params"]["uri"]}
+        )
+    settings.MCP = {**settings.MCP, "RECHECK_SECONDS": 0}
+    readable.remove(1)
+    async with standalone(session) as stream:
+        server.resource_updated("test://rows/1")  # revoked meanwhile
+        server.resource_updated("test://rows/2")
+        assert await read_message(stream) == updated(2)
+    settings.MCP = {**settings.MCP, "RECHECK_SECONDS": 1000}
+    readable.clear()
+    async with standalone(session) as stream:
+        for number in (1, 2, 3):
+            server.resource_updated(f"test://rows/{number}", is_gone=True)
+        assert await read_message(stream) == updated(3)
 
 
 @open_to_all

@@ -16,6 +16,7 @@ from tests.server.calls import MODERN, Caller, Notebook
 
 FIRST = Notice("resource", "shop://orders/1")
 SECOND = Notice("resource", "shop://orders/2")
+GONE = Notice("resource", FIRST.subject, is_gone=True)
 
 
 class Orders:
@@ -89,21 +90,106 @@ async def test_other_notices_are_for_everybody(orders: Orders, topic: Any) -> No
     assert orders.asked == []
 
 
-async def test_what_is_gone_is_told_to_whom_it_was_last_shown(
+async def test_what_is_gone_is_told_to_whom_it_was_shown_a_moment_ago(
     orders: Orders, settings: Settings
 ) -> None:
-    """Our choice: nobody can say who may read a row that is deleted."""
-    settings.MCP = {"RECHECK_SECONDS": 0}
-    gone = Notice("resource", FIRST.subject, is_gone=True)
-    subscriber = orders.subscriber()
-    assert await subscriber.may_hear(gone)
+    """Our choice: a handler cannot say who may read a row that is deleted."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    subscriber = orders.subscriber(None, FIRST.subject)
+    orders.readable.clear()
+    assert await subscriber.may_hear(GONE)
     assert orders.asked == []
+    assert not await subscriber.may_hear(FIRST)
+    orders.readable.add(1)
+    assert not await subscriber.may_hear(GONE)
+    assert orders.asked == [1]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_what_is_gone_is_told_where_rights_need_no_row(
+    orders: Orders, settings: Settings, is_known: bool
+) -> None:
+    """Our choice: a permission that takes the variables is asked where the last answer
+    is too old, or there is none."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    subscriber = orders.subscriber(None, *[FIRST.subject] * is_known)
+    assert await subscriber.may_hear(GONE)
+    orders.readable.clear()
+    assert not await subscriber.may_hear(GONE)
+    assert orders.asked == [1, 1]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_what_is_gone_is_not_told_where_only_its_handler_knew(
+    settings: Settings, is_known: bool
+) -> None:
+    """Our choice: fails closed; the handler has no row to decide by."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    server = Server("shop")
+    asked: list[str] = []
+
+    @server.resource("shop://orders/{number}")
+    def order(number: str) -> str:
+        asked.append(number)
+        return number
+
+    request = Caller(server, version=MODERN).request("x")
+    subscriber = Subscriber(server, request, [FIRST.subject] * is_known)
+    assert not await subscriber.may_hear(GONE)
+    assert asked == []
+
+
+class Kept:
+    """What the streams of one session found; fails when it is `broken`."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.found: dict[str, bool] = {}
+        self.broken = broken
+
+    async def get(self, uri: str) -> bool | None:
+        if self.broken:
+            raise OSError("away")
+        return self.found.get(uri)
+
+    async def put(self, uri: str, may: bool) -> None:
+        if self.broken:
+            raise OSError("away")
+        self.found[uri] = may
+
+
+async def test_new_stream_of_a_session_knows_what_the_last_one_found(
+    settings: Settings,
+) -> None:
+    """Our choice: also that it may no longer be read."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    orders, kept = Orders(), Kept()
+
+    def stream() -> Subscriber:
+        request = Caller(orders.server, version=MODERN).request("x")
+        return Subscriber(orders.server, request, kept=kept)
+
+    assert await stream().may_hear(FIRST)
+    orders.readable.clear()
+    assert await stream().may_hear(GONE)
+    assert not await stream().may_hear(FIRST)
+    orders.readable.add(1)
+    assert not await stream().may_hear(GONE)
+
+
+async def test_answers_that_cannot_be_kept_are_unknown(
+    orders: Orders, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: fails closed, and changes are told all the same."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    request = Caller(orders.server, version=MODERN).request("x")
+    subscriber = Subscriber(orders.server, request, kept=Kept(broken=True))
     assert await subscriber.may_hear(FIRST)
     orders.readable.clear()
-    assert await subscriber.may_hear(gone)
-    assert not await subscriber.may_hear(FIRST)
-    assert not await subscriber.may_hear(gone)
-    assert orders.asked == [1, 1]
+    assert not await subscriber.may_hear(GONE)
+    assert caplog.messages == [
+        "the cache does not take who may read what",
+        "the cache does not say who could read what is gone",
+    ]
 
 
 async def test_what_no_resource_has_is_not_told(orders: Orders) -> None:
@@ -136,24 +222,32 @@ async def test_user_is_read_again(
         lambda pk: pk
     )
     gone = Notice("resource", "shop://rows/1", is_gone=True)
+
+    async def may_hear_of_end() -> bool:
+        settings.MCP = {"RECHECK_SECONDS": 1000}  # the last answer counts
+        subscriber.note_readable(gone.subject, request)
+        may = await subscriber.may_hear(gone)
+        settings.MCP = {"RECHECK_SECONDS": 0}
+        return may
+
     user = await handler_threads.run(make_user)
     request = Caller(server, version=MODERN, user=make(user)).request("x")
     subscriber = Subscriber(server, request)
     stock = Notice("resource", "shop://stock")
     assert await subscriber.may_hear(stock)
-    assert await subscriber.may_hear(gone)
+    assert await may_hear_of_end()
     await handler_threads.run(user.user_permissions.clear)
     assert not await subscriber.may_hear(stock)
-    assert not await subscriber.may_hear(gone)
+    assert not await may_hear_of_end()
     permission = await handler_threads.run(
         lambda: Permission.objects.get(codename="view_group")
     )
     await handler_threads.run(lambda: user.user_permissions.add(permission))
     assert await subscriber.may_hear(stock)
-    assert await subscriber.may_hear(gone)
+    assert await may_hear_of_end()
     await handler_threads.run(User.objects.filter(pk=user.pk).delete)
     assert not await subscriber.may_hear(stock)
-    assert not await subscriber.may_hear(gone)
+    assert not await may_hear_of_end()
 
 
 @pytest.mark.parametrize("user", [None, AnonymousUser(), SimpleNamespace(pk=7)])
