@@ -41,6 +41,9 @@ class Listener(Protocol):
     async def notify(self, notice: Notice) -> None:
         """Hear of a change; must not wait for a client, and raises nothing."""
 
+    async def recheck(self) -> None:
+        """Ask again what of its subscriptions its user may read."""
+
 
 class Connections:
     """The open connections of one worker."""

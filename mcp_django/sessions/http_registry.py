@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from mcp_types.jsonrpc import JSONRPCRequest, RequestId
@@ -58,6 +58,9 @@ class Standalone(Protocol):
 
     def put(self, notice: Notice) -> None:
         """Send a change notice soon."""
+
+    async def recheck(self) -> None:
+        """Ask again what of its session's subscriptions its user may read."""
 
     async def displace(self) -> None:
         """End, because the client has opened a newer one."""
@@ -140,6 +143,11 @@ class HTTPSessions:
                 self._cancel_here(key, id)
 
     # Standalone streams ---------------------------------------------------------
+
+    @property
+    def streams(self) -> Sequence[Standalone]:
+        """The streams that are open here."""
+        return list(self._streams.values())
 
     async def add_stream(self, session: HTTPSession, stream: Standalone) -> None:
         """Make a stream the one of its session; an older one ends, on any worker."""

@@ -303,7 +303,7 @@ class CachedState(SessionState):
 
 
 class KeptRights:
-    """What a session was found to be allowed to read in the last `RECHECK_SECONDS`.
+    """What a session was found to be allowed to read, for the time of two rechecks.
 
     Streams come and go, and rows are deleted of which only this tells whose they were.
     """
@@ -320,7 +320,7 @@ class KeptRights:
 
     async def put(self, uri: str, may: bool) -> None:
         """Keep what was found just now."""
-        timeout = mcp_settings.RECHECK_SECONDS
+        timeout = 2 * mcp_settings.RECHECK_SECONDS
         await _cache().aset(self._key_of(uri), may, timeout=timeout)
 
     def _key_of(self, uri: str) -> str:

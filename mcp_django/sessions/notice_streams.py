@@ -162,6 +162,10 @@ class ListenStream(_EventStream):
             if self._message(own) is not None:
                 self._queue.put(own)
 
+    async def recheck(self) -> None:
+        """Ask again what of its subscriptions its user may read."""
+        await self._subscriber.recheck(self._subscription.uris)
+
     async def close(self) -> None:
         """Answer the request, so that the client sees a graceful end."""
         result = complete(self._subscription.result, self.server.server_info)
@@ -226,6 +230,12 @@ class StandaloneStream(_EventStream):
         """Send a change notice soon."""
         self._queue.put(notice)
 
+    async def recheck(self) -> None:
+        """Ask again what of its session's subscriptions its user may read."""
+        uris = await subscriptions_of(self._session)
+        if uris:
+            await self._subscribed().recheck(uris)
+
     async def displace(self) -> None:
         """End, because the client has opened a newer one."""
         await self._end(encode_retry(_DISPLACED_RETRY_MS))
@@ -284,16 +294,20 @@ class StandaloneStream(_EventStream):
     def _deployed(self) -> Sequence[Topic]:
         return changed_since(self._session.fingerprint, fingerprint_of(self.server))
 
+    def _subscribed(self) -> Subscriber:
+        # Made when it is needed: most streams hear of lists only.
+        if self._subscriber is None:
+            request = _subscribing(self.server, self._session, self._sender)
+            kept = KeptRights(self._session)
+            self._subscriber = Subscriber(self.server, request, kept=kept)
+        return self._subscriber
+
     def _forget(self) -> None:
         self._worker.http.remove_stream(self._session, self)
 
     async def _send(self, notice: Notice) -> None:
-        if self._subscriber is None and notice.topic == "resource":
-            # Made when it is needed: most streams hear of lists only.
-            request = _subscribing(self.server, self._session, self._sender)
-            kept = KeptRights(self._session)
-            self._subscriber = Subscriber(self.server, request, kept=kept)
-        may_hear = self._subscriber is None or await self._subscriber.may_hear(notice)
+        is_resource = notice.topic == "resource"
+        may_hear = not is_resource or await self._subscribed().may_hear(notice)
         if not may_hear or self._is_over:  # a newer stream may go on with the log
             return
         message = jsonrpc.notification(notice.method, notice.params or None)

@@ -41,17 +41,9 @@ class Rechecks:
         self._connections = connections
         self._clock = clock
         self._said_yes_at: dict[Identity, float] = {}
-        self.is_running = False
 
     async def run(self) -> None:
         """Ask about everybody once; not to be run twice at a time."""
-        self.is_running = True
-        try:
-            await self._ask_about_all()
-        finally:
-            self.is_running = False
-
-    async def _ask_about_all(self) -> None:
         by_identity: dict[Identity, list[OpenConnection]] = {}
         for connection in self._connections:
             if connection.identity.authenticator is not None:

@@ -317,6 +317,13 @@ class Session(SessionState):
                 if message is not None:
                     yield id, subscriber, own, message
 
+    async def recheck(self) -> None:
+        """Ask again what of its subscriptions its user may read."""
+        if self._subscriber is not None:
+            await self._subscriber.recheck(list(self._uris))
+        for subscription, subscriber in list(self._subscriptions.values()):
+            await subscriber.recheck(subscription.uris)
+
     # Listening, in the modern era -----------------------------------------------
 
     async def _listen(self, request: Request) -> None:

@@ -103,8 +103,8 @@ async def _listening(session: Session) -> AsyncIterator[None]:
         return
     worker = current_worker()
     await worker.relay.open()
-    worker.listeners.add(session)
+    worker.listen(session)
     try:
         yield
     finally:
-        worker.listeners.discard(session)
+        worker.ignore(session)

@@ -23,7 +23,7 @@ _MAX_REMEMBERED = 1000
 
 
 class KeptAnswers(Protocol):
-    """What was found of a session's subscriptions in the last `RECHECK_SECONDS`."""
+    """What was found of a session's subscriptions, for the time of two rechecks."""
 
     async def get(self, uri: str) -> bool | None:
         """Say whether the user was found to be allowed to read; None if unknown."""
@@ -35,11 +35,11 @@ class KeptAnswers(Protocol):
 class Subscriber:
     """A client that wants to hear of resources, for as long as its user may read them.
 
-    That is asked before the client is told, if it was not within the last
-    `RECHECK_SECONDS`; so a subscription that is told nothing costs nothing. Of what is
-    gone, its handler can say no more who may read it: there an answer of the last
-    `RECHECK_SECONDS` counts, as long as the user may see such resources. Where there is
-    none, a permission that takes the URI's variables may say yes; else it means no.
+    That is asked by `recheck`, and before the client is told, if it was not within the
+    last `RECHECK_SECONDS`. Of what is gone, its handler can say no more who may read
+    it: there the last answer counts, unless it is older than two rechecks, as long as
+    the user may see such resources. Where there is none, a permission that takes the
+    URI's variables may say yes; else it means no.
 
     Args:
         server: Whose resources.
@@ -72,18 +72,26 @@ class Subscriber:
         if notice.topic != "resource":
             return True
         uri = notice.subject
-        found = self._found_lately(uri)
         if notice.is_gone:
+            found = self._found_within(uri, 2 * mcp_settings.RECHECK_SECONDS)
             if found is None:
                 found = await self._kept_lately(uri)
             self._found.pop(uri, None)
             return found is not False and await self._can_read(
                 uri, is_gone=True, was_readable=found is True
             )
-        if found is None:
-            found = await self._can_read(uri)
-            self._note(uri, found)
-            await self._keep(uri, found)
+        found = self._found_within(uri, mcp_settings.RECHECK_SECONDS)
+        return await self._ask(uri) if found is None else found
+
+    async def recheck(self, uris: Iterable[str]) -> None:
+        """Ask again whether the user may read what the client subscribed to."""
+        for uri in uris:
+            await self._ask(uri)
+
+    async def _ask(self, uri: str) -> bool:
+        found = await self._can_read(uri)
+        self._note(uri, found)
+        await self._keep(uri, found)
         return found
 
     def note_readable(self, uri: str, request: Request) -> None:
@@ -95,11 +103,10 @@ class Subscriber:
         """Forget what was found about a resource."""
         self._found.pop(uri, None)
 
-    def _found_lately(self, uri: str) -> bool | None:
-        """Give what was found; None if that is unknown or too long ago."""
+    def _found_within(self, uri: str, seconds: float) -> bool | None:
+        """Give what was found; None if that is unknown or longer ago."""
         asked_at, may = self._found.get(uri, (-inf, False))
-        is_late = time.monotonic() - asked_at >= mcp_settings.RECHECK_SECONDS
-        return None if is_late else may
+        return None if time.monotonic() - asked_at >= seconds else may
 
     async def _kept_lately(self, uri: str) -> bool | None:
         """Give what others of the session found; None if that is unknown."""

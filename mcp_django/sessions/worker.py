@@ -21,7 +21,7 @@ from mcp_django.sessions.connections import (
     close,
 )
 from mcp_django.sessions.contexts import own_context
-from mcp_django.sessions.http_registry import HTTPSessions
+from mcp_django.sessions.http_registry import HTTPSessions, Standalone
 from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
@@ -71,6 +71,7 @@ class Worker:
         self.http = HTTPSessions(self.relay, self.start)
         self.is_ending = False
         self._rechecks = Rechecks(self.connections)
+        self._is_rechecking = False
         self._ticking: set[OpenConnection] = set()
 
     async def new_session_id(self) -> str:
@@ -94,16 +95,28 @@ class Worker:
     def hold(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Look after a connection; pair with `let_go`."""
         self.connections.add(connection, kind)
-        if self._upkeep is None:
-            self._upkeep = self._loop.create_task(
-                self._look_after(), context=own_context()
-            )
-            call_before_shutdown(self.close_all)
+        self._begin_upkeep()
 
     def let_go(self, connection: OpenConnection) -> None:
         """Let a connection go that has ended."""
         self.connections.remove(connection)
         self._connection_closed.set()
+
+    def listen(self, listener: Listener) -> None:
+        """Tell somebody of changes who is no connection here; pair with `ignore`."""
+        self.listeners.add(listener)
+        self._begin_upkeep()
+
+    def ignore(self, listener: Listener) -> None:
+        """Tell them no longer."""
+        self.listeners.discard(listener)
+
+    def _begin_upkeep(self) -> None:
+        if self._upkeep is None:
+            self._upkeep = self._loop.create_task(
+                self._look_after(), context=own_context()
+            )
+            call_before_shutdown(self.close_all)
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Cancel:
         """Run a coroutine in a task that is held until it ends."""
@@ -167,9 +180,10 @@ class Worker:
                             partial(self._ticking.discard, connection),
                         )
                 is_due = self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS
-                if is_due and not self._rechecks.is_running:
+                if is_due and not self._is_rechecking:
                     checked_at = self._loop.time()
-                    self.start(self._recheck())
+                    self._is_rechecking = True
+                    self.tasks.start(self._recheck(), self._end_recheck)
             except Exception:
                 logger.exception("looking after the connections failed; going on")
 
@@ -181,12 +195,21 @@ class Worker:
             logger.exception("a connection failed; it ends")
             await close(connection)
 
+    def _end_recheck(self) -> None:
+        self._is_rechecking = False
+
     async def _recheck(self) -> None:
         try:
             await self._rechecks.run()
             await self.relay.refresh()
         except Exception:
             logger.exception("looking after users and workers failed; going on")
+        subscribed: list[Listener | Standalone] = [*self.listeners, *self.http.streams]
+        for listener in subscribed:
+            try:
+                await listener.recheck()
+            except Exception:
+                logger.exception("a subscriber's rights cannot be asked for again")
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}

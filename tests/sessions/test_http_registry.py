@@ -60,6 +60,8 @@ class Stream:
     def put(self, notice: Notice) -> None:
         self.told.append(notice)
 
+    async def recheck(self) -> None: ...
+
     async def displace(self) -> None:
         self.is_displaced = True
 

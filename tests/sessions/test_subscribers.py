@@ -105,6 +105,21 @@ async def test_what_is_gone_is_told_to_whom_it_was_shown_a_moment_ago(
     assert orders.asked == [1]
 
 
+@pytest.mark.parametrize("may", [True, False])
+async def test_what_is_gone_is_told_as_the_last_recheck_found(
+    orders: Orders, settings: Settings, may: bool
+) -> None:
+    """Our choice: while a subscription lasts its rights are asked for again."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    subscriber = orders.subscriber(None, FIRST.subject)
+    if not may:
+        orders.readable.clear()
+    await subscriber.recheck([FIRST.subject])
+    orders.readable.clear()
+    assert await subscriber.may_hear(GONE) is may
+    assert orders.asked == [1]
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_what_is_gone_is_told_where_rights_need_no_row(
     orders: Orders, settings: Settings, is_known: bool

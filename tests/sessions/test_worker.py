@@ -207,6 +207,35 @@ async def test_what_hangs_keeps_no_other_from_its_tick(
     worker.let_go(hanging)
 
 
+class Subscribed:
+    """Somebody who listens, and may fail when it is rechecked."""
+
+    def __init__(self, server: Server, error: Exception | None = None) -> None:
+        self.server = server
+        self.rechecks = 0
+        self._error = error
+
+    async def notify(self, notice: Notice) -> None: ...
+
+    async def recheck(self) -> None:
+        self.rechecks += 1
+        if self._error is not None:
+            raise self._error
+
+
+async def test_subscriptions_are_rechecked_with_the_credentials(
+    worker: Worker, server: Server, settings: Any
+) -> None:
+    """We promise it: also where no connection is held, and whoever else fails."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    listeners = [Subscribed(server, ConnectionError("no cache")), Subscribed(server)]
+    for listener in listeners:
+        worker.listen(listener)
+    await until(lambda: all(listener.rechecks >= 2 for listener in listeners))
+    for listener in listeners:
+        worker.ignore(listener)
+
+
 async def test_stream_ends_a_minute_after_the_last_yes(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
