@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
@@ -22,24 +23,32 @@ _CANNOT_BE_ASKED: Final = (DatabaseFault, OSError, TimeoutError)
 
 _MAX_SECONDS_WITHOUT_YES: Final = 60.0
 
+PATIENCE_SECONDS: Final = 10.0
+"""How long code of the site may take to say something about one user."""
+
 
 class Rechecks:
     """Ends what is of users who logged out, were deactivated or lost a token.
 
     An authenticator that says no, or fails, ends the streams of that user at once. One
-    that cannot be asked, because its database is away, is asked again; its streams end
-    a minute after the last yes.
+    that cannot be asked, because its database is away, or does not answer, is asked
+    again; its streams end a minute after the last yes.
 
     Args:
         connections: What is open.
         clock: Gives the time in seconds.
+        patience_seconds: How long to wait for an authenticator.
     """
 
     def __init__(
-        self, connections: Connections, clock: Callable[[], float] = time.monotonic
+        self,
+        connections: Connections,
+        clock: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._connections = connections
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._said_yes_at: dict[Identity, float] = {}
 
     async def run(self) -> None:
@@ -61,7 +70,8 @@ class Rechecks:
         """Say whether an identity is still good, as far as can be told."""
         assert identity.authenticator is not None
         try:
-            holds = await _is_still_valid(identity, identity.authenticator)
+            async with asyncio.timeout(self._patience_seconds):
+                holds = await _is_still_valid(identity, identity.authenticator)
         except SaysNothing:
             logger.exception("is_still_valid() does not decide; that means no")
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from mcp_django.sessions.connections import (
 )
 from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
-from mcp_django.sessions.rechecks import Rechecks
+from mcp_django.sessions.rechecks import PATIENCE_SECONDS, Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.shutdown import call_before_shutdown
@@ -71,7 +71,7 @@ class Worker:
         self.http = HTTPSessions(self.relay, self.start)
         self.is_ending = False
         self._rechecks = Rechecks(self.connections)
-        self._is_rechecking = False
+        self._under_way: set[Callable[[], Coroutine[Any, Any, None]]] = set()
         self._ticking: set[OpenConnection] = set()
 
     async def new_session_id(self) -> str:
@@ -179,11 +179,10 @@ class Worker:
                             self._tick(connection),
                             partial(self._ticking.discard, connection),
                         )
-                is_due = self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS
-                if is_due and not self._is_rechecking:
+                if self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS:
                     checked_at = self._loop.time()
-                    self._is_rechecking = True
-                    self.tasks.start(self._recheck(), self._end_recheck)
+                    self._begin(self._recheck_users)
+                    self._begin(self._recheck_subscriptions)
             except Exception:
                 logger.exception("looking after the connections failed; going on")
 
@@ -195,19 +194,26 @@ class Worker:
             logger.exception("a connection failed; it ends")
             await close(connection)
 
-    def _end_recheck(self) -> None:
-        self._is_rechecking = False
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin what may take long, unless it is still under way."""
+        if work not in self._under_way:
+            self._under_way.add(work)
+            self.tasks.start(work(), partial(self._under_way.discard, work))
 
-    async def _recheck(self) -> None:
+    async def _recheck_users(self) -> None:
         try:
             await self._rechecks.run()
             await self.relay.refresh()
         except Exception:
             logger.exception("looking after users and workers failed; going on")
+
+    async def _recheck_subscriptions(self) -> None:
         subscribed: list[Listener | Standalone] = [*self.listeners, *self.http.streams]
         for listener in subscribed:
             try:
-                await listener.recheck()
+                # One handler that hangs keeps nobody else from being asked about.
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await listener.recheck()
             except Exception:
                 logger.exception("a subscriber's rights cannot be asked for again")
 

@@ -236,6 +236,26 @@ async def test_subscriptions_are_rechecked_with_the_credentials(
         worker.ignore(listener)
 
 
+async def test_authenticator_that_hangs_keeps_no_other_from_being_asked(
+    server: Server,
+) -> None:
+    """We promise it: it counts as one whose database is away."""
+
+    async def say_never(valid: bool) -> bool:
+        await asyncio.Event().wait()
+        return valid
+
+    connections, hanging, bad = Connections(), VouchingLater(say_never), Vouching()
+    bad.says = False
+    first = open_session("first", server, user=User(pk=1), authenticator=hanging)
+    second = open_session("second", server, user=User(pk=2), authenticator=bad)
+    for opened in (first, second):
+        connections.add(opened)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await Rechecks(connections, patience_seconds=0.05).run()
+    assert (first.transport.is_closed, second.transport.is_closed) == (False, True)
+
+
 async def test_stream_ends_a_minute_after_the_last_yes(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
