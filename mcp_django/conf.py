@@ -23,7 +23,8 @@ DEFAULTS: dict[str, Any] = {
     # means Django sessions, and before them tokens when mcp_django.tokens is
     # installed.
     "AUTHENTICATION": None,
-    # Seconds between two looks at the credentials of an open stream.
+    # Seconds between two looks at the credentials of an open stream, and at the rights
+    # to what its client subscribed to.
     "RECHECK_SECONDS": 30.0,
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
