@@ -87,6 +87,10 @@ DEFAULTS: dict[str, Any] = {
     "ASK_TIMEOUT": 600.0,
     # Rounds of questions one request may take.
     "MAX_ASK_ROUNDS": 20,
+    # What others do -------------------------------------------------------------
+    # Seconds for which a service that did not answer in time counts as away: what needs
+    # it is refused at once.
+    "AWAY_SECONDS": 5.0,
     # Threads --------------------------------------------------------------------
     # Threads for `def` handlers, and for authentication, per process.
     "SYNC_WORKERS": 16,

@@ -9,7 +9,8 @@
     │       └── ParseError      the bytes are no JSON-RPC message
     │           └── MessageLost they are too many to be read, and lost
     ├── ErrorAnswer             a handler answers with a JSON-RPC error of its own
-    │   └── UrlElicitationRequired
+    │   ├── UrlElicitationRequired
+    │   └── ServiceAway         a service that the site needs does not answer
     ├── ToolError               a failed tool call, for the model to read
     ├── ErrorReceived           the server answered our request with a JSON-RPC error
     ├── RequestTimeout          the server did not answer our request in time
@@ -32,6 +33,7 @@ that asks its client something.
 `django.core.exceptions.ImproperlyConfigured` for wrong settings.
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -163,6 +165,28 @@ class UrlElicitationRequired(ErrorAnswer):
                     for elicitation in elicitations
                 ]
             },
+        )
+
+
+class ServiceAway(ErrorAnswer):
+    """A service that the site needs, such as its cache, does not answer.
+
+    Over HTTP it is answered with 503 and `Retry-After`.
+
+    Args:
+        service: Names it to the client.
+        retry_after_seconds: When to try again.
+
+    Spec: RFC 9110, sections 15.6.4 and 10.2.3.
+    """
+
+    def __init__(self, service: str, retry_after_seconds: float) -> None:
+        self.service = service
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+        super().__init__(
+            INTERNAL_ERROR,
+            f"{service} does not answer; try again in "
+            f"{self.retry_after_seconds} seconds",
         )
 
 

@@ -11,7 +11,9 @@ from urllib.parse import unquote_plus
 from django.core.exceptions import BadRequest
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpRequest
+from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol import jsonrpc
 
 Scope: TypeAlias = dict[str, Any]
@@ -74,6 +76,16 @@ class Refused(Exception):
         self.message = message
         self.code = code
         self.headers = headers
+
+
+def refusal_of(away: ServiceAway) -> Refused:
+    """Refuse what needs a service that does not answer."""
+    return Refused(
+        503,
+        away.message,
+        code=away.code,
+        headers=[(b"retry-after", b"%d" % away.retry_after_seconds)],
+    )
 
 
 class Disconnected(Exception):
@@ -210,12 +222,14 @@ class Exchange:
         error = jsonrpc.error(None, refused.code, refused.message)
         await self.respond(refused.status, jsonrpc.serialize(error), refused.headers)
 
-    async def give_up(self) -> None:
-        """Complete an answer that cannot be given."""
+    async def give_up(self, refused: Refused | None = None) -> None:
+        """Complete an answer that cannot be given; refuse if it has not begun."""
         if self.is_started:
             await self.end_stream()
         else:
-            await self.refuse(Refused(500, "Internal error", code=-32603))
+            await self.refuse(
+                refused or Refused(500, "Internal error", code=INTERNAL_ERROR)
+            )
 
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream; `write` and `end_stream` go on."""

@@ -16,7 +16,9 @@ from mcp_django.consumers.exchange import (
     Refused,
     Scope,
     Send,
+    refusal_of,
 )
+from mcp_django.exceptions import ServiceAway
 from mcp_django.server.server import Server
 from mcp_django.server.strays import send_to_all
 
@@ -58,6 +60,8 @@ class HTTPConsumer(AsyncConsumer):
                 await exchange.refuse(refused)
             except Disconnected:
                 pass
+            except ServiceAway as away:  # its service has said so in the log
+                await exchange.give_up(refusal_of(away))
             except Exception:
                 logger.exception("%s %s failed", exchange.method, scope["path"])
                 send_to_all(got_request_exception, type(self))

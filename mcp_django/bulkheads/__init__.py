@@ -1,0 +1,7 @@
+"""Keeps what others do from stopping, starving or drowning a worker.
+
+Caches, channel layers, databases, authenticators and permissions are the site's, and
+may hang or fail. `services` asks them within a bound, and refuses at once while one is
+away; `outages` says in the log what fails, without a flood. May import `conf` and what
+stands beside it.
+"""

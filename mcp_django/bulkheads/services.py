@@ -1,0 +1,97 @@
+"""What the site's services are asked, within a bound in time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from mcp_django.bulkheads.outages import Outage
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
+
+T = TypeVar("T")
+
+
+class Service:
+    """Something of the site's that may fail or hang, such as a cache.
+
+    A question that is not answered in time is given up. If meanwhile no other question
+    was answered either, the service counts as away::
+
+        works ──(not answered in time)──► away, for AWAY_SECONDS: refused at once
+          ▲                                 │
+          │                                 ▼
+          └────────(answered)──────────── one question tries, others are refused
+
+    Args:
+        name: For people, such as "the cache 'default'"; stands in the log.
+        effect: What its failure means for clients, as a clause for the log.
+        timeout: Gives the seconds a question may take.
+        faults: What says that it is away; other exceptions are answers.
+        shown_as: Names it to clients; the same as `name` if left out.
+        logger: Gets what there is to say.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        effect: str,
+        *,
+        timeout: Callable[[], float],
+        faults: tuple[type[Exception], ...] = (Exception,),
+        shown_as: str = "",
+        logger: logging.Logger,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shown_as = shown_as or name
+        self._timeout = timeout
+        self._faults = faults
+        self._clock = clock
+        self._outage = Outage(logger, name, effect, clock=clock)
+        self._answered_at = -math.inf
+        self._away_until = -math.inf
+        self._is_away = False
+
+    async def ask(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Await what a function returns, as long as the service may take.
+
+        Raises:
+            ServiceAway: It fails, does not answer in time, or is away.
+            Exception: Its answer, if that is none of the faults.
+        """
+        asked_at, timeout = self._clock(), self._timeout()
+        if self._is_away:
+            if asked_at < self._away_until:
+                raise self._refusal()
+            self._away_until = asked_at + timeout  # so that nobody else tries meanwhile
+        try:
+            with anyio.move_on_after(timeout) as scope:
+                answer = await function()
+                self._note_answer()
+                return answer
+        except self._faults as error:
+            self._outage.note(error)
+            raise self._refusal() from error
+        except Exception:
+            self._note_answer()
+            raise
+        assert scope.cancelled_caught
+        if self._is_away or self._answered_at < asked_at:
+            self._is_away = True
+            self._away_until = self._clock() + mcp_settings.AWAY_SECONDS
+        self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
+        raise self._refusal()
+
+    def _note_answer(self) -> None:
+        self._answered_at = self._clock()
+        self._is_away = False
+        self._outage.end()
+
+    def _refusal(self) -> ServiceAway:
+        return ServiceAway(self._shown_as, mcp_settings.AWAY_SECONDS)

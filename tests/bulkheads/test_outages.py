@@ -1,0 +1,68 @@
+"""What stands in the log while a service fails."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mcp_django.bulkheads.outages import Outage
+from tests.bulkheads.clocks import Clock
+
+logger = logging.getLogger("mcp_django.tests")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def outage(clock: Clock) -> Outage:
+    return Outage(logger, "the cache 'default'", "sessions are refused", clock=clock)
+
+
+def test_many_failures_are_one_line_a_minute_and_one_at_the_end(
+    outage: Outage, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a line that names service, effect and error; then counts."""
+    for _ in range(12):
+        for _ in range(100):
+            outage.note(ConnectionError("refused"))
+        clock.now += 10
+    outage.end()
+    outage.end()
+
+    assert caplog.messages == [
+        "the cache 'default' does not answer: sessions are refused "
+        "(ConnectionError('refused'))",
+        "the cache 'default' does not answer, 600 times since the last such line: "
+        "sessions are refused (ConnectionError('refused'))",
+        "the cache 'default' answers again, after 120 seconds and 1200 failures",
+    ]
+
+
+def test_service_that_comes_and_goes_is_no_flood(
+    outage: Outage, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: what fails again within the minute is counted with the same."""
+    for _ in range(59):
+        outage.note(ConnectionError("refused"))
+        outage.end()
+        clock.now += 1
+    assert len(caplog.messages) == 2
+
+    clock.now += 1
+    outage.note(ConnectionError("refused"))
+
+    assert "59 times since the last such line" in caplog.messages[2]
+
+
+def test_what_works_says_nothing(
+    outage: Outage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: asked on the way of every request."""
+    outage.end()
+
+    assert not outage.is_on
+    assert caplog.messages == []

@@ -1,0 +1,127 @@
+"""Questions to services that answer, fail or hang."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import pytest
+
+from mcp_django.bulkheads.services import Service
+from mcp_django.exceptions import ServiceAway
+from tests.bulkheads.clocks import Clock
+
+pytestmark = pytest.mark.anyio
+
+logger = logging.getLogger("mcp_django.tests")
+
+
+class Played:
+    """A service that answers, fails or hangs, as it is told."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.hangs = False
+        self.asked = 0
+
+    async def __call__(self) -> str:
+        self.asked += 1
+        if self.hangs:
+            await anyio.sleep_forever()
+        if self.error is not None:
+            raise self.error
+        return "answer"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(clock: Clock) -> Service:
+    return Service(
+        "the cache 'default'",
+        "sessions are refused",
+        shown_as="The site's cache",
+        timeout=lambda: 0.01,
+        faults=(OSError,),
+        logger=logger,
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def played() -> Played:
+    return Played()
+
+
+async def test_what_fails_is_refused_and_asked_again(
+    service: Service, played: Played
+) -> None:
+    """Chosen: a failure comes at once, so that nothing is gained by not asking."""
+    played.error = ConnectionError("refused")
+    for _ in range(2):
+        with pytest.raises(ServiceAway) as caught:
+            await service.ask(played)
+        assert caught.value.message == (
+            "The site's cache does not answer; try again in 5 seconds"
+        )
+    assert played.asked == 2
+
+    played.error = None
+    assert await service.ask(played) == "answer"
+
+
+async def test_what_is_no_fault_is_an_answer(service: Service, played: Played) -> None:
+    """Chosen: such as that credentials are wrong."""
+    played.error = ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        await service.ask(played)
+
+
+async def test_what_hangs_is_refused_at_once_until_one_try_is_answered(
+    service: Service, played: Played, clock: Clock
+) -> None:
+    """Chosen: not each request waits for what will not come."""
+    played.hangs = True
+    for _ in range(3):
+        with pytest.raises(ServiceAway):
+            await service.ask(played)
+    assert played.asked == 1
+
+    clock.now += 5
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_refused, service, played)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(ServiceAway):
+            await service.ask(played)
+        assert played.asked == 2
+
+    played.hangs = False
+    with pytest.raises(ServiceAway):
+        await service.ask(played)
+    clock.now += 5
+    assert await service.ask(played) == "answer"
+    assert await service.ask(played) == "answer"
+
+
+async def test_one_slow_question_is_nobody_elses(
+    service: Service, clock: Clock
+) -> None:
+    """Chosen: nobody can keep a service from others by asking what takes long."""
+    slow, quick = Played(), Played()
+    slow.hangs = True
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_refused, service, slow)
+        await anyio.wait_all_tasks_blocked()
+        clock.now += 0.005
+        assert await service.ask(quick) == "answer"
+
+    assert await service.ask(quick) == "answer"
+
+
+async def _refused(service: Service, played: Played) -> None:
+    with pytest.raises(ServiceAway):
+        await service.ask(played)
