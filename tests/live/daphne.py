@@ -61,7 +61,6 @@ def running_daphne(
         extra: More environment variables.
         options: More of Daphne's command line.
     """
-    log = folder / f"{name}.log"
     database = folder / "site.sqlite3"
     variables = {
         "CONFORMANCE_DATABASE": str(database),
@@ -71,6 +70,34 @@ def running_daphne(
     if not database.exists():
         migrate = ["migrate", "-v", "0", "--settings", settings or SETTINGS]
         processes.run([sys.executable, "manage.py", *migrate], variables)
+    with serving(
+        application,
+        log=folder / f"{name}.log",
+        port=port,
+        extra=variables,
+        options=options,
+    ) as daphne:
+        yield daphne
+
+
+@contextmanager
+def serving(
+    application: str,
+    *,
+    log: Path,
+    port: int = 0,
+    extra: Mapping[str, str],
+    options: Sequence[str] = (),
+) -> Iterator[Daphne]:
+    """Run Daphne on 127.0.0.1 until the end of the block, with what there is.
+
+    Args:
+        application: What Daphne serves.
+        log: File for what it writes.
+        port: A free one if left out.
+        extra: Environment variables.
+        options: More of Daphne's command line.
+    """
 
     def address() -> str | None:
         text = log.read_text() if log.exists() else ""
@@ -81,7 +108,7 @@ def running_daphne(
     with processes.running(
         [*command, *options, application],
         log=log,
-        extra=variables,
+        extra=extra,
         is_ready=lambda: address() is not None,
     ) as process:
         yield Daphne(f"http://{address()}", log, process)

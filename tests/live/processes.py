@@ -54,6 +54,7 @@ def running(
     extra: Mapping[str, str],
     is_ready: Callable[[], bool],
     timeout: float = PATIENCE_SECONDS,
+    user: str | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background, from when it is ready to the end of the block.
 
@@ -63,6 +64,7 @@ def running(
         extra: Environment variables.
         is_ready: Says whether it can be used now; asked again and again.
         timeout: Seconds to get ready, and to stop after SIGTERM.
+        user: Whom it runs as, if not as whoever runs the tests.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -72,6 +74,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            user=user,
         )
     try:
         deadline = time.monotonic() + timeout

@@ -17,10 +17,16 @@ class Proxy:
 
     Attributes:
         port: Where the proxy does.
+        delay: Seconds for which all that passes is held up, in both directions.
+        drops: Whether what would pass is lost; as with a cable that is cut.
+        refuses: Whether new connections are broken at once.
     """
 
     def __init__(self, port: int) -> None:
         self._server_port = port
+        self.delay = 0.0
+        self.drops = False
+        self.refuses = False
         self._flows = anyio.Event()
         self._flows.set()
         self._connections: set[anyio.CancelScope] = set()
@@ -41,7 +47,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Break all connections."""
-        for scope in self._connections:
+        for scope in list(self._connections):
             scope.cancel()
 
     async def serve(self, client: SocketStream) -> None:
@@ -50,7 +56,8 @@ class Proxy:
             self._connections.add(scope)
             try:
                 async with client:
-                    await self._join(client)
+                    if not self.refuses:
+                        await self._join(client)
             except OSError:
                 pass  # The server is not there.
             finally:
@@ -70,7 +77,10 @@ class Proxy:
                 while True:
                     data = await source.receive()
                     await self._flows.wait()
-                    await drain.send(data)
+                    if self.delay:
+                        await anyio.sleep(self.delay)
+                    if not self.drops:
+                        await drain.send(data)
             except anyio.EndOfStream:
                 await self._flows.wait()
                 await drain.send_eof()

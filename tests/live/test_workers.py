@@ -1,6 +1,7 @@
 """Two Daphne processes on one Redis: Streamable HTTP needs no sticky sessions."""
 
 import random
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.live.daphne import Daphne, running_daphne
+from tests.live.daphne import running_daphne
 from tests.live.raw import BOUND, open_http
 from tests.live.raw_http import (
     Answer,
@@ -19,7 +20,7 @@ from tests.live.raw_http import (
     Session,
     open_session,
 )
-from tests.live.redis import free_port, running_redis
+from tests.live.restartable import RedisServer, Restartable
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
@@ -28,52 +29,6 @@ LAYERS = ["core", "pubsub"]
 WATCHED = "test://watched-resource"
 ASKABLE: Message = {"elicitation": {"form": {}}}
 YES: Message = {"action": "accept", "content": {"go_on": True}}
-
-
-class Restartable:
-    """A process that comes back at the same address.
-
-    Args:
-        port: Where it listens.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._running = ExitStack()
-
-    def start(self) -> None:
-        """Start it, and wait until it can be used."""
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        """End it by SIGTERM; harmless if it ended already."""
-        self._running.close()
-
-    async def restart(self) -> None:
-        """End it by SIGTERM, and start it again."""
-        await anyio.to_thread.run_sync(self.stop)
-        await anyio.to_thread.run_sync(self.start)
-
-
-class RedisServer(Restartable):
-    """Redis, which forgets everything when it ends.
-
-    Attributes:
-        folder: For its log.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(free_port())
-        self.folder = folder
-
-    @property
-    def url(self) -> str:
-        """Its address, for `REDIS_URL`."""
-        return f"redis://127.0.0.1:{self._port}/0"
-
-    def start(self) -> None:
-        """Start it, and wait until it can be used."""
-        self._running.enter_context(running_redis(self.folder, port=self._port))
 
 
 class Worker(Restartable):
@@ -86,35 +41,28 @@ class Worker(Restartable):
     """
 
     def __init__(self, name: str, redis: RedisServer, layer: str) -> None:
-        super().__init__(free_port())
+        super().__init__()
         self._name = name
         self._folder = redis.folder
         self._extra = {"REDIS_URL": redis.url, "REDIS_LAYER": layer}
         self._starts = 0
-        self._daphne: Daphne | None = None
 
     @property
     def url(self) -> str:
         """Address of the site, without a path."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start it, and wait until it can be used."""
+    def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
         self._starts += 1
-        self._daphne = self._running.enter_context(
+        daphne = running.enter_context(
             running_daphne(
                 self._folder,
                 name=f"{self._name}-{self._starts}",
-                port=self._port,
+                port=self.port,
                 extra=self._extra,
             )
         )
-
-    def kill(self) -> None:
-        """End it by SIGKILL."""
-        assert self._daphne is not None
-        self._daphne.process.kill()
-        self._daphne.process.wait()
+        return daphne.process
 
 
 class Pair:

@@ -1,0 +1,216 @@
+"""The cluster: workers, what they need, and the lines between them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from anyio.from_thread import start_blocking_portal
+
+from tests.cluster.postgres import PostgresServer
+from tests.cluster.proxies import Line, running_line
+from tests.live import processes
+from tests.live.daphne import serving
+from tests.live.restartable import RedisServer, Restartable
+
+APPLICATION: Final = "tests.cluster.asgi:application"
+USERS: Final = ("ann", "bob", "cid", "dot", "eve", "fay", "gus", "hal")
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who has an account.
+
+    Attributes:
+        name: Of the user.
+        token: That lets a program act as the user.
+        session: Key of the login session in the user's browser.
+    """
+
+    name: str
+    token: str
+    session: str
+
+    @property
+    def with_token(self) -> dict[str, str]:
+        """Headers of a program's requests."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def with_cookie(self) -> dict[str, str]:
+        """Headers of a browser's requests."""
+        return {"Cookie": f"sessionid={self.session}"}
+
+
+class Worker(Restartable):
+    """A Daphne.
+
+    Args:
+        name: Of its logs.
+        folder: For these.
+        extra: Its environment.
+
+    Attributes:
+        name: Of its logs.
+    """
+
+    def __init__(self, name: str, folder: Path, extra: Mapping[str, str]) -> None:
+        super().__init__()
+        self.name = name
+        self._folder = folder
+        self._extra = extra
+        self._starts = 0
+
+    @property
+    def url(self) -> str:
+        """Address of the site, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
+        self._starts += 1
+        daphne = running.enter_context(
+            serving(
+                APPLICATION,
+                log=self._folder / f"{self.name}-{self._starts}.log",
+                port=self.port,
+                extra=self._extra,
+                # What its clients ask is not what it has to say.
+                options=["--access-log", "/dev/null"],
+            )
+        )
+        return daphne.process
+
+    def log_lines(self) -> list[str]:
+        """Give what it wrote, since it was first started."""
+        logs = [
+            self._folder / f"{self.name}-{number}.log"
+            for number in range(1, self._starts + 1)
+        ]
+        return [line for log in logs for line in log.read_text().splitlines()]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Several workers and what they need.
+
+    Attributes:
+        folder: Where the handlers write down what they did, and workers their logs.
+        workers: That serve the site.
+        fronts: The lines that lead to them, in the same order.
+        redis: Has the cache and the channel layer.
+        cache: The line to it as the cache.
+        layer: The line to it as the channel layer.
+        postgres: Has the database.
+        database: The line to it.
+        users: Who may use the site, by name.
+    """
+
+    folder: Path
+    workers: Sequence[Worker]
+    fronts: Sequence[Line]
+    redis: RedisServer
+    cache: Line
+    layer: Line
+    postgres: PostgresServer
+    database: Line
+    users: Mapping[str, User]
+
+    def ran(self) -> dict[str, list[str]]:
+        """Give who ran each call, by key: one user for each time."""
+        runs: dict[str, list[str]] = {}
+        for path in self.folder.glob("ran-*"):
+            for line in path.read_text().splitlines():
+                key, _, user = line.rpartition(" ")
+                runs.setdefault(key, []).append(user)
+        return runs
+
+    def mend(self) -> None:
+        """Mend all that was broken, and start what does not run."""
+        for line in (self.cache, self.layer, self.database, *self.fronts):
+            line.mend()
+        for server in (self.redis, self.postgres):
+            if not server.is_running:
+                server.stop()
+                server.start()
+            server.thaw()
+        self.postgres.take_writes(True)
+        for worker in self.workers:
+            if not worker.is_running:
+                worker.stop()
+                worker.start()
+            worker.thaw()
+
+
+@contextmanager
+def running_cluster(
+    folder: Path,
+    programs: Path,
+    *,
+    workers: int = 2,
+    layer_kind: str = "core",
+    extra: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """Run a cluster until the end of the block.
+
+    Args:
+        folder: For logs, and what the handlers write down.
+        programs: Those of PostgreSQL.
+        workers: How many.
+        layer_kind: Channel layer, "core" or "pubsub".
+        extra: More environment variables of the workers.
+    """
+    redis, postgres = RedisServer(folder), PostgresServer(programs)
+    with ExitStack() as stack:
+        stack.callback(postgres.delete)
+        postgres.create()
+        for server in (redis, postgres):
+            stack.callback(server.stop)
+            server.start()
+        portal = stack.enter_context(start_blocking_portal())
+        cache, layer, database = (
+            stack.enter_context(running_line(portal, port))
+            for port in (redis.port, redis.port, postgres.port)
+        )
+        environment = {
+            "DJANGO_SETTINGS_MODULE": "tests.cluster.settings",
+            "CLUSTER_CACHE": f"redis://127.0.0.1:{cache.port}/1",
+            "CLUSTER_LAYER": f"redis://127.0.0.1:{layer.port}/0",
+            "CLUSTER_LAYER_KIND": layer_kind,
+            "CLUSTER_DATABASE_PORT": str(database.port),
+            "CLUSTER_FOLDER": str(folder),
+            **(extra or {}),
+        }
+        users = _make_users(environment)
+        names = [f"worker{number}" for number in range(1, workers + 1)]
+        running = [Worker(name, folder, environment) for name in names]
+        for worker in running:
+            stack.callback(worker.stop)
+            worker.start()
+        fronts = [
+            stack.enter_context(running_line(portal, worker.port)) for worker in running
+        ]
+        yield Cluster(
+            folder=folder,
+            workers=running,
+            fronts=fronts,
+            redis=redis,
+            cache=cache,
+            layer=layer,
+            postgres=postgres,
+            database=database,
+            users=users,
+        )
+
+
+def _make_users(environment: Mapping[str, str]) -> Mapping[str, User]:
+    processes.run([sys.executable, "manage.py", "migrate", "-v", "0"], environment)
+    printed, _ = processes.run(
+        [sys.executable, "-m", "tests.cluster.seed", *USERS], environment
+    )
+    return {name: User(name, **keys) for name, keys in json.loads(printed).items()}

@@ -1,0 +1,43 @@
+"""A cluster that all tests share, and break in turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import pytest
+from anyio.to_thread import run_sync
+
+from tests.cluster.calls import wait_until_answered
+from tests.cluster.cluster import Cluster, running_cluster
+from tests.cluster.postgres import find_programs
+from tests.live.raw import BOUND, open_http
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Run two workers, Redis and PostgreSQL."""
+    programs = find_programs()
+    if programs is None and not os.environ.get("CI"):
+        pytest.skip("PostgreSQL is not installed (Debian's package: postgresql)")
+    assert programs is not None, "PostgreSQL is not installed"
+    with running_cluster(tmp_path_factory.mktemp("cluster"), programs) as running:
+        yield running
+
+
+@pytest.fixture
+async def cluster(shared_cluster: Cluster) -> AsyncIterator[Cluster]:
+    """Give the cluster in good order, and mend what a test broke of it."""
+    await _wait_until_well(shared_cluster)
+    try:
+        yield shared_cluster
+    finally:
+        await run_sync(shared_cluster.mend)
+
+
+async def _wait_until_well(cluster: Cluster) -> None:
+    async with open_http(cluster.users["ann"].with_token) as http:
+        with anyio.fail_after(BOUND):
+            for worker in cluster.workers:
+                await wait_until_answered(http, worker, "count_users_in_thread")
