@@ -2,9 +2,98 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from asgiref.sync import iscoroutinefunction
 from django.dispatch import Signal
 
-request_handled = Signal()
+from mcp_django.bulkheads.strays import Stray, ends_task
+
+_Receiver: TypeAlias = Callable[..., Any]
+
+
+class _ContainedSignal(Signal):
+    """A signal whose receivers end nothing but themselves, whatever they raise.
+
+    Django lets pass what is no `Exception`; of an `async def` receiver, which it runs
+    in a task of its own, `SystemExit` would end the process.
+    """
+
+    def connect(
+        self,
+        receiver: _Receiver,
+        sender: object | None = None,
+        weak: bool = True,
+        dispatch_uid: Any = None,
+    ) -> None:
+        """Connect a receiver, as Django does."""
+        uid = dispatch_uid or _id_of(receiver)
+        super().connect(_contained(receiver, weak), sender, False, uid)
+        if weak:
+            held = getattr(receiver, "__self__", receiver)
+            gone = weakref.finalize(held, super().disconnect, None, sender, uid)
+            gone.atexit = False
+
+    def disconnect(
+        self,
+        receiver: _Receiver | None = None,
+        sender: object | None = None,
+        dispatch_uid: Any = None,
+    ) -> bool:
+        """Disconnect a receiver, as Django does."""
+        return super().disconnect(None, sender, dispatch_uid or _id_of(receiver))
+
+
+def _id_of(receiver: Any) -> tuple[int, int]:
+    """Name a receiver; a bound method is made anew whenever it is looked up."""
+    function = getattr(receiver, "__func__", receiver)
+    return id(getattr(receiver, "__self__", None)), id(function)
+
+
+def _contained(receiver: _Receiver, weak: bool) -> _Receiver:
+    """Wrap a receiver, so that whatever it raises is an `Exception`.
+
+    A weak one is not kept by that.
+    """
+    find = _reference_to(receiver) if weak else partial(_same, receiver)
+
+    def receive(**named: Any) -> Any:
+        found = find()
+        try:
+            return found and found(**named)
+        except BaseException as error:  # in a thread, where nobody throws anything
+            if isinstance(error, Exception):
+                raise
+            raise Stray.of(error) from error
+
+    async def receive_async(**named: Any) -> Any:
+        found = find()
+        try:
+            return found and await found(**named)
+        except BaseException as error:
+            if isinstance(error, Exception) or ends_task(error):
+                raise
+            raise Stray.of(error) from error
+
+    wrapped = receive_async if iscoroutinefunction(receiver) else receive
+    wrapped.__qualname__ = getattr(receiver, "__qualname__", repr(receiver))
+    return wrapped
+
+
+def _reference_to(receiver: _Receiver) -> Callable[[], _Receiver | None]:
+    if hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):
+        return weakref.WeakMethod(receiver)
+    return weakref.ref(receiver)
+
+
+def _same(receiver: _Receiver) -> _Receiver:
+    return receiver
+
+
+request_handled = _ContainedSignal()
 """A request was handled: answered, asked back, refused, failed or cancelled.
 
 The sender is the `Server`. Sent for each run of a handler, so also when it asked its

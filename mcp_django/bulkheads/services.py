@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 
 from mcp_django.bulkheads.outages import Outage
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 
@@ -81,6 +82,11 @@ class Service:
         except Exception:
             self._note_answer()
             raise
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            self._outage.note(error)
+            raise self._refusal() from error
         assert scope.cancelled_caught
         if self._is_away or self._answered_at < asked_at:
             self._is_away = True

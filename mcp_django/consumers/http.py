@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from channels.consumer import AsyncConsumer
 from django.core.signals import got_request_exception
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.consumers.exchange import (
     Disconnected,
     Exchange,
@@ -62,11 +63,15 @@ class HTTPConsumer(AsyncConsumer):
                 pass
             except ServiceAway as away:  # its service has said so in the log
                 await exchange.give_up(refusal_of(away))
-            except Exception:
+            except BaseException as error:
+                if ends_task(error):
+                    raise
                 logger.exception("%s %s failed", exchange.method, scope["path"])
                 send_to_all(got_request_exception, type(self))
                 await exchange.give_up()
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             # Also `send` may fail, as some servers do when the client is gone.
             logger.exception("%s %s broke off", exchange.method, scope["path"])
 

@@ -7,6 +7,7 @@ from typing import Final
 from django.conf import settings
 from mcp_types.jsonrpc import INVALID_PARAMS
 
+from mcp_django.bulkheads.strays import Stray
 from mcp_django.exceptions import ErrorAnswer
 
 RESOURCE_NOT_FOUND = -32002
@@ -25,10 +26,6 @@ INTERNAL_ERROR_TEXT: Final = "Internal error"
 _MAX_DETAILS: Final = 1000
 
 
-class Stray(RuntimeError):
-    """Stands for what would end more than a request; that is its cause."""
-
-
 def with_details(text: str, error: BaseException) -> str:
     """Add to a neutral text what was raised, where Django shows as much: in `DEBUG`."""
     if not settings.DEBUG:
@@ -39,7 +36,7 @@ def with_details(text: str, error: BaseException) -> str:
         error = error.exceptions[0]
     try:
         said = str(error)
-    except Exception:
+    except BaseException:  # whatever the site's code raises
         said = "its text cannot be made"
     details = ": ".join(filter(None, (type(error).__qualname__, said)))
     # Whatever an exception holds, it can be sent.

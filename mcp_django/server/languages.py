@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.module_loading import import_string
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.decisions import settle
@@ -102,6 +103,8 @@ async def _ask(
         context = SyncContext(server, request, anyio.lowlevel.current_token())
         chosen = await request.threads.run(lambda: function(context))  # type: ignore[operator]
         return await settle(chosen)
-    except Exception:
+    except BaseException as error:
+        if ends_task(error):
+            raise
         logger.exception("MCP['LANGUAGE'] failed; the client's own language counts")
         return None

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio.lowlevel
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.protocol import modern
-from mcp_django.server.asking import QuestionsAsked, questions_of
+from mcp_django.server.asking import questions_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.decisions import settle, truth_of
 from mcp_django.server.django_errors import Refusal
@@ -425,5 +426,7 @@ class _Decisions:
     async def _settle(self, condition: Condition, found: Awaitable[Any]) -> bool:
         try:
             return truth_of(await settle(found))
-        except (Exception, BaseExceptionGroup, QuestionsAsked) as error:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             return condition.refuse(self._request, error)

@@ -1,20 +1,13 @@
-"""What code of the site raises that would end more than the request it runs for.
-
-`StopIteration` cannot leave a thread, `SystemExit` and `KeyboardInterrupt` end the
-event loop, `GeneratorExit` and a cancellation that nobody asked for end a task without
-a word. Where code of the site is called, each becomes an error like others.
-"""
+"""What code of the site raises, in a form that ends its request and nothing else."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
-import anyio
 from django.dispatch import Signal
 
+from mcp_django.bulkheads.strays import Stray, ends_task
 from mcp_django.server.asking import questions_of
-from mcp_django.server.errors import Stray
 
 logger = logging.getLogger("mcp_django.server")
 
@@ -33,9 +26,9 @@ def stray_of(error: BaseException, *, in_thread: bool = False) -> Stray | None:
     is_error = isinstance(error, Exception)
     if is_error and not isinstance(error, StopIteration | StopAsyncIteration):
         return None
-    if questions_of(error) is not None or (not in_thread and _ends_task(error)):
+    if questions_of(error) is not None or (not in_thread and ends_task(error)):
         return None
-    return Stray(f"{type(error).__qualname__} was raised, which is no error")
+    return Stray.of(error)
 
 
 def send_to_all(signal: Signal, sender: object) -> None:
@@ -43,25 +36,5 @@ def send_to_all(signal: Signal, sender: object) -> None:
     try:
         # It logs what errors receivers raise.
         signal.send_robust(sender=sender, request=None)
-    except BaseException as error:
-        if stray_of(error) is None:
-            raise
+    except BaseException as error:  # nothing is awaited, and nothing thrown in
         logger.error("a receiver of a signal failed", exc_info=error)
-
-
-def _ends_task(error: BaseException) -> bool:
-    """Say whether this ends the running task, and was not raised by what it runs."""
-    try:
-        anyio.get_current_task()
-    except RuntimeError:  # the event loop has ended, and what is left is cleared away
-        return True
-    if not isinstance(error, anyio.get_cancelled_exc_class()):
-        return False
-    if not isinstance(error, asyncio.CancelledError):  # trio's cannot be made by others
-        return True
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0 or _is_in_cancelled_scope()
-
-
-def _is_in_cancelled_scope() -> bool:
-    return anyio.current_effective_deadline() == -float("inf")

@@ -14,6 +14,7 @@ from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import ValidationError
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -155,19 +156,21 @@ async def can_read(
             await check_readable(server, silent(request), uri, is_gone=is_gone)
     except ResourceNotFound:
         return False
-    except Exception as error:
-        logger.error(
-            "whether %.200r may be read cannot be said, which means no",
-            uri,
-            exc_info=error,
-        )
-        return False
     except QuestionsAsked:
         logger.error(
             "whether %.200r may be read is asked of the client, which %s cannot; that "
             "means no",
             uri,
             request.method,
+        )
+        return False
+    except BaseException as error:
+        if ends_task(error):
+            raise
+        logger.error(
+            "whether %.200r may be read cannot be said, which means no",
+            uri,
+            exc_info=error,
         )
         return False
     return True

@@ -14,6 +14,7 @@ import anyio
 from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer, MessageTooLarge
 from mcp_django.protocol import jsonrpc, modern
@@ -65,14 +66,15 @@ async def answer_of(
             outcome = Outcome.of_result(result, reason)
     except ErrorAnswer as error:
         answer, outcome = error, Outcome.of_error(error)
-    except anyio.get_cancelled_exc_class() as error:
-        if request.is_cancelled or is_ending():
+    except BaseException as error:
+        is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        # If nobody cancelled the request, the handler waited for a task of its own.
+        if is_cancelled and (request.is_cancelled or is_ending()):
             if handling is not None:
                 await handling.tell_cancelled(error)
             raise
-        # Nobody cancelled the request: the handler waited for a task of its own.
-        answer, outcome = failed(request, error), Outcome("failed", error=error)
-    except Exception as error:
+        if not is_cancelled and ends_task(error):
+            raise
         answer, outcome = failed(request, error), Outcome("failed", error=error)
     if handling is not None and outcome is not None:
         await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
@@ -153,7 +155,7 @@ def _complete(server: Server, request: Request, result: JSONObject) -> JSONObjec
     return modern.complete(result, server.server_info) if request.is_modern else result
 
 
-def unsendable(request: Request, error: MessageTooLarge | ValueError) -> Answer:
+def unsendable(request: Request, error: BaseException) -> Answer:
     """Make the answer in place of one that the connection cannot carry."""
     if not isinstance(error, MessageTooLarge):
         return failed(request, error)

@@ -16,13 +16,14 @@ import anyio
 import httpx2
 import sniffio
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.interface import User as SiteUser
-from mcp_django.consumers.applications import application_of
+from mcp_django.consumers.applications import Application, application_of
 from mcp_django.protocol.versions import LEGACY, MODERN
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.server import Server
@@ -99,15 +100,18 @@ async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams
 
 
 @asynccontextmanager
-async def connect_sse(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+async def connect_sse(
+    server: Server, user: SiteUser, application: Application | None = None
+) -> AsyncIterator[Streams]:
     """Connect by HTTP+SSE, through the consumers and the SDK's own client."""
+    site = application or site_of(server)
 
     def open_client(
         headers: dict[str, str] | None = None,
         timeout: httpx2.Timeout | None = None,
         auth: httpx2.Auth | None = None,
     ) -> httpx2.AsyncClient:
-        transport = InProcessTransport(site_of(server))
+        transport = InProcessTransport(site)
         return httpx2.AsyncClient(
             headers=headers, timeout=timeout, auth=auth, transport=transport
         )
@@ -121,15 +125,32 @@ async def connect_sse(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
 
 
 @asynccontextmanager
-async def connect_http(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+async def connect_http(
+    server: Server, user: SiteUser, application: Application | None = None
+) -> AsyncIterator[Streams]:
     """Connect by Streamable HTTP, through the consumer and the SDK's own client."""
-    transport = InProcessTransport(application_of(Endpoint(server, "mcp")))
+    site = application or application_of(Endpoint(server, "mcp"))
+    transport = InProcessTransport(site)
     headers = {"X-User": user.get_username()}
     async with (
         httpx2.AsyncClient(headers=headers, transport=transport) as http,
         streamable_http_client("http://testserver/mcp", http_client=http) as streams,
     ):
         yield (*streams, transport.has_stream)
+
+
+def connect_view_of_sse(
+    server: Server, user: SiteUser
+) -> AbstractAsyncContextManager[Streams]:
+    """Connect by HTTP+SSE, through Django and the URLconf, which has the server."""
+    return connect_sse(server, user, ASGIHandler())
+
+
+def connect_view_of_http(
+    server: Server, user: SiteUser
+) -> AbstractAsyncContextManager[Streams]:
+    """Connect by Streamable HTTP, through Django and the URLconf."""
+    return connect_http(server, user, ASGIHandler())
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,12 @@ BINDINGS: Final[Mapping[str, Carried]] = {
     "http": Carried(connect_http, ALL_VERSIONS),
     "websocket": Carried(connect_websocket, ALL_VERSIONS),
 }
+
+VIEWS: Final[Mapping[str, Carried]] = {
+    "view-sse": Carried(connect_view_of_sse, LEGACY),
+    "view-http": Carried(connect_view_of_http, ALL_VERSIONS),
+}
+"""The Django way in, for scenarios that set `ROOT_URLCONF`."""
 
 
 @contextmanager

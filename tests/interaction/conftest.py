@@ -12,7 +12,7 @@ from pytest_django import Settings
 from mcp_django.auth.interface import User
 from mcp_django.server.server import Server
 from tests.interaction import features
-from tests.interaction.bindings import BINDINGS, NOBODY
+from tests.interaction.bindings import BINDINGS, NOBODY, VIEWS
 from tests.interaction.client import NO_ANSWERS, Answers, Client, open_client
 from tests.interaction.ways import WAYS, Way
 
@@ -48,7 +48,7 @@ def anyio_backend(way: Way) -> str:
 def connect(way: Way, settings: Settings) -> Connect:
     """Give the function that connects."""
     settings.MCP = {"AUTHENTICATION": ["tests.interaction.bindings.ByHeader"]}
-    binding = BINDINGS[way.binding].connect
+    binding = {**BINDINGS, **VIEWS}[way.binding].connect
 
     def open_session(
         *,

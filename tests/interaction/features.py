@@ -30,7 +30,6 @@ from mcp_django import (
     SyncContext,
     ToolError,
 )
-from tests.server.stray_errors import STRAYS
 
 server = Server(
     "interaction",
@@ -126,18 +125,6 @@ def draw(data: bytes) -> list[str | Image]:
 def crash() -> str:
     """Fail without a word."""
     raise RuntimeError("the secret of the site")
-
-
-@server.tool
-def stray(kind: str) -> str:
-    """Raise what no thread can carry."""
-    raise STRAYS[kind]()
-
-
-@server.tool
-async def stray_async(kind: str) -> str:
-    """Raise what ends tasks, or the program."""
-    raise STRAYS[kind]()
 
 
 @server.tool

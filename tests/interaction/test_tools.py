@@ -24,7 +24,6 @@ from tests.interaction.client import (
 )
 from tests.interaction.conftest import Connect
 from tests.interaction.ways import Way, only
-from tests.server.stray_errors import STRAYS
 
 
 @only(since="2025-06-18")
@@ -133,18 +132,6 @@ async def test_crash_says_what_it_was_under_debug(
         assert await client.call_for_error("crash") == (
             "Internal error: RuntimeError: the secret of the site"
         )
-
-
-@pytest.mark.parametrize("tool", ["stray", "stray_async"])
-async def test_whatever_is_raised_ends_its_request_alone(
-    connect: Connect, tool: str
-) -> None:
-    """We promise it: each class has its answer, and the connection goes on."""
-    async with connect() as client:
-        for kind in STRAYS:
-            failure = await client.call_for_error(tool, kind=kind)
-            assert failure == "Internal error", kind
-        assert await client.call_for_text("double", number=1) == "2"
 
 
 async def test_exception_of_django_is_told_as_a_view_would(connect: Connect) -> None:

@@ -24,5 +24,8 @@ STRAYS: Mapping[str, Callable[[], BaseException]] = {
     "RecursionError": RecursionError,
     "ExceptionGroup": lambda: ExceptionGroup("several", [ValueError("no")]),
     "BaseExceptionGroup": lambda: BaseExceptionGroup("several", [SystemExit(1)]),
+    "NestedGroup": lambda: BaseExceptionGroup(
+        "several", [ExceptionGroup("more", [KeyError()]), _cancelled(), GeneratorExit()]
+    ),
     "CancelledError": _cancelled,
 }

@@ -22,8 +22,8 @@ from mcp_django import (
     SyncContext,
     ToolError,
 )
+from mcp_django.bulkheads.strays import Stray
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.errors import Stray
 from tests.server.calls import LATEST, MODERN, Caller
 
 FORM: JSONObject = {"type": "object", "properties": {}}

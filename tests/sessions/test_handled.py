@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -311,21 +312,28 @@ async def test_async_receivers_are_awaited(server: Server) -> None:
     assert heard == ["answered"]
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
 @pytest.mark.parametrize("error", [LookupError("deaf"), SystemExit(1)], ids=repr)
 async def test_receiver_that_fails_harms_nobody(
-    server: Server, caplog: pytest.LogCaptureFixture, error: BaseException
+    server: Server,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+    is_async: bool,
 ) -> None:
-    """We promise it: it is logged, and the client gets its answer."""
+    """We promise it: it is logged, others hear, and the client gets its answer."""
 
     def fail(**named: Any) -> None:
         raise error
 
-    with connected(fail, server), hearing(server) as heard:
+    async def fail_async(**named: Any) -> None:
+        raise error
+
+    with connected(fail_async if is_async else fail, server), hearing(server) as heard:
         result = await answer(server, params=ADD)
 
     assert isinstance(result, dict)
     assert not result.get("isError")
-    assert len(heard) == (1 if isinstance(error, Exception) else 0)
+    assert len(heard) == 1
     [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert record.exc_info is not None
     raised = record.exc_info[1]
@@ -339,3 +347,33 @@ async def test_receivers_of_another_server_hear_nothing(server: Server) -> None:
 
     assert heard == []
     assert len(all_heard) == 1
+
+
+def test_receivers_come_and_go_as_those_of_other_signals() -> None:
+    """We promise it: held weakly or not, connected once, functions and methods."""
+
+    class Audit:
+        def hear(self, **named: Any) -> None:
+            raise AssertionError("nothing is sent")
+
+    async def hear(**named: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    sender = object()
+    audit = Audit()
+    for receiver in (audit.hear, hear):
+        request_handled.connect(receiver, sender=sender)
+        request_handled.connect(receiver, sender=sender)
+        assert request_handled.disconnect(receiver, sender=sender)
+        assert not request_handled.disconnect(receiver, sender=sender)
+        request_handled.connect(receiver, sender=sender, dispatch_uid="mine")
+        assert request_handled.disconnect(sender=sender, dispatch_uid="mine")
+
+    request_handled.connect(audit.hear, sender=sender)
+    request_handled.connect(Audit().hear, sender=sender)
+    request_handled.connect(Audit().hear, sender=sender, weak=False, dispatch_uid="it")
+    assert request_handled.disconnect(audit.hear, sender=sender)
+    assert request_handled.has_listeners(sender)
+    assert request_handled.disconnect(sender=sender, dispatch_uid="it")
+    gc.collect()
+    assert not request_handled.has_listeners(sender)

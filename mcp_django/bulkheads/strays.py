@@ -1,0 +1,42 @@
+"""What code of others raises that would end more than what it runs for.
+
+`StopIteration` cannot leave a thread, `SystemExit` and `KeyboardInterrupt` end the
+event loop, `GeneratorExit` and a cancellation that nobody asked for end a task without
+a word. Whoever catches all that such code raises lets pass what `ends_task`, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+
+
+class Stray(RuntimeError):
+    """Stands for what would end more than a request; that is its cause."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Stray:
+        """Say what stands for this."""
+        return cls(f"{type(error).__qualname__} was raised, which is no error")
+
+
+def ends_task(error: BaseException) -> bool:
+    """Say whether this ends the running task, and was not raised by what it runs."""
+    if isinstance(error, Exception):
+        return False
+    try:
+        anyio.get_current_task()
+    except RuntimeError:  # the event loop has ended, and what is left is cleared away
+        return True
+    if not isinstance(error, anyio.get_cancelled_exc_class()):
+        return False
+    if not isinstance(error, asyncio.CancelledError):  # trio's cannot be made by others
+        return True
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0 or _is_in_cancelled_scope()
+
+
+def _is_in_cancelled_scope() -> bool:
+    return anyio.current_effective_deadline() == -float("inf")
