@@ -13,7 +13,8 @@ from mcp_types import CallToolResult, Tool
 from referencing.exceptions import Unresolvable
 
 from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol.foreign_schemas import TooMuchWork, find_fault
+from mcp_django.protocol.compiled_parts import TooMuchWork
+from mcp_django.protocol.foreign_schemas import find_fault
 
 logger = logging.getLogger("mcp_django.client")
 

@@ -6,11 +6,13 @@ What looks into a value, and puts the parts together, is in `compiled_schemas`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Never, TypeAlias
 
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
@@ -28,8 +30,19 @@ _MAX_PATTERN: Final = 200
 _MAX_NUMBER: Final = 2**53
 
 
+MAX_FAULTS: Final = 20_000
+"""Members that may be wrong, or in vain tried as one of several alternatives.
+
+Of objects, the engine collects all faults.
+"""
+
+
 class NotPlain(Exception):
     """A schema needs more than can be compiled."""
+
+
+class TooMuchWork(Exception):
+    """A schema is too large, or takes too long; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,48 @@ class Part:
     core: CoreSchema
     visits: int = 1
     recurs: bool = False
+
+
+Fault: TypeAlias = tuple[str, list[str | int]]
+"""What is wrong, and where."""
+
+UNDECIDED: Final[Fault] = ("", [])
+
+
+class Verdict(NamedTuple):
+    """What is known of a value: that it fits, what is wrong with it, or neither."""
+
+    fits: bool
+    fault: Fault | None = None
+
+
+_faults: ContextVar[Iterator[int]] = ContextVar("mcp_django_schema_faults")
+
+
+@contextmanager
+def counting_faults() -> Iterator[None]:
+    """Bound how many members may be wrong, or unknown, in a block."""
+    token = _faults.set(iter(range(MAX_FAULTS)))
+    try:
+        yield
+    finally:
+        _faults.reset(token)
+
+
+def _refuse(value: object) -> Never:
+    """Refuse a member; what leaves the engine in the end, it does not collect.
+
+    Raises:
+        PydanticKnownError: It is refused.
+        TooMuchWork: So are too many others.
+    """
+    if next(_faults.get(), None) is None:
+        raise TooMuchWork(f"is not fit by more than {MAX_FAULTS} members")
+    raise PydanticKnownError("extra_forbidden")
+
+
+UNKNOWN_MEMBER: Final = core_schema.no_info_plain_validator_function(_refuse)
+"""Takes no value."""
 
 
 def union(cores: list[CoreSchema]) -> CoreSchema:

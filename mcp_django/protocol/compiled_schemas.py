@@ -27,12 +27,18 @@ from pydantic_core import SchemaError as CoreSchemaError
 from mcp_django.protocol.compiled_parts import (
     BY_TYPE,
     TYPES,
+    UNDECIDED,
+    UNKNOWN_MEMBER,
+    Fault,
     NotPlain,
     Part,
+    TooMuchWork,
+    Verdict,
     check_unique,
     compile_number,
     compile_string,
     compile_values,
+    counting_faults,
     list_schema,
     lists_values,
     read_count,
@@ -47,13 +53,10 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 MAX_PARTS: Final = 3000
 """Parts of a schema, with all that is referred to written out."""
 
-MAX_VISITS: Final = 20_000_000
+MAX_VISITS: Final = 10_000_000
 """Bytes of a value as JSON, times how often each of them is looked at."""
 
 _MAX_DEPTH: Final = 50
-_EXTRAS_COST: Final = 4
-"""Of members that have no name, whose faults the engine collects to the last one."""
-
 _OLD_DIALECTS: Final = ("draft-03", "draft-04")
 _ANNOTATIONS: Final = frozenset(
     {"$comment", "$defs", "$schema", "contentEncoding", "contentMediaType"}
@@ -83,10 +86,32 @@ class CompiledSchema:
         except PydanticSerializationError:
             return False  # it holds half a character, which the engine does not take
 
-    def find_fault(self, value: JSON) -> tuple[str, list[str | int]] | None:
-        """Say what of a value does not fit, and where; None if all does."""
+    def check(self, value: JSON, *, size: int | None = None) -> Verdict:
+        """Say whether a value fits, if that takes no more work than is bounded.
+
+        Args:
+            value: Any JSON value.
+            size: Its bytes as JSON, if that is known.
+        """
         try:
-            self._engine.validate_python(value)
+            if size is None:
+                is_small = self.can_check(value)
+            else:
+                is_small = size * self.visits <= MAX_VISITS
+            fault = self.find_fault(value) if is_small else UNDECIDED
+        except TooMuchWork:
+            fault = UNDECIDED
+        return Verdict(fault is None, None if fault is UNDECIDED else fault)
+
+    def find_fault(self, value: JSON) -> Fault | None:
+        """Say what of a value does not fit, and where; None if all does.
+
+        Raises:
+            TooMuchWork: Too many members are wrong.
+        """
+        try:
+            with counting_faults():
+                self._engine.validate_python(value)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             found = [(fault["msg"], _path_of(fault["loc"], value)) for fault in faults]
@@ -369,17 +394,20 @@ class _Compiler:
             for name, part in parts.items()
         }
         visits = max((part.visits for part in parts.values()), default=1)
-        if isinstance(additional, bool):
-            behavior: Any = "allow" if additional else "forbid"
+        if additional is True:
             core = core_schema.typed_dict_schema(
-                fields, extra_behavior=behavior, strict=True
+                fields, extra_behavior="allow", strict=True
             )
             return Part(core, visits, recur(parts.values()))
-        extras = self._compile_child(additional, depth)
+        extras = Part(UNKNOWN_MEMBER)
+        if additional is not False:
+            wanted = self._compile_child(additional, depth)
+            either = union([wanted.core, UNKNOWN_MEMBER])
+            extras = Part(either, 1 + wanted.visits, wanted.recurs)
         core = core_schema.typed_dict_schema(
             fields, extra_behavior="allow", extras_schema=extras.core, strict=True
         )
-        visits = max(visits, _EXTRAS_COST * extras.visits)
+        visits = max(visits, extras.visits)
         return Part(core, visits, recur([*parts.values(), extras]))
 
 

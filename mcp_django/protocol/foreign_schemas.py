@@ -1,33 +1,24 @@
 """Checks values by JSON Schemas of strangers, in bounded time.
 
-The library that reads schemas trusts who wrote them: a pattern, a chain of references
-or `uniqueItems` can keep it busy for hours. Here every step is counted.
-
-Patterns are read by a linear engine. What it does not know, such as a lookahead, is not
-checked; nor are formats. Most schemas are plain, and checked by `compiled_schemas`; the
-steps are for the others, and for saying what is wrong.
+Most schemas are plain, and checked by `compiled_schemas`; the steps of
+`counted_schemas` are for the others, and for saying what is wrong. Patterns that the
+linear engine does not know, such as a lookahead, are not checked; nor are formats.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import cache, lru_cache
-from typing import Any, Final, TypeAlias
+from functools import lru_cache
+from typing import Any
 
-import attrs
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from jsonschema.validators import extend, validator_for
+from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
-from pydantic_core import SchemaError as CoreSchemaError
-from pydantic_core import SchemaValidator, core_schema
 
+from mcp_django.protocol.compiled_parts import TooMuchWork, Verdict
 from mcp_django.protocol.compiled_schemas import CompiledSchema, compile_schema
+from mcp_django.protocol.counted_schemas import Budget, bounded, counting
 from mcp_django.protocol.jsonrpc import JSON
 
 MAX_STEPS = 100_000
@@ -35,12 +26,6 @@ MAX_STEPS = 100_000
 
 MAX_SCHEMA_BYTES = 200_000
 """Length of a schema as JSON above which it is not read."""
-
-_Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
-
-
-class TooMuchWork(Exception):
-    """A schema is too large, or takes too long; the text says which."""
 
 
 def find_fault(schema: JSON, value: JSON) -> ValidationError | None:
@@ -60,17 +45,15 @@ def find_fault(schema: JSON, value: JSON) -> ValidationError | None:
     if len(text) > MAX_SCHEMA_BYTES:
         raise TooMuchWork(f"is longer than {MAX_SCHEMA_BYTES} bytes")
     compiled = _read(text)
-    quick = None
-    if compiled is not None and compiled.can_check(value):
-        quick = compiled.find_fault(value)
-        if quick is None:
-            return None
+    verdict = Verdict(False) if compiled is None else compiled.check(value)
+    if verdict.fits:
+        return None
     try:
         return _find_fault(schema, text, value)
     except TooMuchWork:
-        if quick is None:
+        if verdict.fault is None:
             raise
-        message, path = quick
+        message, path = verdict.fault
         return ValidationError(message, path=path)
 
 
@@ -84,8 +67,8 @@ def _read(text: str) -> CompiledSchema | None:
     schema = json.loads(text)
     dialect = validator_for(schema, default=Draft202012Validator)
     meta_schema: Any = dialect.META_SCHEMA
-    meta = _bounded(validator_for(meta_schema, default=dialect))
-    with _counting(_Budget("")):
+    meta = bounded(validator_for(meta_schema, default=dialect))
+    with counting(Budget(MAX_STEPS)):
         for error in meta(meta_schema, registry=REGISTRY).iter_errors(schema):
             raise SchemaError.create_from(error)
     return compile_schema(schema)
@@ -93,223 +76,7 @@ def _read(text: str) -> CompiledSchema | None:
 
 def _find_fault(schema: JSON, text: str, value: JSON) -> ValidationError | None:
     dialect = validator_for(schema, default=Draft202012Validator)
-    with _counting(_Budget(text)):
-        validator = _bounded(dialect)(schema, registry=REGISTRY)
+    with counting(Budget(MAX_STEPS, text)):
+        validator = bounded(dialect)(schema, registry=REGISTRY)
         fault: ValidationError | None = best_match(validator.iter_errors(value))
         return fault
-
-
-@contextmanager
-def _counting(budget: _Budget) -> Iterator[None]:
-    """Count the steps that are taken in a block."""
-    token = _budget.set(budget)
-    try:
-        yield
-    finally:
-        _budget.reset(token)
-
-
-class _Budget:
-    """What is left of the steps of one check.
-
-    Args:
-        text: The schema by which a value is checked; "" for the schema of schemas.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._left = MAX_STEPS
-        # To find names and anchors, the library reads the whole document each time.
-        self.reference_cost = len(text) // 20 if _NAMED.search(text) else 0
-        self.has_patterns = '"patternProperties":' in text
-
-    def spend(self, steps: int) -> None:
-        """Take steps.
-
-        Raises:
-            TooMuchWork: There are not as many left.
-        """
-        self._left -= steps
-        if self._left < 0:
-            raise TooMuchWork(f"takes more than {MAX_STEPS} steps to check")
-
-
-_budget: ContextVar[_Budget] = ContextVar("mcp_django_schema_steps")
-_NAMED: Final = re.compile(r'"(\$?id|\$anchor|\$dynamicAnchor|\$recursiveAnchor)":')
-_REPEATS: Final = re.compile(r"([)}])?\{(\d+)?,?(\d+)?\}")
-
-
-@cache
-def _bounded(dialect: Any) -> Any:
-    """Make the dialect whose steps are counted."""
-    keywords = {name: _counted(name, f) for name, f in dialect.VALIDATORS.items()}
-    bounded: Any = extend(dialect, keywords)  # type: ignore[no-untyped-call]
-
-    def evolve(self: Validator, **changes: Any) -> Any:
-        _budget.get().spend(1)
-        made = dialect.evolve(self, **changes)
-        # Parts of a schema may name another dialect, which would count nothing.
-        if type(made) in _ours:
-            return made
-        fields = [field for field in attrs.fields(type(made)) if field.init]
-        values = {field.alias: getattr(made, field.name) for field in fields}
-        theirs: Any = type(made)
-        return _bounded(theirs)(**values)
-
-    bounded.evolve = evolve
-    _ours.add(bounded)
-    return bounded
-
-
-_ours: Final[set[Any]] = set()
-
-
-def _counted(name: str, original: _Keyword) -> _Keyword:
-    """Make the keyword whose steps are counted."""
-    check = _REPLACED.get(name, original)
-
-    def keyword(
-        validator: Any, value: Any, instance: Any, schema: Any
-    ) -> Iterator[ValidationError]:
-        budget = _budget.get()
-        if name.startswith("unevaluated") and budget.has_patterns:
-            return  # the library would match them with its own engine
-        budget.spend(_cost(name, value, instance))
-        for error in check(validator, value, instance, schema) or ():
-            budget.spend(1 + len(error.message) // 1000)
-            yield error
-
-    return keyword
-
-
-def _cost(name: str, value: Any, instance: Any) -> int:
-    if name in ("const", "enum"):
-        return 1 + len(json.dumps(value)) // 100
-    steps = 1
-    if isinstance(value, list | dict):
-        steps += len(value) // 10
-    if isinstance(instance, list | dict):
-        steps += len(instance) // 10
-    if name.endswith(("ref", "Ref")):
-        steps += _budget.get().reference_cost + len(str(value)) // 10
-    return steps
-
-
-# Keywords that are ours ------------------------------------------------------------
-
-
-def _pattern(
-    validator: Any, pattern: str, instance: JSON, schema: JSON
-) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not _matches(pattern, instance, unknown=True):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-def _pattern_properties(
-    validator: Any, patterns: dict[str, JSON], instance: JSON, schema: JSON
-) -> Iterator[ValidationError]:
-    if not isinstance(instance, dict):
-        return
-    for pattern, part in patterns.items():
-        for name, value in instance.items():
-            if _matches(pattern, name, unknown=False):
-                yield from validator.descend(
-                    value, part, path=name, schema_path=pattern
-                )
-
-
-def _additional_properties(
-    validator: Any, additional: JSON, instance: JSON, schema: dict[str, Any]
-) -> Iterator[ValidationError]:
-    if not isinstance(instance, dict):
-        return
-    known = schema.get("properties", {})
-    patterns = schema.get("patternProperties", {})
-    extras = [
-        name
-        for name in instance
-        if name not in known
-        and not any(_matches(pattern, name, unknown=True) for pattern in patterns)
-    ]
-    if isinstance(additional, dict):
-        for name in extras:
-            yield from validator.descend(instance[name], additional, path=name)
-    elif not additional and extras:
-        names = ", ".join(map(repr, extras))
-        yield ValidationError(
-            f"Additional properties are not allowed ({names} "
-            f"{'was' if len(extras) == 1 else 'were'} unexpected)"
-        )
-
-
-def _unique_items(
-    validator: Any, is_wanted: bool, instance: JSON, schema: JSON
-) -> Iterator[ValidationError]:
-    if not is_wanted or not isinstance(instance, list):
-        return
-    seen = set()
-    for item in instance:
-        text = json.dumps(_canonical(item), sort_keys=True)
-        _budget.get().spend(1 + len(text) // 100)
-        if text in seen:
-            yield ValidationError(f"{instance!r} has non-unique elements")
-            return
-        seen.add(text)
-
-
-_REPLACED: Final[dict[str, _Keyword]] = {
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "additionalProperties": _additional_properties,
-    "uniqueItems": _unique_items,
-}
-
-
-def _canonical(value: JSON) -> JSON:
-    """Write equal numbers the same way."""
-    match value:
-        case float() if value.is_integer():
-            return int(value)
-        case list():
-            return [_canonical(item) for item in value]
-        case dict():
-            return {name: _canonical(item) for name, item in value.items()}
-    return value
-
-
-def _matches(pattern: str, text: str, *, unknown: bool) -> bool:
-    """Find a pattern in a text.
-
-    Args:
-        pattern: Of a stranger.
-        text: Where to find it.
-        unknown: What to answer if the engine does not know the pattern.
-    """
-    size = _size(pattern)
-    _budget.get().spend(1 + size * (len(text) + 1) // 1000)
-    engine = _compile(pattern)
-    if engine is None:
-        return unknown
-    return engine.isinstance_python(text)
-
-
-@lru_cache(maxsize=256)
-def _compile(pattern: str) -> SchemaValidator | None:
-    """Compile a pattern; None if the engine does not know it."""
-    _budget.get().spend(200 + _size(pattern))
-    schema = core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
-    try:
-        return SchemaValidator(schema)
-    except CoreSchemaError:
-        return None
-
-
-def _size(pattern: str) -> int:
-    """Guess how large a pattern is once its counted repeats are written out."""
-    size, factor = len(pattern), 1
-    for nested, low, high in _REPEATS.findall(pattern):
-        count = int((high or low or "1")[:9])
-        if nested:
-            factor *= max(1, count)
-        else:
-            size += count
-    return size * factor

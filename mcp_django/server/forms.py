@@ -14,16 +14,17 @@ from django.utils.text import capfirst
 from pydantic import BaseModel, ValidationError
 from pydantic_core import core_schema, from_json, to_json
 
+from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.form_fields import FORMAT_CHECKER, FORMATS, VerbatimFields
 from mcp_django.server.schemas import (
     SchemaGenerator,
-    VerbatimSchema,
     explain,
     why_unsuitable,
 )
 from mcp_django.server.texts import untranslated
+from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 
 _KEPT: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern", "format", "enum"},
@@ -80,7 +81,11 @@ class Form:
             values = fields.fit(given)
             empty = _left_empty(values, verbatim.wrong_members(values), required)
             values = {key: v for key, v in values.items() if key not in empty}
-            if problems := verbatim.problems(values, show_values=False):
+            try:
+                problems = verbatim.problems(values, show_values=False)
+            except TooMuchWork:
+                problems = TOO_MUCH_WORK
+            if problems:
                 raise ValueError(problems)
             return values
 

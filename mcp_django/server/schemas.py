@@ -1,37 +1,25 @@
-"""JSON Schema: written for Python types, or by developers, and what is wrong in words.
+"""JSON Schema written for Python types, and what is wrong with values, in words.
 
-`SchemaGenerator` writes the JSON Schema of a Python type, `VerbatimSchema` holds one
-that a developer wrote, and `explain` says of both what does not fit.
+`SchemaGenerator` writes the JSON Schema of a Python type, `explain` says what does not
+fit it. Those that developers write are in `verbatim_schemas`.
 """
 
 from __future__ import annotations
 
-import copy
-import itertools
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Flag
 from types import UnionType
 from typing import Annotated, Any, NewType, Union, get_args, get_origin
 
 from django.utils.functional import Promise
-from jsonschema import Draft202012Validator, FormatChecker, SchemaError
-from jsonschema.exceptions import ValidationError as SchemaViolation
-from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no py.typed
 from pydantic import ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import SchemaError as SchemaBuildError
 from pydantic_core import core_schema
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import SchemaRegistry, specification_with
 
-from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.fitting import Doubt
 from mcp_django.server.octets import (
     ENCODED,
@@ -40,7 +28,6 @@ from mcp_django.server.octets import (
     with_base64,
     write_model,
 )
-from mcp_django.server.texts import UNTRANSLATED, untranslated
 
 MISSING = "missing, but required"
 """Why a value that is not there is wrong."""
@@ -273,144 +260,6 @@ def refused_pattern(error: Exception) -> str | None:
     )
 
 
-# JSON Schema of developers -----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerbatimSchema:
-    """A JSON Schema as a developer wrote it, lazy texts included."""
-
-    schema: dict[str, Any]
-    _validator: Validator = field(repr=False)
-
-    @classmethod
-    def of(
-        cls,
-        schema: Mapping[str, Any],
-        what: str,
-        *,
-        of_object: bool = True,
-        format_checker: FormatChecker | None = None,
-    ) -> VerbatimSchema:
-        """Check a JSON Schema and make ready to validate with it.
-
-        Args:
-            schema: The schema, of dialect 2020-12 unless its `$schema` says otherwise.
-            what: What it is, for messages, such as "input_schema of 'ship'".
-            of_object: Whether it must have `"type": "object"`.
-            format_checker: Checks `format`; None to take any text for any format.
-
-        Raises:
-            ValueError: It is no valid schema, is in a dialect we do not know, or
-                refers to a document outside itself.
-
-        Spec: 2026-07-28 basic/index, "JSON Schema Usage".
-        """
-        if of_object and schema.get("type") != "object":
-            raise ValueError(
-                f'{what} must have "type": "object", not {schema.get("type")!r}'
-            )
-        shown = copy.deepcopy(dict(schema))
-        own = untranslated(shown)
-        dialect = _dialect(own, what)
-        try:
-            dialect.check_schema(own)
-        except SchemaError as error:
-            place = place_of(error.absolute_path) or "its top"
-            raise ValueError(
-                f"{what} is no valid JSON Schema: at {place}: {error.message}"
-            ) from error
-        registry = _checked_references(own, dialect, what)
-        return cls(
-            shown, dialect(own, registry=registry, format_checker=format_checker)
-        )
-
-    def problems(self, value: Any, *, show_values: bool = True) -> str:
-        """Say what is wrong with a JSON value; "" if nothing is.
-
-        Args:
-            value: The JSON value.
-            show_values: Whether the text may contain parts of it.
-        """
-        found = []
-        try:
-            violations = self._validator.iter_errors(value)
-            for violation in itertools.islice(violations, MAX_PROBLEMS + 1):
-                # For `anyOf` and its like: the violation in the branch meant most
-                # likely.
-                deepest = best_match([violation]) or violation
-                found.append(_violation_text(deepest, show_values=show_values))
-        except RecursionError:
-            return "nested too deeply"
-        except ArithmeticError:
-            return "a number is too large"
-        return _joined(found)
-
-    def wrong_members(self, value: JSONObject) -> set[str]:
-        """Name the members of an object that do not fit."""
-        try:
-            violations = itertools.islice(
-                self._validator.iter_errors(value), MAX_COLLECTED
-            )
-            return {
-                str(violation.absolute_path[0])
-                for violation in violations
-                if violation.absolute_path
-            }
-        except (RecursionError, ArithmeticError):
-            return set()
-
-
-def _dialect(schema: dict[str, Any], what: str) -> type[Validator]:
-    if "$schema" not in schema:
-        return Draft202012Validator
-    # `Validator` stands for "unknown": it is only the protocol of dialects.
-    dialect: type[Validator] = validator_for(schema, default=Validator)
-    if dialect is Validator:
-        raise ValueError(
-            f"{what} is in the unknown dialect {schema['$schema']!r}; leave $schema "
-            "out for JSON Schema 2020-12"
-        )
-    return dialect
-
-
-def _checked_references(
-    schema: dict[str, Any], dialect: type[Validator], what: str
-) -> SchemaRegistry:
-    """Look up every reference in a schema.
-
-    Returns:
-        The documents it may refer to: itself and the specified meta-schemas.
-    """
-    specification = specification_with(str(dialect.META_SCHEMA["$schema"]))
-    resource = specification.create_resource(schema)
-    own_uri = resource.id() or ""
-    registry: SchemaRegistry = REGISTRY.with_resource(own_uri, resource).crawl()
-    waiting = [(resource, registry.resolver(own_uri))]
-    while waiting:
-        resource, resolver = waiting.pop()
-        contents = resource.contents if isinstance(resource.contents, dict) else {}
-        for keyword in contents.keys() & {"$ref", "$dynamicRef"}:
-            try:
-                resolver.lookup(contents[keyword])
-            except Unresolvable as error:
-                raise ValueError(
-                    f"{what} refers to {contents[keyword]!r}, which is not in it; "
-                    "schemas are never fetched, put the definition under $defs"
-                ) from error
-        for keyword in contents.keys() & {"const", "enum", "pattern"}:
-            given = contents[keyword]
-            if UNTRANSLATED in (given if isinstance(given, list) else [given]):
-                raise ValueError(
-                    f"{what} has a lazy text in {keyword!r}; what is checked must not "
-                    "depend on the language"
-                )
-        waiting += [
-            (inner, resolver.in_subresource(inner)) for inner in resource.subresources()
-        ]
-    return registry
-
-
 # What is wrong, in words ------------------------------------------------------------
 
 _repr = reprlib.Repr()
@@ -459,10 +308,10 @@ def explain(
             reason = detail["msg"].removeprefix("Value error, ")
             if tag := detail.get("ctx", {}).get("tag"):
                 reason = reason.replace(tag, shown_name(tag) if show_values else "")
-            reason = variant + _cut(reason, MAX_REASON)
+            reason = variant + cut(reason, MAX_REASON)
             reason = _with_value(reason, detail["input"], show_values)
         texts.append(f"{place}: {reason}" if place else reason)
-    return _joined(texts)
+    return joined(texts)
 
 
 def _with_value(reason: str, value: Any, show_values: bool) -> str:
@@ -475,24 +324,12 @@ def place_of(path: Iterable[int | str]) -> str:
         f"[{part}]" if isinstance(part, int) else f".{shown_name(part)}"
         for part in path
     )
-    return _cut(text.removeprefix("."), MAX_REASON)
+    return cut(text.removeprefix("."), MAX_REASON)
 
 
 def shown(value: Any) -> str:
     """Write a value that came from the peer, or its beginning."""
-    return _cut(_repr.repr(value), MAX_SHOWN)
-
-
-def _violation_text(violation: SchemaViolation, *, show_values: bool) -> str:
-    value = shown(violation.instance) if show_values else "the value"
-    reason = str(violation.message)
-    if violation.validator is None:  # The schema is `false` here.
-        reason = f"{value} is not allowed"
-    elif reason.startswith(whole := repr(violation.instance)):
-        reason = value + reason[len(whole) :]
-    place = place_of(violation.absolute_path)
-    reason = _cut(reason, MAX_REASON)
-    return f"{place}: {reason}" if place else reason
+    return cut(_repr.repr(value), MAX_SHOWN)
 
 
 def unexpected(expected: Iterable[str]) -> str:
@@ -520,7 +357,7 @@ def _place(
             path.append(part)
         else:
             variants.append(str(part))
-    variant = _cut(".".join(variants), MAX_SHOWN)
+    variant = cut(".".join(variants), MAX_SHOWN)
     return place_of(path), f"as {variant}: " if variant else ""
 
 
@@ -532,14 +369,16 @@ def _has(value: Any, part: int | str) -> bool:
 
 def shown_name(name: str) -> str:
     """Write a name that came from the peer, or its beginning."""
-    return _cut(name, MAX_SHOWN) if name.isprintable() else shown(name)
+    return cut(name, MAX_SHOWN) if name.isprintable() else shown(name)
 
 
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """Write a text, or its beginning."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _joined(found: list[str]) -> str:
+def joined(found: list[str]) -> str:
+    """Write a sentence of the first problems."""
     if len(found) > MAX_PROBLEMS:
         found = [*found[:MAX_PROBLEMS], "and more"]
     return "; ".join(found)

@@ -37,6 +37,7 @@ from pydantic_core import (
 )
 
 from mcp_django.exceptions import ToolError
+from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.server.argument_schemas import as_shown
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.docstrings import Docstring
@@ -47,7 +48,6 @@ from mcp_django.server.references import without_references
 from mcp_django.server.schemas import (
     MISSING,
     SchemaGenerator,
-    VerbatimSchema,
     explain,
     refused_pattern,
     shown_name,
@@ -56,6 +56,7 @@ from mcp_django.server.schemas import (
     why_unsuitable,
 )
 from mcp_django.server.typed_dicts import with_portable_typed_dicts
+from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 
 EMPTY = inspect.Parameter.empty
 
@@ -529,7 +530,11 @@ class _VerbatimArguments:
             values = from_json(text)
         except ValueError as error:
             raise _invalid(self._name, _no_json(error)) from None
-        if problems := self._schema.problems(values):
+        try:
+            problems = self._schema.problems(values, size=len(text))
+        except TooMuchWork:
+            problems = TOO_MUCH_WORK
+        if problems:
             raise _invalid(self._name, problems)
         # The schema may leave open what the function does not.
         for parameter in self._required:

@@ -8,11 +8,8 @@ import pytest
 from jsonschema import SchemaError
 from referencing.exceptions import Unresolvable
 
-from mcp_django.protocol.foreign_schemas import (
-    MAX_SCHEMA_BYTES,
-    TooMuchWork,
-    find_fault,
-)
+from mcp_django.protocol.compiled_parts import TooMuchWork
+from mcp_django.protocol.foreign_schemas import MAX_SCHEMA_BYTES, find_fault
 from mcp_django.protocol.jsonrpc import JSON
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"

@@ -1,0 +1,63 @@
+"""Patterns that are found in bounded time.
+
+A developer writes a pattern, and the value that it is looked for in is a client's.
+Python's own engine may try for hours. Most patterns are read by a linear engine, which
+is pydantic's. What that does not know, such as a lookahead, is read by one that stops
+when it is told to.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from time import thread_time
+from typing import Final
+
+import regex
+
+from mcp_django.protocol.compiled_parts import TooMuchWork
+from mcp_django.protocol.counted_schemas import linear
+
+MAX_SECONDS: Final = 0.05
+"""Time that one check has for all texts in which the other engine looks."""
+
+
+class BoundedSearch:
+    """Finds patterns in texts, until it has taken too long for all of them."""
+
+    def __init__(self) -> None:
+        self._left = MAX_SECONDS
+
+    def __call__(self, pattern: str, text: str) -> bool:
+        """Say whether a pattern is found in a text.
+
+        Raises:
+            TooMuchWork: That takes too long.
+        """
+        began = thread_time()
+        try:
+            found = _compile(pattern).search(text, timeout=self._left)
+        except TimeoutError:
+            self._left = 0.0
+        else:
+            self._left -= thread_time() - began
+        if self._left <= 0:
+            raise TooMuchWork("has a pattern that takes too long to find")
+        return found is not None
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse a pattern that no engine knows.
+
+    Raises:
+        ValueError: None does; the text says why.
+    """
+    if linear(pattern) is None:
+        _compile(pattern)
+
+
+@lru_cache(maxsize=256)
+def _compile(pattern: str) -> regex.Pattern[str]:
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"{pattern!r} is no pattern: {error}") from None
