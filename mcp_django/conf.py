@@ -91,10 +91,13 @@ DEFAULTS: dict[str, Any] = {
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.
     "AWAY_SECONDS": 5.0,
+    # Seconds a cache may take.
+    "CACHE_TIMEOUT": 2.0,
     # Threads --------------------------------------------------------------------
-    # Threads for `def` handlers, and for authentication, per process.
+    # Threads for `def` handlers, for authentication, and for each cache, per process.
     "SYNC_WORKERS": 16,
     "AUTHENTICATION_WORKERS": 4,
+    "CACHE_WORKERS": 8,
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
     "CHANNEL_LAYER": "default",

@@ -8,7 +8,7 @@ Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports;
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -24,12 +24,12 @@ from mcp_types.jsonrpc import (
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
-from mcp_django.consumers.exchange import Exchange, Headers, Refused
+from mcp_django.consumers.exchange import Exchange, Headers, Refused, refusal_of
 from mcp_django.consumers.holding import check_streams
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
 from mcp_django.consumers.paced import PacedExchange
-from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
+from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
@@ -61,8 +61,6 @@ from mcp_django.sessions.worker import Worker, current_worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.http_headers import Accepted, accepted, check_standard
 from mcp_django.transports.streamable_http import Reply, ReplyLimits
-
-logger = logging.getLogger("mcp_django.consumers")
 
 METHODS: Final = ("POST", "GET", "DELETE")
 
@@ -295,10 +293,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 is_same = session.fingerprint == now
                 return id if is_same else renew_session_id(session, now)
             if session is not None:
-                try:
+                # It ends for the workers that run, and one that goes on does no harm.
+                with contextlib.suppress(ServiceAway):
                     await current_worker().http.end(session)
-                except Exception:
-                    logger.exception("the end of a session cannot be kept")
         return make_session_id(self.server.name, identity.owner, peer, now)
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
@@ -342,12 +339,11 @@ class StreamableHTTPConsumer(HTTPConsumer):
         session = await self._find_session(exchange, identity)
         try:
             await current_worker().http.end(session)
-        except Exception:
-            logger.exception("the end of a session cannot be kept")
+        except ServiceAway as away:
             raise Refused(
                 503,
-                "the session has ended, but that cannot be kept now; try again later",
-                headers=RETRY_LATER,
+                f"the session has ended, but that cannot be kept now: {away.message}",
+                headers=refusal_of(away).headers,
             ) from None
         await exchange.respond(200)
 
@@ -500,17 +496,20 @@ async def _replay(session: HTTPSession, last_event_id: str) -> Replay | None:
 
     Raises:
         Refused: 400: nothing is kept of a call.
+        ServiceAway: What is kept of a call cannot be read.
     """
     is_call = event_store.kind_of(last_event_id) != "standalone"
     try:
         if not event_store.is_enabled():
             raise LookupError(last_event_id)
+        # Clients come back at once, too, for what is still on its way to the store.
+        await current_worker().http.writes.flush()
         return await event_store.replay(session.key, last_event_id)
-    except Exception as error:
-        if not isinstance(error, LookupError):
-            if is_call:
-                raise
-            logger.exception("what a client missed cannot be read")
+    except ServiceAway:
+        if is_call:
+            raise
+        return None
+    except LookupError:
         if not is_call:
             return None
         raise Refused(
@@ -547,7 +546,12 @@ def _new_log(
         return None
     tell = partial(worker.http.tell_followers, session)
     return StoredStream(
-        session.key, kind, tell=tell, start=worker.start, after=replayed
+        session.key,
+        kind,
+        writes=worker.http.writes,
+        tell=tell,
+        start=worker.start,
+        after=replayed,
     )
 
 

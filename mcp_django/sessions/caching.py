@@ -1,28 +1,117 @@
-"""Django's caches, for tasks of an event loop."""
+"""The site's caches, for tasks of an event loop: bounded, in threads of their own.
+
+asgiref has one thread for all that Django calls async. A cache that hangs there would
+hold up everybody's ORM.
+"""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import TypeVar
 
 from django.core.cache import BaseCache, caches
 from django.core.signals import setting_changed
+from django.db import close_old_connections
 from django.dispatch import receiver
 
+from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.threads import Threads
+from mcp_django.conf import mcp_settings
 
-@lru_cache(maxsize=8)
-def cache_of(alias: str) -> BaseCache:
-    """Give a cache of `CACHES`; the same one to everybody.
+T = TypeVar("T")
 
-    Django's own `caches` makes a new one in every asyncio task, with connections of
-    its own to Redis or memcached. Use its `a...` methods only: all of them run in one
-    thread, so that a backend need not be safe for several.
+logger = logging.getLogger("mcp_django.sessions")
+
+
+class SiteCache:
+    """A cache of `CACHES`, with threads of its own.
+
+    As with Django itself, each thread has a backend of its own, which need not be safe
+    for several. It stays, with its connections, as long as the thread does.
+
+    Args:
+        alias: Names it in `CACHES`.
     """
-    cache: BaseCache = caches.create_connection(alias)
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._threads = Threads("mcp-cache", lambda: mcp_settings.CACHE_WORKERS)
+        self._of_thread = threading.local()
+        self._service = Service(
+            f"the cache {alias!r}",
+            _effect_of(alias),
+            timeout=lambda: mcp_settings.CACHE_TIMEOUT,
+            shown_as="The site's cache",
+            logger=logger,
+        )
+
+    async def ask(self, function: Callable[[BaseCache], T]) -> T:
+        """Give what a function of the cache returns, called in a thread.
+
+        Args:
+            function: Calls the cache's synchronous methods; all that belongs together
+                in one, because a hop to a thread is not free.
+
+        Raises:
+            ServiceAway: The cache fails, or does not answer in time.
+        """
+        # A `KEY_FUNCTION` may look at what the site keeps in its context.
+        call = partial(copy_context().run, self._call, function)
+        return await self._service.ask(partial(self._threads.run, call))
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
+
+    def _call(self, function: Callable[[BaseCache], T]) -> T:
+        close_old_connections()  # of a cache in the database
+        try:
+            return function(self._backend())
+        finally:
+            close_old_connections()
+
+    def _backend(self) -> BaseCache:
+        backend: BaseCache | None = getattr(self._of_thread, "backend", None)
+        if backend is None:
+            backend = self._of_thread.backend = caches.create_connection(self._alias)
+        return backend
+
+
+def _effect_of(alias: str) -> str:
+    """Say what it means for clients that a cache is away."""
+    effects = []
+    if alias == mcp_settings.CACHE:
+        effects.append(
+            "sessions cannot be ended or changed, those that were ended may count as "
+            "open, and subscribers do not hear of resources"
+        )
+    if alias == mcp_settings.EVENT_STORE_CACHE:
+        effects.append("lost streams cannot be resumed")
+    return "; ".join(effects) or "what it keeps is not known"
+
+
+_caches: dict[str, SiteCache] = {}
+_lock = threading.Lock()
+
+
+def cache_of(alias: str) -> SiteCache:
+    """Give a cache of `CACHES`; the same one to everybody."""
+    cache = _caches.get(alias)
+    if cache is None:
+        with _lock:
+            cache = _caches.get(alias) or SiteCache(alias)
+            _caches[alias] = cache
     return cache
 
 
 @receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
+def _forget(*, setting: str, **kwargs: object) -> None:
     if setting == "CACHES":
-        cache_of.cache_clear()
+        with _lock:
+            for cache in _caches.values():
+                cache.close()
+            _caches.clear()

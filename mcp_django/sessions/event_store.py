@@ -14,23 +14,26 @@ Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import contextlib
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from django.core.cache import BaseCache
 
 from mcp_django.conf import mcp_settings
-from mcp_django.sessions.caching import cache_of
+from mcp_django.exceptions import ServiceAway
+from mcp_django.sessions.caching import SiteCache, cache_of
+from mcp_django.sessions.event_writes import EventWrites
 from mcp_django.transports.streamable_http import EventLog
 
 Kind: TypeAlias = Literal["call", "standalone"]
-
-logger = logging.getLogger("mcp_django.sessions")
 
 _PREFIXES: Final[Mapping[str, Kind]] = {"c.": "call", "s.": "standalone"}
 _PREFIX_OF: Final[Mapping[Kind, str]] = {kind: p for p, kind in _PREFIXES.items()}
@@ -59,9 +62,15 @@ class Replay:
 class StoredStream(EventLog):
     """The events of one stream, as whoever writes them sees it.
 
+    Only the beginning of a stream is waited for, so that an event id that a client has
+    names something. The rest is kept soon, and nobody waits for a slow cache. When
+    something could not be kept, the stream is lost: it goes on without event ids, and
+    whoever comes back for it is told that there is nothing.
+
     Args:
         session_key: Names the session.
         kind: Whether it is the stream of a call or the standalone one.
+        writes: Has the event store keep them.
         tell: Awaited with the stream's name when somebody may wait for its events.
         start: Runs a coroutine in a task that somebody holds.
         after: What was there before, where an earlier stream goes on.
@@ -73,6 +82,7 @@ class StoredStream(EventLog):
         session_key: str,
         kind: Kind,
         *,
+        writes: EventWrites,
         tell: Callable[[str], Awaitable[None]],
         start: Callable[[Coroutine[Any, Any, None]], object],
         after: Replay | None = None,
@@ -80,9 +90,12 @@ class StoredStream(EventLog):
     ) -> None:
         self._session_key = session_key
         self._kind = kind
+        self._writes = writes
         self._tell = tell
         self._start = start
         self._is_ended = False
+        self._is_lost = False
+        self._is_telling = False
         self._clock = clock
         self._kept_at = clock()
         # Made when it is needed: most calls are answered without a stream.
@@ -94,63 +107,109 @@ class StoredStream(EventLog):
         """When clients shall come back, in milliseconds."""
         return int(mcp_settings.RETRY_MS)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether clients cannot come back for it."""
+        return self._is_lost
+
     async def open(self) -> str:
         """Make an id for the beginning of the stream, before its first event."""
         self._advance()
-        await self._note(is_ended=False)
+        self._note(is_ended=False)
+        await self._writes.flush()
         return self._id
 
     async def append(self, data: bytes, *, is_last: bool) -> str:
-        """Keep an event and give its id."""
+        """Keep an event soon and give its id."""
+        if self._is_lost:
+            return ""
+        is_first = not self._name
         self._advance()
         oldest = self._last - mcp_settings.EVENT_STORE_EVENTS
-        if oldest > 0:
-            await _cache().adelete(_event_key(self._session_key, self._name, oldest))
-        key = _event_key(self._session_key, self._name, self._last)
-        await self._note(is_ended=is_last, events={key: data})
+        obsolete = [self._event_key(oldest)] if oldest > 0 else []
+        key = self._event_key(self._last)
+        self._note(is_ended=is_last, events={key: data}, obsolete=obsolete)
+        if is_first:
+            await self._writes.flush()
+        else:
+            await self._writes.make_room()
         return self._id
 
     async def end(self) -> None:
         """Keep that no event will follow."""
-        if self._name:
-            await self._note(is_ended=True)
+        if self._name and not self._is_lost:
+            self._note(is_ended=True)
 
     async def tell(self) -> None:
-        """Tell a client that came back already that there is more."""
-        if self._name:
-            await self._tell(self._name)
+        """Tell a client that came back already that there is more, once that is kept.
+
+        Waits for that only when no event will follow, because the process may end then.
+        """
+        if not self._name:
+            return
+        if self._is_ended:
+            await self._tell_when_kept()
+        elif not self._is_telling:
+            self._is_telling = True
+            self._start(self._tell_when_kept())
 
     def tick(self) -> None:
         """Keep in mind that the stream is open, however long nothing is sent."""
         now = self._clock()
-        if self._name and now - self._kept_at >= mcp_settings.EVENT_STORE_SECONDS / 3:
+        seconds = mcp_settings.EVENT_STORE_SECONDS / 3
+        if self._is_lost:
+            seconds = mcp_settings.AWAY_SECONDS
+        if self._name and now - self._kept_at >= seconds:
             self._kept_at = now
-            self._start(self._keep_alive())
+            self._start(self._forget() if self._is_lost else self._keep_alive())
+
+    async def _tell_when_kept(self) -> None:
+        await self._writes.flush()
+        self._is_telling = False  # first: what is kept from now on is told again
+        await self._tell(self._name)
 
     async def _keep_alive(self) -> None:
         key = _stream_key(self._session_key, self._name)
-        try:
-            if not await _cache().atouch(key, mcp_settings.EVENT_STORE_SECONDS):
-                await self._note(is_ended=self._is_ended)
-        except Exception:
-            logger.exception("an open stream may be forgotten")
+        timeout = mcp_settings.EVENT_STORE_SECONDS
+        with contextlib.suppress(ServiceAway):
+            if not await _cache().ask(lambda cache: cache.touch(key, timeout)):
+                self._note(is_ended=self._is_ended)
+
+    async def _forget(self) -> None:
+        """Let nobody wait for a stream of which something is lost."""
+        key = _stream_key(self._session_key, self._name)
+        with contextlib.suppress(ServiceAway):
+            await _cache().ask(lambda cache: cache.delete(key))
+            self._name = ""
 
     @property
     def _id(self) -> str:
-        return f"{self._name}-{self._last}"
+        return "" if self._is_lost else f"{self._name}-{self._last}"
+
+    def _event_key(self, number: int) -> str:
+        return _event_key(self._session_key, self._name, number)
 
     def _advance(self) -> None:
         self._name = self._name or _PREFIX_OF[self._kind] + secrets.token_urlsafe(9)
         self._last += 1
 
-    async def _note(
-        self, *, is_ended: bool, events: dict[str, bytes] | None = None
+    def _note(
+        self,
+        *,
+        is_ended: bool,
+        events: Mapping[str, bytes] = MappingProxyType({}),
+        obsolete: Sequence[str] = (),
     ) -> None:
         self._is_ended, self._kept_at = is_ended, self._clock()
+        note = [self._kind, self._last, is_ended]
         key = _stream_key(self._session_key, self._name)
-        values: dict[str, Any] = {key: [self._kind, self._last, is_ended]}
-        timeout = mcp_settings.EVENT_STORE_SECONDS
-        await _cache().aset_many({**(events or {}), **values}, timeout=timeout)
+        written = self._writes.put({**events, key: note}, obsolete=obsolete)
+        written.add_done_callback(self._look_whether_kept)
+
+    def _look_whether_kept(self, written: asyncio.Future[bool]) -> None:
+        if not self._is_lost and not written.result():
+            self._is_lost = True
+            self._start(self._forget())
 
 
 def is_enabled() -> bool:
@@ -169,6 +228,7 @@ async def replay(session_key: str, event_id: str) -> Replay:
 
     Raises:
         LookupError: There is no such event, or there are no longer all that follow.
+        ServiceAway: The event store does not answer.
     """
     name, after = _parse_id(event_id)
     return await replay_after(session_key, name, after)
@@ -179,20 +239,35 @@ async def replay_after(session_key: str, name: str, after: int) -> Replay:
 
     Raises:
         LookupError: There is no such stream, or there are no longer all these events.
+        ServiceAway: The event store does not answer.
     """
-    noted = await _cache().aget(_stream_key(session_key, name))
+    replayed = await _cache().ask(partial(_read_after, session_key, name, after))
+    if replayed is None:
+        raise LookupError(name)
+    return replayed
+
+
+def _read_after(
+    session_key: str, name: str, after: int, cache: BaseCache
+) -> Replay | None:
+    """Read those events; None if they are not all there."""
+    noted = cache.get(_stream_key(session_key, name))
     if noted is None:
-        raise LookupError(name)
+        return None
     kind, last, is_ended = noted
-    if not last - mcp_settings.EVENT_STORE_EVENTS <= after <= last:
-        raise LookupError(name)
+    most = mcp_settings.EVENT_STORE_EVENTS
+    if last < after <= last + most and not is_ended:
+        # The client has seen what is on its way here.
+        return Replay(name, kind, (), after, is_ended=False)
+    if not last - most <= after <= last:
+        return None
     ids = {
         _event_key(session_key, name, number): f"{name}-{number}"
         for number in range(after + 1, last + 1)
     }
-    found = await _cache().aget_many(list(ids)) if ids else {}
+    found = cache.get_many(list(ids)) if ids else {}
     if len(found) < len(ids):
-        raise LookupError(name)
+        return None
     events = [(id, found[key]) for key, id in ids.items()]
     return Replay(name, kind, events, last, is_ended)
 
@@ -204,7 +279,7 @@ def _parse_id(text: str) -> tuple[str, int]:
     return parts[1], int(parts[2])
 
 
-def _cache() -> BaseCache:
+def _cache() -> SiteCache:
     return cache_of(mcp_settings.EVENT_STORE_CACHE)
 
 

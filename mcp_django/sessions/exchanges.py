@@ -30,6 +30,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import (
     ErrorAnswer,
     MessageTooLarge,
+    ServiceAway,
     TransportClosed,
     UrlElicitationRequired,
 )
@@ -46,7 +47,8 @@ from mcp_django.sessions.answering import (
     unsendable,
 )
 from mcp_django.sessions.asking import Pending, ask_round
-from mcp_django.sessions.http_sessions import CachedState, HTTPSession
+from mcp_django.sessions.http_sessions import HTTPSession
+from mcp_django.sessions.session_state import CachedState
 from mcp_django.sessions.worker import Worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.streamable_http import Reply
@@ -153,7 +155,10 @@ class _Exchange(ABC):
         """Send the answer, or another one if it cannot be sent."""
         request, server = self.request, self.server
         if self._is_held or isinstance(answer, ErrorAnswer):
-            await self._prepare(answer)
+            try:
+                await self._prepare(answer)
+            except ServiceAway as away:
+                answer = away
         try:
             data = serialize(server, request, answer)
             await self.reply.answer(data, self._status_of(answer))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from mcp_types.jsonrpc import JSONRPCRequest, RequestId
 
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.exceptions import RemoteProtocolError, ServiceAway
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Question
@@ -26,9 +26,11 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.sessions.addresses import make_ask_id, read_ask_id
 from mcp_django.sessions.asking import Answer, Pending
-from mcp_django.sessions.http_sessions import HTTPSession, has_ended, note_end, wishing
+from mcp_django.sessions.event_writes import EventWrites
+from mcp_django.sessions.http_sessions import HTTPSession
 from mcp_django.sessions.intake import ACCEPTED, Taken, refusal
 from mcp_django.sessions.relay import Relay
+from mcp_django.sessions.session_state import has_ended, note_end, wishing
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -75,6 +77,9 @@ class HTTPSessions:
     Args:
         relay: Makes them known to the other workers.
         start: Runs a coroutine in a task that somebody holds.
+
+    Attributes:
+        writes: Has the event store keep what their streams send.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class HTTPSessions:
     ) -> None:
         self._relay = relay
         self._start = start
+        self.writes = EventWrites(start)
         self._streams: dict[str, Standalone] = {}
         # Several of one id, of clients that do not keep to the rules.
         self._calls: dict[tuple[str, RequestId], list[Call]] = {}
@@ -98,7 +104,8 @@ class HTTPSessions:
         """Say whether a session has not been ended.
 
         Ends are told to all workers, and kept in the cache, where this looks again
-        every `RECHECK_SECONDS`, should a worker not have heard of one.
+        every `RECHECK_SECONDS`, should a worker not have heard of one. While the cache
+        is away, a session counts as open of whose end nothing was heard.
         """
         key = session.key
         if key in self._ended:
@@ -113,8 +120,7 @@ class HTTPSessions:
             if await has_ended(session):
                 self._note_end(key)
                 return False
-        except Exception:
-            logger.exception("the cache does not say whether a session has ended")
+        except ServiceAway:
             return True
         if is_reached:
             _remember(self._looked_up, key, now)
@@ -124,8 +130,8 @@ class HTTPSessions:
         """End a session, in every worker.
 
         Raises:
-            Exception: The cache failed: the workers that run know of the end, and those
-                that are started later will not.
+            ServiceAway: The cache: the workers that run know of the end, and those that
+                are started later will not.
         """
         self._note_end(session.key)
         await self._relay.open()
@@ -194,7 +200,11 @@ class HTTPSessions:
         if not streams:
             return
         server = next(iter(streams.values())).server
-        for key, wanted in (await wishing(server, streams, notice)).items():
+        try:
+            wishes = await wishing(server, streams, notice)
+        except ServiceAway:  # which the log says, and that clients do not hear of it
+            return
+        for key, wanted in wishes.items():
             for own in wanted:
                 streams[key].put(own)
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import Subscription, complete
@@ -22,13 +23,9 @@ from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
 from mcp_django.sessions.exchanges import make_request
-from mcp_django.sessions.http_sessions import (
-    CachedState,
-    HTTPSession,
-    KeptRights,
-    subscriptions_of,
-)
+from mcp_django.sessions.http_sessions import HTTPSession
 from mcp_django.sessions.notice_queue import NoticeQueue
+from mcp_django.sessions.session_state import CachedState, KeptRights, subscriptions_of
 from mcp_django.sessions.subscribers import Subscriber
 from mcp_django.sessions.worker import Worker
 from mcp_django.transports.base import Sender
@@ -232,9 +229,11 @@ class StandaloneStream(_EventStream):
 
     async def recheck(self) -> None:
         """Ask again what of its session's subscriptions its user may read."""
-        uris = await subscriptions_of(self._session)
-        if uris:
-            await self._subscribed().recheck(uris)
+        # What cannot be looked up is asked before the client is told.
+        with contextlib.suppress(ServiceAway):
+            uris = await subscriptions_of(self._session)
+            if uris:
+                await self._subscribed().recheck(uris)
 
     async def displace(self) -> None:
         """End, because the client has opened a newer one."""
@@ -261,7 +260,7 @@ class StandaloneStream(_EventStream):
         id = ""
         is_new = self._replayed is None
         if self._log is not None and is_new and self._session.primes_streams:
-            id = await self._keep(self._log.open())
+            id = await self._log.open()
         if id:
             await self._write(encode_priming(id, _RETRY_MS))
         elif self._session.primes_streams:
@@ -275,13 +274,9 @@ class StandaloneStream(_EventStream):
         # Together, so that none is told twice; a deploy may have removed a whole list.
         for topic in dict.fromkeys((*changing_lists(self.server), *self._deployed())):
             self.put(Notice(topic))
-        try:
-            uris = await subscriptions_of(self._session)
-        except Exception:
-            logger.exception("a client is not told which resources may have changed")
-            return
-        for uri in uris:
-            self.put(Notice("resource", uri))
+        with contextlib.suppress(ServiceAway):
+            for uri in await subscriptions_of(self._session):
+                self.put(Notice("resource", uri))
 
     def _tell_of_deploy(self) -> None:
         """Tell the client of lists that are others than at its `initialize`.
@@ -314,17 +309,8 @@ class StandaloneStream(_EventStream):
         data = jsonrpc.serialize(message)
         id = ""
         if self._log is not None:
-            id = await self._keep(self._log.append(data, is_last=False))
+            id = await self._log.append(data, is_last=False)
         await self._write(encode_event("message", data, id=id))
-
-    async def _keep(self, keeping: Awaitable[str]) -> str:
-        """Keep an event and give its id; "" from when the event store fails."""
-        try:
-            return await keeping
-        except Exception:
-            logger.exception("a stream goes on without keeping its events")
-            self._log = None
-            return ""
 
 
 class ResumedStream(_EventStream):
@@ -370,6 +356,8 @@ class ResumedStream(_EventStream):
             await self._write_all()
         except LookupError:
             logger.info("a resumed stream ends: its events are no longer kept")
+        except ServiceAway:  # its client comes back
+            pass
         except Exception:
             logger.exception("the events of a resumed stream cannot be read")
         await self._end(b"")

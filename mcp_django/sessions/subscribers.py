@@ -10,6 +10,7 @@ from math import inf
 from typing import Protocol
 
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
@@ -112,6 +113,8 @@ class Subscriber:
         """Give what others of the session found; None if that is unknown."""
         try:
             return None if self._kept is None else await self._kept.get(uri)
+        except ServiceAway:
+            return None
         except Exception:
             logger.exception("the cache does not say who could read what is gone")
             return None
@@ -120,6 +123,8 @@ class Subscriber:
         try:
             if self._kept is not None:
                 await self._kept.put(uri, may)
+        except ServiceAway:
+            pass
         except Exception:
             logger.exception("the cache does not take who may read what")
 

@@ -60,11 +60,20 @@ class EventLog(ABC):
 
     @abstractmethod
     async def open(self) -> str:
-        """Make an id for the beginning of the stream, before its first event."""
+        """Make an id for the beginning of the stream, before its first event.
+
+        Returns:
+            The id; "" if the stream is lost.
+        """
+
+    @property
+    @abstractmethod
+    def is_lost(self) -> bool:
+        """Whether events could not be kept, so that nobody can come back for them."""
 
     @abstractmethod
     async def append(self, data: bytes, *, is_last: bool) -> str:
-        """Keep an event and give its id."""
+        """Keep an event and give its id; "" if the stream is lost."""
 
     @abstractmethod
     async def end(self) -> None:
@@ -168,7 +177,7 @@ class Reply:
         return (
             self._accepted.stream
             and not self.is_ended
-            and (self._state is not _State.DETACHED or self._log is not None)
+            and (self._state is not _State.DETACHED or self._is_kept)
         )
 
     @property
@@ -282,13 +291,13 @@ class Reply:
         Returns:
             Whether the connection is ended; False where nobody could come back.
         """
-        if self._log is None or not self._primes or self._state is _State.DETACHED:
+        if not self._is_kept or not self._primes or self._state is _State.DETACHED:
             return False
         if not self._accepted.stream:
             return False
         async with self._lock:
             await self._begin()
-            if self._state is not _State.STREAMING:
+            if self._state is not _State.STREAMING or not self._is_kept:
                 return False
             if retry_ms is not None:
                 await self._write(encode_retry(retry_ms))
@@ -312,6 +321,11 @@ class Reply:
         ):
             async with self._lock:
                 await self._write(KEEP_ALIVE)
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether a client that lost the connection can come back."""
+        return self._log is not None and not self._log.is_lost
 
     def _joined(self) -> bytes:
         """Give the answers to a batch in one JSON text."""
@@ -346,7 +360,8 @@ class Reply:
         await self._response.start_events(self._headers)
         if self._log is not None and self._primes:
             id = await self._log.open()
-            await self._write(encode_priming(id, self._log.retry_ms))
+            if id:
+                await self._write(encode_priming(id, self._log.retry_ms))
 
     async def _end_stream(self) -> None:
         was_streaming = self._state is _State.STREAMING

