@@ -94,8 +94,11 @@ DEFAULTS: dict[str, Any] = {
     # Seconds a cache may take.
     "CACHE_TIMEOUT": 2.0,
     # Threads --------------------------------------------------------------------
-    # Threads for `def` handlers, for authentication, and for each cache, per process.
-    "SYNC_WORKERS": 16,
+    # Threads per process for `def` handlers, of which one user alone may have half; for
+    # permissions, and what else requests of every kind ask of the site; for
+    # authentication; and for each cache.
+    "SYNC_WORKERS": 32,
+    "PERMISSION_WORKERS": 8,
     "AUTHENTICATION_WORKERS": 4,
     "CACHE_WORKERS": 8,
     # Several processes ----------------------------------------------------------

@@ -133,6 +133,12 @@ class Exchange:
         method: str = self.scope["method"]
         return method
 
+    @property
+    def address(self) -> str:
+        """The client's address without a port, or the proxy's; "" if unknown."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
     @cached_property
     def request(self) -> HttpRequest:
         """The same as Django sees it, without its body.

@@ -47,7 +47,9 @@ class MessagesConsumer(HTTPConsumer):
         elif not opened.belongs_to(self.server.name, identity.owner):
             taken = NOT_FOUND
         else:
-            sender = Sender(identity.user, exchange.headers, len(body))
+            sender = Sender(
+                identity.user, exchange.headers, len(body), exchange.address
+            )
             taken = await take(
                 opened, body, sender, room_timeout=mcp_settings.ROOM_TIMEOUT
             )

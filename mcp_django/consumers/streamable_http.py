@@ -94,7 +94,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             )
         check_is_json(exchange)
         body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
-        sender = Sender(identity.user, exchange.headers, len(body))
+        sender = Sender(identity.user, exchange.headers, len(body), exchange.address)
         try:
             parsed = jsonrpc.parse(body)
             if _is_modern(parsed, exchange.headers.get("mcp-protocol-version")):

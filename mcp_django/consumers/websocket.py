@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -148,7 +148,9 @@ class _Caller:
     def __init__(self, handshake: Handshake, identity: Identity) -> None:
         self._handshake = handshake
         self._owner = identity.owner
-        self._sender = Sender(identity.user, handshake.headers)
+        self._sender = Sender(
+            identity.user, handshake.headers, address=handshake.address
+        )
         self._seen_at = time.monotonic()
 
     async def sender(self) -> Sender:
@@ -177,7 +179,7 @@ class _Caller:
             self._handshake.forget_request()
         if identity.owner != self._owner:
             raise Refused(401, "the credentials are of another user now")
-        self._sender = Sender(identity.user, self._handshake.headers)
+        self._sender = replace(self._sender, user=identity.user)
 
 
 def _limits() -> WebSocketLimits:

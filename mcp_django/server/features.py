@@ -96,7 +96,7 @@ class Tool:
         written = self._without_rows(value)
         if written is not None:
             return written
-        return request.threads.run(partial(self.output.result_of_rows, value))
+        return request.run_in_thread(partial(self.output.result_of_rows, value))
 
     def _write_in_thread(self, value: Any) -> JSONObject:
         written = self._without_rows(value)
@@ -245,7 +245,7 @@ class Resource:
             request: Request, value: Any
         ) -> JSONObject | Awaitable[JSONObject]:
             if has_rows(value):
-                return request.threads.run(partial(write_in_thread, value))
+                return request.run_in_thread(partial(write_in_thread, value))
             return write_in_thread(value)
 
         write = Write(write_in_loop, write_in_thread)
@@ -379,7 +379,7 @@ def _suggested_in_loop(
     if isinstance(found, str | Promise | list | tuple):
         return _suggested(found)
     # A queryset, or a generator over one, reads its rows while it is iterated.
-    return request.threads.run(partial(_suggested, found))
+    return request.run_in_thread(partial(_suggested, found))
 
 
 _write_completion = Write(_suggested_in_loop, _suggested)

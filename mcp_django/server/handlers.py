@@ -150,7 +150,7 @@ class Handler:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
-        return await request.threads.run(
+        return await request.run_in_thread(
             partial(_run_in_thread, self, function, write.in_thread)
         )
 

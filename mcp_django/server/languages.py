@@ -101,7 +101,7 @@ async def _ask(
         if inspect.iscoroutinefunction(function):
             return await settle(function(Context(server, request)))
         context = SyncContext(server, request, anyio.lowlevel.current_token())
-        chosen = await request.threads.run(lambda: function(context))  # type: ignore[operator]
+        chosen = await request.ask_in_thread(lambda: function(context))  # type: ignore[operator]
         return await settle(chosen)
     except BaseException as error:
         if ends_task(error):

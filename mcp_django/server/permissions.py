@@ -380,7 +380,7 @@ class _Decisions:
                 Context: Context(self._server, self._request),
                 SyncContext: SyncContext(self._server, self._request, token),
             }
-            await self._request.threads.run(
+            await self._request.ask_in_thread(
                 lambda: self._ask_in_thread(needed, contexts)
             )
         for condition in (c for conditions in needed for c in conditions):

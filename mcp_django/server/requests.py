@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import RequestId
@@ -19,6 +19,8 @@ from mcp_django.transports.base import Sender
 
 Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
 CloseStream: TypeAlias = Callable[[int | None], Awaitable[object]]
+
+T = TypeVar("T")
 
 RETRY_MEMBERS = frozenset({"inputResponses", "requestState"})
 """Parameters that a retried request has and the first one had not.
@@ -144,6 +146,30 @@ class Request:
         Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
         """
         return self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
+
+    @property
+    def owner(self) -> str | None:
+        """For whom its handler runs, so that nobody takes all threads.
+
+        The user; of those without one the session, or else where they come from. None
+        where only one client can be.
+        """
+        sender, session = self.sender, self.session
+        # Whom other transports name need not be a user of Django's.
+        key = getattr(sender.user, "pk", None)
+        if key is not None:
+            return str(key)
+        named = None if session is None else session.id
+        return named or sender.headers.get("mcp-session-id") or sender.address or None
+
+    async def run_in_thread(self, function: Callable[[], T]) -> T:
+        """Run what is of a `def` handler, where handlers run."""
+        return await self.threads.run(function, owner=self.owner, what=self.describe)
+
+    async def ask_in_thread(self, function: Callable[[], T]) -> T:
+        """Run other code of the site, which must not wait for handlers."""
+        threads = self.threads.beside
+        return await threads.run(function, owner=self.owner, what=self.describe)
 
     def describe(self) -> str:
         """Say which request it is, for logs."""

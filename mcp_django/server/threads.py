@@ -1,13 +1,15 @@
-"""Threads for `def` handlers and for authentication: bounded, long-lived pools."""
+"""Threads for code of the site: for each kind of it a bounded, long-lived pool."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor, Future
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
 
 import anyio
 import anyio.from_thread
@@ -17,61 +19,111 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.utils import timezone, translation
 
+from mcp_django.bulkheads.fair_threads import FairThreads, Held
+from mcp_django.bulkheads.shortages import Shortage
 from mcp_django.conf import mcp_settings
 from mcp_django.server.strays import stray_of
 
+logger = logging.getLogger("mcp_django.server")
+
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_LOOK_SECONDS: Final = 1.0
 
 _is_in_pool: ContextVar[bool] = ContextVar("mcp_django_is_in_pool", default=False)
 
 
 class ThreadPool:
-    """Runs functions in at most so many threads.
+    """Runs functions in at most so many threads, shared fairly between users.
 
     Django's database connections belong to a thread, so long-lived threads make
     persistent connections worth having. Each function is run between two calls of
     `close_old_connections`, in the caller's context: its `contextvars`, and what
     Django keeps there, such as the language. Under trio, which has no Django of its
-    own, anyio's threads are used.
+    own, anyio's threads are used, by whoever comes first.
 
     Args:
         name: Prefix of the threads' names.
         setting: Key of the `MCP` setting that says how many threads.
+        purpose: What the threads are for, in the plural, for the log.
+        is_shared: Whether several users share them; else one may have all.
+        replaces: Whether a thread that was given up makes room for another one.
+        beside: Where runs what must never wait for these threads; here if left out.
     """
 
-    def __init__(self, name: str, setting: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        setting: str,
+        *,
+        purpose: str,
+        is_shared: bool = True,
+        replaces: bool = False,
+        beside: ThreadPool | None = None,
+    ) -> None:
+        self.beside = beside or self
         self._name = name
         self._setting = setting
+        self._purpose = purpose
+        self._is_shared = is_shared
+        self._replaces = replaces
         self._lock = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
+        self._threads: FairThreads | None = None
+        self._shortage: Shortage | None = None
+        self._looking: asyncio.AbstractEventLoop | None = None
         self._limiter: RunVar[anyio.CapacityLimiter | None] = RunVar(name)
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def run(
+        self,
+        function: Callable[[], T],
+        *,
+        owner: str | None = None,
+        what: Callable[[], str] | None = None,
+    ) -> T:
         """Run a function in a thread and wait for it.
 
         When the caller is cancelled, a function that runs already runs on, and what
-        it returns is dropped.
+        it returns is dropped; one that waits for a thread is never run.
+
+        Args:
+            function: What to run.
+            owner: For whom, so that nobody takes all threads; None for no one.
+            what: Describes what runs, for the log.
 
         Raises:
             Stray: The function raised what threads or tasks cannot carry, such as
                 `StopIteration` or `SystemExit`.
         """
-        if _is_in_pool.get():
-            # A thread of a pool waits for this. When all of them wait for another
-            # one, none is left: so it is a thread more, for as long as that waits.
+        # A thread of a pool waits for this. When all of them wait for another one, none
+        # is left: so it is a thread more, for as long as that waits.
+        is_nested = _is_in_pool.get()
+        if not _is_asyncio():
+            limiter = anyio.CapacityLimiter(1) if is_nested else self._limit()
             return await anyio.to_thread.run_sync(
-                _run, carrying(function), limiter=anyio.CapacityLimiter(1)
+                _run, carrying(function), limiter=limiter, abandon_on_cancel=True
             )
-        if _is_asyncio():
-            # Not thread sensitive: what asgiref means by that is one thread for all.
-            # Only asgiref carries Django's own context, such as the language, over.
-            in_thread = sync_to_async(
-                _run, thread_sensitive=False, executor=self._open()
-            )
-            return await in_thread(function)
-        return await anyio.to_thread.run_sync(
-            _run, carrying(function), limiter=self._limit(), abandon_on_cancel=True
+        threads = self._threads or self._open()
+        lane = _Lane(
+            threads,
+            owner if self._is_shared else None,
+            what or self._describe,
+            is_extra=is_nested,
+            on_wait=self._begin_looking,
         )
+        # Not thread sensitive: what asgiref means by that is one thread for all.
+        # Only asgiref carries Django's own context, such as the language, over.
+        in_thread: Callable[[Callable[[], T]], Awaitable[T]] = sync_to_async(
+            _run,
+            thread_sensitive=False,
+            executor=lane,  # type: ignore[call-overload]  # any executor will do
+        )
+        return await in_thread(function)
+
+    @property
+    def held(self) -> list[Held]:
+        """What the threads run now, the oldest first."""
+        return [] if self._threads is None else self._threads.held()
 
     def wait_for(
         self,
@@ -109,13 +161,77 @@ class ThreadPool:
             self._limiter.set(limiter)
         return limiter
 
-    def _open(self) -> ThreadPoolExecutor:
+    def _open(self) -> FairThreads:
         with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(
-                    getattr(mcp_settings, self._setting), thread_name_prefix=self._name
+            if self._threads is None:
+                size = getattr(mcp_settings, self._setting)
+                self._threads = FairThreads(self._name, size, replaces=self._replaces)
+                self._shortage = Shortage(
+                    logger,
+                    f"threads for {self._purpose} (MCP[{self._setting!r}] is {size})",
+                    self._threads,
                 )
-            return self._executor
+            return self._threads
+
+    def _describe(self) -> str:
+        return self._purpose
+
+    def _begin_looking(self) -> None:
+        """Look from time to time whether something waits too long for a thread."""
+        if self._looking is None or self._looking.is_closed():
+            self._looking = asyncio.get_running_loop()
+            self._looking.call_later(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        loop, self._looking = self._looking, None
+        assert self._shortage is not None
+        assert loop is not None
+        if self._shortage.look():
+            self._looking = loop
+            loop.call_later(_LOOK_SECONDS, self._look)
+
+
+class _Lane(Executor):
+    """The way into a pool for one owner, as `asyncio` and asgiref want one.
+
+    Args:
+        pool: Where to run.
+        owner: As for `FairThreads.submit`, like the others.
+        what: Describes what runs.
+        is_extra: Whether there are threads beyond the number.
+        on_wait: Called when something has to wait for a thread.
+    """
+
+    def __init__(
+        self,
+        pool: FairThreads,
+        owner: str | None,
+        what: Callable[[], str],
+        *,
+        is_extra: bool,
+        on_wait: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._what = what
+        self._is_extra = is_extra
+        self._on_wait = on_wait
+
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Run a function as soon as the owner may have a thread."""
+        # On the hot path: asgiref gives everything in one function.
+        function = partial(fn, *args, **kwargs) if args or kwargs else fn
+        future = self._pool.submit(
+            function,
+            owner=self._owner,
+            what=self._what,
+            is_extra=self._is_extra,
+        )
+        if self._pool.is_short:
+            self._on_wait()
+        return future
 
 
 def _is_asyncio() -> bool:
@@ -160,8 +276,30 @@ def _run(function: Callable[[], T]) -> T:
         _is_in_pool.set(False)
 
 
-handler_threads = ThreadPool("mcp-handler", "SYNC_WORKERS")
+permission_threads = ThreadPool(
+    "mcp-permission", "PERMISSION_WORKERS", purpose="permissions", replaces=True
+)
+"""Where requests of every kind ask code of the site: permissions, `LANGUAGE`,
+receivers of signals. Lists must not wait for handlers."""
+
+handler_threads = ThreadPool(
+    "mcp-handler", "SYNC_WORKERS", purpose="handlers", beside=permission_threads
+)
 """Where `def` handlers run."""
 
-authentication_threads = ThreadPool("mcp-authentication", "AUTHENTICATION_WORKERS")
+lone_threads = ThreadPool(
+    "mcp-lone-handler",
+    "SYNC_WORKERS",
+    purpose="handlers",
+    is_shared=False,
+    beside=permission_threads,
+)
+"""Where those run that are called by the one client of a process, as over stdio."""
+
+authentication_threads = ThreadPool(
+    "mcp-authentication",
+    "AUTHENTICATION_WORKERS",
+    purpose="authentication",
+    replaces=True,
+)
 """Where users are looked up: slow handlers must not keep anybody out."""

@@ -57,7 +57,7 @@ class Handling:
         )
         try:
             # It logs what receivers raise.
-            await request.threads.run(send)
+            await request.ask_in_thread(send)
         except Exception:
             logger.exception("a receiver of request_handled failed")
         self._began = time.perf_counter()

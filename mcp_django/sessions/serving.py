@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 
@@ -12,6 +13,7 @@ from mcp_django.auth.interface import User
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
+from mcp_django.server.threads import lone_threads
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.users import read, read_again
 from mcp_django.sessions.worker import current_worker
@@ -54,7 +56,7 @@ async def serve(
     transport.on_end = finish
     try:
         async with anyio.create_task_group() as tasks:
-            session = Session(server, transport, tasks)
+            session = Session(server, transport, tasks, threads=lone_threads)
             if user is not None:
                 named = _NamedUser(user, transport, transport.on_message)
                 transport.on_message = named.receive
@@ -80,7 +82,7 @@ class _NamedUser:
         due = self._read_at + mcp_settings.RECHECK_SECONDS
         if anyio.current_time() >= due and not await self._read_again():
             return
-        await self._on_message(message, Sender(self._user, sender.headers, sender.size))
+        await self._on_message(message, replace(sender, user=self._user))
 
     async def _read_again(self) -> bool:
         """Read the user afresh; False if it is gone, and the transport closed."""

@@ -141,7 +141,7 @@ class Subscriber:
         user = request.sender.user
         if user is not None:
             try:
-                user = await read_again(user, request.threads)
+                user = await read_again(user, request.threads.beside)
             except Exception:
                 logger.exception("a subscriber's user cannot be read; nothing is told")
                 return False

@@ -23,9 +23,15 @@ class CallersThread(ThreadPool):
     """
 
     def __init__(self) -> None:
-        super().__init__("mcp-test", "SYNC_WORKERS")
+        super().__init__("mcp-test", "SYNC_WORKERS", purpose="tests")
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def run(
+        self,
+        function: Callable[[], T],
+        *,
+        owner: str | None = None,
+        what: Callable[[], str] | None = None,
+    ) -> T:
         """Run a function on that thread and wait for it."""
         if not is_asyncio(current_token()):
             return await super().run(function)

@@ -30,11 +30,13 @@ class Sender:
         headers: HTTP headers of the request that brought it, names in lower case;
             empty where there is no HTTP.
         size: Bytes that the message took on the wire, 0 if unknown.
+        address: Where it came from, such as an IP address; "" if unknown.
     """
 
     user: Any = None
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     size: int = 0
+    address: str = ""
 
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from mcp_django import Context, Server, SyncContext
+from mcp_django.conf import DEFAULTS
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
 from mcp_django.server.threads import handler_threads
@@ -21,6 +22,7 @@ from tests import patience
 from tests.server.calls import Caller
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
+_THREADS: int = DEFAULTS["SYNC_WORKERS"]
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 
@@ -92,18 +94,18 @@ async def test_cancelled_call_of_a_def_handler_waits_for_no_thread(
     try:
         with anyio.fail_after(PATIENCE_SECONDS):
             async with anyio.create_task_group() as tasks:
-                for number in range(40):
+                for number in range(_THREADS + 8):
                     tasks.start_soon(wait_for, caller, number)
-                for _ in range(16):
+                for _ in range(_THREADS):
                     await anyio.to_thread.run_sync(started.acquire)
                 await anyio.wait_all_tasks_blocked()
                 tasks.cancel_scope.cancel()
     finally:
         go_on.set()
-    assert len(begun) == 16
+    assert len(begun) == _THREADS
     with anyio.fail_after(PATIENCE_SECONDS):
         assert await caller.text_of("wait", number=40) == "done"
-    assert len(begun) == 17
+    assert len(begun) == _THREADS + 1
 
 
 async def wait_for(caller: Caller, number: int) -> None:
@@ -115,7 +117,7 @@ async def test_def_handlers_that_read_def_resources_find_threads(
 ) -> None:
     """Our choice: more of them than the pool has threads, and none waits for ever."""
     caller = Caller(server)
-    barrier = threading.Barrier(16)
+    barrier = threading.Barrier(_THREADS)
 
     @server.resource("shop://terms")
     def terms() -> str:
@@ -134,9 +136,9 @@ async def test_def_handlers_that_read_def_resources_find_threads(
 
     with anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
-            for _ in range(32):
+            for _ in range(2 * _THREADS):
                 tasks.start_soon(call)
-    assert texts == ["None."] * 32
+    assert texts == ["None."] * (2 * _THREADS)
 
 
 # Transactions -----------------------------------------------------------------------

@@ -1,0 +1,90 @@
+"""What is said of threads: who holds them, and that others wait for one."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from mcp_django.bulkheads.fair_threads import FairThreads, Held
+
+_MAX_WAIT_SECONDS: Final = 3.0
+_SECONDS_BETWEEN_LINES: Final = 60.0
+_MAX_GROUPS: Final = 5
+
+
+class Shortage:
+    """Says that work waits long for a thread, and who holds the threads.
+
+    One line when it begins, at most one a minute while it goes on, and one when it is
+    over.
+
+    Args:
+        logger: Gets the lines.
+        what: Names the threads, such as "threads for handlers".
+        threads: The threads.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        what: str,
+        threads: FairThreads,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._logger = logger
+        self._what = what
+        self._threads = threads
+        self._clock = clock
+        self._is_said = False
+        self._said_at = -math.inf
+
+    def look(self) -> bool:
+        """Look whether something waits too long; to be called every second or so.
+
+        Returns:
+            Whether to look again.
+        """
+        queue = self._threads.queue
+        if queue is not None and queue.seconds >= _MAX_WAIT_SECONDS:
+            now = self._clock()
+            if now - self._said_at >= _SECONDS_BETWEEN_LINES:
+                self._said_at, self._is_said = now, True
+                self._logger.error(
+                    "there are not enough %s: %d waiting, the first for %.0f "
+                    "seconds; they are held by %s",
+                    self._what,
+                    queue.length,
+                    queue.seconds,
+                    summary_of(self._threads.held()),
+                )
+        elif self._is_said:
+            self._is_said = False
+            self._logger.warning("there are enough %s again", self._what)
+        return queue is not None
+
+
+def summary_of(held: Iterable[Held]) -> str:
+    """Put into words what runs in threads, together what is alike."""
+    groups: dict[tuple[str, str | None], list[Held]] = {}
+    for one in held:
+        groups.setdefault((one.what, one.owner), []).append(one)
+    largest = sorted(groups.values(), key=len, reverse=True)
+    shown = [_describe(group) for group in largest[:_MAX_GROUPS]]
+    if rest := sum(map(len, largest[_MAX_GROUPS:])):
+        shown.append(f"{rest} more")
+    return ", ".join(shown) or "nothing"
+
+
+def _describe(group: list[Held]) -> str:
+    first = group[0]
+    count = f"{len(group)} times " if len(group) > 1 else ""
+    owner = "" if first.owner is None else f" of user {first.owner!r}"
+    for_seconds = f"for {max(one.seconds for one in group):.0f} seconds"
+    given_up = sum(one.is_given_up for one in group)
+    alone = f", {given_up} given up" if given_up else ""
+    return f"{count}{first.what}{owner} ({for_seconds}{alone})"
