@@ -26,6 +26,9 @@ DEFAULTS: dict[str, Any] = {
     # Seconds between two looks at the credentials of an open stream, and at the rights
     # to what its client subscribed to.
     "RECHECK_SECONDS": 30.0,
+    # Seconds since somebody last vouched for a user, until the streams end whose
+    # credentials cannot be looked at; at least twice RECHECK_SECONDS.
+    "RECHECK_GRACE_SECONDS": 60.0,
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.
@@ -88,6 +91,9 @@ DEFAULTS: dict[str, Any] = {
     # Rounds of questions one request may take.
     "MAX_ASK_ROUNDS": 20,
     # What others do -------------------------------------------------------------
+    # Seconds that an authenticator may take to say who asks, or whether an identity is
+    # still good, and that reading a user may take.
+    "AUTHENTICATION_TIMEOUT": 5.0,
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.
     "AWAY_SECONDS": 5.0,

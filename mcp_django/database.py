@@ -31,6 +31,13 @@ MIGRATE: Final = "migrate"
 MAKE_AND_MIGRATE: Final = "makemigrations and migrate"
 
 
+def lacks_something(error: BaseException) -> bool:
+    """Say whether an error may come of a table or column that a database lacks."""
+    return isinstance(error, ProgrammingError) or (
+        isinstance(error, DatabaseError) and _MISSING.search(str(error)) is not None
+    )
+
+
 def commands_for(error: DatabaseError) -> str | None:
     """Name the commands to run if an error came of what the database lacks.
 
@@ -40,9 +47,9 @@ def commands_for(error: DatabaseError) -> str | None:
         `MIGRATE`; `MAKE_AND_MIGRATE` where no migration makes it yet; None for an error
         that came of something else.
     """
-    text = str(error)
-    if not (isinstance(error, ProgrammingError) or _MISSING.search(text)):
+    if not lacks_something(error):
         return None
+    text = str(error)
     found = {_commands_for(connections[alias], text.lower()) for alias in connections}
     return next((c for c in (MAKE_AND_MIGRATE, MIGRATE) if c in found), None)
 

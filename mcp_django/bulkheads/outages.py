@@ -50,8 +50,12 @@ class Outage:
         """Whether the last that was noted is a failure."""
         return self._began_at is not None
 
-    def note(self, error: BaseException) -> None:
-        """Note one failure."""
+    def note(self, error: BaseException) -> bool:
+        """Note one failure.
+
+        Returns:
+            Whether a line says so now.
+        """
         self._logger.debug("%s failed", self._what, exc_info=error)
         with self._lock:
             now = self._clock()
@@ -60,7 +64,7 @@ class Outage:
             self._failures += 1
             self._unsaid += 1
             if now - self._said_at < _SECONDS_BETWEEN_LINES:
-                return
+                return False
             unsaid, self._unsaid = self._unsaid, 0
             self._said_at, self._is_said = now, True
         if unsaid == 1:
@@ -75,6 +79,7 @@ class Outage:
                 self._effect,
                 error,
             )
+        return True
 
     def end(self) -> None:
         """Note that it works; cheap while it always did."""

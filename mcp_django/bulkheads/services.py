@@ -33,7 +33,8 @@ class Service:
         name: For people, such as "the cache 'default'"; stands in the log.
         effect: What its failure means for clients, as a clause for the log.
         timeout: Gives the seconds a question may take.
-        faults: What says that it is away; other exceptions are answers.
+        faults: Exceptions that say that it is away, or what tells them from others,
+            which are answers.
         shown_as: Names it to clients; the same as `name` if left out.
         logger: Gets what there is to say.
         clock: Gives the time in seconds.
@@ -45,7 +46,9 @@ class Service:
         effect: str,
         *,
         timeout: Callable[[], float],
-        faults: tuple[type[Exception], ...] = (Exception,),
+        faults: tuple[type[Exception], ...] | Callable[[Exception], bool] = (
+            Exception,
+        ),
         shown_as: str = "",
         logger: logging.Logger,
         clock: Callable[[], float] = time.monotonic,
@@ -59,15 +62,27 @@ class Service:
         self._away_until = -math.inf
         self._is_away = False
 
-    async def ask(self, function: Callable[[], Awaitable[T]]) -> T:
+    async def ask(
+        self,
+        function: Callable[[], Awaitable[T]],
+        *,
+        within: float = math.inf,
+        is_suspect: bool = False,
+    ) -> T:
         """Await what a function returns, as long as the service may take.
+
+        Args:
+            function: Asks it.
+            within: Seconds, if it must not take as long.
+            is_suspect: Whether this question alone may be why there was no answer
+                before: it is never refused, and if it hangs, others are not either.
 
         Raises:
             ServiceAway: It fails, does not answer in time, or is away.
             Exception: Its answer, if that is none of the faults.
         """
-        asked_at, timeout = self._clock(), self._timeout()
-        if self._is_away:
+        asked_at, timeout = self._clock(), min(self._timeout(), within)
+        if self._is_away and not is_suspect:
             if asked_at < self._away_until:
                 raise self._refusal()
             self._away_until = asked_at + timeout  # so that nobody else tries meanwhile
@@ -76,10 +91,10 @@ class Service:
                 answer = await function()
                 self._note_answer()
                 return answer
-        except self._faults as error:
-            self._outage.note(error)
-            raise self._refusal() from error
-        except Exception:
+        except Exception as error:
+            if self._is_fault(error):
+                self._outage.note(error)
+                raise self._refusal() from error
             self._note_answer()
             raise
         except BaseException as error:
@@ -88,11 +103,16 @@ class Service:
             self._outage.note(error)
             raise self._refusal() from error
         assert scope.cancelled_caught
-        if self._is_away or self._answered_at < asked_at:
+        if self._is_away or (self._answered_at < asked_at and not is_suspect):
             self._is_away = True
             self._away_until = self._clock() + mcp_settings.AWAY_SECONDS
         self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
         raise self._refusal()
+
+    def _is_fault(self, error: Exception) -> bool:
+        if isinstance(self._faults, tuple):
+            return isinstance(error, self._faults)
+        return self._faults(error)
 
     def _note_answer(self) -> None:
         self._answered_at = self._clock()

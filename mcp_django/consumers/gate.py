@@ -7,7 +7,6 @@ the project. What is refused is said in the log, and under `DEBUG` in the answer
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
@@ -25,13 +24,15 @@ from django.utils.module_loading import import_string
 
 from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity, nobody
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.database import commands_for
-from mcp_django.exceptions import AuthenticationFailed
-from mcp_django.server.decisions import settle
+from mcp_django.exceptions import AuthenticationFailed, ServiceAway
+from mcp_django.server.decisions import ask_in_thread
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.users import read
 
@@ -173,6 +174,7 @@ async def authenticate(
     Raises:
         Refused: 401, with a challenge for each authenticator; 503, if migrations have
             to be run first.
+        ServiceAway: An authenticator, or what it asks, does not answer.
     """
     if is_open_to_all():
         return nobody()
@@ -190,7 +192,8 @@ async def authenticate(
             identity = replace(identity, user=await read(identity.user))
         return identity
     except DatabaseError as error:
-        commands = await authentication_threads.run(partial(commands_for, error))
+        ask = partial(commands_for, error)
+        commands = await ask_in_thread(_migrations(), ask, authentication_threads)
         if commands is None:
             raise
         logger.error("the database lacks migrations; run %s (%s)", commands, error)
@@ -212,32 +215,24 @@ async def _identify(
             of those found.
         TypeError: What an authenticator gave is no identity.
     """
-    remaining = deque(candidates)
-    asked: list[Authenticator] = []
+    failed: Authenticator | None = None
     failure: AuthenticationFailed | None = None
-
-    def ask() -> object:
-        while remaining:
-            asked.append(remaining.popleft())
-            given: object = asked[-1].authenticate(request)
-            if given is not None:
-                return given
-        return None
-
-    try:
-        while remaining:
-            identity = await settle(await authentication_threads.run(ask))
-            if isinstance(identity, Identity):
-                return identity
-            if identity is not None:
-                raise TypeError(
-                    "authenticate() must return an Identity or None, not "
-                    f"{type(identity).__name__!r}"
-                )
-    except AuthenticationFailed as error:
-        logger.warning("authentication failed: %s", error)
-        failure = error
-    failed = None if failure is None else asked[-1]
+    for authenticator in candidates:
+        ask = partial(authenticator.authenticate, request)
+        service = _authentication(authenticator)
+        try:
+            identity = await ask_in_thread(service, ask, authentication_threads)
+        except AuthenticationFailed as error:
+            logger.warning("authentication failed: %s", error)
+            failed, failure = authenticator, error
+            break
+        if isinstance(identity, Identity):
+            return identity
+        if identity is not None:
+            raise TypeError(
+                "authenticate() must return an Identity or None, not "
+                f"{type(identity).__name__!r}"
+            )
     challenges = await _challenges(found, request, failed, failure)
     headers = [(b"www-authenticate", text.encode()) for text in challenges]
     if failure is None:
@@ -261,12 +256,45 @@ async def _challenges(
     for authenticator in found:
         reason = failure if authenticator is failed else None
         ask = partial(challenge_of, authenticator, request, reason)
+        service = _challenging(authenticator)
         try:
-            text = await settle(await authentication_threads.run(ask))
+            text = await ask_in_thread(service, ask, authentication_threads)
             challenges.append(check_challenge(text))
+        except ServiceAway:  # it has said so in the log
+            continue
         except Exception:
             logger.exception("%r gave no challenge", type(authenticator).__qualname__)
     return list(dict.fromkeys(filter(None, challenges))) or ["Session"]
+
+
+@cache
+def _authentication(authenticator: Authenticator) -> Service:
+    return _service(f"{_path_of(authenticator)}.authenticate()", "requests are refused")
+
+
+@cache
+def _challenging(authenticator: Authenticator) -> Service:
+    return _service(f"{_path_of(authenticator)}.challenge()", "a 401 is without it")
+
+
+@cache
+def _migrations() -> Service:
+    return _service("whoever knows of migrations", "requests are refused")
+
+
+def _service(name: str, effect: str) -> Service:
+    return Service(
+        name,
+        effect,
+        shown_as="The site's authentication",
+        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )
+
+
+def _path_of(authenticator: Authenticator) -> str:
+    return f"{type(authenticator).__module__}.{type(authenticator).__qualname__}"
 
 
 def _is_not_foreign(request: HttpRequest) -> bool:
@@ -311,6 +339,9 @@ def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
         _authenticators.cache_clear()
+        _authentication.cache_clear()
+        _challenging.cache_clear()
+        _migrations.cache_clear()
         _allowed_hosts.cache_clear()
 
 

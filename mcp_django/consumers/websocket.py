@@ -16,6 +16,7 @@ from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
 from mcp_django.consumers.handshake import Handshake
 from mcp_django.consumers.holding import HoldingConsumer, check_streams
+from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Sender
@@ -169,11 +170,8 @@ class _Caller:
             identity = await gate.authenticate(
                 self._handshake, cookies_need_origin=True
             )
-        except Refused:
-            raise
-        except Exception:
-            # The database may be away for a moment; look again next time.
-            logger.exception("the credentials of a WebSocket could not be checked")
+        except ServiceAway:
+            # It has said so in the log. Rechecks end what nobody vouches for.
             return
         finally:
             self._handshake.forget_request()

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db.models import Model
 
+from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.services import Service
 from mcp_django.server.strays import stray_of
+from mcp_django.server.threads import ThreadPool
 
 
 class SaysNothing(TypeError):
     """A function that decides returned neither yes nor no."""
+
+
+async def ask_in_thread(
+    service: Service,
+    function: Callable[[], Any],
+    threads: ThreadPool,
+    *,
+    within: float = math.inf,
+    is_suspect: bool = False,
+) -> Any:
+    """Call code of the site in a thread, and await what it returns, within a bound.
+
+    Args:
+        service: Says how long it may take.
+        function: What to call.
+        threads: Where.
+        within: Seconds, if it must not take as long as it may.
+        is_suspect: As for `Service.ask`.
+
+    Raises:
+        ServiceAway: It does not answer, or a database that it asks does not.
+        Exception: It failed.
+    """
+
+    async def ask() -> Any:
+        return await settle(await threads.run(partial(databases.watched, function)))
+
+    return await service.ask(
+        partial(databases.ask, ask), within=within, is_suspect=is_suspect
+    )
 
 
 async def settle(found: Any) -> Any:

@@ -303,3 +303,11 @@ authentication_threads = ThreadPool(
     replaces=True,
 )
 """Where users are looked up: slow handlers must not keep anybody out."""
+
+recheck_threads = ThreadPool(
+    "mcp-recheck",
+    "AUTHENTICATION_WORKERS",
+    purpose="looking at credentials again",
+    replaces=True,
+)
+"""Where credentials are looked at again: that must not keep anybody out either."""

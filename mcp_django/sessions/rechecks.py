@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
+import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from django.db import Error as DatabaseFault
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from mcp_django.auth.interface import Authenticator, Identity
-from mcp_django.server.decisions import SaysNothing, settle, truth_of
-from mcp_django.server.threads import authentication_threads
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
+from mcp_django.server.decisions import SaysNothing, ask_in_thread, truth_of
+from mcp_django.server.threads import recheck_threads
 from mcp_django.sessions.connections import Connections, OpenConnection, close
 
 logger = logging.getLogger("mcp_django.sessions")
 
-_CANNOT_BE_ASKED: Final = (DatabaseFault, OSError, TimeoutError)
-"""What says that a database, or another service, is away."""
 
-_MAX_SECONDS_WITHOUT_YES: Final = 60.0
+def seconds_without_yes() -> float:
+    """Say how long what is open goes on while nobody can check its credentials."""
+    seconds: float = max(
+        mcp_settings.RECHECK_GRACE_SECONDS, 2 * mcp_settings.RECHECK_SECONDS
+    )
+    return seconds
 
-PATIENCE_SECONDS: Final = 10.0
-"""How long code of the site may take to say something about one user."""
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """What is known of one identity.
+
+    Attributes:
+        yes_at: When somebody vouched for it last.
+        due_at: When to ask again.
+        is_asked: Whether somebody is asked now.
+        is_unasked: Whether nobody could be asked of late.
+        has_hung: Whether somebody was, and did not answer.
+    """
+
+    yes_at: float
+    due_at: float
+    is_asked: bool = False
+    is_unasked: bool = False
+    has_hung: bool = False
 
 
 class Rechecks:
@@ -32,76 +58,131 @@ class Rechecks:
 
     An authenticator that says no, or fails, ends the streams of that user at once. One
     that cannot be asked, because its database is away, or does not answer, is asked
-    again; its streams end a minute after the last yes.
+    again soon; its streams end `RECHECK_GRACE_SECONDS` after the last yes. Each user is
+    asked about in a task of its own, few of one authenticator at a time.
 
     Args:
         connections: What is open.
+        start: Runs a coroutine in a task that somebody holds.
         clock: Gives the time in seconds.
-        patience_seconds: How long to wait for an authenticator.
     """
 
     def __init__(
         self,
         connections: Connections,
+        start: Callable[[Coroutine[Any, Any, None]], object],
         clock: Callable[[], float] = time.monotonic,
-        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._connections = connections
+        self._start = start
         self._clock = clock
-        self._patience_seconds = patience_seconds
-        self._said_yes_at: dict[Identity, float] = {}
+        self._looked_at = -math.inf
+        self._known: dict[Identity, _Known] = {}
+        # For each authenticator, and for those with whom it has hung.
+        self._at_once: dict[tuple[Authenticator, bool], asyncio.Semaphore] = {}
 
-    async def run(self) -> None:
-        """Ask about everybody once; not to be run twice at a time."""
+    def begin(self) -> None:
+        """Begin to ask about those who are due; called every second, never waits."""
+        now, step = self._clock(), mcp_settings.RECHECK_SECONDS / 10
+        if now < self._looked_at + step:
+            return
+        self._looked_at = now
+        by_identity = self._by_identity()
+        # Who is new was found by the authenticator not long ago.
+        self._known = {
+            identity: self._known.get(identity)
+            or _Known(now, now + mcp_settings.RECHECK_SECONDS)
+            for identity in by_identity
+        }
+        for identity, known in self._known.items():
+            if known.is_unasked and now - known.yes_at >= seconds_without_yes():
+                known.is_unasked = False
+                self._end(by_identity[identity], "nobody can vouch for its user")
+            elif not known.is_asked and now >= known.due_at - step:
+                known.is_asked = True
+                self._start(self._recheck(identity, known))
+
+    def _by_identity(self) -> dict[Identity, list[OpenConnection]]:
         by_identity: dict[Identity, list[OpenConnection]] = {}
         for connection in self._connections:
             if connection.identity.authenticator is not None:
                 by_identity.setdefault(connection.identity, []).append(connection)
-        now = self._clock()
-        # Who is new was found by the authenticator not long ago.
-        self._said_yes_at = {
-            identity: self._said_yes_at.get(identity, now) for identity in by_identity
-        }
-        for identity, connections in by_identity.items():
-            if not await self._holds(identity):
-                await _end(connections)
+        return by_identity
 
-    async def _holds(self, identity: Identity) -> bool:
-        """Say whether an identity is still good, as far as can be told."""
+    async def _recheck(self, identity: Identity, known: _Known) -> None:
         assert identity.authenticator is not None
         try:
-            async with asyncio.timeout(self._patience_seconds):
-                holds = await _is_still_valid(identity, identity.authenticator)
-        except SaysNothing:
-            logger.exception("is_still_valid() does not decide; that means no")
-            return False
-        except _CANNOT_BE_ASKED:
-            logger.exception("the credentials of a stream could not be checked")
-            since_yes = self._clock() - self._said_yes_at[identity]
-            return since_yes < _MAX_SECONDS_WITHOUT_YES
-        except Exception:
-            logger.exception("is_still_valid() failed; that means no")
-            return False
+            async with self._turn(identity.authenticator, known):
+                holds = await _holds(identity, identity.authenticator, known)
+        finally:
+            known.is_asked = False
+        now = self._clock()
+        known.is_unasked = holds is None
+        if holds is None:
+            pause = min(mcp_settings.AWAY_SECONDS, mcp_settings.RECHECK_SECONDS)
+            known.due_at = now + pause
+            return
+        known.due_at = now + mcp_settings.RECHECK_SECONDS
         if holds:
-            self._said_yes_at[identity] = self._clock()
-        return holds
+            known.yes_at = now
+        else:
+            connections = self._by_identity().get(identity, ())
+            self._end(connections, "its credentials are no longer valid")
+
+    def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:
+        """Give what lets few ask an authenticator, so that others have threads, too."""
+        lane = authenticator, known.has_hung
+        if lane not in self._at_once:
+            most = max(1, mcp_settings.AUTHENTICATION_WORKERS // 2)
+            self._at_once[lane] = asyncio.Semaphore(1 if known.has_hung else most)
+        return self._at_once[lane]
+
+    def _end(self, connections: Iterable[OpenConnection], reason: str) -> None:
+        for connection in connections:
+            logger.info("a stream ends: %s", reason)
+            self._start(close(connection))
 
 
-async def _end(connections: Sequence[OpenConnection]) -> None:
-    for connection in connections:
-        logger.info("a stream ends: its credentials are no longer valid")
-        await close(connection)
-
-
-async def _is_still_valid(identity: Identity, authenticator: Authenticator) -> bool:
-    """Ask an authenticator, in a thread, whether an identity is still good.
-
-    Raises:
-        Exception: It failed; `SaysNothing` if what it returned is no answer.
-    """
+async def _holds(
+    identity: Identity, authenticator: Authenticator, known: _Known
+) -> bool | None:
+    """Say whether an identity is still good; None if that cannot be told now."""
+    is_suspect, known.has_hung = known.has_hung, False
 
     def ask() -> Any:
+        known.has_hung = True
         found: Any = authenticator.is_still_valid(identity)
-        return found if inspect.isawaitable(found) else truth_of(found)
+        return found
 
-    return truth_of(await settle(await authentication_threads.run(ask)))
+    try:
+        service = _rechecking(authenticator)
+        found = await ask_in_thread(
+            service, ask, recheck_threads, is_suspect=is_suspect
+        )
+        known.has_hung = False
+        return truth_of(found)
+    except ServiceAway:  # it has said so in the log
+        return None
+    except SaysNothing:
+        logger.exception("is_still_valid() does not decide; that means no")
+    except Exception:
+        logger.exception("is_still_valid() failed; that means no")
+    return False
+
+
+@cache
+def _rechecking(authenticator: Authenticator) -> Service:
+    kind = type(authenticator)
+    return Service(
+        f"{kind.__module__}.{kind.__qualname__}.is_still_valid()",
+        "streams end some time after it last said yes",
+        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "MCP":
+        _rechecking.cache_clear()

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias
 from channels.exceptions import ChannelFull
 
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import mailbox_of
@@ -405,12 +406,16 @@ class Relay:
             envelope["server"], envelope["owner"]
         ):
             return NOT_FOUND
-        user = await read_again(opened.identity.user)
-        if user is None:
-            return NOT_FOUND
-        rest = envelope["expires"] - time.time()
+        rest = _rest_of(envelope)
         if rest <= 0:
-            logger.warning("a relayed message became late; it is dropped")
+            return NOT_FOUND
+        try:
+            # Whoever posted it shall hear of that before it waits no longer.
+            user = await read_again(opened.identity.user, within=rest * 0.7)
+        except ServiceAway as away:
+            return refusal(503, away.message)
+        rest = _rest_of(envelope)
+        if user is None or rest <= 0:
             return NOT_FOUND
         body = envelope["body"]
         sender = Sender(user, envelope["headers"], len(body))
@@ -421,3 +426,11 @@ class Relay:
         future = self._unacknowledged.get(nonce)
         if future is not None and not future.done():
             future.set_result(taken)
+
+
+def _rest_of(envelope: Envelope) -> float:
+    """Give the seconds that are left to take a message; none, and it is dropped."""
+    rest: float = envelope["expires"] - time.time()
+    if rest <= 0:
+        logger.warning("a relayed message became late; it is dropped")
+    return rest

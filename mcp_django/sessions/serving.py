@@ -11,9 +11,11 @@ import anyio
 
 from mcp_django.auth.interface import User
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.server.threads import lone_threads
+from mcp_django.sessions.rechecks import seconds_without_yes
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.users import read, read_again
 from mcp_django.sessions.worker import current_worker
@@ -85,8 +87,18 @@ class _NamedUser:
         await self._on_message(message, replace(sender, user=self._user))
 
     async def _read_again(self) -> bool:
-        """Read the user afresh; False if it is gone, and the transport closed."""
-        user = await read_again(self._user)
+        """Read the user afresh; False if it is gone, and the transport closed.
+
+        One that cannot be read now is still known, but no longer than a stream goes on
+        whose credentials nobody can check.
+        """
+        try:
+            user = await read_again(self._user)
+        except ServiceAway:  # it has said so in the log
+            since = anyio.current_time() - self._read_at
+            if since < seconds_without_yes():
+                return True
+            user = None
         self._read_at = anyio.current_time()
         if user is None:
             await self._transport.close()

@@ -142,6 +142,8 @@ class Subscriber:
         if user is not None:
             try:
                 user = await read_again(user, request.threads.beside)
+            except ServiceAway:  # it has said so in the log
+                return False
             except Exception:
                 logger.exception("a subscriber's user cannot be read; nothing is told")
                 return False

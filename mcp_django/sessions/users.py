@@ -2,35 +2,73 @@
 
 from __future__ import annotations
 
-from functools import partial
+import logging
+import math
+from functools import cache, partial
+from typing import Any
 
+from django.core.signals import setting_changed
 from django.db.models import Model
+from django.dispatch import receiver
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
+from mcp_django.conf import mcp_settings
+from mcp_django.server.decisions import ask_in_thread
 from mcp_django.server.threads import ThreadPool, authentication_threads
 
 
+@cache
+def _users() -> Service:
+    return Service(
+        "whoever knows the site's users",
+        "what they send is refused",
+        shown_as="The site's table of users",
+        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
+        faults=says_away,
+        logger=logging.getLogger("mcp_django.sessions"),
+    )
+
+
 async def read(user: User) -> User:
-    """Give the user itself in place of a lazy one, such as `request.user`."""
+    """Give the user itself in place of a lazy one, such as `request.user`.
+
+    Raises:
+        ServiceAway: Whoever knows it does not answer.
+    """
     if isinstance(user, LazyObject):
-        return await authentication_threads.run(partial(user_behind, user))
+        found: User = await ask_in_thread(
+            _users(), partial(user_behind, user), authentication_threads
+        )
+        return found
     return user
 
 
 async def read_again(
-    user: User, threads: ThreadPool = authentication_threads
+    user: User,
+    threads: ThreadPool = authentication_threads,
+    *,
+    within: float = math.inf,
 ) -> User | None:
     """Read a user afresh, so that cached permissions are forgotten.
 
     Args:
         user: The user; one that is no row of a table stays as it is.
         threads: Where the database is asked.
+        within: Seconds, if it must not take as long as it may.
 
     Returns:
         The user; None if it is gone or inactive. Nobody stays nobody.
+
+    Raises:
+        ServiceAway: Whoever knows it does not answer.
     """
-    return await threads.run(lambda: _read(user_behind(user)))
+    found: User | None = await ask_in_thread(
+        _users(), lambda: _read(user_behind(user)), threads, within=within
+    )
+    return found
 
 
 def _read(user: User) -> User | None:
@@ -38,3 +76,9 @@ def _read(user: User) -> User | None:
         return user
     found = type(user)._default_manager.filter(pk=user.pk).first()
     return found if found is not None and getattr(found, "is_active", True) else None
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "MCP":
+        _users.cache_clear()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import math
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from mcp_django.sessions.connections import (
 )
 from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
-from mcp_django.sessions.rechecks import PATIENCE_SECONDS, Rechecks
+from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.shutdown import call_before_shutdown
@@ -31,6 +32,10 @@ from mcp_django.sessions.tasks import Cancel, LoopTasks
 logger = logging.getLogger("mcp_django.sessions")
 
 _TICK_SECONDS = 1.0
+
+_SUBSCRIBERS_AT_ONCE = 8
+_SUBSCRIBER_SECONDS = 30.0
+"""How long all that one client subscribed to may take; the rest comes next time."""
 
 
 def _do_nothing() -> None:
@@ -70,8 +75,10 @@ class Worker:
         )
         self.http = HTTPSessions(self.relay, self.start)
         self.is_ending = False
-        self._rechecks = Rechecks(self.connections)
-        self._under_way: set[Callable[[], Coroutine[Any, Any, None]]] = set()
+        self._rechecks = Rechecks(self.connections, self.start)
+        self._subscriptions_asked_at = -math.inf
+        self._asking = asyncio.Semaphore(_SUBSCRIBERS_AT_ONCE)
+        self._asked: set[Listener | Standalone] = set()
         self._ticking: set[OpenConnection] = set()
 
     async def new_session_id(self) -> str:
@@ -113,10 +120,22 @@ class Worker:
 
     def _begin_upkeep(self) -> None:
         if self._upkeep is None:
-            self._upkeep = self._loop.create_task(
-                self._look_after(), context=own_context()
-            )
+            self._subscriptions_asked_at = self._loop.time()
+            self._start_upkeep()
             call_before_shutdown(self.close_all)
+
+    def _start_upkeep(self) -> None:
+        self._upkeep = self._loop.create_task(self._look_after(), context=own_context())
+        self._upkeep.add_done_callback(self._on_upkeep_ended)
+
+    def _on_upkeep_ended(self, upkeep: asyncio.Task[None]) -> None:
+        """Start it again, unless the event loop ends, which cancels all its tasks."""
+        if not self._loop.is_closed():
+            self._loop.call_later(_TICK_SECONDS, self._restart_upkeep)
+
+    def _restart_upkeep(self) -> None:
+        logger.error("what looks after the connections was ended; it starts again")
+        self._start_upkeep()
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Cancel:
         """Run a coroutine in a task that is held until it ends."""
@@ -142,7 +161,7 @@ class Worker:
 
     async def _close_all(self) -> None:
         for connection in self.connections:
-            await close(connection)
+            self.start(close(connection))
         await self.relay.close()
         while len(self.connections):
             self._connection_closed.clear()
@@ -161,30 +180,39 @@ class Worker:
             logger.exception("a change notice was lost")
 
     async def _look_after(self) -> None:
-        """Tick what is open every second, and look at its users now and then.
-
-        Nothing here waits for others: calls may have to ask a cache, authenticators a
-        database, so that each of them is a task of its own.
-        """
-        checked_at = self._loop.time()
+        """Look at what is open, and at its users, every second; wait for nobody."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             try:
-                for connection, kind in self.connections.kinds():
-                    if kind == "stream":
-                        await self._tick(connection)
-                    elif connection not in self._ticking:
-                        self._ticking.add(connection)
-                        self.tasks.start(
-                            self._tick(connection),
-                            partial(self._ticking.discard, connection),
-                        )
-                if self._loop.time() - checked_at >= mcp_settings.RECHECK_SECONDS:
-                    checked_at = self._loop.time()
-                    self._begin(self._recheck_users)
-                    self._begin(self._recheck_subscriptions)
+                idle = [c for c in self.connections if c not in self._ticking]
+                self._tick_in_task(iter(idle))
+                self._rechecks.begin()
+                since_asked = self._loop.time() - self._subscriptions_asked_at
+                if since_asked >= mcp_settings.RECHECK_SECONDS:
+                    self._subscriptions_asked_at = self._loop.time()
+                    self.start(self._refresh_relay())
+                    self._recheck_subscriptions()
             except Exception:
                 logger.exception("looking after the connections failed; going on")
+
+    def _tick_in_task(self, connections: Iterator[OpenConnection]) -> None:
+        self.start(self._tick_all(connections))
+
+    async def _tick_all(self, connections: Iterator[OpenConnection]) -> None:
+        """Tick connections, in another task as soon as one of them waits.
+
+        Nearly all do not, and a task for each of them would be dear.
+        """
+        handing_over = self._loop.call_soon(self._tick_in_task, connections)
+        try:
+            for connection in connections:
+                self._ticking.add(connection)
+                try:
+                    await self._tick(connection)
+                finally:
+                    self._ticking.discard(connection)
+        finally:
+            handing_over.cancel()
 
     async def _tick(self, connection: OpenConnection) -> None:
         """Tick one connection; its failure is no other's."""
@@ -194,28 +222,32 @@ class Worker:
             logger.exception("a connection failed; it ends")
             await close(connection)
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin what may take long, unless it is still under way."""
-        if work not in self._under_way:
-            self._under_way.add(work)
-            self.tasks.start(work(), partial(self._under_way.discard, work))
-
-    async def _recheck_users(self) -> None:
+    async def _refresh_relay(self) -> None:
         try:
-            await self._rechecks.run()
             await self.relay.refresh()
         except Exception:
-            logger.exception("looking after users and workers failed; going on")
+            logger.exception("looking after the other workers failed; going on")
 
-    async def _recheck_subscriptions(self) -> None:
+    def _recheck_subscriptions(self) -> None:
+        """Begin to ask anew what subscribers may read, unless they are asked still."""
         subscribed: list[Listener | Standalone] = [*self.listeners, *self.http.streams]
         for listener in subscribed:
-            try:
-                # One handler that hangs keeps nobody else from being asked about.
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await listener.recheck()
-            except Exception:
-                logger.exception("a subscriber's rights cannot be asked for again")
+            if listener not in self._asked:
+                self._asked.add(listener)
+                self.tasks.start(
+                    self._recheck_subscription(listener),
+                    partial(self._asked.discard, listener),
+                )
+
+    async def _recheck_subscription(self, listener: Listener | Standalone) -> None:
+        try:
+            # So that one with many that are slow leaves others their turn.
+            async with self._asking, asyncio.timeout(_SUBSCRIBER_SECONDS):
+                await listener.recheck()
+        except TimeoutError:
+            logger.warning("a subscriber's rights take long to be asked for again")
+        except Exception:
+            logger.exception("a subscriber's rights cannot be asked for again")
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}

@@ -10,40 +10,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import OperationalError
-from django.http import HttpRequest
 
-from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.sessions.addresses import mailbox_of
-from mcp_django.sessions.connections import Connections
-from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.worker import Worker, current_worker, workers_of_process
 from tests import patience
 from tests.server.stray_errors import STRAYS
 from tests.sessions.opening import LIMITS, Stream, initialize, open_session
+from tests.sessions.vouching import Vouching, VouchingLater
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 TOOLS_CHANGED = jsonrpc.notification("notifications/tools/list_changed")
-
-
-class Vouching(Authenticator):
-    """Says of each identity what the test wants it to say."""
-
-    def __init__(self) -> None:
-        self.asked: list[Identity] = []
-        self.says: bool | BaseException = True
-
-    def authenticate(self, request: HttpRequest) -> Identity | None:
-        return None
-
-    def is_still_valid(self, identity: Identity) -> bool:
-        self.asked.append(identity)
-        if isinstance(self.says, BaseException):
-            raise self.says
-        return self.says
 
 
 @pytest.fixture
@@ -207,6 +187,50 @@ async def test_what_hangs_keeps_no_other_from_its_tick(
     worker.let_go(hanging)
 
 
+async def test_streams_that_hang_keep_no_other_from_its_tick(
+    worker: Worker, server: Server
+) -> None:
+    """We promise it: however many, as where a view's client does not read."""
+    hanging = [Hanging() for _ in range(100)]
+    for connection in hanging:
+        worker.hold(connection)
+    limits = replace(LIMITS, keep_alive_seconds=0)
+    counted = Counted()
+    other = open_session("other", server, stream=counted, limits=limits)
+    worker.open(other)
+    async with asyncio.timeout(3):
+        await until(lambda: counted.comments >= 2)
+    assert {connection.ticks for connection in hanging} == {1}
+    closing = asyncio.create_task(worker.close_all())
+    # Nor from its end.
+    await until(lambda: other.transport.is_closed)
+    worker.close(other)
+    for connection in hanging:
+        worker.let_go(connection)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await closing
+
+
+async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
+    worker: Worker, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: such as a handler that cancels every task there is."""
+    limits = replace(LIMITS, keep_alive_seconds=0)
+    counted = Counted()
+    worker.open(open_session("x", server, stream=counted, limits=limits))
+    await until(lambda: counted.comments >= 1)
+    for _ in range(2):
+        before, here = counted.comments, asyncio.current_task()
+        for task in asyncio.all_tasks() - {here}:
+            if task.get_coro().__qualname__.startswith("Worker."):  # type: ignore[union-attr]
+                task.cancel()
+        await until(lambda: counted.comments >= before + 2)  # noqa: B023
+    assert (
+        caplog.messages
+        == ["what looks after the connections was ended; it starts again"] * 2
+    )
+
+
 class Subscribed:
     """Somebody who listens, and may fail when it is rechecked."""
 
@@ -236,46 +260,6 @@ async def test_subscriptions_are_rechecked_with_the_credentials(
         worker.ignore(listener)
 
 
-async def test_authenticator_that_hangs_keeps_no_other_from_being_asked(
-    server: Server,
-) -> None:
-    """We promise it: it counts as one whose database is away."""
-
-    async def say_never(valid: bool) -> bool:
-        await asyncio.Event().wait()
-        return valid
-
-    connections, hanging, bad = Connections(), VouchingLater(say_never), Vouching()
-    bad.says = False
-    first = open_session("first", server, user=User(pk=1), authenticator=hanging)
-    second = open_session("second", server, user=User(pk=2), authenticator=bad)
-    for opened in (first, second):
-        connections.add(opened)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        await Rechecks(connections, patience_seconds=0.05).run()
-    assert (first.transport.is_closed, second.transport.is_closed) == (False, True)
-
-
-async def test_stream_ends_a_minute_after_the_last_yes(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    """We promise it: until then its database may be away."""
-    away = OperationalError("the server closed the connection")
-    # Each run looks at the clock twice.
-    times = [1000.0, 1030.0, 1059.0, 1065.0, 1124.0, 1125.0]
-    clock = iter([time for time in times for _ in range(2)])
-    connections, vouching = Connections(), Vouching()
-    rechecks = Rechecks(connections, clock=lambda: next(clock))
-    opened = open_session("x", server, user=User(pk=1), authenticator=vouching)
-    connections.add(opened)
-    for says in (True, away, away, True, away):
-        vouching.says = says
-        await rechecks.run()
-        assert not opened.transport.is_closed
-    await rechecks.run()
-    assert opened.transport.is_closed
-
-
 async def test_stream_ends_when_its_credentials_are_no_longer_valid(
     worker: Worker, server: Server, settings: Any
 ) -> None:
@@ -302,18 +286,6 @@ async def test_stream_ends_when_its_credentials_are_no_longer_valid(
     ]
     assert len(bad.asked) == 1
     assert len(good.asked) == 1
-
-
-class VouchingLater(Vouching):
-    """Says it in a coroutine, or in whatever `make` makes of it."""
-
-    def __init__(self, make: Callable[[bool], Any]) -> None:
-        super().__init__()
-        self.make = make
-
-    def is_still_valid(self, identity: Identity) -> bool:
-        self.asked.append(identity)
-        return self.make(bool(self.says))  # type: ignore[no-any-return]
 
 
 async def say(valid: bool) -> bool:
@@ -386,7 +358,8 @@ async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
     worker.open(second)
     await until(lambda: second.transport.is_closed)
     assert not first.transport.is_closed
-    assert "the credentials of a stream could not be checked" in caplog.messages
+    [line] = [line for line in caplog.messages if "does not answer" in line]
+    assert line.startswith("tests.sessions.vouching.Vouching.is_still_valid()")
 
 
 async def test_sessions_of_the_server_are_told_of_a_change(worker: Worker) -> None:

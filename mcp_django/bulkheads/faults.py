@@ -1,0 +1,40 @@
+"""What says that a service is away, among all that code of the site may raise."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Final
+
+from django.db import InterfaceError, OperationalError
+
+from mcp_django.database import lacks_something
+from mcp_django.exceptions import MCPError, RequestTimeout, TransportError
+
+_AWAY: Final = (
+    OperationalError,
+    InterfaceError,
+    OSError,
+    RequestTimeout,
+    TransportError,
+)
+_MAX_CAUSES: Final = 10
+
+
+def says_away(error: BaseException) -> bool:
+    """Say whether what was raised tells of a service that is away.
+
+    That is a database that cannot be asked, or whatever cannot be reached over the
+    network. Client libraries have exceptions of their own for it, which say in their
+    cause, or were raised while they handled it. What Python itself raises is a
+    mistake, whatever came before, and others of ours are answers.
+    """
+    found: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if isinstance(found, _AWAY):
+            return not lacks_something(found)
+        if found is None or isinstance(found, MCPError):
+            return False
+        is_python_s = type(found).__module__ == builtins.__name__
+        hides = is_python_s or found.__suppress_context__
+        found = found.__cause__ or (None if hides else found.__context__)
+    return False
