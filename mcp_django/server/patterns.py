@@ -8,6 +8,7 @@ when it is told to.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from time import thread_time
 from typing import Final
@@ -21,14 +22,17 @@ MAX_SECONDS: Final = 0.05
 """Time that one check has for all texts in which the other engine looks."""
 
 
+_FLAGS: Final = ("ASCII", "IGNORECASE", "MULTILINE", "DOTALL", "VERBOSE")
+
+
 class BoundedSearch:
     """Finds patterns in texts, until it has taken too long for all of them."""
 
     def __init__(self) -> None:
         self._left = MAX_SECONDS
 
-    def __call__(self, pattern: str, text: str) -> bool:
-        """Say whether a pattern is found in a text.
+    def __call__(self, pattern: str | re.Pattern[str], text: str) -> bool:
+        """Say whether a pattern is found in a text, as Python finds it.
 
         Raises:
             TooMuchWork: That takes too long.
@@ -56,8 +60,14 @@ def check_pattern(pattern: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _compile(pattern: str) -> regex.Pattern[str]:
+def _compile(pattern: str | re.Pattern[str]) -> regex.Pattern[str]:
+    flags = 0
+    if isinstance(pattern, re.Pattern):
+        # Each engine has numbers of its own for them.
+        names = [flag for flag in _FLAGS if pattern.flags & re.RegexFlag[flag]]
+        flags = sum(regex.RegexFlag[name] for name in names)
+        pattern = pattern.pattern
     try:
-        return regex.compile(pattern)
+        return regex.compile(pattern, flags)
     except regex.error as error:
         raise ValueError(f"{pattern!r} is no pattern: {error}") from None

@@ -18,6 +18,7 @@ from django.utils.text import format_lazy
 from mcp_types import ToolAnnotations
 
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.accepted import innermost_of
 from mcp_django.server.declarations import (
     check_annotations,
     check_count,
@@ -42,7 +43,7 @@ from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.references import references_in
 from mcp_django.server.results import ToolOutput
-from mcp_django.server.signatures import Parameter, innermost_of
+from mcp_django.server.signatures import Parameter
 from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic, read_atomic

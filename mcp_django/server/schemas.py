@@ -20,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import SchemaError as SchemaBuildError
 from pydantic_core import core_schema
 
+from mcp_django.server.bounded_validation import ALSO_TRIED
 from mcp_django.server.fitting import Doubt
 from mcp_django.server.octets import (
     ENCODED,
@@ -293,6 +294,7 @@ def explain(
     }
     texts = [f"{place}: {reason}" for place, reason in found.items()]
     details = [] if error is None else error.errors(include_url=False)
+    details = [detail for detail in details if detail["type"] != ALSO_TRIED]
     # Some versions of pydantic tell first what nobody expects.
     details.sort(key=lambda detail: detail["type"] == "extra_forbidden")
     for detail in details[: MAX_PROBLEMS + 1]:
@@ -355,7 +357,7 @@ def _place(
             path.append(part)
         elif ends_in_name and position == len(location):
             path.append(part)
-        else:
+        elif part:
             variants.append(str(part))
     variant = cut(".".join(variants), MAX_SHOWN)
     return place_of(path), f"as {variant}: " if variant else ""

@@ -6,7 +6,6 @@ every request.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,10 +14,10 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
+    NoReturn,
     cast,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 from pydantic import (
@@ -38,10 +37,12 @@ from pydantic_core import (
 
 from mcp_django.exceptions import ToolError
 from mcp_django.protocol.compiled_parts import TooMuchWork
+from mcp_django.server.accepted import EMPTY, Accepted, accepted_by, docstring_of
 from mcp_django.server.argument_schemas import as_shown
-from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.argument_work import MAX_SMALL, ArgumentWork
+from mcp_django.server.bounded_validation import BoundedValidator, Validated
 from mcp_django.server.docstrings import Docstring
-from mcp_django.server.fitting import Fitting
+from mcp_django.server.fitting import Doubt, Fitting
 from mcp_django.server.lazy_examples import with_lazy_examples
 from mcp_django.server.octets import reading_base64
 from mcp_django.server.references import without_references
@@ -55,10 +56,10 @@ from mcp_django.server.schemas import (
     union_members,
     why_unsuitable,
 )
-from mcp_django.server.typed_dicts import with_portable_typed_dicts
 from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 
-EMPTY = inspect.Parameter.empty
+_MAX_FITTED_BYTES = 1_000_000
+"""Bytes of arguments as JSON above which they have to be as the schema says."""
 
 
 class InvalidArguments(ToolError):
@@ -140,8 +141,8 @@ def read_signature(
     """
     if not callable(function) or inspect.isclass(function):
         raise ValueError(f"the handler of {name!r} is {function!r}, not a function")
-    accepted = _accepted_by(function, name)
-    docstring = Docstring.parse(_docstring_of(function))
+    accepted = accepted_by(function, name)
+    docstring = Docstring.parse(docstring_of(function))
     convert: _ModelArguments | _VerbatimArguments
     if input_schema is None:
         model, written = _modelled(accepted, name)
@@ -167,166 +168,6 @@ def read_signature(
     )
 
 
-# What a function accepts --------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    """The parameters of a function, sorted by who fills them.
-
-    Attributes:
-        named: Annotation and default (or `EMPTY`) by name, for the client to fill.
-        rest: Annotation of `**kwargs`; `EMPTY` if the function has none.
-        taken: Names that may not also arrive in `**kwargs`, because something else
-            fills them, such as `self` or the context.
-    """
-
-    is_async: bool
-    named: dict[str, tuple[Any, Any]]
-    rest: Any
-    context: str | None
-    returns: Any
-    taken: frozenset[str]
-
-
-def _accepted_by(function: Callable[..., Any], name: str) -> _Accepted:
-    is_async = _is_async(function, name)
-    innermost = innermost_of(function)
-    try:
-        signature = inspect.signature(function)
-        hints = with_portable_typed_dicts(
-            get_type_hints(innermost, include_extras=True)
-        )
-    except Exception as error:  # of what annotations do when they are looked at
-        raise _unreadable(name, error) from error
-    named: dict[str, tuple[Any, Any]] = {}
-    contexts: dict[str, Any] = {}
-    rest: Any = EMPTY
-    for parameter in signature.parameters.values():
-        annotation = hints.get(parameter.name, parameter.annotation)
-        if annotation is EMPTY:
-            _check_bound(parameter, name)
-            annotation = Any
-        if parameter.kind is parameter.VAR_KEYWORD:
-            rest = annotation
-        elif _is_context(annotation, name):
-            contexts[parameter.name] = annotation
-        else:
-            named[parameter.name] = (annotation, parameter.default)
-        _check_kind(parameter, name)
-    own = inspect.signature(getattr(innermost, "__func__", innermost)).parameters
-    return _Accepted(
-        is_async=is_async,
-        named=named,
-        rest=rest,
-        context=_context_parameter(contexts, is_async=is_async, name=name),
-        returns=hints.get("return", signature.return_annotation),
-        taken=frozenset(
-            parameter.name
-            for parameter in (*own.values(), *signature.parameters.values())
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ),
-    )
-
-
-def _unreadable(name: str, error: Exception) -> ValueError:
-    return ValueError(
-        f"cannot read the annotations of {name!r}: {error}; import what they name "
-        "at the top of the module, outside `if TYPE_CHECKING`"
-    )
-
-
-def innermost_of(function: Any) -> Callable[..., Any]:
-    """Find the `def` below partials, decorators and `__call__`."""
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        elif inspect.isroutine(function):
-            return function
-        else:
-            function = function.__call__
-
-
-def _docstring_of(function: Callable[..., Any]) -> str | None:
-    innermost = innermost_of(function)
-    told: Any = innermost
-    if innermost.__name__ == "__call__" and not innermost.__doc__:
-        told = getattr(innermost, "__self__", innermost)
-    return inspect.getdoc(told)
-
-
-def _is_async(function: Any, name: str) -> bool:
-    while isinstance(function, functools.partial):
-        function = function.func
-    # What runs first when it is called; for a plain function that is itself.
-    called = (function, type(function).__call__)
-    for candidate in called:
-        if inspect.isgeneratorfunction(candidate) or inspect.isasyncgenfunction(
-            candidate
-        ):
-            raise ValueError(
-                f"the handler of {name!r} is a generator; return a list instead"
-            )
-    return any(inspect.iscoroutinefunction(candidate) for candidate in called)
-
-
-def _check_kind(parameter: inspect.Parameter, name: str) -> None:
-    if parameter.kind is parameter.POSITIONAL_ONLY:
-        raise ValueError(
-            f"parameter {parameter.name!r} of {name!r} is positional-only, but "
-            "arguments arrive by name; remove the '/' from the signature"
-        )
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        raise ValueError(
-            f"{name!r} takes *{parameter.name}, but arguments arrive by name; "
-            f"take one parameter such as '{parameter.name}: list[str]' instead"
-        )
-
-
-def _check_bound(parameter: inspect.Parameter, name: str) -> None:
-    if parameter.name in ("self", "cls") and parameter.default is EMPTY:
-        raise ValueError(
-            f"{name!r} takes {parameter.name!r}, which no client can give; register "
-            "the bound method of an instance, outside of the class body"
-        )
-
-
-def _is_context(annotation: Any, name: str) -> bool:
-    try:
-        members = set(_classes(annotation))
-    except Exception as error:  # of an alias, which is read when it is looked at
-        raise _unreadable(name, error) from error
-    return not members.isdisjoint((Context, SyncContext))
-
-
-def _classes(annotation: Any) -> Iterator[type]:
-    return (item for item in union_members(annotation) if isinstance(item, type))
-
-
-def _context_parameter(
-    contexts: Mapping[str, Any], *, is_async: bool, name: str
-) -> str | None:
-    if not contexts:
-        return None
-    if len(contexts) > 1:
-        raise ValueError(
-            f"{name!r} has several parameters for the context, "
-            f"{', '.join(contexts)}; keep one of them"
-        )
-    [(parameter, annotation)] = contexts.items()
-    wanted, other = (Context, SyncContext) if is_async else (SyncContext, Context)
-    if wanted not in _classes(annotation):
-        kind, other_kind = ("async def", "def") if is_async else ("def", "async def")
-        raise ValueError(
-            f"parameter {parameter!r} of {name!r} is annotated {other.__name__}, which "
-            f"is for {other_kind!r}, and {name!r} is {kind!r}; annotate it "
-            f"{wanted.__name__}, or write {name!r} as {other_kind!r}"
-        )
-    return parameter
-
-
 # Arguments by annotation ----------------------------------------------------------
 
 
@@ -342,9 +183,10 @@ class _ModelArguments:
     """
 
     def __init__(
-        self, model: _Model, schema: dict[str, Any], accepted: _Accepted, name: str
+        self, model: _Model, schema: dict[str, Any], accepted: Accepted, name: str
     ) -> None:
-        self._validate = model.model.__pydantic_validator__.validate_json
+        self._validator = BoundedValidator(model.model)
+        self._work = ArgumentWork(model.model.__pydantic_core_schema__)
         self._fitting = Fitting(schema)
         self._renamed = [
             (key, parameter)
@@ -358,26 +200,33 @@ class _ModelArguments:
 
     def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         try:
-            text = to_json({} if given is None else given, fallback=dict)
-            if self._fitting.is_needed_for(text):
-                instance = self._fitted(text)
-            else:
-                instance = self._validate(text, strict=True)
-        except ValidationError:
-            instance = self._fitted(text)
+            values, rest = self._validated({} if given is None else given)
+        except TooMuchWork:
+            raise _invalid(self._name, TOO_MUCH_WORK) from None
         except PydanticSerializationError as error:
             raise _invalid(self._name, _no_json(error)) from None
-        values: dict[str, Any] = instance.__dict__
         for key, parameter in self._renamed:
             values[parameter] = values.pop(key)
-        if self._has_rest:
-            rest = instance.__pydantic_extra__
+        if self._has_rest and rest:
             _check_rest(rest, self._taken, self._name)
             values.update(rest)
         return values
 
-    def _fitted(self, text: bytes) -> Any:
-        """Make an instance of what is not quite as the schema says.
+    def _validated(self, given: Mapping[str, Any]) -> Validated:
+        text = to_json(given, fallback=dict)
+        if len(text) > MAX_SMALL:
+            self._work.check(given, text)
+        if self._fitting.is_needed_for(text):
+            return self._fitted(text)
+        try:
+            return self._validator.validate(text, strict=True)
+        except ValidationError as error:
+            if len(text) > _MAX_FITTED_BYTES:
+                self._refuse(error, given)
+        return self._fitted(text)
+
+    def _fitted(self, text: bytes) -> Validated:
+        """Make values of what is not quite as the schema says.
 
         Raises:
             InvalidArguments: There is no telling what is meant.
@@ -386,15 +235,21 @@ class _ModelArguments:
             given, doubts = self._fitting.fit(from_json(text))
         except ValueError as error:  # nested too deeply
             raise _invalid(self._name, str(error)) from None
-        instance, wrong = None, None
+        if doubts and len(text) > MAX_SMALL:
+            self._refuse(None, given, doubts)
         try:
-            instance = self._validate(to_json(given))
+            validated = self._validator.validate(to_json(given))
         except ValidationError as error:
-            wrong = error
+            self._refuse(error, given, doubts)
+        if doubts:
+            self._refuse(None, given, doubts)
+        return validated
+
+    def _refuse(
+        self, wrong: ValidationError | None, given: Any, doubts: Sequence[Doubt] = ()
+    ) -> NoReturn:
         problems = explain(wrong, given, doubts=doubts, expected=self._expected)
-        if problems:
-            raise _invalid(self._name, problems)
-        return instance
+        raise _invalid(self._name, problems) from None
 
 
 class _ArgumentsModel(BaseModel):
@@ -470,7 +325,7 @@ def _aliased(annotation: Any, alias: str) -> Any:
     return operator.getitem(Annotated, (annotation, Field(alias=alias), *metadata))
 
 
-def _modelled(accepted: _Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
+def _modelled(accepted: Accepted, name: str) -> tuple[_Model, dict[str, Any]]:
     """Build the model and its schema, or say which parameter is in the way."""
     try:
         model = _Model.of(accepted.named, accepted.rest)
@@ -514,7 +369,7 @@ def _allows_none(annotation: Any) -> bool:
 class _VerbatimArguments:
     """Validates arguments by the developer's own JSON Schema and passes them on."""
 
-    def __init__(self, schema: VerbatimSchema, accepted: _Accepted, name: str) -> None:
+    def __init__(self, schema: VerbatimSchema, accepted: Accepted, name: str) -> None:
         self._schema = schema
         self._accepted = accepted
         self._required = [
@@ -522,12 +377,17 @@ class _VerbatimArguments:
             for parameter, (_, default) in accepted.named.items()
             if default is EMPTY
         ]
+        self._work = ArgumentWork()
         self._name = name
 
     def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        given = {} if given is None else given
         try:
-            text = to_json({} if given is None else given, fallback=dict)
+            text = to_json(given, fallback=dict)
+            self._work.check(given, text)
             values = from_json(text)
+        except TooMuchWork:
+            raise _invalid(self._name, TOO_MUCH_WORK) from None
         except ValueError as error:
             raise _invalid(self._name, _no_json(error)) from None
         try:
@@ -550,7 +410,7 @@ class _VerbatimArguments:
         return dict(values)
 
 
-def _check_names(accepted: _Accepted, schema: Mapping[str, Any], name: str) -> None:
+def _check_names(accepted: Accepted, schema: Mapping[str, Any], name: str) -> None:
     """Refuse a schema that promises arguments the function does not take."""
     for promised in {
         **schema.get("properties", {}),

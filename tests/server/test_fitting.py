@@ -411,8 +411,7 @@ TOO_MANY = [*["1.5"] * MAX_FITTED, "x"]
             list[float],
             TOO_MANY,
             f"value[{MAX_FITTED - 2}]: too many values here are not as the schema says "
-            f"(got '1.5'); value[{MAX_FITTED}]: Input should be a valid number, unable "
-            "to parse string as a number (got 'x')",
+            "(got '1.5')",
         ),
     ],
     ids=lambda value: str(value)[:40],
