@@ -6,6 +6,7 @@ for after a 401, and Django does not have, is answered in words that they unders
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -28,7 +29,14 @@ from mcp_django.consumers.applications import (
     has_application,
 )
 from mcp_django.consumers.daphne import deny_handshake
-from mcp_django.consumers.exchange import Event, Headers, Receive, Scope, Send
+from mcp_django.consumers.exchange import (
+    Event,
+    Exchange,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+)
 from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.routing import (
     endpoint_at,
@@ -36,6 +44,8 @@ from mcp_django.routing import (
     is_setting_of_routes,
     path_info_of,
 )
+
+logger = logging.getLogger("mcp_django.consumers")
 
 _NO_BODY: Headers = ((b"content-length", b"0"),)
 
@@ -59,10 +69,15 @@ class MCPRouter:
         """Answer one connection."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
-            find = (
-                _application_at if is_by_path_alone() else _application_at.__wrapped__
-            )
-            found = find(kind, scope["path"], scope.get("root_path", ""))
+            try:
+                found = _find(kind, scope)
+            except BaseException:  # nothing is awaited, and nothing thrown in
+                logger.exception("no URL pattern can be found for %s", scope["path"])
+                if kind == "http":
+                    await Exchange(scope, receive, send).give_up()
+                else:
+                    await deny_handshake(scope, send, 500, _NO_BODY, b"")
+                return
             if found is not None:
                 # As Django's handler does, so that handlers can make URLs.
                 if prefix := get_script_prefix(scope):
@@ -81,6 +96,21 @@ class MCPRouter:
                     return
                 send = _without_oauth(request, send)
         await self._application(scope, receive, send)
+
+
+def _find(kind: ScopeType, scope: Scope) -> tuple[Application, str | None] | None:
+    """Give what answers a connection, and the language that its path names.
+
+    Raises:
+        BaseException: A pattern or path converter of the project raised it.
+    """
+    find = _application_at if is_by_path_alone() else _application_at.__wrapped__
+    try:
+        return find(kind, scope["path"], scope.get("root_path", ""))
+    except Exception:
+        if kind == "websocket":
+            raise
+        return None  # Django meets the same, and answers with its own page.
 
 
 # On the hot path: one look-up instead of three.

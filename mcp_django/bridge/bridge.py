@@ -36,6 +36,7 @@ from mcp_django.bridge.outbox import Outbox
 from mcp_django.bridge.queues import Queue
 from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
+from mcp_django.bulkheads.strays import contained
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
 from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, versions
@@ -119,7 +120,8 @@ async def bridge(
         ),
     )
     is_closed = anyio.Event()
-    on_close = client.on_close
+    on_close = contained(client.on_close, logger, "on_close of a transport")
+    client.on_error = contained(client.on_error, logger, "on_error of a transport")
 
     def end() -> None:
         is_closed.set()

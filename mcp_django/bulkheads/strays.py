@@ -9,8 +9,13 @@ nothing else.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from typing import ParamSpec
 
 import anyio
+
+Parameters = ParamSpec("Parameters")
 
 
 class Stray(RuntimeError):
@@ -20,6 +25,35 @@ class Stray(RuntimeError):
     def of(cls, error: BaseException) -> Stray:
         """Say what stands for this."""
         return cls(f"{type(error).__qualname__} was raised, which is no error")
+
+
+def error_of(error: BaseException) -> Exception:
+    """Give an error that can be passed on: this one, or what stands for it."""
+    if isinstance(error, Exception):
+        return error
+    stray = Stray.of(error)
+    stray.__cause__ = error
+    return stray
+
+
+def contained(
+    function: Callable[Parameters, object], logger: logging.Logger, what: str
+) -> Callable[Parameters, None]:
+    """Wrap a function that is told something, so that its failure is only logged.
+
+    Args:
+        function: Not `async def`.
+        logger: Gets what it raises.
+        what: Names it, such as "on_close".
+    """
+
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except BaseException:  # nothing is awaited, and nothing thrown in
+            logger.exception("%s failed", what)
+
+    return call
 
 
 def ends_task(error: BaseException) -> bool:

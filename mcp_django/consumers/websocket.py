@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
@@ -82,7 +83,9 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
             await transport.start(tasks)
             try:
                 await _read(handshake, transport, flow, _Caller(handshake, identity))
-            except Exception:
+            except BaseException as error:
+                if ends_task(error):
+                    raise
                 await transport.close(INTERNAL_ERROR, "internal error")
                 raise
 

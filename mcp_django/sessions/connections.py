@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Literal, Protocol, TypeAlias
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 
@@ -84,5 +85,7 @@ async def close(connection: OpenConnection) -> None:
     """Close one connection; its failure is no other's."""
     try:
         await connection.close()
-    except Exception:
+    except BaseException as error:
+        if ends_task(error):
+            raise
         logger.exception("a connection could not be closed")

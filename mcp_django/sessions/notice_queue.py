@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.server.notices import Notice
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -52,7 +53,9 @@ class NoticeQueue:
                 del self._waiting[notice]
                 try:
                     await self._send(notice)
-                except Exception:
+                except BaseException as error:
+                    if ends_task(error):
+                        raise
                     logger.exception("a change notice was lost")
         finally:
             self._is_sending = False

@@ -19,6 +19,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
@@ -333,7 +334,9 @@ class Session(SessionState):
             subscription = await self._subscribe(request)
         except ErrorAnswer as error:
             await self._send_answer(id, error)
-        except Exception as error:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             await self._send_answer(id, failed(request, error))
         else:
             if request.is_cancelled or not self._protocol.has_in_flight(id):

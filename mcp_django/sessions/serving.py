@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from dataclasses import replace
 import anyio
 
 from mcp_django.auth.interface import User
+from mcp_django.bulkheads.strays import contained
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
@@ -20,6 +22,8 @@ from mcp_django.sessions.runner import Session
 from mcp_django.sessions.users import read, read_again
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import OnMessage, Sender, Transport
+
+logger = logging.getLogger("mcp_django.sessions")
 
 _GRACE_SECONDS = 1.5
 """For running handlers when the client says no more; clients wait two seconds."""
@@ -44,7 +48,10 @@ async def serve(
     if user is not None:
         user = await read(user)
     is_closed = anyio.Event()
-    on_close = transport.on_close
+    on_close = contained(transport.on_close, logger, "on_close of a transport")
+    transport.on_error = contained(
+        transport.on_error, logger, "on_error of a transport"
+    )
 
     def end() -> None:
         is_closed.set()

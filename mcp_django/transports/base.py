@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from anyio.abc import TaskGroup
 
+from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.exceptions import RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
@@ -150,8 +151,10 @@ class Transport(ABC):
                 await self.on_message(message, sender)
         except RemoteProtocolError as error:
             await self.refuse(error)
-        except Exception as error:
-            self.on_error(error)
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            self.on_error(error_of(error))
 
     async def refuse(self, error: RemoteProtocolError) -> None:
         """Report what is no message, and answer it with a JSON-RPC error.

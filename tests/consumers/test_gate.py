@@ -31,7 +31,6 @@ from tests.consumers.connections import (
     site,
 )
 from tests.consumers.credentials import cookie_of, token_of
-from tests.server.stray_errors import STRAYS
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
@@ -526,40 +525,6 @@ async def test_what_is_no_identity_lets_nobody_in(settings: Settings) -> None:
     settings.MCP = {"AUTHENTICATION": ["tests.consumers.test_gate.Confused"]}
 
     assert (await get_stream()).status == 500
-
-
-class Straying(Authenticator):
-    """Raises what the request names."""
-
-    def authenticate(self, request: HttpRequest) -> Identity | None:
-        raise STRAYS[request.headers["x-stray"]]()
-
-    def is_still_valid(self, identity: Identity) -> bool:
-        return True
-
-
-class AsyncStraying(Straying):
-    """Raises it in a coroutine."""
-
-    async def authenticate(self, request: HttpRequest) -> Identity | None:  # type: ignore[override]
-        return super().authenticate(request)
-
-
-@pytest.mark.parametrize("kind", [Straying, AsyncStraying])
-@pytest.mark.parametrize("stray", STRAYS)
-async def test_authenticator_that_raises_whatever_lets_nobody_in(
-    kind: type[Authenticator],
-    stray: str,
-    settings: Settings,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """We promise it: an answer, and one record in the log."""
-    settings.MCP = {"AUTHENTICATION": [f"{kind.__module__}.{kind.__qualname__}"]}
-
-    response = await get_stream(headers={"x-stray": stray})
-
-    assert response.error() == (500, -32603, "Internal error")
-    assert [r.levelno for r in caplog.records] == [logging.ERROR]
 
 
 async def test_login_session_opens_a_stream(ada: User) -> None:

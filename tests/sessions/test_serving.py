@@ -23,6 +23,7 @@ from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
 from tests import patience
+from tests.server.stray_errors import STRAYS
 from tests.transports.witness import Witness
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
@@ -189,3 +190,25 @@ async def test_user_who_was_deactivated_is_served_no_longer(
         await client_end.send(call("who"))
         await witness.until_closed()
     assert len(witness.messages) == 2
+
+
+@pytest.mark.parametrize("kind", STRAYS)
+async def test_whatever_callbacks_raise_serving_goes_on(
+    server: Server, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: what is only told of something ends nothing."""
+    client_end, server_end = memory_transports()
+
+    def fail(*told: object) -> None:
+        raise STRAYS[kind]()
+
+    server_end.on_close = server_end.on_error = fail
+    witness = Witness(client_end)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve, server, server_end)
+        await client_end.start(tasks)
+        await client_end.send(jsonrpc.result("nobody asked", {}))
+        await initialize(client_end, witness)
+        await client_end.close()
+    failed = [r.getMessage() for r in caplog.records if r.exc_info]
+    assert "on_close of a transport failed" in failed
