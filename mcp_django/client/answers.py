@@ -30,6 +30,7 @@ from mcp_types import (
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mcp_django.bulkheads.strays import Stray, ends_task
 from mcp_django.client.reading import validate
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
@@ -62,8 +63,23 @@ class Interrupted(Exception):
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
-    """Run a function that may block in a thread of anyio's."""
-    return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+    """Run a function that may block in a thread of anyio's.
+
+    Raises:
+        Stray: It raised what is no error, and would end the task that waits.
+    """
+    return await anyio.to_thread.run_sync(
+        partial(_run, function), abandon_on_cancel=True
+    )
+
+
+def _run(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except Exception:
+        raise
+    except BaseException as error:  # in a thread, where nobody throws anything
+        raise Stray.of(error) from error
 
 
 @dataclass
@@ -144,7 +160,9 @@ class Answers:
             raise
         except Interrupted as error:
             raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
-        except Exception as error:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             logger.exception("%r failed, which answers the server", function)
             raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
 

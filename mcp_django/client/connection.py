@@ -18,6 +18,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 
+from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.client.answers import Answers
 from mcp_django.client.clock import Clock
 from mcp_django.exceptions import (
@@ -233,9 +234,11 @@ class Connection:
         try:
             with pending.sending:
                 await self._transport.send(request)
-        except Exception as error:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             # Also what a custom transport must not raise: the caller shall see it.
-            pending.settle(error)
+            pending.settle(error_of(error))
 
     async def _wait(self, pending: _Pending, on_progress: OnProgress | None) -> None:
         while True:
@@ -260,7 +263,9 @@ class Connection:
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
             try:
                 await self._transport.send(message)
-            except Exception as error:
+            except BaseException as error:
+                if ends_task(error):
+                    raise
                 logger.debug("the server was not told of a cancellation: %s", error)
 
     def _timeout(self, request: JSONRPCRequest, pending: _Pending) -> RequestTimeout:
@@ -339,6 +344,12 @@ class Connection:
             return await self._answers.answer(ask.method, ask.params)
         except (ErrorAnswer, RemoteProtocolError) as error:
             return error
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            # Such as roots that cannot be read.
+            logger.exception("%.100r cannot be answered", ask.method)
+            return ErrorAnswer(INTERNAL_ERROR, "Internal error")
         finally:
             for clock in clocks:
                 clock.release()
@@ -355,8 +366,10 @@ class Connection:
             return
         try:
             await self._transport.send(answer)
-        except Exception as error:
-            self._note_error(error)
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            self._note_error(error_of(error))
 
     def _note_error(self, error: Exception) -> None:
         """Take what went wrong with one request, or with what the server sent."""

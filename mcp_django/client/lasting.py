@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers
 from mcp_django.client.connecting import Way, is_other_kind
 from mcp_django.client.connection import (
@@ -317,7 +318,9 @@ async def _close(connection: Connection) -> None:
     with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
         try:
             await connection.close()
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             # Such as that of a custom transport; there is more to be closed.
             logger.exception("the connection with the server was not closed well")
 

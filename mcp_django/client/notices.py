@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp_types import LoggingMessageNotificationParams
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers, Interrupted
 from mcp_django.protocol.jsonrpc import JSONObject
 
@@ -89,7 +90,9 @@ class Notices:
                     await self._call(method, params)
                 except Interrupted:
                     pass  # No failure of the function.
-                except Exception:
+                except BaseException as error:
+                    if ends_task(error):
+                        raise
                     logger.exception("the function that hears %.100r failed", method)
             self._has_told_all.set()
 

@@ -34,6 +34,7 @@ from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from tests.client.scripted import LEGACY, beside, connected
+from tests.server.stray_errors import STRAYS
 
 ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"
@@ -273,6 +274,29 @@ async def test_failing_function_is_logged_and_the_server_learns_nothing(
     assert record.levelno == logging.ERROR
     assert record.getMessage() == f"{function!r} failed, which answers the server"
     assert record.exc_info is not None
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
+@pytest.mark.parametrize("kind", STRAYS)
+async def test_whatever_a_function_raises_is_an_answer(
+    kind: str, is_async: bool
+) -> None:
+    """We promise it: the server learns nothing, and the client lives on."""
+
+    def fail(params: Any) -> Any:
+        raise STRAYS[kind]()
+
+    async def fail_async(params: Any) -> Any:
+        raise STRAYS[kind]()
+
+    function = fail_async if is_async else fail
+    async with connected(LEGACY, on_elicit=function, on_sample=function) as (_, server):
+        for id, (method, params) in enumerate([(ELICIT, FORM), (SAMPLE, MESSAGES)]):
+            answer = await server.answer_to(await server.ask(method, params, id=id))
+            assert answer == jsonrpc.error(id, INTERNAL_ERROR, "Internal error")
+        assert await server.answer_to(await server.ask("ping", None, id=7)) == (
+            jsonrpc.result(7, {})
+        )
 
 
 async def test_function_may_choose_the_error() -> None:

@@ -13,6 +13,7 @@ from mcp_types import LoggingMessageNotificationParams
 from mcp_django.client.client import Client
 from mcp_django.protocol.jsonrpc import JSONObject
 from tests.client.scripted import LEGACY, MODERN, PATIENCE_SECONDS, Script, connected
+from tests.server.stray_errors import STRAYS
 
 ERAS: dict[str, Script] = {"modern": MODERN, "legacy": LEGACY}
 in_both_eras = pytest.mark.parametrize("script", ERAS.values(), ids=ERAS)
@@ -211,3 +212,23 @@ async def test_what_came_before_the_end_is_heard(script: Script) -> None:
             )
         await client.list_tools()
     assert heard == [0, 1, 2]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async"])
+async def test_function_may_raise_whatever(is_async: bool) -> None:
+    """We promise it: it is called for the next one, too."""
+    witness = Witness()
+    kinds = list(STRAYS)
+
+    def fail(*said: Any) -> None:
+        witness.heard.append(said)
+        raise STRAYS[kinds[len(witness.heard) - 1]]()
+
+    async def fail_async(*said: Any) -> None:
+        fail(*said)
+
+    function = fail_async if is_async else fail
+    async with connected(LEGACY, on_notification=function) as (_, server):
+        for number in range(len(kinds)):
+            await server.notify("acme/news", {"number": number})
+        assert len(await witness.until(len(kinds))) == len(kinds)

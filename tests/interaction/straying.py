@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import anyio
+import anyio.to_thread
 from django.http import Http404
 from django.utils.functional import lazy
 from pydantic import (
@@ -78,6 +79,14 @@ def tool() -> str:
 async def tool_async() -> str:
     """Raise in the event loop."""
     stray("tool_async")
+    return "fine"
+
+
+@server.tool
+async def tool_in_thread() -> str:
+    """Raise in a thread that the event loop waits for."""
+    if now.place == "tool_in_thread":
+        await anyio.to_thread.run_sync(stray, "tool_in_thread")
     return "fine"
 
 

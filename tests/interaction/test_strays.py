@@ -130,6 +130,7 @@ PLACES: Final[Mapping[str, tuple[str, Ask, str]]] = {
         for name in (
             "tool",
             "tool_async",
+            "tool_in_thread",
             "tool_in_finally",
             "tool_in_finally_async",
             "tool_after_progress",
@@ -223,11 +224,20 @@ PLACES: Final[Mapping[str, tuple[str, Ask, str]]] = {
 }
 
 
-NO_FAULTS: Final = {"iterator": {"StopIteration"}}
+NO_FAULTS: Final = {
+    "iterator": {"StopIteration"},
+    "tool_in_thread": {"GeneratorExit"},
+}
 """What says in these places that there is no more."""
 
 
-IN_VIEWS: Final = ("tool_async", "tool_after_progress", "serializer", "answer_data")
+IN_VIEWS: Final = (
+    "tool_async",
+    "tool_in_thread",
+    "tool_after_progress",
+    "serializer",
+    "answer_data",
+)
 """What is done the Django way in, which runs the same application for all."""
 
 
