@@ -94,6 +94,11 @@ DEFAULTS: dict[str, Any] = {
     # Seconds that an authenticator may take to say who asks, or whether an identity is
     # still good, and that reading a user may take.
     "AUTHENTICATION_TIMEOUT": 5.0,
+    # Seconds that a permission may take to say yes or no, and a handler, where it is
+    # asked whether the user may still read what the client subscribed to.
+    "PERMISSION_TIMEOUT": 5.0,
+    # Seconds that the receivers of request_handled may hold up an answer.
+    "RECEIVER_TIMEOUT": 5.0,
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.
     "AWAY_SECONDS": 5.0,

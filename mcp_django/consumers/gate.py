@@ -193,7 +193,7 @@ async def authenticate(
         return identity
     except DatabaseError as error:
         ask = partial(commands_for, error)
-        commands = await ask_in_thread(_migrations(), ask, authentication_threads)
+        commands = await ask_in_thread(_migrations(), ask, authentication_threads.run)
         if commands is None:
             raise
         logger.error("the database lacks migrations; run %s (%s)", commands, error)
@@ -221,7 +221,7 @@ async def _identify(
         ask = partial(authenticator.authenticate, request)
         service = _authentication(authenticator)
         try:
-            identity = await ask_in_thread(service, ask, authentication_threads)
+            identity = await ask_in_thread(service, ask, authentication_threads.run)
         except AuthenticationFailed as error:
             logger.warning("authentication failed: %s", error)
             failed, failure = authenticator, error
@@ -258,7 +258,7 @@ async def _challenges(
         ask = partial(challenge_of, authenticator, request, reason)
         service = _challenging(authenticator)
         try:
-            text = await ask_in_thread(service, ask, authentication_threads)
+            text = await ask_in_thread(service, ask, authentication_threads.run)
             challenges.append(check_challenge(text))
         except ServiceAway:  # it has said so in the log
             continue

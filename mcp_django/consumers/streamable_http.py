@@ -156,6 +156,8 @@ class StreamableHTTPConsumer(HTTPConsumer):
         await worker.relay.open()
         try:
             subscription = await subscribe(self.server, request)
+        except ServiceAway:
+            raise
         except ErrorAnswer as error:
             raise RemoteProtocolError(
                 error.message, code=error.code, data=error.data, request_id=request.id

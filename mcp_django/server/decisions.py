@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ from django.db.models import Model
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.services import Service
 from mcp_django.server.strays import stray_of
-from mcp_django.server.threads import ThreadPool
 
 
 class SaysNothing(TypeError):
@@ -23,7 +22,7 @@ class SaysNothing(TypeError):
 async def ask_in_thread(
     service: Service,
     function: Callable[[], Any],
-    threads: ThreadPool,
+    run: Callable[[Callable[[], Any]], Awaitable[Any]],
     *,
     within: float = math.inf,
     is_suspect: bool = False,
@@ -33,7 +32,7 @@ async def ask_in_thread(
     Args:
         service: Says how long it may take.
         function: What to call.
-        threads: Where.
+        run: Runs a function in a thread.
         within: Seconds, if it must not take as long as it may.
         is_suspect: As for `Service.ask`.
 
@@ -43,7 +42,7 @@ async def ask_in_thread(
     """
 
     async def ask() -> Any:
-        return await settle(await threads.run(partial(databases.watched, function)))
+        return await settle(await run(partial(databases.watched, function)))
 
     return await service.ask(
         partial(databases.ask, ask), within=within, is_suspect=is_suspect

@@ -60,9 +60,9 @@ from mcp_django.server.features import (
 from mcp_django.server.identity import referred
 from mcp_django.server.languages import language_for
 from mcp_django.server.outcomes import FeatureName
-from mcp_django.server.permissions import is_permitted, permitted
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
+from mcp_django.server.rights import is_permitted, permitted
 from mcp_django.server.showing import shown, translated, translated_info
 from mcp_django.server.subscriptions import check_readable, check_uri
 from mcp_django.server.texts import settled
@@ -322,7 +322,7 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     prompt = server.prompts.get(params.name)
     if prompt is None:
         raise _unknown("prompt", params.name, UNKNOWN)
-    if not await permitted(server, request, [prompt]):
+    if not await is_permitted(server, request, prompt):
         raise _unknown("prompt", params.name, NOT_PERMITTED)
     with _asking_for_visits(server, request):
         return await prompt.get(server, request, params.arguments)
@@ -346,7 +346,7 @@ async def _complete(server: Server, request: Request) -> JSONObject:
     if feature is None:
         raise _unknown("reference", name, UNKNOWN)
     request.feature = feature.handler.feature
-    if not await permitted(server, request, [feature]):
+    if not await is_permitted(server, request, feature):
         raise _unknown("reference", name, NOT_PERMITTED)
     completion = server.completions.get((name, params.argument.name))
     if completion is None:

@@ -21,7 +21,7 @@ from mcp_django.server.declarations import MAX_WHOLE
 from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler, Write
-from mcp_django.server.permissions import Permissions, is_permitted_for
+from mcp_django.server.permissions import Permissions
 from mcp_django.server.requests import Request
 from mcp_django.server.results import (
     RowOutput,
@@ -29,6 +29,7 @@ from mcp_django.server.results import (
     prompt_result,
     resource_contents,
 )
+from mcp_django.server.rights import is_permitted_for
 from mcp_django.server.rows import has_rows, is_row
 from mcp_django.server.showing import shown
 from mcp_django.server.suggestions import Guard, visible

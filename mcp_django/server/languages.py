@@ -10,7 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
@@ -20,10 +20,14 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.module_loading import import_string
 
+from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.decisions import settle
+from mcp_django.server.decisions import ask_in_thread, settle
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
@@ -87,6 +91,8 @@ def _preferred(accept_language: str) -> str:
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting == "MCP":
+        _service.cache_clear()
     if setting in ("LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS", "USE_I18N"):
         _preferred.cache_clear()
 
@@ -99,12 +105,33 @@ async def _ask(
         if isinstance(function, str):
             function = import_string(function)
         if inspect.iscoroutinefunction(function):
-            return await settle(function(Context(server, request)))
+            chosen = partial(_settled, function, Context(server, request))
+            return await _service().ask(partial(databases.ask, chosen))
         context = SyncContext(server, request, anyio.lowlevel.current_token())
-        chosen = await request.ask_in_thread(lambda: function(context))  # type: ignore[operator]
-        return await settle(chosen)
+        return await ask_in_thread(
+            _service(),
+            lambda: function(context),  # type: ignore[operator]
+            request.ask_in_thread,
+        )
+    except ServiceAway:  # it has said so in the log
+        return None
     except BaseException as error:
         if ends_task(error):
             raise
         logger.exception("MCP['LANGUAGE'] failed; the client's own language counts")
         return None
+
+
+async def _settled(function: Callable[..., Any], context: Context) -> object:
+    return await settle(function(context))
+
+
+@cache
+def _service() -> Service:
+    return Service(
+        "MCP['LANGUAGE']",
+        "the client's own language counts",
+        timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )

@@ -11,24 +11,21 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
-import anyio.lowlevel
-
-from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
+from mcp_django.conf import mcp_settings
 from mcp_django.protocol import modern
 from mcp_django.server.asking import questions_of
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.decisions import settle, truth_of
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
 from mcp_django.server.signatures import Signature
-
-if TYPE_CHECKING:
-    from mcp_django.server.server import Server
 
 logger = logging.getLogger("mcp_django.server")
 
@@ -36,6 +33,9 @@ Permission: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., 
 """A Django permission such as "shop.change_order", a function that is given the
 context and may take arguments of the feature by name, or several, which all have to
 agree."""
+
+A_FUNCTION: Final = "A permission of the site"
+"""How clients are told of a function, of which they need not know more."""
 
 _EMPTY: Final = inspect.Parameter.empty
 _EXAMPLES: Final = (
@@ -56,13 +56,20 @@ class Condition:
             where the call has none; None for all of them.
         is_async: Whether the function is called in the event loop, else in a thread.
         context: The context that it is given.
+        service: Bounds how long it may take, and knows whether it hangs.
     """
 
     what: str | Callable[..., Any]
     takes: Mapping[str, Any] | None
     is_async: bool
     context: type[Context | SyncContext]
+    service: Service
     _logged: set[type[BaseException]] = field(default_factory=set, repr=False)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a permission of Django's."""
+        return isinstance(self.what, str)
 
     @property
     def key(self) -> str | int:
@@ -158,9 +165,6 @@ class Feature(Protocol):
 AnyFeature = TypeVar("AnyFeature", bound=Feature)
 
 
-# Reading ------------------------------------------------------------------------
-
-
 def read_permission(
     permission: Permission | None,
     feature: str,
@@ -206,7 +210,7 @@ def _read_condition(
 ) -> Condition:
     if isinstance(item, str):
         # Of an enum, such as `TextChoices`, Django wants the plain text.
-        return Condition(str.__str__(item), {}, False, SyncContext)
+        return Condition(str.__str__(item), {}, False, SyncContext, _DJANGO)
     if not callable(item) or inspect.isclass(item):
         given = f"permission={permission!r} of {feature}"
         culprit = "" if item is permission else f" has {item!r}, which"
@@ -222,7 +226,8 @@ def _read_condition(
     is_async = inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(
         type(inner).__call__
     )
-    return Condition(item, takes, is_async, _context_for(first, is_async=is_async))
+    context = _context_for(first, is_async=is_async)
+    return Condition(item, takes, is_async, context, _service_of(item))
 
 
 def _read_parameters(
@@ -297,136 +302,33 @@ def path_of(function: Callable[..., Any]) -> str:
     )
 
 
-# Asking -------------------------------------------------------------------------
+# Services ---------------------------------------------------------------------------
 
 
-async def permitted(
-    server: Server, request: Request, features: Iterable[AnyFeature]
-) -> Sequence[AnyFeature]:
-    """Keep the features that the user of a request may see and use.
-
-    What only decides about one object is not asked.
-    """
-    features = list(features)
-    if all(feature.permission is None for feature in features):
-        return features
-    needed = [
-        () if feature.permission is None else feature.permission.general
-        for feature in features
-    ]
-    hold = await _Decisions(server, request).hold(needed)
-    return [feature for feature, holds in zip(features, hold, strict=True) if holds]
+def _service_of(function: Callable[..., Any]) -> Service:
+    """Give what bounds a function, the same for all features that it decides about."""
+    try:
+        service = _services.get(function)
+    except TypeError:  # it cannot be remembered, and has one for each feature
+        return _new_service(f"the permission {path_of(function)}", A_FUNCTION)
+    if service is None:
+        service = _new_service(f"the permission {path_of(function)}", A_FUNCTION)
+        _services[function] = service
+    return service
 
 
-async def is_permitted(server: Server, request: Request, feature: Feature) -> bool:
-    """Say whether the user of a request may see and use a feature."""
-    if feature.permission is None:
-        return True
-    [holds] = await _Decisions(server, request).hold([feature.permission.general])
-    return holds
+def _new_service(name: str, shown_as: str) -> Service:
+    return Service(
+        name,
+        "what needs it is refused",
+        shown_as=shown_as,
+        timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )
 
 
-async def is_permitted_for(
-    server: Server, request: Request, feature: Feature, values: Mapping[str, Any]
-) -> bool:
-    """Say whether the user of a request may use a feature with these arguments.
-
-    Args:
-        server: Where the feature is.
-        request: Who asks; what decides about the feature has been asked already.
-        feature: The feature.
-        values: Arguments for its handler, checked already.
-    """
-    permission = feature.permission
-    if permission is None or not permission.particular:
-        return True
-    return await hold(server, request, permission.particular, values)
-
-
-async def hold(
-    server: Server,
-    request: Request,
-    conditions: Sequence[Condition],
-    values: Mapping[str, Any],
-) -> bool:
-    """Say whether conditions are true of the user of a request and some arguments."""
-    [holds] = await _Decisions(server, request, values).hold([conditions])
-    return holds
-
-
-class _Decisions:
-    """What is decided for one request; each condition is asked once.
-
-    Args:
-        server: Where the features are.
-        request: Who asks.
-        values: Arguments for the handler, checked already.
-    """
-
-    def __init__(
-        self, server: Server, request: Request, values: Mapping[str, Any] | None = None
-    ) -> None:
-        self._server = server
-        self._request = request
-        self._values = values or {}
-        # Key of a condition -> yes, no, or an awaitable of what means it.
-        self._found: dict[str | int, Any] = {}
-
-    async def hold(self, needed: Sequence[Sequence[Condition]]) -> list[bool]:
-        """Say for each series of conditions whether all of them are true."""
-        if any(not c.is_async for conditions in needed for c in conditions):
-            token = anyio.lowlevel.current_token()
-            contexts: dict[Any, Context | SyncContext] = {
-                Context: Context(self._server, self._request),
-                SyncContext: SyncContext(self._server, self._request, token),
-            }
-            await self._request.ask_in_thread(
-                lambda: self._ask_in_thread(needed, contexts)
-            )
-        for condition in (c for conditions in needed for c in conditions):
-            found = self._found.get(condition.key)
-            if inspect.isawaitable(found):
-                self._found[condition.key] = await self._settle(condition, found)
-        return [await self._hold_all(conditions) for conditions in needed]
-
-    def _ask_in_thread(
-        self,
-        needed: Sequence[Sequence[Condition]],
-        contexts: Mapping[Any, Context | SyncContext],
-    ) -> None:
-        for conditions in needed:
-            for condition in conditions:
-                if condition.is_async:
-                    continue
-                if condition.key not in self._found:
-                    context = contexts[condition.context]
-                    self._found[condition.key] = self._ask(condition, context)
-                if self._found[condition.key] is False:
-                    break
-
-    def _ask(self, condition: Condition, context: Context | SyncContext) -> Any:
-        try:
-            found = condition.ask(context, self._values)
-            return found if inspect.isawaitable(found) else truth_of(found)
-        except BaseException as error:  # in a thread, where nobody throws anything
-            return condition.refuse(self._request, error)
-
-    async def _hold_all(self, conditions: Sequence[Condition]) -> bool:
-        for condition in conditions:
-            if condition.is_async and condition.key not in self._found:
-                asking = self._ask_in_loop(condition)
-                self._found[condition.key] = await self._settle(condition, asking)
-            if not self._found.get(condition.key, False):
-                return False
-        return True
-
-    async def _ask_in_loop(self, condition: Condition) -> Any:
-        return condition.ask(Context(self._server, self._request), self._values)
-
-    async def _settle(self, condition: Condition, found: Awaitable[Any]) -> bool:
-        try:
-            return truth_of(await settle(found))
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            return condition.refuse(self._request, error)
+_services: WeakKeyDictionary[Callable[..., Any], Service] = WeakKeyDictionary()
+_DJANGO: Final = _new_service(
+    "whoever knows of Django's permissions", "The site's table of permissions"
+)

@@ -44,7 +44,7 @@ from mcp_django.server.features import (
 from mcp_django.server.handlers import Around, make_around
 from mcp_django.server.identity import ResourceKeys, matches
 from mcp_django.server.notices import Notice, send_after_commit
-from mcp_django.server.permissions import Permission, permitted
+from mcp_django.server.permissions import Permission
 from mcp_django.server.registration import (
     check_uri,
     make_completion,
@@ -55,6 +55,7 @@ from mcp_django.server.registration import (
     place_of,
 )
 from mcp_django.server.requests import Request
+from mcp_django.server.rights import is_permitted
 from mcp_django.server.showing import translated
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
@@ -587,7 +588,7 @@ class Server:
         """
         error = ResourceNotFound(uri)
         for resource, arguments in matches(self.resources, uri):
-            if await permitted(self, request, [resource]):
+            if await is_permitted(self, request, resource):
                 return resource, arguments
             error.reason = NOT_PERMITTED
         raise error

@@ -15,7 +15,7 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import ValidationError
 
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.exceptions import ErrorAnswer, MCPError
+from mcp_django.exceptions import ErrorAnswer, MCPError, ServiceAway
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import Subscription
@@ -45,7 +45,8 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         request: A `subscriptions/listen` request.
 
     Raises:
-        ErrorAnswer: The request is malformed, or asks for too much.
+        ErrorAnswer: The request is malformed, or asks for too much; or nobody can say
+            what the user may read.
     """
     try:
         params = SubscriptionsListenRequestParams.model_validate(request.params)
@@ -110,6 +111,7 @@ async def check_readable(
 
     Raises:
         ResourceNotFound: The user may not, or there is nothing.
+        ServiceAway: Nobody can say.
         QuestionsAsked: The client has to be asked first.
         Exception: The handler failed.
     """
@@ -123,7 +125,7 @@ async def check_readable(
             return
         values = resource.handler.signature.arguments(arguments)
         await resource.check_permitted(server, request, uri, values)
-    except ResourceNotFound:
+    except (ResourceNotFound, ServiceAway):
         raise
     except Exception as error:
         if not isinstance(error, MCPError) and Refusal.of(error) is None:
@@ -148,6 +150,9 @@ async def can_read(
         is_gone: As for `check_readable`.
         was_readable: Whether the user could read it a moment ago, so that only what
             decides about the resource in general is asked.
+
+    Raises:
+        ServiceAway: Nobody can say now.
     """
     try:
         if was_readable:
@@ -156,6 +161,8 @@ async def can_read(
             await check_readable(server, silent(request), uri, is_gone=is_gone)
     except ResourceNotFound:
         return False
+    except ServiceAway:
+        raise
     except QuestionsAsked:
         logger.error(
             "whether %.200r may be read is asked of the client, which %s cannot; that "

@@ -153,20 +153,26 @@ class _Exchange(ABC):
 
     async def _deliver(self, answer: Answer) -> None:
         """Send the answer, or another one if it cannot be sent."""
-        request, server = self.request, self.server
+        request = self.request
         if self._is_held or isinstance(answer, ErrorAnswer):
             try:
                 await self._prepare(answer)
             except ServiceAway as away:
                 answer = away
         try:
-            data = serialize(server, request, answer)
-            await self.reply.answer(data, self._status_of(answer))
+            await self._send_answer(answer)
             return
         except (MessageTooLarge, ValueError) as error:
             instead = unsendable(request, error)
-        data = serialize(server, request, instead)
-        await self.reply.answer(data, self._status_of(instead))
+        await self._send_answer(instead)
+
+    async def _send_answer(self, answer: Answer) -> None:
+        data = serialize(self.server, self.request, answer)
+        if isinstance(answer, ServiceAway):
+            retry_after = (b"retry-after", b"%d" % answer.retry_after_seconds)
+            await self.reply.answer(data, 503, [retry_after])
+        else:
+            await self.reply.answer(data, self._status_of(answer))
 
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""

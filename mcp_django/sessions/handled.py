@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import anyio
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context
+from mcp_django.server.decisions import ask_in_thread
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
@@ -57,7 +65,9 @@ class Handling:
         )
         try:
             # It logs what receivers raise.
-            await request.ask_in_thread(send)
+            await ask_in_thread(_receivers(), send, request.ask_in_thread)
+        except ServiceAway:
+            pass  # It has said so in the log.
         except Exception:
             logger.exception("a receiver of request_handled failed")
         self._began = time.perf_counter()
@@ -70,3 +80,20 @@ class Handling:
     def begin_again(self) -> None:
         """Leave out of the time what the client took to answer."""
         self._began = time.perf_counter()
+
+
+@cache
+def _receivers() -> Service:
+    return Service(
+        "a receiver of request_handled",
+        "some requests are not told of",
+        timeout=lambda: mcp_settings.RECEIVER_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "MCP":
+        _receivers.cache_clear()

@@ -157,7 +157,7 @@ async def _holds(
     try:
         service = _rechecking(authenticator)
         found = await ask_in_thread(
-            service, ask, recheck_threads, is_suspect=is_suspect
+            service, ask, recheck_threads.run, is_suspect=is_suspect
         )
         known.has_hung = False
         return truth_of(found)

@@ -6,9 +6,16 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache, partial
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.notices import Notice
@@ -18,6 +25,8 @@ from mcp_django.server.subscriptions import can_read
 from mcp_django.sessions.users import read_again
 
 logger = logging.getLogger("mcp_django.sessions")
+
+_NEVER = (-inf, False)
 
 _MAX_REMEMBERED = 1000
 """Resources for which it is remembered what was found last."""
@@ -78,19 +87,27 @@ class Subscriber:
             if found is None:
                 found = await self._kept_lately(uri)
             self._found.pop(uri, None)
-            return found is not False and await self._can_read(
-                uri, is_gone=True, was_readable=found is True
-            )
+            try:
+                return found is not False and await self._can_read(
+                    uri, is_gone=True, was_readable=found is True
+                )
+            except ServiceAway:  # it has said so in the log
+                return False
         found = self._found_within(uri, mcp_settings.RECHECK_SECONDS)
         return await self._ask(uri) if found is None else found
 
     async def recheck(self, uris: Iterable[str]) -> None:
         """Ask again whether the user may read what the client subscribed to."""
-        for uri in uris:
+        # Those first that have waited longest, should there not be time for all.
+        for uri in sorted(uris, key=lambda uri: self._found.get(uri, _NEVER)[0]):
             await self._ask(uri)
 
     async def _ask(self, uri: str) -> bool:
-        found = await self._can_read(uri)
+        """Ask and note it; what cannot be asked now is not, and means no."""
+        try:
+            found = await self._can_read(uri)
+        except ServiceAway:  # it has said so in the log
+            return False
         self._note(uri, found)
         await self._keep(uri, found)
         return found
@@ -106,7 +123,7 @@ class Subscriber:
 
     def _found_within(self, uri: str, seconds: float) -> bool | None:
         """Give what was found; None if that is unknown or longer ago."""
-        asked_at, may = self._found.get(uri, (-inf, False))
+        asked_at, may = self._found.get(uri, _NEVER)
         return None if time.monotonic() - asked_at >= seconds else may
 
     async def _kept_lately(self, uri: str) -> bool | None:
@@ -142,14 +159,15 @@ class Subscriber:
         if user is not None:
             try:
                 user = await read_again(user, request.threads.beside)
-            except ServiceAway:  # it has said so in the log
-                return False
+            except ServiceAway:
+                raise
             except Exception:
                 logger.exception("a subscriber's user cannot be read; nothing is told")
                 return False
             if user is None:
                 return False
-        return await can_read(
+        ask = partial(
+            can_read,
             self._server,
             replace(
                 request,
@@ -163,3 +181,22 @@ class Subscriber:
             is_gone=is_gone,
             was_readable=was_readable,
         )
+        # A handler may be asked, which had all the time when the client subscribed.
+        return await _readers().ask(partial(databases.ask, ask), is_suspect=True)
+
+
+@cache
+def _readers() -> Service:
+    return Service(
+        "who is asked what may be read",
+        "some subscribers are not told of changes",
+        timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
+        faults=says_away,
+        logger=logger,
+    )
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "MCP":
+        _readers.cache_clear()

@@ -40,7 +40,7 @@ async def read(user: User) -> User:
     """
     if isinstance(user, LazyObject):
         found: User = await ask_in_thread(
-            _users(), partial(user_behind, user), authentication_threads
+            _users(), partial(user_behind, user), authentication_threads.run
         )
         return found
     return user
@@ -66,7 +66,7 @@ async def read_again(
         ServiceAway: Whoever knows it does not answer.
     """
     found: User | None = await ask_in_thread(
-        _users(), lambda: _read(user_behind(user)), threads, within=within
+        _users(), lambda: _read(user_behind(user)), threads.run, within=within
     )
     return found
 

@@ -201,7 +201,9 @@ class Reply:
         self._check_size(data)
         await self._send_event(data, is_last=False)
 
-    async def answer(self, data: bytes, status: int = 200) -> None:
+    async def answer(
+        self, data: bytes, status: int = 200, headers: Headers = ()
+    ) -> None:
         """Send an answer; the last one that is expected completes the reply.
 
         What fails, or is cancelled, does not count as answered.
@@ -209,6 +211,7 @@ class Reply:
         Args:
             data: Result or error of a request, as `jsonrpc.serialize` writes it.
             status: HTTP status, unless a stream has begun already.
+            headers: HTTP headers that go with it.
 
         Raises:
             MessageTooLarge: The event would be larger than clients take.
@@ -227,7 +230,8 @@ class Reply:
                 self._state = _State.ENDED
                 # Joined once: joined with each answer, a long batch would hold up all.
                 body = self._joined() if self._is_batch else data
-                await self._response.respond(status, body, self._headers)
+                headers = (*self._headers, *headers)
+                await self._response.respond(status, body, headers)
             return
         self._check_size(data)
         # Before anything is waited for, so that of two answers one is the last.
