@@ -42,7 +42,9 @@ async def ask_in_thread(
     """
 
     async def ask() -> Any:
-        return await settle(await run(partial(databases.watched, function)))
+        # In a tuple, because trio's threads refuse to return a coroutine.
+        [found] = await run(lambda: (databases.watched(function),))
+        return await settle(found)
 
     return await service.ask(
         partial(databases.ask, ask), within=within, is_suspect=is_suspect

@@ -13,8 +13,12 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
+
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
@@ -56,14 +60,15 @@ class Condition:
             where the call has none; None for all of them.
         is_async: Whether the function is called in the event loop, else in a thread.
         context: The context that it is given.
-        service: Bounds how long it may take, and knows whether it hangs.
+        service: Bounds how long a function may take, and knows whether it hangs; None
+            for Django's permissions.
     """
 
     what: str | Callable[..., Any]
     takes: Mapping[str, Any] | None
     is_async: bool
     context: type[Context | SyncContext]
-    service: Service
+    service: Service | None
     _logged: set[type[BaseException]] = field(default_factory=set, repr=False)
 
     @property
@@ -210,7 +215,7 @@ def _read_condition(
 ) -> Condition:
     if isinstance(item, str):
         # Of an enum, such as `TextChoices`, Django wants the plain text.
-        return Condition(str.__str__(item), {}, False, SyncContext, _DJANGO)
+        return Condition(str.__str__(item), {}, False, SyncContext, None)
     if not callable(item) or inspect.isclass(item):
         given = f"permission={permission!r} of {feature}"
         culprit = "" if item is permission else f" has {item!r}, which"
@@ -329,6 +334,17 @@ def _new_service(name: str, shown_as: str) -> Service:
 
 
 _services: WeakKeyDictionary[Callable[..., Any], Service] = WeakKeyDictionary()
-_DJANGO: Final = _new_service(
-    "whoever knows of Django's permissions", "The site's table of permissions"
-)
+
+
+@cache
+def service_of_django() -> Service:
+    """Give what bounds Django's permissions, which are asked together."""
+    return _new_service(
+        "whoever knows of Django's permissions", "The site's table of permissions"
+    )
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "MCP":
+        service_of_django.cache_clear()

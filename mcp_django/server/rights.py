@@ -22,7 +22,13 @@ from mcp_django.bulkheads.strays import ends_task
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.decisions import settle, truth_of
-from mcp_django.server.permissions import A_FUNCTION, AnyFeature, Condition, Feature
+from mcp_django.server.permissions import (
+    A_FUNCTION,
+    AnyFeature,
+    Condition,
+    Feature,
+    service_of_django,
+)
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
@@ -194,7 +200,6 @@ class _Decisions:
             self._server, self._request, anyio.lowlevel.current_token()
         )
         found: dict[Condition, Any] = {}
-        service = next(c.service for conditions in needed for c in conditions)
 
         def ask() -> None:
             said: dict[str | int, Any] = {}
@@ -211,7 +216,7 @@ class _Decisions:
             for condition, said in found.items():
                 found[condition] = await _settle(said)
 
-        await service.ask(partial(databases.ask, decide))
+        await service_of_django().ask(partial(databases.ask, decide))
         for condition, said in found.items():
             self._found[condition.key] = self._truth_of(condition, said)
 
@@ -219,6 +224,7 @@ class _Decisions:
 
     async def _ask(self, condition: Condition) -> bool:
         decide = partial(self._decide, condition)
+        assert condition.service is not None
         said = await condition.service.ask(partial(databases.ask, decide))
         return self._truth_of(condition, said)
 
@@ -232,9 +238,9 @@ class _Decisions:
             token = anyio.lowlevel.current_token()
             context = SyncContext(self._server, self._request, token)
         call = partial(self._call, condition, context)
-        return await _settle(
-            await self._request.ask_in_thread(partial(databases.watched, call))
-        )
+        # In a tuple, because trio's threads refuse to return a coroutine.
+        [said] = await self._request.ask_in_thread(lambda: (databases.watched(call),))
+        return await _settle(said)
 
     def _call(self, condition: Condition, context: Context | SyncContext) -> Any:
         try:
