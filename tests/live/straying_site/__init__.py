@@ -1,0 +1,1 @@
+"""A site all of whose code raises, as an app of Django's."""
