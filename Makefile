@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check packages conformance conformance-server cluster bench clean
+.PHONY: help install demo test check packages conformance conformance-server cluster soak bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,10 @@ cluster: install ## Run the library on several Daphnes over Redis; WORKERS=3 POR
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py demo_info --port $(PORT)
 	@exec $(BIN)/python -m tests.live.cluster --workers $(WORKERS) --port $(PORT)
+
+soak: MINUTES ?= 20
+soak: install ## Break all around several busy workers for MINUTES=20; it needs PostgreSQL.
+	@exec $(BIN)/python -m tests.cluster.soak --minutes $(MINUTES)
 
 bench: install ## Measure speed and memory.
 	@$(BIN)/python -m tests.bench

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import httpx2
 
-from tests.cluster.cluster import Cluster, Worker
-from tests.live.raw_http import Message, ModernClient
+from tests.cluster.cluster import LogMark, Worker
+from tests.live.raw_http import Answer, Client, Message, ModernClient
+from tests.patience import SOON_SECONDS
+
+FEW_LINES = 10
+"""Most that a worker may write of one fault: what can be counted on two hands."""
 
 _numbers = itertools.count(1)
 
 
 def new_key() -> str:
     """Make the key of a call."""
-    return f"key{next(_numbers)}"
+    return f"{os.getpid()}-{next(_numbers)}"
 
 
 async def call(
-    http: httpx2.AsyncClient, worker: Worker, tool: str, /, **arguments: Any
+    client: httpx2.AsyncClient | Client, worker: Worker, tool: str, /, **arguments: Any
 ) -> Message:
     """Call a tool, and give what it returned.
 
     Raises:
         AssertionError: There is no result, or it is an error or of another call.
     """
+    if isinstance(client, httpx2.AsyncClient):
+        client = ModernClient(client)
     key = new_key()
-    result = await ModernClient(http).call(worker.url, tool, key=key, **arguments)
+    result = await client.call(worker.url, tool, key=key, **arguments)
     assert not result.get("isError"), result
     ran: Message = result["structuredContent"]
     assert ran["key"] == key
@@ -37,18 +46,73 @@ async def call(
 
 
 async def wait_until_answered(
-    http: httpx2.AsyncClient, worker: Worker, tool: str, /, **arguments: Any
+    client: httpx2.AsyncClient | Client, worker: Worker, tool: str, /, **arguments: Any
 ) -> None:
     """Call a tool again and again until there is a result."""
     while True:
         try:
-            await call(http, worker, tool, **arguments)
+            await call(client, worker, tool, **arguments)
         except (AssertionError, httpx2.TransportError):
             await anyio.sleep(0.05)
         else:
             return
 
 
-def assert_ran_once(cluster: Cluster) -> None:
-    """Assert that no call was run twice."""
-    assert {key: users for key, users in cluster.ran().items() if len(users) > 1} == {}
+async def refuse_together(
+    http: httpx2.AsyncClient, worker: Worker, tool: str, /, *, count: int
+) -> list[tuple[int, bool]]:
+    """Call a tool so many times at once.
+
+    Returns:
+        HTTP status of each answer, and whether it says when to try again.
+
+    Raises:
+        TimeoutError: Not all were answered in time.
+    """
+    answers = []
+
+    async def ask() -> None:
+        async with ModernClient(http).open_call(
+            worker.url, tool, key=new_key()
+        ) as answer:
+            headers = answer.response.headers
+            answers.append((answer.status, "retry-after" in headers))
+
+    with anyio.fail_after(2 * SOON_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(ask)
+    return answers
+
+
+@asynccontextmanager
+async def kept_alive(answer: Answer, seconds: float) -> AsyncIterator[list[float]]:
+    """Read a stream meanwhile, whose keep-alives may be so many seconds apart.
+
+    Yields:
+        When there was something to read, by the clock of the event loop.
+
+    Raises:
+        TimeoutError: It was silent for longer.
+    """
+    times: list[float] = []
+
+    async def read() -> None:
+        while True:
+            with anyio.fail_after(seconds):
+                await answer.read_line()
+            times.append(anyio.current_time())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        yield times
+        tasks.cancel_scope.cancel()
+
+
+def assert_few_lines(mark: LogMark, worker: Worker, *names: str) -> None:
+    """Assert that a worker wrote little, without tracebacks, and named what failed."""
+    lines = mark.new_lines(worker)
+    assert len(lines) <= FEW_LINES, f"{len(lines)} lines, such as {lines[:40]}"
+    assert not [line for line in lines if line.startswith("Traceback")], lines
+    for name in names:
+        assert [line for line in lines if name in line], lines

@@ -96,6 +96,21 @@ class Worker(Restartable):
 
 
 @dataclass(frozen=True)
+class LogMark:
+    """How far the logs of workers went.
+
+    Attributes:
+        lines: How many lines each had written.
+    """
+
+    lines: Mapping[Worker, int]
+
+    def new_lines(self, worker: Worker) -> list[str]:
+        """Give what a worker wrote since."""
+        return worker.log_lines()[self.lines[worker] :]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Several workers and what they need.
 
@@ -121,12 +136,16 @@ class Cluster:
     database: Line
     users: Mapping[str, User]
 
+    def mark_logs(self) -> LogMark:
+        """Remember how far the logs of the workers go."""
+        return LogMark({worker: len(worker.log_lines()) for worker in self.workers})
+
     def ran(self) -> dict[str, list[str]]:
         """Give who ran each call, by key: one user for each time."""
         runs: dict[str, list[str]] = {}
         for path in self.folder.glob("ran-*"):
             for line in path.read_text().splitlines():
-                key, _, user = line.rpartition(" ")
+                key, *_, user = line.split()
                 runs.setdefault(key, []).append(user)
         return runs
 

@@ -12,7 +12,8 @@ from anyio.to_thread import run_sync
 from tests.cluster.calls import wait_until_answered
 from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.postgres import find_programs
-from tests.live.raw import BOUND, open_http
+from tests.live.raw import open_http
+from tests.patience import SOON_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +29,23 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
 
 @pytest.fixture
 async def cluster(shared_cluster: Cluster) -> AsyncIterator[Cluster]:
-    """Give the cluster in good order, and mend what a test broke of it."""
-    await _wait_until_well(shared_cluster)
+    """Give the cluster, and see it well again after all that a test broke of it."""
     try:
         yield shared_cluster
     finally:
         await run_sync(shared_cluster.mend)
+        try:
+            await _wait_until_well(shared_cluster)
+        except TimeoutError:
+            # Not to be met by the next test, too.
+            for worker in shared_cluster.workers:
+                worker.kill()
+            await run_sync(shared_cluster.mend)
+            raise
 
 
 async def _wait_until_well(cluster: Cluster) -> None:
     async with open_http(cluster.users["ann"].with_token) as http:
-        with anyio.fail_after(BOUND):
+        with anyio.fail_after(2 * SOON_SECONDS):
             for worker in cluster.workers:
                 await wait_until_answered(http, worker, "count_users_in_thread")

@@ -6,8 +6,10 @@ Environment:
     CLUSTER_LAYER: Redis for the channel layer.
     CLUSTER_LAYER_KIND: "core" or "pubsub": which layer of channels_redis.
     CLUSTER_FOLDER: Where the handlers write down what they did.
+    CLUSTER_MCP: More of the setting MCP, as JSON; optional.
 """
 
+import json
 import os
 
 # The workers of a cluster seal session ids for each other.
@@ -15,6 +17,7 @@ SECRET_KEY = "only for the tests of the cluster"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 USE_TZ = True
+TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -69,4 +72,7 @@ MCP: dict[str, object] = {
     # Short, so that tests need not wait for long.
     "RECHECK_SECONDS": 2.0,
     "KEEP_ALIVE_SECONDS": 1.0,
+    "AUTHENTICATION_TIMEOUT": 2.0,
+    "AWAY_SECONDS": 1.0,
+    **json.loads(os.environ.get("CLUSTER_MCP", "{}")),
 }

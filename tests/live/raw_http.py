@@ -53,7 +53,7 @@ class Answer:
     async def wait_until_open(self) -> None:
         """Wait for the comment by which a standalone stream begins."""
         with anyio.fail_after(BOUND):
-            while await self._read_line() != ("", "keep-alive"):
+            while await self.read_line() != ("", "keep-alive"):
                 pass
 
     async def receive(self) -> Message:
@@ -66,11 +66,12 @@ class Answer:
             if not self.is_stream:
                 return cast(Message, json.loads(await anext(self._lines)))
             while True:
-                name, value = await self._read_line()
+                name, value = await self.read_line()
                 if name == "data" and value:
                     return cast(Message, json.loads(value))
 
-    async def _read_line(self) -> tuple[str, str]:
+    async def read_line(self) -> tuple[str, str]:
+        """Read one line of an event stream: the name of a field and its value."""
         name, _, value = (await anext(self._lines)).partition(": ")
         match name:
             case "id":
@@ -213,7 +214,7 @@ class ModernClient(Client):
         async with self.open(url, "subscriptions/listen", params) as answer:
             acknowledged = await answer.receive()
             assert (
-                acknowledged["method"] == "notifications/subscriptions/acknowledged"
+                acknowledged.get("method") == "notifications/subscriptions/acknowledged"
             ), acknowledged
             yield answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
@@ -89,6 +90,12 @@ class RedisServer(Restartable):
     def url(self) -> str:
         """Its address, for `REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def forget(self) -> None:
+        """Let it forget everything, and all who are connected stay so."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"FLUSHALL\r\n")
+            assert connection.recv(16) == b"+OK\r\n"
 
     def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
         redis = running.enter_context(running_redis(self.folder, port=self.port))
