@@ -60,7 +60,7 @@ def released() -> Iterator[threading.Event]:
 
 
 def guarded_by(permission: Any) -> Server:
-    """Make a server with a feature of each kind that is guarded, and one that is not."""
+    """Make a server with guarded features of each kind, and one that is not."""
     server = Server("shop")
     server.tool(name="see")(lambda: "seen")
     server.tool(name="sell", permission=permission)(lambda: "sold")
