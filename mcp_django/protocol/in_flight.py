@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from mcp_django.protocol.events import Event, Ignored, Notified, RequestCancelled
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.models import read_as
 
 
 class InFlight:
@@ -45,7 +46,7 @@ class InFlight:
         if message.method != "notifications/cancelled":
             return Notified(message.method, params)
         try:
-            cancelled = CancelledNotificationParams.model_validate(params)
+            cancelled = read_as(CancelledNotificationParams, params)
         except ValidationError as error:
             return Ignored(describe_faults(error))
         id = cancelled.request_id

@@ -37,6 +37,7 @@ from mcp_django.protocol.events import (
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.models import read_as
 
 METHODS = frozenset(
     {
@@ -233,7 +234,7 @@ def cancelled_id(message: JSONRPCNotification) -> RequestId | None:
     if message.method != "notifications/cancelled":
         return None
     try:
-        params = CancelledNotificationParams.model_validate(message.params or {})
+        params = read_as(CancelledNotificationParams, message.params or {})
     except ValidationError:
         return None
     return params.request_id
@@ -248,7 +249,7 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
     Spec: 2025-11-25 basic/lifecycle, "Initialization".
     """
     try:
-        params = InitializeRequestParams.model_validate(message.params or {})
+        params = read_as(InitializeRequestParams, message.params or {})
     except ValidationError as error:
         raise RemoteProtocolError(
             describe_faults(error), code=INVALID_PARAMS, request_id=message.id

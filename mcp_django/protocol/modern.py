@@ -51,6 +51,7 @@ from mcp_django.protocol.events import (
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.models import read_as
 from mcp_django.protocol.uris import UriSet, normalize
 
 LISTEN: Final = "subscriptions/listen"
@@ -360,7 +361,7 @@ def _read_member(form: type[_Model], key: str, value: JSON) -> _Model:
         ValueError: It is malformed; says how.
     """
     try:
-        return form.model_validate(value)
+        return read_as(form, value)
     except ValidationError as error:
         raise ValueError(describe_faults(error, f"_meta[{key!r}]")) from None
 

@@ -24,7 +24,7 @@ _LARGE: Final = 100
 
 _VALUE: Final = 0.04
 _MEMBER: Final = 0.2
-_CONTAINER: Final = 0.3
+_CONTAINER: Final = 0.6
 _INSTANCE: Final = 2.5
 """Microseconds that the parts of arguments take."""
 
@@ -36,13 +36,14 @@ class ArgumentWork:
     """Says whether arguments are few enough; in any thread.
 
     Args:
-        schema: The core schema that they are validated by; None if they are not.
+        schema: The core schema of the model that they are the fields of; None if they
+            are not validated by one.
     """
 
     def __init__(self, schema: Any = None) -> None:
+        schema = _without_root(schema)
         kinds = {str(part.get("type")) for part in parts_of(schema)}
         is_made = not kinds.isdisjoint(("model", "dataclass"))
-        # The model that all arguments are the fields of does not count.
         visits = visits_of(schema)
         self._object = visits * (_INSTANCE if is_made else _CONTAINER)
         self._list = visits * _CONTAINER
@@ -96,6 +97,16 @@ class ArgumentWork:
 
 
 _CONTAINERS: Final = frozenset({list, dict})
+
+
+def _without_root(schema: Any) -> Any:
+    """Leave out the model itself, as only one is made of it."""
+    match schema:
+        case {"type": "definitions", "schema": root, "definitions": definitions}:
+            return [_without_root(root), definitions]
+        case {"type": "model", "schema": fields}:
+            return fields
+    return schema
 
 
 def parts_of(schema: Any) -> Iterator[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ counted first, and then validated by one that stops at the first wrong item.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -105,6 +105,23 @@ class BoundedValidator:
             )
         # Not those that the models in it have already; the name is pydantic's own.
         return SchemaValidator(schema, change.config, _use_prebuilt=False)
+
+
+def make_bounded(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
+    """Make what reads an instance of a model from JSON in bounded work.
+
+    It raises what `BoundedValidator.validate` does.
+    """
+    core: Any = model.__pydantic_core_schema__
+    schema = _Change(True, _may_double(core)).of(core)
+    validator = SchemaValidator(schema, _use_prebuilt=False)
+
+    def read(text: bytes) -> BaseModel:
+        with _watching():
+            instance: BaseModel = validator.validate_json(text)
+        return instance
+
+    return read
 
 
 def _needs_watching(core: Any) -> bool:

@@ -38,6 +38,7 @@ from mcp_django.exceptions import (
     UrlElicitationRequired,
 )
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.models import read_as
 from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
@@ -291,7 +292,7 @@ def _read_as(form: type[Wire], result: JSONObject) -> Wire:
         ValueError: It is none; the text does not show what is in it.
     """
     try:
-        return form.model_validate(result)
+        return read_as(form, result)
     except ValidationError as error:
         raise ValueError(explain(error, result, show_values=False)) from None
 

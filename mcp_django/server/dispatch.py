@@ -41,7 +41,9 @@ from mcp_django.exceptions import (
 from mcp_django.protocol import modern, versions
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.models import read_as
 from mcp_django.protocol.versions import Kind
+from mcp_django.server.argument_work import MAX_ARGUMENTS
 from mcp_django.server.context import ask_for_visits
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import (
@@ -73,6 +75,12 @@ if TYPE_CHECKING:
 
 Method: TypeAlias = "Callable[[Server, Request], Awaitable[JSONObject]]"
 Params = TypeVar("Params", bound=BaseModel)
+
+_MAX_TEXT: Final = 1_000_000
+"""Characters of arguments that are written as JSON text, all in one."""
+
+_MAX_SHOWN: Final = 200
+"""Characters shown of what a client named."""
 
 
 def answer(server: Server, request: Request) -> Awaitable[JSONObject]:
@@ -228,7 +236,7 @@ def _read_tool_call(request: Request) -> tuple[str, Mapping[str, JSON] | None]:
 
 def _object_in(arguments: JSON) -> JSON:
     """Read arguments that models wrote as JSON text, all in one."""
-    if not isinstance(arguments, str):
+    if not isinstance(arguments, str) or len(arguments) > _MAX_TEXT:
         return arguments
     try:
         value: JSON = from_json(arguments, allow_inf_nan=False)
@@ -242,6 +250,11 @@ def _texts_in(arguments: JSON) -> JSON:
     given = _object_in(arguments)
     if not isinstance(given, dict):
         return given
+    if len(given) > MAX_ARGUMENTS:
+        raise ErrorAnswer(
+            INVALID_PARAMS,
+            f"{len(given)} arguments; at most {MAX_ARGUMENTS} are allowed",
+        )
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -299,6 +312,7 @@ def _check_headers(tool: Tool, request: Request, arguments: Mapping[str, JSON]) 
 async def _read_resource(server: Server, request: Request) -> JSONObject:
     uri = _read(ReadResourceRequestParams, request).uri
     request.feature = FeatureName.unknown("resource", uri)
+    check_uri(uri)
     try:
         resource, arguments = await server.find_resource(uri, request)
         request.feature = resource.handler.feature
@@ -381,7 +395,9 @@ async def _subscribe(server: Server, request: Request) -> JSONObject:
 async def _unsubscribe(server: Server, request: Request) -> JSONObject:
     uri = _read(SubscribeRequestParams, request).uri
     request.feature = FeatureName.unknown("resource", uri)
-    await _session(request).unsubscribe(uri)
+    session = _session(request)
+    check_uri(uri)
+    await session.unsubscribe(uri)
     return {}
 
 
@@ -465,7 +481,9 @@ def _position_after(cursor: str, visible: Iterable[Tool | Resource | Prompt]) ->
         if _identity(feature) == last:
             return position
     raise ErrorAnswer(
-        INVALID_PARAMS, "unknown cursor; start again without one", {"cursor": cursor}
+        INVALID_PARAMS,
+        "unknown cursor; start again without one",
+        {"cursor": cursor[:_MAX_SHOWN]},
     )
 
 
@@ -481,7 +499,7 @@ def _unknown(kind: str, name: str, reason: str) -> ErrorAnswer:
         name: As the client named it.
         reason: For the site.
     """
-    error = ErrorAnswer(INVALID_PARAMS, f"Unknown {kind}: {name[:200]}")
+    error = ErrorAnswer(INVALID_PARAMS, f"Unknown {kind}: {name[:_MAX_SHOWN]}")
     error.reason = reason
     return error
 
@@ -505,7 +523,7 @@ def _read(form: type[Params], request: Request, **read: JSON) -> Params:
         # Whoever asked looks at them; what is unfit is asked again, not refused.
         params = {k: v for k, v in params.items() if k not in RETRY_MEMBERS}
     try:
-        return form.model_validate(params)
+        return read_as(form, params)
     except ValidationError as error:
         raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
 

@@ -18,6 +18,9 @@ from mcp_django.server.fitting import Fitting
 FORMATS: Final = ("email", "uri", "date", "date-time")
 """All that a form has. Spec: 2025-11-25 client/elicitation, "String Schema"."""
 
+_MAX_CHARACTERS: Final = 8000
+"""Longest text that may be of one of these formats."""
+
 FORMAT_CHECKER: Final = FormatChecker(formats=())
 """Checks those formats; validators of JSON Schema by themselves check none."""
 
@@ -38,13 +41,15 @@ _NUMBERS: Final[Mapping[str, TypeAdapter[Any]]] = {
 @FORMAT_CHECKER.checks("email", raises=ValidationError)
 def _is_email(value: object) -> bool:
     if isinstance(value, str):
-        validate_email(value)
+        validate_email(value)  # which refuses long ones
     return True
 
 
 @FORMAT_CHECKER.checks("uri", raises=ValueError)
 def _is_uri(value: object) -> bool:
-    return not isinstance(value, str) or bool(_URL.validate_python(value))
+    if not isinstance(value, str):
+        return True
+    return len(value) <= _MAX_CHARACTERS and bool(_URL.validate_python(value))
 
 
 @FORMAT_CHECKER.checks("date", raises=ValueError)
@@ -61,7 +66,9 @@ def _is_moment(value: object, adapter: TypeAdapter[Any]) -> bool:
     if not isinstance(value, str):
         return True
     # Other numbers are seconds, to pydantic.
-    is_dated = _BEGINS_WITH_YEAR.match(value) is not None
+    is_dated = (
+        len(value) <= _MAX_CHARACTERS and _BEGINS_WITH_YEAR.match(value) is not None
+    )
     return is_dated and adapter.validate_python(value) is not None
 
 

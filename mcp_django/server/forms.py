@@ -16,6 +16,7 @@ from pydantic_core import core_schema, from_json, to_json
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON
+from mcp_django.server.bounded_validation import make_bounded
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.form_fields import FORMAT_CHECKER, FORMATS, VerbatimFields
 from mcp_django.server.schemas import (
@@ -25,6 +26,9 @@ from mcp_django.server.schemas import (
 )
 from mcp_django.server.texts import untranslated
 from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
+
+MAX_FILLED_BYTES = 262_144
+"""Bytes that may be filled into one form, as JSON."""
 
 _KEPT: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern", "format", "enum"},
@@ -77,8 +81,7 @@ class Form:
         required = verbatim.schema.get("required", ())
 
         def parse(content: Mapping[str, Any]) -> Any:
-            given: dict[str, Any] = from_json(to_json(content, fallback=dict))
-            values = fields.fit(given)
+            values = fields.fit(_copied(content))
             empty = _left_empty(values, verbatim.wrong_members(values), required)
             values = {key: v for key, v in values.items() if key not in empty}
             try:
@@ -146,17 +149,17 @@ class _ModelParser:
         required: Sequence[str],
         empty: Mapping[str, None],
     ) -> None:
-        self._model = model
+        self._read = make_bounded(model)
         self._fitting = Fitting({**described, "$defs": definitions})
         self._required = required
         self._empty = empty
 
     def __call__(self, content: Mapping[str, Any]) -> BaseModel:
-        text = to_json({**self._empty, **content}, fallback=dict)
-        given, doubts = self._fitting.fit(from_json(text))
+        given, doubts = self._fitting.fit({**self._empty, **_copied(content)})
         filled, wrong = self._filled(given)
         if wrong is not None:
-            members = {str(error["loc"][0]) for error in wrong.errors() if error["loc"]}
+            faults = wrong.errors(include_url=False, include_input=False)
+            members = {str(fault["loc"][0]) for fault in faults if fault["loc"]}
             left_empty = _left_empty(given, members, self._required)
             for name in left_empty:
                 del given[name]
@@ -168,10 +171,32 @@ class _ModelParser:
         return filled
 
     def _filled(self, given: JSON) -> tuple[BaseModel | None, ValidationError | None]:
+        """Make an instance, or say what is wrong.
+
+        Raises:
+            ValueError: It takes too much work to find out.
+        """
         try:
-            return self._model.model_validate_json(to_json(given)), None
+            return self._read(to_json(given)), None
         except ValidationError as error:
             return None, error
+        except TooMuchWork:
+            raise ValueError(TOO_MUCH_WORK) from None
+
+
+def _copied(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy what was filled in.
+
+    Raises:
+        ValueError: It is more than anybody fills in.
+    """
+    text = to_json(content, fallback=dict)
+    if len(text) > MAX_FILLED_BYTES:
+        raise ValueError(
+            f"{len(text)} bytes were filled in; {MAX_FILLED_BYTES} are allowed"
+        )
+    copied: dict[str, Any] = from_json(text)
+    return copied
 
 
 def _left_empty(

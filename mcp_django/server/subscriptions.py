@@ -18,6 +18,7 @@ from mcp_django.bulkheads.strays import ends_task
 from mcp_django.exceptions import ErrorAnswer, MCPError, ServiceAway
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.models import read_as
 from mcp_django.protocol.modern import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.asking import QuestionsAsked
@@ -32,6 +33,9 @@ logger = logging.getLogger("mcp_django.server")
 
 MAX_URIS: Final = 1000
 """Resources that one client may be told about."""
+
+MAX_TOTAL: Final = 500_000
+"""Characters of all URIs of one request; to look at them takes a tenth of a second."""
 
 
 async def subscribe(server: Server, request: Request) -> Subscription:
@@ -49,7 +53,7 @@ async def subscribe(server: Server, request: Request) -> Subscription:
             what the user may read.
     """
     try:
-        params = SubscriptionsListenRequestParams.model_validate(request.params)
+        params = read_as(SubscriptionsListenRequestParams, request.params)
     except ValidationError as error:
         raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
     asked = params.notifications
@@ -61,6 +65,11 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         )
     for uri in uris:
         check_uri(uri)
+    if (total := sum(map(len, uris))) > MAX_TOTAL:
+        raise ErrorAnswer(
+            INVALID_PARAMS,
+            f"the URIs are {total} characters long together; {MAX_TOTAL} are allowed",
+        )
     readable = []
     for uri in uris:
         if await can_read(server, request, uri):
@@ -82,7 +91,7 @@ async def subscribe(server: Server, request: Request) -> Subscription:
 
 
 def check_uri(uri: str) -> None:
-    """Refuse a URI that is too long to be remembered.
+    """Refuse a URI that is too long to be looked at.
 
     Raises:
         ErrorAnswer: It is.
@@ -90,7 +99,7 @@ def check_uri(uri: str) -> None:
     if len(uri) > MAX_CHARACTERS:
         raise ErrorAnswer(
             INVALID_PARAMS,
-            f"too long to subscribe to; {MAX_CHARACTERS} characters are allowed",
+            f"the URI is {len(uri)} characters long; {MAX_CHARACTERS} are allowed",
         )
 
 

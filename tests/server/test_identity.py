@@ -270,7 +270,11 @@ async def test_uri_that_is_too_long_is_not_looked_for() -> None:
     """Our choice: the work for one request is bounded."""
     uri = "note://" + "a" * 8000
     error = await Caller(site).error_of("resources/read", {"uri": uri})
-    assert error.code == -32002
+    assert (error.code, error.message, error.data) == (
+        -32602,
+        "the URI is 8007 characters long; 8000 are allowed",
+        None,
+    )
     assert list(matches(site.resources, uri)) == []
     assert site.resource_keys.of(uri) == uri
 

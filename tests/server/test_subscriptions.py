@@ -170,7 +170,7 @@ MALFORMED: dict[str, tuple[JSONObject, str]] = {
     ),
     "a URI that is too long": (
         {"notifications": {"resourceSubscriptions": ["x" * 8001]}},
-        "too long to subscribe to; 8000 characters are allowed",
+        "the URI is 8001 characters long; 8000 are allowed",
     ),
 }
 
