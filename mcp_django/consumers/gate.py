@@ -219,7 +219,7 @@ async def _identify(
     failure: AuthenticationFailed | None = None
     for authenticator in candidates:
         ask = partial(authenticator.authenticate, request)
-        service = _authentication(authenticator)
+        service = _authentication(type(authenticator))
         try:
             identity = await ask_in_thread(service, ask, authentication_threads.run)
         except AuthenticationFailed as error:
@@ -256,7 +256,7 @@ async def _challenges(
     for authenticator in found:
         reason = failure if authenticator is failed else None
         ask = partial(challenge_of, authenticator, request, reason)
-        service = _challenging(authenticator)
+        service = _challenging(type(authenticator))
         try:
             text = await ask_in_thread(service, ask, authentication_threads.run)
             challenges.append(check_challenge(text))
@@ -268,13 +268,13 @@ async def _challenges(
 
 
 @cache
-def _authentication(authenticator: Authenticator) -> Service:
-    return _service(f"{_path_of(authenticator)}.authenticate()", "requests are refused")
+def _authentication(kind: type[Authenticator]) -> Service:
+    return _service(f"{_path_of(kind)}.authenticate()", "requests are refused")
 
 
 @cache
-def _challenging(authenticator: Authenticator) -> Service:
-    return _service(f"{_path_of(authenticator)}.challenge()", "a 401 is without it")
+def _challenging(kind: type[Authenticator]) -> Service:
+    return _service(f"{_path_of(kind)}.challenge()", "a 401 is without it")
 
 
 @cache
@@ -293,8 +293,8 @@ def _service(name: str, effect: str) -> Service:
     )
 
 
-def _path_of(authenticator: Authenticator) -> str:
-    return f"{type(authenticator).__module__}.{type(authenticator).__qualname__}"
+def _path_of(kind: type[Authenticator]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _is_not_foreign(request: HttpRequest) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from django.dispatch import receiver
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.decisions import SaysNothing, ask_in_thread, truth_of
@@ -77,9 +78,9 @@ class Rechecks:
         self._start = start
         self._clock = clock
         self._looked_at = -math.inf
-        self._known: dict[Identity, _Known] = {}
+        self._known: dict[Hashable, _Known] = {}
         # For each authenticator, and for those with whom it has hung.
-        self._at_once: dict[tuple[Authenticator, bool], asyncio.Semaphore] = {}
+        self._at_once: dict[tuple[type[Authenticator], bool], asyncio.Semaphore] = {}
 
     def begin(self) -> None:
         """Begin to ask about those who are due; called every second, never waits."""
@@ -90,24 +91,24 @@ class Rechecks:
         by_identity = self._by_identity()
         # Who is new was found by the authenticator not long ago.
         self._known = {
-            identity: self._known.get(identity)
-            or _Known(now, now + mcp_settings.RECHECK_SECONDS)
-            for identity in by_identity
+            key: self._known.get(key) or _Known(now, now + mcp_settings.RECHECK_SECONDS)
+            for key in by_identity
         }
-        for identity, known in self._known.items():
+        for key, known in self._known.items():
             if known.is_unasked and now - known.yes_at >= seconds_without_yes():
                 known.is_unasked = False
-                self._end(by_identity[identity], "nobody can vouch for its user")
+                self._end(by_identity[key], "nobody can vouch for its user")
             elif not known.is_asked and now >= known.due_at - step:
                 known.is_asked = True
+                identity = by_identity[key][0].identity
                 self._start(self._recheck(identity, known))
 
-    def _by_identity(self) -> dict[Identity, list[OpenConnection]]:
-        by_identity: dict[Identity, list[OpenConnection]] = {}
+    def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
+        found: dict[Hashable, list[OpenConnection]] = {}
         for connection in self._connections:
             if connection.identity.authenticator is not None:
-                by_identity.setdefault(connection.identity, []).append(connection)
-        return by_identity
+                found.setdefault(_key_of(connection.identity), []).append(connection)
+        return found
 
     async def _recheck(self, identity: Identity, known: _Known) -> None:
         assert identity.authenticator is not None
@@ -126,12 +127,12 @@ class Rechecks:
         if holds:
             known.yes_at = now
         else:
-            connections = self._by_identity().get(identity, ())
+            connections = self._by_identity().get(_key_of(identity), ())
             self._end(connections, "its credentials are no longer valid")
 
     def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:
         """Give what lets few ask an authenticator, so that others have threads, too."""
-        lane = authenticator, known.has_hung
+        lane = type(authenticator), known.has_hung
         if lane not in self._at_once:
             most = max(1, mcp_settings.AUTHENTICATION_WORKERS // 2)
             self._at_once[lane] = asyncio.Semaphore(1 if known.has_hung else most)
@@ -155,7 +156,7 @@ async def _holds(
         return found
 
     try:
-        service = _rechecking(authenticator)
+        service = _rechecking(type(authenticator))
         found = await ask_in_thread(
             service, ask, recheck_threads.run, is_suspect=is_suspect
         )
@@ -165,14 +166,28 @@ async def _holds(
         return None
     except SaysNothing:
         logger.exception("is_still_valid() does not decide; that means no")
-    except Exception:
+    except BaseException as error:
+        if ends_task(error):
+            raise
         logger.exception("is_still_valid() failed; that means no")
     return False
 
 
+def _key_of(identity: Identity) -> Hashable:
+    """Give what is the same for those whom one answer is about.
+
+    What the site made of a user or credential may have no hash, such as a user who is
+    not saved. It is asked about by itself.
+    """
+    try:
+        hash(identity)
+    except BaseException:  # nothing is awaited, and nothing thrown in
+        return id(identity)
+    return identity
+
+
 @cache
-def _rechecking(authenticator: Authenticator) -> Service:
-    kind = type(authenticator)
+def _rechecking(kind: type[Authenticator]) -> Service:
     return Service(
         f"{kind.__module__}.{kind.__qualname__}.is_still_valid()",
         "streams end some time after it last said yes",

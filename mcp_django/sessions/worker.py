@@ -11,6 +11,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import make_session_id
@@ -173,10 +174,20 @@ class Worker:
     async def _tell(self, server_name: str, notice: Notice) -> None:
         for listener in list(self.listeners):
             if listener.server.name == server_name:
-                await listener.notify(notice)
+                await self._notify(listener, notice)
         try:
             await self.http.notify(server_name, notice)
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            logger.exception("a change notice was lost")
+
+    async def _notify(self, listener: Listener, notice: Notice) -> None:
+        try:
+            await listener.notify(notice)
+        except BaseException as error:
+            if ends_task(error):
+                raise
             logger.exception("a change notice was lost")
 
     async def _look_after(self) -> None:
@@ -192,7 +203,9 @@ class Worker:
                     self._subscriptions_asked_at = self._loop.time()
                     self.start(self._refresh_relay())
                     self._recheck_subscriptions()
-            except Exception:
+            except BaseException as error:
+                if ends_task(error):
+                    raise
                 logger.exception("looking after the connections failed; going on")
 
     def _tick_in_task(self, connections: Iterator[OpenConnection]) -> None:
@@ -218,14 +231,18 @@ class Worker:
         """Tick one connection; its failure is no other's."""
         try:
             await connection.tick()
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             logger.exception("a connection failed; it ends")
             await close(connection)
 
     async def _refresh_relay(self) -> None:
         try:
             await self.relay.refresh()
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             logger.exception("looking after the other workers failed; going on")
 
     def _recheck_subscriptions(self) -> None:
@@ -246,7 +263,9 @@ class Worker:
                 await listener.recheck()
         except TimeoutError:
             logger.warning("a subscriber's rights take long to be asked for again")
-        except Exception:
+        except BaseException as error:
+            if ends_task(error):
+                raise
             logger.exception("a subscriber's rights cannot be asked for again")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession
 from tests.bulkheads.clocks import Clock
 from tests.patience import PATIENCE_SECONDS
+from tests.server.stray_errors import STRAYS
 from tests.sessions.opening import open_session
 from tests.sessions.vouching import Vouching, VouchingLater
 
@@ -212,3 +214,48 @@ async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> N
     await until(closed)
     for task in watch.tasks:
         task.cancel()
+
+
+class Unclear:
+    """What is neither true nor false."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __bool__(self) -> bool:
+        raise STRAYS[self._kind]()
+
+
+@pytest.mark.parametrize("kind", STRAYS)
+async def test_answer_that_raises_when_it_is_looked_at_means_no(
+    watch: Watch, kind: str
+) -> None:
+    """We promise it: whatever it raises."""
+    opened = watch.open(VouchingLater(lambda _: Unclear(kind)))
+    await watch.recheck()
+    await watch.recheck(after=60)
+    assert opened.transport.is_closed
+
+
+@pytest.mark.parametrize(
+    "made",
+    [{"user": User(username="not saved")}, {"credential": {"claims": ["a", "dict"]}}],
+    ids=["user", "credential"],
+)
+async def test_identity_without_a_hash_keeps_nobody_from_being_asked_about(
+    watch: Watch, made: dict[str, Any]
+) -> None:
+    """We promise it: a user who is not saved has none."""
+    vouching, other = Vouching(), Vouching()
+    opened = watch.open(vouching)
+    identity = replace(opened.identity, **made)
+    watch.connections.remove(opened)
+    opened = replace(opened, identity=identity)
+    watch.connections.add(opened)
+    watch.open(other)
+    await watch.recheck()
+    await watch.recheck(after=60)
+    assert (vouching.asked, len(other.asked)) == ([identity], 1)
+    vouching.says = False
+    await watch.recheck(after=60)
+    assert opened.transport.is_closed

@@ -110,28 +110,52 @@ async def test_streams_are_ticked_and_one_that_fails_ends_alone(
     assert caplog.messages == ["a connection failed; it ends"]
 
 
+ENDING = ("StopIteration", "GeneratorExit", "SystemExit", "CancelledError")
+"""Those of `STRAYS` that end a thread, a task or the process."""
+
+
 class Stubborn:
-    """A connection that can neither be ticked nor closed."""
+    """A connection that can neither be ticked nor closed, nor told of changes."""
 
     identity = Identity(AnonymousUser())
 
+    def __init__(self, kind: str, server: Server) -> None:
+        self._kind = kind
+        self.server = server
+
     async def tick(self) -> None:
-        raise ConnectionError("cannot tick")
+        raise STRAYS[self._kind]()
 
     async def close(self) -> None:
-        raise ConnectionError("cannot close")
+        raise STRAYS[self._kind]()
+
+    async def notify(self, notice: Notice) -> None:
+        raise STRAYS[self._kind]()
+
+    async def recheck(self) -> None:
+        raise STRAYS[self._kind]()
 
 
+@pytest.mark.parametrize("kind", ENDING)
 async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
-    worker: Worker, server: Server, caplog: pytest.LogCaptureFixture
+    worker: Worker,
+    server: Server,
+    settings: Any,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Our choice: nor from its own end, at the end of the process."""
-    stubborn, counted = Stubborn(), Counted()
+    """We promise it: nor from its own end, at the end of the process."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    stubborn, counted = Stubborn(kind, server), Counted()
     limits = replace(LIMITS, keep_alive_seconds=0)
     other = open_session("other", server, stream=counted, limits=limits)
     worker.hold(stubborn)
+    worker.listen(stubborn)
     worker.open(other)
-    await until(lambda: counted.comments >= 1)
+    worker.tell(server.name, Notice("tools"))
+    asked = "a subscriber's rights cannot be asked for again"
+    await until(lambda: counted.comments >= 1 and asked in caplog.messages)
+    worker.ignore(stubborn)
     closing = asyncio.create_task(worker.close_all())
     await until(lambda: other.transport.is_closed)
     worker.close(other)
@@ -139,6 +163,7 @@ async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
     async with asyncio.timeout(PATIENCE_SECONDS):
         await closing
     assert caplog.messages.count("a connection could not be closed") == 2
+    assert "a change notice was lost" in caplog.messages
     assert "looking after the connections failed; going on" not in caplog.messages
 
 
@@ -326,7 +351,7 @@ async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
     assert "is_still_valid() does not decide; that means no" in caplog.messages
 
 
-@pytest.mark.parametrize("stray", ["StopIteration", "SystemExit", "CancelledError"])
+@pytest.mark.parametrize("stray", ENDING)
 async def test_upkeep_goes_on_whatever_an_authenticator_raises(
     worker: Worker, server: Server, settings: Any, stray: str
 ) -> None:
