@@ -115,7 +115,8 @@ DEFAULTS: dict[str, Any] = {
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
     "CHANNEL_LAYER": "default",
-    # Seconds a relayed message may take to be acknowledged by its session.
+    # Seconds the channel layer may take, and a relayed message to be acknowledged by
+    # its session.
     "RELAY_TIMEOUT": 2.0,
     # Texts ---------------------------------------------------------------------
     # Language of the answers: a code such as "de", or a function from the context to

@@ -114,6 +114,10 @@ class Service:
             return isinstance(error, self._faults)
         return self._faults(error)
 
+    def note(self, error: Exception) -> None:
+        """Note a failure that was met in another way than by asking."""
+        self._outage.note(error)
+
     def _note_answer(self) -> None:
         self._answered_at = self._clock()
         self._is_away = False

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from mcp_types.jsonrpc import JSONRPCRequest, RequestId
@@ -39,6 +40,9 @@ _MAX_REMEMBERED = 10_000
 
 _SIMULTANEOUS_SECONDS = 5.0
 """Streams opened within so short a time are compared by when; else the last wins."""
+
+_CANCEL_SECONDS = 60.0
+"""For as long a cancellation that could not be told is told when that can be done."""
 
 NOT_ASKED = refusal(
     400, "nothing waits for this answer; it was not asked, or it comes too late"
@@ -115,7 +119,8 @@ class HTTPSessions:
         if looked_up is not None and now - looked_up < mcp_settings.RECHECK_SECONDS:
             return True
         # Only who has a mailbox hears of ends.
-        is_reached = bool(await self._relay.open()) or not self._relay.has_layer
+        self._relay.open_soon()
+        is_reached = bool(self._relay.mailbox) or not self._relay.has_layer
         try:
             if await has_ended(session):
                 self._note_end(key)
@@ -134,8 +139,8 @@ class HTTPSessions:
                 are started later will not.
         """
         self._note_end(session.key)
-        await self._relay.open()
-        await self._relay.tell({"kind": "ended", "session": session.key})
+        with suppress(ServiceAway):  # They look into the cache as well.
+            await self._relay.tell({"kind": "ended", "session": session.key})
         await note_end(session)
 
     def _note_end(self, key: str) -> None:
@@ -147,6 +152,10 @@ class HTTPSessions:
         for session_key, id in list(self._calls):
             if session_key == key:
                 self._cancel_here(key, id)
+
+    def look_again(self) -> None:
+        """Ask the cache again whether sessions have ended; word of it may be lost."""
+        self._looked_up.clear()
 
     # Standalone streams ---------------------------------------------------------
 
@@ -164,13 +173,13 @@ class HTTPSessions:
         self._streams[session.key] = stream
         if other is not None:
             await other.displace()
-        await self._relay.open()
-        await self._announce(session.key, stream)
+        self._announce(session.key, stream)
 
-    async def _announce(self, session_key: str, stream: Standalone) -> None:
+    def _announce(self, session_key: str, stream: Standalone) -> None:
         opened_at = list(stream.opened_at)
-        await self._relay.tell(
-            {"kind": "stream", "session": session_key, "opened_at": opened_at}
+        self._relay.tell_soon(
+            {"kind": "stream", "session": session_key, "opened_at": opened_at},
+            lasts=_SIMULTANEOUS_SECONDS / 2,
         )
 
     def _hear_of_stream(self, session_key: str, opened_at: tuple[float, str]) -> None:
@@ -183,7 +192,7 @@ class HTTPSessions:
             self._start(stream.displace())
         else:
             # The older one may not have been there yet to hear of ours.
-            self._start(self._announce(session_key, stream))
+            self._announce(session_key, stream)
 
     def remove_stream(self, session: HTTPSession, stream: Standalone) -> None:
         """Forget a stream that has ended."""
@@ -223,10 +232,16 @@ class HTTPSessions:
                 del self._calls[session.key, id]
 
     async def cancel(self, session: HTTPSession, id: RequestId) -> None:
-        """Cancel a request, in whichever worker it runs."""
+        """Cancel a request, in whichever worker it runs.
+
+        Raises:
+            ServiceAway: It runs in another one, if in any, which cannot be told now.
+        """
         if not self._cancel_here(session.key, id):
-            await self._relay.open()
-            await self._relay.tell({"kind": "cancel", "session": session.key, "id": id})
+            await self._relay.tell(
+                {"kind": "cancel", "session": session.key, "id": id},
+                lasts=_CANCEL_SECONDS,
+            )
 
     def _cancel_here(self, session_key: str, id: RequestId) -> bool:
         calls = list(self._calls.get((session_key, id), ()))
@@ -306,8 +321,10 @@ class HTTPSessions:
     async def tell_followers(self, session: HTTPSession, stream_name: str) -> None:
         """Say that a stream has more to read, to whoever follows it, on any worker."""
         self._wake(session.key, stream_name)
-        await self._relay.tell(
-            {"kind": "event", "session": session.key, "stream": stream_name}
+        key = session.key, stream_name
+        # Whoever follows it looks each second, too.
+        self._relay.tell_soon(
+            {"kind": "event", "session": key[0], "stream": key[1]}, key, lasts=0
         )
 
     def _wake(self, session_key: str, stream_name: str) -> None:

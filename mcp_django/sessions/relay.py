@@ -5,6 +5,9 @@ owner answers what the POST shall be answered. An envelope has a deadline and a 
 the owner drops what comes late or twice. One ambiguity is left: when the
 acknowledgement itself is lost, the POST is answered 404 though the session took the
 message.
+
+`mailbox` opens the channel and sees that it is not forgotten, `outbox` sends to single
+workers, `telling` to all of them.
 """
 
 from __future__ import annotations
@@ -15,45 +18,43 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
-from channels.exceptions import ChannelFull
-
+from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import mailbox_of
+from mcp_django.sessions.channel_layers import ChannelLayer, make_service
 from mcp_django.sessions.contexts import own_context
-from mcp_django.sessions.intake import FULL, NOT_FOUND, Taken, refusal, take
+from mcp_django.sessions.intake import NOT_FOUND, Taken, refusal, take
+from mcp_django.sessions.mailbox import Mailbox
+from mcp_django.sessions.outbox import BROKEN, Envelope, Outbox
 from mcp_django.sessions.registry import OpenSession
+from mcp_django.sessions.telling import Hearer, Teller
 from mcp_django.sessions.users import read_again
 from mcp_django.transports.base import Sender
 
 logger = logging.getLogger("mcp_django.sessions")
 
-GROUP = "mcp_django.workers"
 _MAX_NONCES = 10_000
 _SILENCE_SECONDS = 5.0
-_REJOIN_SECONDS = 3600.0
-_MIN_PAUSE_SECONDS = 0.05
-_MAX_PAUSE_SECONDS = 2.0
-
-BROKEN = refusal(503, "The session cannot be reached now; try again later")
-
-Envelope: TypeAlias = dict[str, Any]
+_GONE_SECONDS = 3600.0
 
 
-class ChannelLayer(Protocol):
-    """What we use of a channel layer. Spec: Channels, "Channel Layer Specification"."""
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """The ways to other workers, where there is a channel layer."""
 
-    async def new_channel(self) -> str: ...
-    async def send(self, channel: str, message: dict[str, Any]) -> None: ...
-    async def receive(self, channel: str) -> dict[str, Any]: ...
-    async def group_add(self, group: str, channel: str) -> None: ...
-    async def group_discard(self, group: str, channel: str) -> None: ...
-    async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
+    mailbox: Mailbox
+    outbox: Outbox
+    teller: Teller
+    hearer: Hearer
 
 
 class Relay:
@@ -69,6 +70,8 @@ class Relay:
         take_answer: Takes a posted answer to a question that this worker asked; called
             with the question's name, the key of the client's session, and the body.
         on_told: Called with what another worker tells all others, by `tell`.
+        on_lost: Called when something that others told was lost.
+        service: Asks the layer within a bound; made here if left out.
     """
 
     def __init__(
@@ -79,84 +82,80 @@ class Relay:
         on_notice: Callable[[str, Notice], None],
         take_answer: Callable[[str, str, bytes], Taken],
         on_told: Callable[[JSONObject], None],
+        on_lost: Callable[[], None] = lambda: None,
+        service: Service | None = None,
     ) -> None:
-        self._layer = layer
         self._find = find
         self._on_notice = on_notice
         self._take_answer = take_answer
         self._on_told = on_told
-        self._mailbox = ""
-        self._opening = asyncio.Lock()
-        self._failures_to_open = 0
-        self._receiving: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outbox: dict[str, list[Envelope]] = {}
         self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self._silent_until: dict[str, float] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._joined_at = 0.0
+        self._probing: asyncio.Task[bool] | None = None
+        self._dropped = Counted(
+            logger, "%d relayed messages came late or twice; they are dropped"
+        )
+        self._ways = (
+            None
+            if layer is None
+            else self._make_ways(layer, service or make_service("default"), on_lost)
+        )
+
+    def _make_ways(
+        self, layer: ChannelLayer, service: Service, on_lost: Callable[[], None]
+    ) -> _Ways:
+        mailbox = Mailbox(
+            layer,
+            service,
+            on_message=self._take_message,
+            on_lost=on_lost,
+            said=lambda: {"by": teller.id, "number": teller.number},
+        )
+        teller = Teller(mailbox, self._start)
+        return _Ways(
+            mailbox,
+            Outbox(mailbox, on_refused=self._refuse, start=self._start),
+            teller,
+            Hearer(
+                on_told=self._hear,
+                on_late=lambda: self._start(mailbox.check()),
+                on_lost=on_lost,
+            ),
+        )
 
     @property
     def has_layer(self) -> bool:
         """Whether the project has a channel layer."""
-        return self._layer is not None
+        return self._ways is not None
+
+    @property
+    def mailbox(self) -> str:
+        """Channel name of the mailbox; "" while it is not open."""
+        return "" if self._ways is None else self._ways.mailbox.name
 
     async def open(self) -> str:
         """Open the mailbox if it is not open yet, and give its channel name.
 
         Returns:
-            The name; "" without a channel layer, or while the layer is broken.
+            The name; "" without a channel layer, or while the layer is away.
         """
-        layer = self._layer
-        if self._mailbox or layer is None:
-            return self._mailbox
-        failures = self._failures_to_open
-        async with self._opening:
-            # Whoever waited while it failed does not try again, one after the other.
-            if not self._mailbox and failures == self._failures_to_open:
-                try:
-                    async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                        mailbox = await layer.new_channel()
-                        await layer.group_add(GROUP, mailbox)
-                except Exception as error:
-                    self._failures_to_open += 1
-                    logger.error(
-                        "the channel layer is broken; only this process reaches the "
-                        "sessions it opens now: %r",
-                        error,
-                    )
-                    return ""
-                self._joined_at = time.monotonic()
-                self._receiving = asyncio.create_task(
-                    self._receive_all(mailbox), context=own_context()
-                )
-                self._mailbox = mailbox
-        return self._mailbox
+        return "" if self._ways is None else await self._ways.mailbox.open()
 
-    async def refresh(self) -> None:
-        """Join the group of workers again before the layer forgets us."""
-        due = self._joined_at + _REJOIN_SECONDS
-        if self._layer is not None and self._mailbox and time.monotonic() > due:
-            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                await self._layer.group_add(GROUP, self._mailbox)
-            self._joined_at = time.monotonic()
+    def open_soon(self) -> None:
+        """Open the mailbox if it is not open yet, without waiting for it."""
+        if self._ways is not None and not self._ways.mailbox.name:
+            self._start(self._open())
+
+    async def _open(self) -> None:
+        await self.open()
 
     async def close(self) -> None:
         """Close the mailbox, after telling the other workers."""
-        if self._receiving is None or self._layer is None:
-            return
-        self._receiving.cancel()
-        self._receiving = None
-        mailbox, self._mailbox = self._mailbox, ""
-        try:
-            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                await self._layer.group_discard(GROUP, mailbox)
-                await self._layer.group_send(
-                    GROUP, {"type": "mcp.farewell", "mailbox": mailbox}
-                )
-        except Exception as error:
-            logger.warning("could not say farewell to the other workers: %r", error)
+        if self._ways is not None:
+            await self._ways.mailbox.close()
 
     async def post(
         self,
@@ -185,7 +184,7 @@ class Relay:
         except ValueError:
             return NOT_FOUND
         # A session of our own that was not found has ended.
-        if mailbox == self._mailbox:
+        if mailbox == self.mailbox:
             return NOT_FOUND
         return await self._hand_over(
             mailbox,
@@ -214,7 +213,7 @@ class Relay:
             What the owner answered; 404 if it has said farewell, 503 if it is silent or
             the channel layer does not work or is full.
         """
-        if mailbox == self._mailbox:
+        if mailbox == self.mailbox:
             return self._take_answer(name, session_key, body)
         taken = await self._hand_over(
             mailbox,
@@ -226,56 +225,89 @@ class Relay:
 
     async def _hand_over(self, mailbox: str, fields: Envelope) -> Taken:
         """Send an envelope and wait for its acknowledgement."""
-        if not mailbox or self._is_silent(mailbox):
+        ways = self._ways
+        if ways is None or not mailbox or self._is_silent(mailbox):
             return NOT_FOUND
-        if not await self.open():
-            return NOT_FOUND if self._layer is None else BROKEN
+        if not await ways.mailbox.open():
+            return BROKEN
         nonce = secrets.token_urlsafe(16)
         taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._unacknowledged[nonce] = taken
         envelope = {
             **fields,
             "nonce": nonce,
-            "from": self._mailbox,
+            "from": ways.mailbox.name,
             "expires": time.time() + mcp_settings.RELAY_TIMEOUT,
         }
         try:
-            self._put(mailbox, envelope)
-            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                return await taken
-        except TimeoutError:
-            self._note_silence(mailbox, _SILENCE_SECONDS)
-            return NOT_FOUND
+            ways.outbox.put(mailbox, envelope)
+            is_well = await self._wait_for(taken, ways.mailbox)
         finally:
             del self._unacknowledged[nonce]
+        if taken.done():
+            return taken.result()
+        if not is_well:
+            return BROKEN  # The layer is silent, and not whoever holds the session.
+        self._note_silence(mailbox, _SILENCE_SECONDS)
+        return NOT_FOUND
+
+    async def _wait_for(self, taken: asyncio.Future[Taken], mailbox: Mailbox) -> bool:
+        """Wait for an acknowledgement; say whether messages arrive here meanwhile."""
+        half = mcp_settings.RELAY_TIMEOUT / 2
+        await asyncio.wait([taken], timeout=half)
+        if taken.done():
+            return True
+        probing = self._probing
+        if probing is None or probing.done():
+            loop = asyncio.get_running_loop()
+            probing = loop.create_task(mailbox.is_reached(), context=own_context())
+            self._probing = probing
+        await asyncio.wait([taken], timeout=half)
+        return probing.done() and probing.result()
 
     async def publish(self, server_name: str, notice: Notice) -> None:
-        """Tell the other workers of a change; what cannot be sent is logged."""
-        await self._send_to_all(
-            "a change notice",
-            {
-                "type": "mcp.notice",
-                "server": server_name,
-                "topic": notice.topic,
-                "subject": notice.subject,
-                "is_gone": notice.is_gone,
-            },
-        )
+        """Tell the workers of a change, from a program that is none."""
+        if self._ways is not None:
+            told = [_told_of(server_name, notice)]
+            with suppress(ServiceAway):
+                await self._ways.mailbox.send_to_all(
+                    {
+                        "type": "mcp.told",
+                        "from": "",
+                        "by": "",
+                        "number": 0,
+                        "told": told,
+                    }
+                )
 
-    async def tell(self, told: JSONObject) -> None:
-        """Tell all other workers something; what cannot be sent is logged."""
-        await self._send_to_all(
-            "what happened here", {"type": "mcp.told", "told": told}
-        )
+    def publish_soon(self, server_name: str, notice: Notice) -> None:
+        """Tell the other workers of a change, without waiting for it."""
+        self.tell_soon(_told_of(server_name, notice), (server_name, notice))
 
-    async def _send_to_all(self, what: str, message: JSONObject) -> None:
-        if self._layer is None:
-            return
-        try:
-            async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                await self._layer.group_send(GROUP, {**message, "from": self._mailbox})
-        except Exception as error:
-            logger.error("%s did not reach the other workers: %r", what, error)
+    async def tell(
+        self, told: JSONObject, key: Hashable = None, *, lasts: float = math.inf
+    ) -> None:
+        """Tell all other workers something, and wait until it is on its way.
+
+        Args:
+            told: What is told; what it says may be heard late, and twice.
+            key: What has the same and still waits is told once.
+            lasts: Seconds for which it is worth telling, if the layer does not work.
+
+        Raises:
+            ServiceAway: The layer is away; they will be told when it is back.
+        """
+        if self._ways is not None:
+            await self.open()
+            await self._ways.teller.tell(told, key, lasts=lasts)
+
+    def tell_soon(
+        self, told: JSONObject, key: Hashable = None, *, lasts: float = math.inf
+    ) -> None:
+        """Tell all other workers something, without waiting for it."""
+        if self._ways is not None:
+            self.open_soon()  # Who is told a second time is known only with a mailbox.
+            self._ways.teller.put(told, key, lasts=lasts)
 
     def _is_silent(self, mailbox: str) -> bool:
         return time.monotonic() < self._silent_until.get(mailbox, -math.inf)
@@ -288,33 +320,10 @@ class Relay:
         }
         self._silent_until[mailbox] = now + seconds
 
-    # Sending --------------------------------------------------------------------
+    def _refuse(self, envelope: Envelope, taken: Taken) -> None:
+        self._acknowledge(envelope["nonce"], taken)
 
-    def _put(self, mailbox: str, envelope: Envelope) -> None:
-        """Send an envelope with all others that wait for the same mailbox."""
-        if mailbox in self._outbox:
-            self._outbox[mailbox].append(envelope)
-        else:
-            self._outbox[mailbox] = [envelope]
-            self._start(self._flush(mailbox))
-
-    async def _flush(self, mailbox: str) -> None:
-        assert self._layer is not None
-        while batch := self._outbox[mailbox]:
-            self._outbox[mailbox] = []
-            try:
-                async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT):
-                    await self._layer.send(
-                        mailbox, {"type": "mcp.batch", "batch": batch}
-                    )
-            except Exception as error:
-                answer = FULL if isinstance(error, ChannelFull) else BROKEN
-                logger.error("cannot relay %d messages: %r", len(batch), error)
-                for envelope in batch:
-                    self._acknowledge(envelope["nonce"], answer)
-        del self._outbox[mailbox]
-
-    def _start(self, coroutine: Any) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()
         task = loop.create_task(coroutine, context=own_context())
         self._tasks.add(task)
@@ -322,54 +331,55 @@ class Relay:
 
     # Receiving ------------------------------------------------------------------
 
-    async def _receive_all(self, mailbox: str) -> None:
-        """Read the mailbox for ever; the layer may break and mend meanwhile."""
-        assert self._layer is not None
-        pause = _MIN_PAUSE_SECONDS
-        while True:
-            try:
-                await self.refresh()
-                message = await self._layer.receive(mailbox)
-            except Exception as error:
-                logger.warning("the channel layer failed, trying again: %r", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
-                # Redis forgets groups when it restarts.
-                self._joined_at = -math.inf
-                continue
-            pause = _MIN_PAUSE_SECONDS
-            try:
-                self._take_message(message)
-            except Exception:
-                # Such as one of another version of this package.
-                logger.exception("a message in the mailbox cannot be read")
-
     def _take_message(self, message: JSONObject) -> None:
+        assert self._ways is not None
+        ways = self._ways
+        sender = message.get("from")
+        if isinstance(sender, str) and sender != ways.mailbox.name:
+            self._note_life(sender)
         match message:
             case {"type": "mcp.batch", "batch": batch}:
                 for envelope in batch:
                     self._take_envelope(envelope)
-            case {"type": "mcp.notice", "from": sender, "server": server_name}:
-                if sender != self._mailbox or not sender:
-                    notice = Notice(
-                        message["topic"],
-                        message["subject"],
-                        # Workers of before do not say.
-                        message.get("is_gone", False),
-                    )
-                    self._on_notice(server_name, notice)
-            case {"type": "mcp.told", "from": sender, "told": told}:
-                if sender != self._mailbox or not sender:
-                    self._on_told(told)
+            case {"type": "mcp.told", "by": by, "number": number, "told": told}:
+                if by == ways.teller.id:
+                    ways.teller.hear_echo(number)
+                else:
+                    ways.hearer.hear(by, number, told)
+            case {"type": "mcp.told_again", "by": by, "batches": batches}:
+                if by != ways.teller.id:
+                    ways.hearer.hear_again(by, batches)
+            case {"type": "mcp.heartbeat", "by": by, "number": number}:
+                ways.hearer.hear_number(by, number)
             case {"type": "mcp.farewell", "mailbox": mailbox}:
-                self._note_silence(mailbox, _REJOIN_SECONDS)
-                self._gone[mailbox] = None
-                if len(self._gone) > _MAX_NONCES:
-                    self._gone.popitem(last=False)
+                self._note_farewell(mailbox)
             case _:
                 logger.warning(
                     "unknown message in the mailbox: %r", message.get("type")
                 )
+
+    def _hear(self, told: JSONObject) -> None:
+        match told:
+            case {"kind": "notice", "server": server_name, "topic": topic}:
+                notice = Notice(topic, told["subject"], told["is_gone"])
+                self._on_notice(server_name, notice)
+            case _:
+                self._on_told(told)
+
+    def _note_life(self, mailbox: str) -> None:
+        """Note that a worker was heard of, whatever was thought of it before."""
+        assert self._ways is not None
+        self._ways.mailbox.note_peer(mailbox)
+        self._silent_until.pop(mailbox, None)
+        self._gone.pop(mailbox, None)
+
+    def _note_farewell(self, mailbox: str) -> None:
+        assert self._ways is not None
+        self._ways.mailbox.peers.pop(mailbox, None)
+        self._note_silence(mailbox, _GONE_SECONDS)
+        self._gone[mailbox] = None
+        if len(self._gone) > _MAX_NONCES:
+            self._gone.popitem(last=False)
 
     def _take_envelope(self, envelope: Envelope) -> None:
         match envelope:
@@ -383,7 +393,7 @@ class Relay:
     async def _take_handed(self, envelope: Envelope) -> None:
         nonce = envelope["nonce"]
         if envelope["expires"] <= time.time() or nonce in self._nonces:
-            logger.warning("a relayed message came late or twice; it is dropped")
+            self._dropped.note()
             return
         self._nonces[nonce] = None
         if len(self._nonces) > _MAX_NONCES:
@@ -394,7 +404,8 @@ class Relay:
             logger.exception("a relayed message failed")
             taken = refusal(500, "Internal error")
         answer = {"nonce": nonce, "status": taken.status, "body": taken.body}
-        self._put(envelope["from"], {"kind": "taken", **answer})
+        if self._ways is not None:
+            self._ways.outbox.put(envelope["from"], {"kind": "taken", **answer})
 
     async def _take(self, envelope: Envelope) -> Taken:
         if envelope["kind"] == "answer":
@@ -406,7 +417,7 @@ class Relay:
             envelope["server"], envelope["owner"]
         ):
             return NOT_FOUND
-        rest = _rest_of(envelope)
+        rest = self._rest_of(envelope)
         if rest <= 0:
             return NOT_FOUND
         try:
@@ -414,7 +425,7 @@ class Relay:
             user = await read_again(opened.identity.user, within=rest * 0.7)
         except ServiceAway as away:
             return refusal(503, away.message)
-        rest = _rest_of(envelope)
+        rest = self._rest_of(envelope)
         if user is None or rest <= 0:
             return NOT_FOUND
         body = envelope["body"]
@@ -422,15 +433,24 @@ class Relay:
         # Leave the acknowledgement some time to travel.
         return await take(opened, body, sender, room_timeout=rest * 0.7)
 
+    def _rest_of(self, envelope: Envelope) -> float:
+        """Give the seconds that are left to take a message; none, and it is dropped."""
+        rest: float = envelope["expires"] - time.time()
+        if rest <= 0:
+            self._dropped.note()
+        return rest
+
     def _acknowledge(self, nonce: str, taken: Taken) -> None:
         future = self._unacknowledged.get(nonce)
         if future is not None and not future.done():
             future.set_result(taken)
 
 
-def _rest_of(envelope: Envelope) -> float:
-    """Give the seconds that are left to take a message; none, and it is dropped."""
-    rest: float = envelope["expires"] - time.time()
-    if rest <= 0:
-        logger.warning("a relayed message became late; it is dropped")
-    return rest
+def _told_of(server_name: str, notice: Notice) -> JSONObject:
+    return {
+        "kind": "notice",
+        "server": server_name,
+        "topic": notice.topic,
+        "subject": notice.subject,
+        "is_gone": notice.is_gone,
+    }

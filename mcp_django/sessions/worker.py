@@ -15,6 +15,7 @@ from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import make_session_id
+from mcp_django.sessions.channel_layers import service_of
 from mcp_django.sessions.connections import (
     Connections,
     Kind,
@@ -24,6 +25,7 @@ from mcp_django.sessions.connections import (
 )
 from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
+from mcp_django.sessions.notice_queue import NoticeQueue
 from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
@@ -73,7 +75,11 @@ class Worker:
             on_notice=self.tell,
             take_answer=lambda *answer: self.http.take_answer(*answer),
             on_told=lambda told: self.http.hear(told),
+            on_lost=lambda: self.http.look_again(),
+            service=service_of(mcp_settings.CHANNEL_LAYER),
         )
+        self._notices: dict[str, NoticeQueue] = {}
+        self._session_notices: dict[str, NoticeQueue] = {}
         self.http = HTTPSessions(self.relay, self.start)
         self.is_ending = False
         self._rechecks = Rechecks(self.connections, self.start)
@@ -148,9 +154,7 @@ class Worker:
 
     def publish(self, server_name: str, notice: Notice) -> None:
         """Tell the other workers of a change; can be called in any thread."""
-        self._loop.call_soon_threadsafe(
-            lambda: self.start(self.relay.publish(server_name, notice))
-        )
+        self._loop.call_soon_threadsafe(self.relay.publish_soon, server_name, notice)
 
     def close_all(self) -> Coroutine[Any, Any, None]:
         """End every connection, for the end of the process.
@@ -169,18 +173,22 @@ class Worker:
             await self._connection_closed.wait()
 
     def _begin_telling(self, server_name: str, notice: Notice) -> None:
-        self.start(self._tell(server_name, notice))
+        if server_name not in self._notices:
+            tell, tell_sessions = self._tell, self.http.notify
+            self._notices[server_name] = NoticeQueue(
+                partial(tell, server_name), self.start
+            )
+            # For those a cache has to be asked, for which nobody else waits.
+            self._session_notices[server_name] = NoticeQueue(
+                partial(tell_sessions, server_name), self.start
+            )
+        self._notices[server_name].put(notice)
+        self._session_notices[server_name].put(notice)
 
     async def _tell(self, server_name: str, notice: Notice) -> None:
         for listener in list(self.listeners):
             if listener.server.name == server_name:
                 await self._notify(listener, notice)
-        try:
-            await self.http.notify(server_name, notice)
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            logger.exception("a change notice was lost")
 
     async def _notify(self, listener: Listener, notice: Notice) -> None:
         try:
@@ -201,7 +209,6 @@ class Worker:
                 since_asked = self._loop.time() - self._subscriptions_asked_at
                 if since_asked >= mcp_settings.RECHECK_SECONDS:
                     self._subscriptions_asked_at = self._loop.time()
-                    self.start(self._refresh_relay())
                     self._recheck_subscriptions()
             except BaseException as error:
                 if ends_task(error):
@@ -236,14 +243,6 @@ class Worker:
                 raise
             logger.exception("a connection failed; it ends")
             await close(connection)
-
-    async def _refresh_relay(self) -> None:
-        try:
-            await self.relay.refresh()
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            logger.exception("looking after the other workers failed; going on")
 
     def _recheck_subscriptions(self) -> None:
         """Begin to ask anew what subscribers may read, unless they are asked still."""

@@ -561,3 +561,49 @@ async def test_settings_that_the_cache_does_not_take_are_refused(
             "The site's cache does not answer; try again in 5 seconds"
         )
     assert len(caplog.messages) == 1  # of the cache
+
+
+# While the channel layer is away ----------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["hangs", "fails"])
+def without_layer(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """Have a channel layer that answers nothing."""
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "tests.sessions.layers.AwayLayer",
+            "CONFIG": {"hangs": request.param},
+        }
+    }
+    settings.MCP = {"AUTHENTICATION": [], "RELAY_TIMEOUT": 0.1}
+
+
+@pytest.mark.usefixtures("without_layer")
+async def test_cancellation_that_cannot_be_told_is_refused() -> None:
+    """Our choice: the request may run in another process; the client tries again."""
+    session = await open_session()
+    for _ in range(2):
+        refused = await session.cancel("elsewhere")
+        assert refused.status == 503
+        assert int(refused.header("retry-after") or "") > 0
+    batch = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
+    old = await open_session("2025-03-26")
+    refused = await old.post([{**batch, "params": {"requestId": 1}}, PING])
+    assert refused.status == 503
+
+
+@pytest.mark.usefixtures("without_layer")
+async def test_what_needs_no_other_process_is_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Our choice: as if nothing were; and the log says one thing, once."""
+    session = await open_session()
+    stream = await session.get()
+    for _ in range(5):
+        assert "result" in (await session.post(LOOK)).json()
+    server.resource_updated("shop://stock")
+    assert (await session.delete()).status == 200
+    await finish(stream)
+    assert (await session.post(PING)).status == 404
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("the channel layer 'default' does not answer")

@@ -80,3 +80,35 @@ async def until(is_true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_true():  # noqa: ASYNC110
             await asyncio.sleep(0)
+
+
+async def quiet(layer: Layer) -> None:
+    """Wait until every worker has read its mailbox, and done what follows."""
+    for _ in range(3):
+        await until(lambda: not any(q.qsize() for q in layer.channels.values()))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+class AwayLayer(InMemoryChannelLayer):
+    """A channel layer that answers nothing.
+
+    Args:
+        hangs: Whether it is silent; else it fails at once.
+    """
+
+    def __init__(self, *, hangs: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._hangs = hangs
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        await self._be_away()
+        raise AssertionError
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        await self._be_away()
+
+    async def _be_away(self) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
+        raise ConnectionError("redis is away")

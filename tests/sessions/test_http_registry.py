@@ -21,12 +21,13 @@ from mcp_django.sessions.addresses import make_ask_id
 from mcp_django.sessions.http_registry import NOT_ASKED, HTTPSessions
 from mcp_django.sessions.http_sessions import HTTPSession
 from mcp_django.sessions.intake import ACCEPTED, Taken
+from mcp_django.sessions.outbox import BROKEN
 from mcp_django.sessions.registry import Registry
-from mcp_django.sessions.relay import BROKEN, Relay
+from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.session_state import CachedState, note_end
 from mcp_django.sessions.tasks import LoopTasks
 from tests.sessions.http_sessions import open_session
-from tests.sessions.layers import PATIENCE_SECONDS, Layer, until
+from tests.sessions.layers import PATIENCE_SECONDS, Layer, quiet, until
 
 QUESTION: Question[Any] = Question("key", "roots/list", {}, lambda result: result)
 
@@ -102,14 +103,6 @@ async def joined(layer: Layer | None) -> AsyncIterator[tuple[Worker, Worker]]:
         for worker in workers:
             await worker.relay.close()
             await worker.tasks.end()
-
-
-async def settle(layer: Layer) -> None:
-    """Wait until every worker has read its mailbox, and done what follows."""
-    for _ in range(3):
-        await until(lambda: not any(q.qsize() for q in layer.channels.values()))
-        for _ in range(10):
-            await asyncio.sleep(0)
 
 
 # Ends -------------------------------------------------------------------------------
@@ -214,6 +207,22 @@ async def test_sessions_go_on_while_the_cache_is_away(
     assert line.startswith("the cache 'default' does not answer: ")
 
 
+async def test_end_and_cancellation_that_a_group_lost_arrive_all_the_same(
+    layer: Layer, session: HTTPSession
+) -> None:
+    """We promise it: they are told a second time, to each worker that is known."""
+    async with joined(layer) as (one, two):
+        await quiet(layer)  # They know of each other now.
+        call, other_call = Call(), Call()
+        two.http.add_call(session, 1, call)
+        two.http.add_call(session, 2, other_call)
+        layer.groups.clear()
+        await one.http.cancel(session, 1)
+        await until(lambda: call.cancelled == [1])
+        await one.http.end(session)
+        await until(lambda: other_call.cancelled == [2])
+
+
 # Streams ----------------------------------------------------------------------------
 
 
@@ -249,10 +258,10 @@ async def test_newest_stream_wins_at_any_worker(
         older, newer, other = Stream(), Stream(), Stream()
         await one.http.add_stream(open_session(), other)
         await one.http.add_stream(session, older)
-        await settle(layer)
+        await quiet(layer)
         await two.http.add_stream(session, newer)
         await until(lambda: older.is_displaced)
-        await settle(layer)
+        await quiet(layer)
     assert (newer.is_displaced, other.is_displaced) == (False, False)
 
 
@@ -271,9 +280,9 @@ async def test_one_of_two_streams_opened_at_the_same_time_stays(
             additions.reverse()
         for addition in additions:
             await addition
-            await settle(layer)
+            await quiet(layer)
         await until(lambda: older.is_displaced)
-        await settle(layer)
+        await quiet(layer)
     assert not newer.is_displaced
 
 
@@ -284,9 +293,10 @@ async def test_stream_opened_now_wins_although_the_clocks_differ(
     async with joined(layer) as (one, two):
         older, newer = Stream(age=60), Stream(age=3600)
         await one.http.add_stream(session, older)
+        await quiet(layer)
         await two.http.add_stream(session, newer)
         await until(lambda: older.is_displaced)
-        await settle(layer)
+        await quiet(layer)
     assert not newer.is_displaced
 
 
@@ -322,13 +332,13 @@ async def test_events_of_a_stream_wake_whoever_follows_it_at_any_worker(
         with anyio.fail_after(PATIENCE_SECONDS):
             await followers[0].wait()
             await followers[1].wait()
-        await settle(layer)
+        await quiet(layer)
         assert [f.is_set() for f in followers] == [True, True, False, False]
         followers[1].clear()
         two.http.stop_following(session, "stream", asyncio.Event())
         two.http.stop_following(session, "stream", followers[1])
         await one.http.tell_followers(session, "stream")
-        await settle(layer)
+        await quiet(layer)
         assert not followers[1].is_set()
 
 
@@ -350,7 +360,7 @@ async def test_call_is_cancelled_at_any_worker(
         await one.http.cancel(session, 2)
         await until(lambda: bool(there.cancelled))
         await one.http.cancel(session, "unknown")
-        await settle(layer)
+        await quiet(layer)
     assert there.cancelled == [2]
     assert text.cancelled == other.cancelled == []
 

@@ -1,0 +1,61 @@
+"""What libraries log again and again: one line a minute."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from mcp_django.bulkheads.floods import OnceAMinute
+
+logger = logging.getLogger("tests.bulkheads.floods")
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """Give the clock of a filter that the logger has."""
+    clock = Clock()
+    once = OnceAMinute("no answer", clock=clock)
+    logger.addFilter(once)
+    yield clock
+    logger.removeFilter(once)
+
+
+def fail() -> None:
+    """Log an exception as libraries do."""
+    try:
+        raise ConnectionError("away")
+    except ConnectionError:
+        logger.exception("no answer\nfrom %s", "Redis")
+
+
+def test_one_record_a_minute_passes_in_one_line(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: with the error, and how often it was."""
+    for _ in range(5):
+        fail()
+    clock.now = 61
+    fail()
+    assert caplog.messages == [
+        "no answer: ConnectionError('away') (1 times since the last such line)",
+        "no answer: ConnectionError('away') (5 times since the last such line)",
+    ]
+    assert not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.usefixtures("clock")
+def test_other_records_pass_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    """Our choice: also those with a traceback."""
+    for _ in range(2):
+        logger.error("%s happened", "something else", exc_info=ValueError("no"))
+    assert caplog.messages == ["something else happened"] * 2
+    assert all(record.exc_info for record in caplog.records)
