@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import (
@@ -14,7 +15,9 @@ from django.contrib.auth import (
     load_backend,
 )
 from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends import cache, cached_db, db
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import caches
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
@@ -71,8 +74,7 @@ def _find_user(session_key: str) -> AbstractBaseUser | None:
     # Quoted cookies may carry any octet; some databases raise for a NUL.
     if not session_key or not session_key.isprintable():
         return None
-    engine = import_module(settings.SESSION_ENGINE)
-    session: SessionBase = engine.SessionStore(session_key)
+    session = _load(session_key)
     if SESSION_KEY not in session:
         return None
 
@@ -99,6 +101,29 @@ def _find_user(session_key: str) -> AbstractBaseUser | None:
             "their password or of settings.SECRET_KEY"
         )
     return user
+
+
+def _load(session_key: str) -> Mapping[str, Any]:
+    """Give what is in a session; nothing if there is none.
+
+    Django's engines take a cache that fails for one that has no such session. Here that
+    would log out everybody whose streams are open.
+
+    Raises:
+        Exception: The session cannot be read.
+    """
+    engine = import_module(settings.SESSION_ENGINE)
+    store: SessionBase = engine.SessionStore(session_key)
+    try:
+        found: Mapping[str, Any] = store.load()
+    except Exception:
+        if not isinstance(store, cached_db.SessionStore):
+            raise
+        # It keeps what it found in the database in the cache, which need not work.
+        return db.SessionStore.load(store)
+    if not found and isinstance(store, cache.SessionStore):
+        caches[settings.SESSION_CACHE_ALIAS].get(store.cache_key_prefix + session_key)
+    return found
 
 
 def _is_signed_for(user: AbstractBaseUser, session_hash: str | None) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import re
+import threading
 import time
 from datetime import datetime
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -32,6 +33,7 @@ from mcp_django.tokens.models import PREFIX, Token, TokenState
 logger = logging.getLogger("mcp_django.auth")
 
 _PAUSE_SECONDS = 60.0
+_PATIENCE_SECONDS = 0.5
 _TOKEN_TEXT = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}")
 
 
@@ -41,8 +43,10 @@ class TokenAuthenticator(Authenticator):
     Spec: RFC 6750, section 2.1, "Authorization Request Header Field".
     """
 
-    _record_from: float = -math.inf
-    """When the use of tokens is recorded again, by the monotonic clock."""
+    def __init__(self) -> None:
+        self._recording = threading.Lock()
+        # When the use of tokens is recorded again, by the monotonic clock.
+        self._record_from = -math.inf
 
     def challenge(
         self, request: HttpRequest, failure: AuthenticationFailed | None
@@ -91,18 +95,26 @@ class TokenAuthenticator(Authenticator):
     def _record_use(self, token: Token, now: datetime) -> None:
         """Record that a token was used, where the database takes writes.
 
-        One that takes none, such as a standby, does not keep anybody out, and is asked
-        again only after a minute.
+        One that takes none, such as a standby, keeps nobody out, and is asked again
+        only after a minute. Where a write hangs, nobody else waits for it.
         """
         if time.monotonic() < self._record_from:
             return
+        if not self._recording.acquire(timeout=_PATIENCE_SECONDS):
+            self._pause("a write hangs")
+            return
         try:
             token.record_use(now)
-        except DatabaseError as error:
-            self._record_from = time.monotonic() + _PAUSE_SECONDS
-            logger.warning(
-                "the use of tokens cannot be recorded, for a minute at least: %s", error
-            )
+        except Error as error:
+            self._pause(error)
+        finally:
+            self._recording.release()
+
+    def _pause(self, reason: object) -> None:
+        self._record_from = time.monotonic() + _PAUSE_SECONDS
+        logger.warning(
+            "the use of tokens cannot be recorded, for a minute at least: %s", reason
+        )
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Say whether the token is usable and its user active, in one query."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import anyio.lowlevel
 from django.utils import translation
 
+from mcp_django.bulkheads import databases
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import (
     QuestionsAsked,
@@ -242,4 +243,4 @@ def _run_in_thread(
         return value, write(value)
 
     aliases = databases_of(handler.atomic, handler.signature.function)
-    return run_in_transactions(aliases, run)
+    return databases.watched(lambda: run_in_transactions(aliases, run))

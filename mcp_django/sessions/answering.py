@@ -14,6 +14,7 @@ import anyio
 from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer, MessageTooLarge
@@ -171,9 +172,11 @@ def unsendable(request: Request, error: BaseException) -> Answer:
 def failed(request: Request, error: BaseException) -> Answer:
     """Make the answer for a failure that is the site's own business.
 
-    The failure is logged, and Django is told, as for a view that raised.
+    The failure is logged, and Django is told, as for a view that raised. While a
+    database is away, one of those that it makes fail is logged a minute.
     """
-    logger.error("%s failed", request.describe(), exc_info=error)
+    if databases.note(error) is not False:
+        logger.error("%s failed", request.describe(), exc_info=error)
     try:
         raise error
     except BaseException:

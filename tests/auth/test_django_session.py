@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.backends import BaseBackend
@@ -25,6 +26,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from mcp_django.auth.challenges import challenge_of
 from mcp_django.auth.django_session import SessionAuthenticator
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.faults import says_away
 from mcp_django.exceptions import AuthenticationFailed
 
 pytestmark = pytest.mark.django_db
@@ -317,3 +319,39 @@ def test_custom_user_model_works(member_site: None) -> None:
 
     member.delete()
     assert not authenticator.is_still_valid(identity)
+
+
+def _caches(location: str) -> dict[str, dict[str, str]]:
+    return {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": location,
+        }
+    }
+
+
+def test_session_in_a_cache_that_is_away_is_no_logout(
+    settings: Settings, ada: User
+) -> None:
+    """We promise it: Django takes it for no session, which would end every stream."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.CACHES = _caches("redis://127.0.0.1:1")
+    key = "a" * 32
+    with pytest.raises(redis.ConnectionError) as caught:
+        authenticate(key)
+    assert says_away(caught.value)
+    with pytest.raises(redis.ConnectionError):
+        is_still_valid(key, ada)
+
+
+def test_session_in_the_database_needs_no_cache(
+    session_key: str, settings: Settings, ada: User
+) -> None:
+    """We promise it: a cache that only keeps what was found decides nothing."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+    settings.CACHES = _caches("redis://127.0.0.1:1")
+    identity = authenticate(session_key)
+    assert identity is not None
+    assert identity.user == ada
+    assert is_still_valid(session_key, ada)
+    assert authenticate("a" * 32) is None

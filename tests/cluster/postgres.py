@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -163,4 +163,5 @@ class PostgresServer(Restartable):
     def _signal_all(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(self.process.pid)
         for process in (postmaster, *postmaster.children()):
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                process.send_signal(number)

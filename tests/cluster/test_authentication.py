@@ -1,0 +1,135 @@
+"""Who comes in, and who stays, when what authenticators ask is away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import anyio
+import httpx2
+import psycopg
+import pytest
+from anyio.to_thread import run_sync
+
+from tests.cluster.calls import call, wait_until_answered
+from tests.cluster.cluster import Cluster, Worker
+from tests.live.raw import open_http
+from tests.live.raw_http import ModernClient
+from tests.patience import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.live
+
+AUTHENTICATION_TIMEOUT = 5.0
+
+
+async def refusals(
+    http: httpx2.AsyncClient, worker: Worker, number: int
+) -> Sequence[httpx2.Response]:
+    """Call a tool so many times, twenty at once, and give the responses."""
+    responses: list[httpx2.Response] = []
+    at_once = anyio.CapacityLimiter(20)
+
+    async def ask(client: ModernClient) -> None:
+        async with at_once:
+            arguments = {"name": "run", "arguments": {"key": "refused"}}
+            async with client.open(worker.url, "tools/call", arguments) as answer:
+                await answer.response.aread()
+                responses.append(answer.response)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(number):
+            tasks.start_soon(ask, ModernClient(http))
+    return responses
+
+
+async def test_database_that_is_gone_is_503_and_few_lines(cluster: Cluster) -> None:
+    """We promise it: it was 16,234 lines for 130 refusals, and 500."""
+    [worker, _] = cluster.workers
+    ann = cluster.users["ann"]
+    async with open_http(ann.with_token) as program, open_http(ann.with_cookie) as page:
+        before = len(worker.log_lines())
+        await run_sync(cluster.postgres.kill)
+        for http in (program, page):
+            for response in await refusals(http, worker, 100):
+                assert response.status_code == 503
+                assert int(response.headers["retry-after"]) > 0
+                assert "database does not answer" in response.text
+        await run_sync(cluster.mend)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await wait_until_answered(program, worker, "run")
+        lines = worker.log_lines()[before:]
+        assert len(lines) < 10, lines
+        assert not any("Traceback" in line for line in lines)
+
+
+async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) -> None:
+    """We promise it: the first wait, then all are refused at once, and streams of
+    others have their keep-alives in time."""
+    [worker, _] = cluster.workers
+    async with open_http(cluster.users["bob"].with_token) as http:
+        listening = ModernClient(http).listen(worker.url, toolsListChanged=True)
+        async with listening as stream:
+            await run_sync(cluster.postgres.freeze)
+            try:
+                began = time.monotonic()
+                responses = await refusals(http, worker, 20)
+                assert time.monotonic() - began < AUTHENTICATION_TIMEOUT + 2
+                assert {r.status_code for r in responses} == {503}
+                began = time.monotonic()
+                for response in await refusals(http, worker, 100):
+                    assert response.status_code == 503
+                assert time.monotonic() - began < 2
+                for _ in range(5):
+                    with anyio.fail_after(2.5):
+                        await stream.wait_until_open()
+            finally:
+                await run_sync(cluster.postgres.thaw)
+            with anyio.fail_after(PATIENCE_SECONDS):
+                await wait_until_answered(http, worker, "run")
+            with anyio.fail_after(2.5):
+                await stream.wait_until_open()
+
+
+async def test_database_that_takes_no_writes_lets_everybody_in(
+    cluster: Cluster,
+) -> None:
+    """We promise it: what is only recorded decides nothing."""
+    [worker, _] = cluster.workers
+    cid = cluster.users["cid"]
+    await run_sync(cluster.postgres.take_writes, False)
+    for headers in (cid.with_token, cid.with_cookie):
+        async with open_http(headers) as http:
+            for _ in range(3):
+                await call(http, worker, "run")
+                await call(http, worker, "count_users_in_thread")
+
+
+async def test_write_that_hangs_keeps_others_from_nothing(cluster: Cluster) -> None:
+    """We promise it: somebody who edits a token holds up nobody but its user."""
+    [worker, _] = cluster.workers
+    dot, eve = cluster.users["dot"], cluster.users["eve"]
+    port = cluster.postgres.port
+    address = f"host=127.0.0.1 port={port} user=site dbname=postgres"
+
+    def lock() -> psycopg.Connection:
+        connection = psycopg.connect(address)
+        # So that the next use of each is recorded, which then has to wait.
+        connection.execute("UPDATE mcp_tokens_token SET last_used_at = NULL")
+        connection.commit()
+        connection.execute("SELECT * FROM mcp_tokens_token FOR UPDATE")
+        return connection
+
+    connection = await run_sync(lock)
+    try:
+        async with (
+            open_http(dot.with_token) as dots,
+            open_http(eve.with_token) as eves,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(refusals, dots, worker, 1)
+            for _ in range(10):
+                with anyio.fail_after(3):
+                    await wait_until_answered(eves, worker, "run")
+            tasks.cancel_scope.cancel()
+    finally:
+        await run_sync(connection.close)
