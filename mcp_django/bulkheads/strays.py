@@ -28,8 +28,12 @@ class Stray(RuntimeError):
 
 
 def error_of(error: BaseException) -> Exception:
-    """Give an error that can be passed on: this one, or what stands for it."""
-    if isinstance(error, Exception):
+    """Give an error that can be passed on: this one, or what stands for it.
+
+    Iterations end by errors that futures and coroutines cannot carry.
+    """
+    ends_iteration = isinstance(error, StopIteration | StopAsyncIteration)
+    if isinstance(error, Exception) and not ends_iteration:
         return error
     stray = Stray.of(error)
     stray.__cause__ = error

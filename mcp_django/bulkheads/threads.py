@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
+from mcp_django.bulkheads.strays import error_of
+
 T = TypeVar("T")
 
 _MAX_LOST: Final = 32
@@ -125,12 +127,8 @@ class _Job(Generic[T]):
     def run(self) -> None:
         try:
             self._value = self._function()
-        except Exception as error:
-            self._error = error
-            if isinstance(error, StopIteration):
-                self._error = _carried(error)
         except BaseException as error:
-            self._error = _carried(error)
+            self._error = error_of(error)
 
     def report(self) -> None:
         """Tell whoever waits, unless their event loop has ended."""
@@ -144,9 +142,3 @@ class _Job(Generic[T]):
             self.done.set_exception(self._error)
         else:
             self.done.set_result(self._value)  # type: ignore[arg-type]  # it is a T
-
-
-def _carried(error: BaseException) -> RuntimeError:
-    carried = RuntimeError(f"{type(error).__qualname__} was raised, which is no error")
-    carried.__cause__ = error
-    return carried

@@ -255,7 +255,7 @@ class _Decisions:
             return condition.refuse(self._request, said.error)
         try:
             return truth_of(said)
-        except Exception as error:
+        except BaseException as error:  # whatever; nothing is thrown in
             return condition.refuse(self._request, error)
 
 
