@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 
@@ -16,6 +16,8 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 
 T = TypeVar("T")
+
+_SECONDS_BETWEEN_TRIES: Final = 1.0
 
 
 class Service:
@@ -27,7 +29,9 @@ class Service:
         works ──(not answered in time)──► away, for AWAY_SECONDS: refused at once
           ▲                                 │
           │                                 ▼
-          └────────(answered)──────────── one question tries, others are refused
+          └────────(answered)──────────── one question a second tries
+
+    Not one alone: it may be the one that is never answered, and keep all others out.
 
     Args:
         name: For people, such as "the cache 'default'"; stands in the log.
@@ -85,7 +89,7 @@ class Service:
         if self._is_away and not is_suspect:
             if asked_at < self._away_until:
                 raise self._refusal()
-            self._away_until = asked_at + timeout  # so that nobody else tries meanwhile
+            self._away_until = asked_at + min(timeout, _SECONDS_BETWEEN_TRIES)
         try:
             with anyio.move_on_after(timeout) as scope:
                 answer = await function()

@@ -125,3 +125,30 @@ async def test_one_slow_question_is_nobody_elses(
 async def _refused(service: Service, played: Played) -> None:
     with pytest.raises(ServiceAway):
         await service.ask(played)
+
+
+async def test_question_that_is_never_answered_keeps_others_out_for_a_moment_only(
+    clock: Clock,
+) -> None:
+    """Chosen: it may come again and again, and be the one that tries each time."""
+    service = Service(
+        "the directory",
+        "nobody comes in",
+        timeout=lambda: 5.0,
+        logger=logger,
+        clock=clock,
+    )
+    never, quick = Played(), Played()
+    never.hangs = True
+    with pytest.raises(ServiceAway):
+        await service.ask(never, within=0.01)
+    clock.now += 5
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_refused, service, never)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(ServiceAway):
+            await service.ask(quick)
+        clock.now += 1
+        assert await service.ask(quick) == "answer"
+        assert await service.ask(quick) == "answer"
+        tasks.cancel_scope.cancel()

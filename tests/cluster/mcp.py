@@ -127,6 +127,16 @@ def hang(key: str, context: SyncContext) -> Ran:
 
 
 @server.tool
+async def cancel_everything(key: str, context: Context) -> Ran:
+    """Cancel every task there is, by mistake."""
+    here = asyncio.current_task()
+    for task in asyncio.all_tasks():
+        if task is not here:
+            task.cancel()
+    return done(key, context)
+
+
+@server.tool
 async def text(key: str, size: int, context: Context) -> str:
     """Return so many letters after the key."""
     done(key, context)

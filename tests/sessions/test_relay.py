@@ -3,13 +3,17 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from channels.exceptions import ChannelFull
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.utils.functional import SimpleLazyObject
 from mcp_types.jsonrpc import JSONRPCResponse
 
 from mcp_django import Context, Server
@@ -18,7 +22,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.server.threads import handler_threads
 from mcp_django.sessions.addresses import make_session_id
-from mcp_django.sessions.intake import ACCEPTED, FULL, NOT_FOUND, Taken
+from mcp_django.sessions.intake import ACCEPTED, FULL, NOT_FOUND, Taken, refusal
 from mcp_django.sessions.mailbox import GROUP
 from mcp_django.sessions.outbox import BROKEN
 from mcp_django.sessions.registry import OpenSession, Registry
@@ -283,6 +287,26 @@ async def test_user_is_read_again_for_each_message(
         assert await poster.post(opened, body, owner=str(ada.pk)) == NOT_FOUND
         await handler_threads.run(lambda: User.objects.all().delete())
         assert await poster.post(opened, body, owner=str(ada.pk)) == NOT_FOUND
+
+
+async def test_user_who_cannot_be_read_is_503_from_afar_as_well(
+    layer: Layer, server: Server
+) -> None:
+    """We promise it: a 404 would make clients give their session up."""
+    is_away = threading.Event()
+
+    class Lazy(SimpleLazyObject):  # type: ignore[type-arg] # it has none at runtime
+        def __bool__(self) -> bool:
+            if is_away.is_set():
+                raise OperationalError("connection refused")
+            return True
+
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server, user=Lazy(partial(User, pk=1)))
+        is_away.set()
+        assert await poster.post(opened, owner="1") == refusal(
+            503, "The site's database does not answer; try again in 5 seconds"
+        )
 
 
 # Late, twice, never -----------------------------------------------------------------
