@@ -112,6 +112,8 @@ DEFAULTS: dict[str, Any] = {
     "PERMISSION_WORKERS": 8,
     "AUTHENTICATION_WORKERS": 4,
     "CACHE_WORKERS": 8,
+    # Threads for the ORM of `async def` handlers and permissions, per process.
+    "ASYNC_WORKERS": 16,
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
     "CHANNEL_LAYER": "default",

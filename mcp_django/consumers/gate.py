@@ -193,7 +193,7 @@ async def authenticate(
         return identity
     except DatabaseError as error:
         ask = partial(commands_for, error)
-        commands = await ask_in_thread(_migrations(), ask, authentication_threads.run)
+        commands = await _ask_in_thread(_migrations(), ask)
         if commands is None:
             raise
         logger.error("the database lacks migrations; run %s (%s)", commands, error)
@@ -221,7 +221,7 @@ async def _identify(
         ask = partial(authenticator.authenticate, request)
         service = _authentication(type(authenticator))
         try:
-            identity = await ask_in_thread(service, ask, authentication_threads.run)
+            identity = await _ask_in_thread(service, ask)
         except AuthenticationFailed as error:
             logger.warning("authentication failed: %s", error)
             failed, failure = authenticator, error
@@ -241,6 +241,11 @@ async def _identify(
     raise Refused(status, str(failure.description), headers=headers)
 
 
+async def _ask_in_thread(service: Service, function: Callable[[], Any]) -> Any:
+    threads = authentication_threads
+    return await ask_in_thread(service, function, threads.run, lend=threads.lend)
+
+
 async def _challenges(
     found: Iterable[Authenticator],
     request: HttpRequest,
@@ -258,7 +263,7 @@ async def _challenges(
         ask = partial(challenge_of, authenticator, request, reason)
         service = _challenging(type(authenticator))
         try:
-            text = await ask_in_thread(service, ask, authentication_threads.run)
+            text = await _ask_in_thread(service, ask)
             challenges.append(check_challenge(text))
         except ServiceAway:  # it has said so in the log
             continue

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db.models import Model
 
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.services import Service
 from mcp_django.server.strays import stray_of
+
+Lend: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
 class SaysNothing(TypeError):
@@ -24,6 +27,7 @@ async def ask_in_thread(
     function: Callable[[], Any],
     run: Callable[[Callable[[], Any]], Awaitable[Any]],
     *,
+    lend: Lend = nullcontext,
     within: float = math.inf,
     is_suspect: bool = False,
 ) -> Any:
@@ -33,6 +37,7 @@ async def ask_in_thread(
         service: Says how long it may take.
         function: What to call.
         run: Runs a function in a thread.
+        lend: Lends a thread to what is awaited.
         within: Seconds, if it must not take as long as it may.
         is_suspect: As for `Service.ask`.
 
@@ -44,25 +49,32 @@ async def ask_in_thread(
     async def ask() -> Any:
         # In a tuple, because trio's threads refuse to return a coroutine.
         [found] = await run(lambda: (databases.watched(function),))
-        return await settle(found)
+        return await settle(found, lend)
 
     return await service.ask(
         partial(databases.ask, ask), within=within, is_suspect=is_suspect
     )
 
 
-async def settle(found: Any) -> Any:
+async def settle(found: Any, lend: Lend) -> Any:
     """Await what a function of the site returned, for as long as it is an awaitable.
 
     Whether a function is `async def` cannot always be seen: lambdas, decorators and
     callable objects pass on what another one returned.
 
+    Args:
+        found: What it returned.
+        lend: Lends a thread to what is awaited, for the async ORM.
+
     Raises:
         Stray: The function raised what would end more than its request.
     """
+    if not inspect.isawaitable(found):
+        return found
     try:
-        while inspect.isawaitable(found):
-            found = await found
+        with lend():
+            while inspect.isawaitable(found):
+                found = await found
     except BaseException as error:
         stray = stray_of(error)
         if stray is None:

@@ -105,13 +105,14 @@ async def _ask(
         if isinstance(function, str):
             function = import_string(function)
         if inspect.iscoroutinefunction(function):
-            chosen = partial(_settled, function, Context(server, request))
+            chosen = partial(_settled, function, server, request)
             return await _service().ask(partial(databases.ask, chosen))
         context = SyncContext(server, request, anyio.lowlevel.current_token())
         return await ask_in_thread(
             _service(),
             lambda: function(context),  # type: ignore[operator]
             request.ask_in_thread,
+            lend=request.lend_beside,
         )
     except ServiceAway:  # it has said so in the log
         return None
@@ -122,8 +123,10 @@ async def _ask(
         return None
 
 
-async def _settled(function: Callable[..., Any], context: Context) -> object:
-    return await settle(function(context))
+async def _settled(
+    function: Callable[..., Any], server: Server, request: Request
+) -> object:
+    return await settle(function(Context(server, request)), request.lend_beside)
 
 
 @cache

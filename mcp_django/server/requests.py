@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -170,6 +171,14 @@ class Request:
         """Run other code of the site, which must not wait for handlers."""
         threads = self.threads.beside
         return await threads.run(function, owner=self.owner, what=self.describe)
+
+    def lend(self) -> AbstractContextManager[None]:
+        """Lend a thread to what handles it on the event loop, in a block."""
+        return self.threads.lend(self)
+
+    def lend_beside(self) -> AbstractContextManager[None]:
+        """Lend one to other code of the site, which must not wait for handlers."""
+        return self.threads.beside.lend(self)
 
     def describe(self) -> str:
         """Say which request it is, for logs."""

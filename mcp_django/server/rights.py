@@ -6,7 +6,6 @@ neither holds up the others nor takes their features away.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -214,7 +213,7 @@ class _Decisions:
         async def decide() -> None:
             await self._request.ask_in_thread(partial(databases.watched, ask))
             for condition, said in found.items():
-                found[condition] = await _settle(said)
+                found[condition] = await self._settle(said)
 
         await service_of_django().ask(partial(databases.ask, decide))
         for condition, said in found.items():
@@ -230,7 +229,7 @@ class _Decisions:
 
     async def _decide(self, condition: Condition) -> Any:
         if condition.is_async:
-            return await _settle(
+            return await self._settle(
                 self._call(condition, Context(self._server, self._request))
             )
         context: Context | SyncContext = Context(self._server, self._request)
@@ -240,7 +239,15 @@ class _Decisions:
         call = partial(self._call, condition, context)
         # In a tuple, because trio's threads refuse to return a coroutine.
         [said] = await self._request.ask_in_thread(lambda: (databases.watched(call),))
-        return await _settle(said)
+        return await self._settle(said)
+
+    async def _settle(self, said: Any) -> Any:
+        try:
+            return await settle(said, self._request.lend_beside)
+        except BaseException as error:
+            if ends_task(error) or says_away(error):
+                raise
+            return _Raised(error)
 
     def _call(self, condition: Condition, context: Context | SyncContext) -> Any:
         try:
@@ -257,14 +264,3 @@ class _Decisions:
             return truth_of(said)
         except BaseException as error:  # whatever; nothing is thrown in
             return condition.refuse(self._request, error)
-
-
-async def _settle(said: Any) -> Any:
-    if not inspect.isawaitable(said):
-        return said
-    try:
-        return await settle(said)
-    except BaseException as error:
-        if ends_task(error) or says_away(error):
-            raise
-        return _Raised(error)

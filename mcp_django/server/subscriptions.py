@@ -164,10 +164,11 @@ async def can_read(
         ServiceAway: Nobody can say now.
     """
     try:
-        if was_readable:
-            await server.find_resource(uri, silent(request))
-        else:
-            await check_readable(server, silent(request), uri, is_gone=is_gone)
+        with request.lend():
+            if was_readable:
+                await server.find_resource(uri, silent(request))
+            else:
+                await check_readable(server, silent(request), uri, is_gone=is_gone)
     except ResourceNotFound:
         return False
     except ServiceAway:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -20,6 +21,7 @@ from django.db import close_old_connections
 from django.utils import timezone, translation
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
+from mcp_django.bulkheads.lent_threads import LentThreads, Owned
 from mcp_django.bulkheads.shortages import Shortage
 from mcp_django.conf import mcp_settings
 from mcp_django.server.strays import stray_of
@@ -50,6 +52,8 @@ class ThreadPool:
         is_shared: Whether several users share them; else one may have all.
         replaces: Whether a thread that was given up makes room for another one.
         beside: Where runs what must never wait for these threads; here if left out.
+        lent: Key of the setting that says how many are lent to code on the event loop,
+            beside these; as many as these if left out.
     """
 
     def __init__(
@@ -61,8 +65,12 @@ class ThreadPool:
         is_shared: bool = True,
         replaces: bool = False,
         beside: ThreadPool | None = None,
+        lent: str | None = None,
     ) -> None:
         self.beside = beside or self
+        self._lent = LentThreads(
+            f"{name}-async", lambda: getattr(mcp_settings, lent or setting)
+        )
         self._name = name
         self._setting = setting
         self._purpose = purpose
@@ -73,6 +81,16 @@ class ThreadPool:
         self._shortage: Shortage | None = None
         self._looking: asyncio.AbstractEventLoop | None = None
         self._limiter: RunVar[anyio.CapacityLimiter | None] = RunVar(name)
+
+    def lend(self, owned: Owned | None = None) -> AbstractContextManager[None]:
+        """Lend a thread to code on the event loop, should it need one, in a block.
+
+        Such as for the async ORM, whose connections are looked after at both ends.
+
+        Args:
+            owned: Says for whom, so that nobody takes all threads; None for no one.
+        """
+        return self._lent.run(owned if self._is_shared else None)
 
     async def run(
         self,
@@ -283,7 +301,11 @@ permission_threads = ThreadPool(
 receivers of signals. Lists must not wait for handlers."""
 
 handler_threads = ThreadPool(
-    "mcp-handler", "SYNC_WORKERS", purpose="handlers", beside=permission_threads
+    "mcp-handler",
+    "SYNC_WORKERS",
+    purpose="handlers",
+    beside=permission_threads,
+    lent="ASYNC_WORKERS",
 )
 """Where `def` handlers run."""
 
@@ -293,6 +315,7 @@ lone_threads = ThreadPool(
     purpose="handlers",
     is_shared=False,
     beside=permission_threads,
+    lent="ASYNC_WORKERS",
 )
 """Where those run that are called by the one client of a process, as over stdio."""
 

@@ -55,7 +55,8 @@ async def answer_of(
     answer: Answer
     try:
         try:
-            result = await dispatch.answer(server, request)
+            with request.lend():
+                result = await dispatch.answer(server, request)
         except BaseException as error:
             result = await _go_on(server, request, ask, handling, error)
         answer = result
@@ -116,7 +117,8 @@ async def _go_on(
         if handling is not None:
             handling.begin_again()
         try:
-            return await dispatch.answer(server, request)
+            with request.lend():
+                return await dispatch.answer(server, request)
         except BaseException as error:
             ended_by = error
 

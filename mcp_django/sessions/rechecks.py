@@ -158,7 +158,11 @@ async def _holds(
     try:
         service = _rechecking(type(authenticator))
         found = await ask_in_thread(
-            service, ask, recheck_threads.run, is_suspect=is_suspect
+            service,
+            ask,
+            recheck_threads.run,
+            lend=recheck_threads.lend,
+            is_suspect=is_suspect,
         )
         known.has_hung = False
         return truth_of(found)

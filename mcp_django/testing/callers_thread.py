@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
 from anyio.lowlevel import EventLoopToken, current_token
 from asgiref.sync import async_to_sync, sync_to_async
 
+from mcp_django.bulkheads.lent_threads import Owned
 from mcp_django.server.threads import ThreadPool
 
 T = TypeVar("T")
@@ -24,6 +26,10 @@ class CallersThread(ThreadPool):
 
     def __init__(self) -> None:
         super().__init__("mcp-test", "SYNC_WORKERS", purpose="tests")
+
+    def lend(self, owned: Owned | None = None) -> AbstractContextManager[None]:
+        """Lend nothing: the async ORM uses that thread as well."""
+        return nullcontext()
 
     async def run(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mcp_django.bulkheads.strays import Stray
 from mcp_django.bulkheads.threads import Threads
 from tests.patience import PATIENCE_SECONDS, SOON_SECONDS
 
@@ -138,7 +139,7 @@ async def test_whatever_a_function_raises_is_told(
     def fail() -> None:
         raise error
 
-    with pytest.raises((ValueError, RuntimeError)) as raised:
+    with pytest.raises((ValueError, Stray)) as raised:
         await threads.run(fail)
     assert error in (raised.value, raised.value.__cause__)
     assert await threads.run(lambda: 1) == 1

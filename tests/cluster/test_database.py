@@ -20,7 +20,7 @@ from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
-QUERIES = ["count_users_in_thread"]
+QUERIES = ["count_users", "count_users_permitted", "count_users_in_thread"]
 
 
 @pytest.mark.parametrize("tool", QUERIES)
