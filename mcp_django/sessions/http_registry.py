@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -93,6 +93,8 @@ class HTTPSessions:
         self._start = start
         self.writes = EventWrites(start)
         self._streams: dict[str, Standalone] = {}
+        self._is_told = asyncio.Event()
+        self._is_told.set()
         # Several of one id, of clients that do not keep to the rules.
         self._calls: dict[tuple[str, RequestId], list[Call]] = {}
         self._asks: dict[str, tuple[str, Pending]] = {}
@@ -209,13 +211,19 @@ class HTTPSessions:
         if not streams:
             return
         server = next(iter(streams.values())).server
+        before, is_told = self._is_told, asyncio.Event()
+        self._is_told = is_told
         try:
-            wishes = await wishing(server, streams, notice)
-        except ServiceAway:  # which the log says, and that clients do not hear of it
-            return
-        for key, wanted in wishes.items():
-            for own in wanted:
-                streams[key].put(own)
+            wishes: Mapping[str, Sequence[Notice]] = {}
+            # The log says that the cache is away, and that clients do not hear of it.
+            with suppress(ServiceAway):
+                wishes = await wishing(server, streams, notice)
+            await before.wait()  # the cache may have answered for the later one first
+            for key, wanted in wishes.items():
+                for own in wanted:
+                    streams[key].put(own)
+        finally:
+            is_told.set()
 
     # Calls ----------------------------------------------------------------------
 

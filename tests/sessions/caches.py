@@ -53,6 +53,7 @@ class HangingCache(LocMemCache):
         """Hang from now on."""
         cls.works.clear()
         cls.hanging.clear()
+        cls.has_more = threading.Semaphore(0)
 
     def _wait(self) -> None:
         if not self.works.is_set():
@@ -69,6 +70,23 @@ class HangingCache(LocMemCache):
         """Write, some time."""
         self._wait()
         super().set(*args, **kwargs)
+
+
+class DelayingCache(HangingCache):
+    """A cache in memory that hangs for the first that asks it to read several keys."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Read."""
+        return LocMemCache.get(self, *args, **kwargs)
+
+    def get_many(self, keys: Any, version: int | None = None) -> Any:
+        """Read, some time."""
+        if not self.hanging:
+            self._wait()
+            return super().get_many(keys, version)
+        found = super().get_many(keys, version)
+        self.has_more.release()
+        return found
 
 
 class NotingCache(LocMemCache):

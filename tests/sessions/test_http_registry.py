@@ -26,6 +26,7 @@ from mcp_django.sessions.registry import Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.session_state import CachedState, note_end
 from mcp_django.sessions.tasks import LoopTasks
+from tests.sessions.caches import DelayingCache
 from tests.sessions.http_sessions import open_session
 from tests.sessions.layers import PATIENCE_SECONDS, Layer, quiet, until
 
@@ -224,6 +225,33 @@ async def test_end_and_cancellation_that_a_group_lost_arrive_all_the_same(
 
 
 # Streams ----------------------------------------------------------------------------
+
+
+async def test_notices_keep_their_order_whatever_the_cache_answers_first(
+    settings: Settings,
+) -> None:
+    """Our choice: the threads of the cache run side by side."""
+
+    path = "tests.sessions.caches.DelayingCache"
+    settings.CACHES = {"default": {"BACKEND": path}}
+    DelayingCache.works.set()
+    worker, stream, session = Worker(None), Stream(), open_session()
+    server = Server(session.server_name)
+    stream.server = server
+    uris = ["shop://first", "shop://second"]
+    for uri in uris:
+        await CachedState(session, server).subscribe(uri)
+    await worker.http.add_stream(session, stream)
+    DelayingCache.begin()
+    telling = []
+    for uri in uris:
+        notice = Notice("resource", uri)
+        telling.append(asyncio.create_task(worker.http.notify(server.name, notice)))
+        # The first one is asked for, and then the second one is answered for.
+        await asyncio.to_thread(DelayingCache.has_more.acquire, True, PATIENCE_SECONDS)
+    DelayingCache.works.set()
+    await asyncio.gather(*telling)
+    assert [notice.subject for notice in stream.told] == uris
 
 
 async def test_newest_stream_of_a_session_wins(session: HTTPSession) -> None:
