@@ -72,6 +72,7 @@ class Threads:
         if len(self._waiting) > self._idle and self._threads < self._most():
             threading.Thread(target=self._work, name=self._name, daemon=True).start()
             self._threads += 1
+            self._idle += 1
         else:
             self._condition.notify()
 
@@ -94,6 +95,7 @@ class Threads:
                 if job.is_lost:
                     self._lost -= 1
                     return
+                self._idle += 1  # first, so that who is told finds it idle
             job.report()
             del job  # which may hold much
 
@@ -102,11 +104,11 @@ class Threads:
             while not self._waiting:
                 if self._is_closed:
                     self._threads -= 1
+                    self._idle -= 1
                     return None
-                self._idle += 1
                 self._condition.wait()
-                self._idle -= 1
             job = self._waiting.popleft()
+            self._idle -= 1
             job.is_running = True
             return job
 

@@ -7,7 +7,7 @@ the project. What is refused is said in the log, and under `DEBUG` in the answer
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
 from typing import Any
