@@ -107,13 +107,13 @@ DEFAULTS: dict[str, Any] = {
     # Threads --------------------------------------------------------------------
     # Threads per process for `def` handlers, of which one user alone may have half; for
     # permissions, and what else requests of every kind ask of the site; for
-    # authentication; and for each cache.
+    # authentication; for what `async def` handlers do synchronously, such as the async
+    # ORM; and for each cache.
     "SYNC_WORKERS": 32,
     "PERMISSION_WORKERS": 8,
     "AUTHENTICATION_WORKERS": 4,
-    "CACHE_WORKERS": 8,
-    # Threads for the ORM of `async def` handlers and permissions, per process.
     "ASYNC_WORKERS": 16,
+    "CACHE_WORKERS": 8,
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
     "CHANNEL_LAYER": "default",
