@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from django.db import close_old_connections, connections
 
-from mcp_django.bulkheads.strays import Stray
+from mcp_django.bulkheads.strays import error_of
 
 logger = logging.getLogger("mcp_django.bulkheads")
 
@@ -44,9 +44,7 @@ class Call:
             value = self._function(*self._args, **self._kwargs)
         except StopIteration as error:
             # No future of asyncio can carry it: whoever waits would wait for ever.
-            stray = Stray.of(error)
-            stray.__cause__ = error
-            return partial(self.future.set_exception, stray)
+            return partial(self.future.set_exception, error_of(error))
         except BaseException as error:
             return partial(self.future.set_exception, error)
         return partial(self.future.set_result, value)
