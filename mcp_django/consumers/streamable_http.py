@@ -64,6 +64,9 @@ from mcp_django.transports.streamable_http import Reply, ReplyLimits
 
 METHODS: Final = ("POST", "GET", "DELETE")
 
+_MAX_BATCH = 1000
+"""Messages of a batch; more would hold up everybody else."""
+
 
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
@@ -426,7 +429,7 @@ def _check_calls(worker: Worker, identity: Identity, more: int = 1) -> None:
 
 
 def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
-    """Refuse a batch where there are none, with an `initialize`, or with an id twice.
+    """Refuse a batch where there are none, too long, with an `initialize` or id twice.
 
     Raises:
         RemoteProtocolError: It is refused.
@@ -436,6 +439,10 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
     if session.peer.version != versions.BATCHES:
         raise RemoteProtocolError(
             "batches are not part of this protocol version; send one message"
+        )
+    if len(messages) > _MAX_BATCH:
+        raise RemoteProtocolError(
+            f"a batch of {len(messages)} messages; at most {_MAX_BATCH} are taken"
         )
     ids = set()
     for message in messages:

@@ -162,6 +162,7 @@ class PostgresServer(Restartable):
 
     def _signal_all(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(self.process.pid)
-        for process in (postmaster, *postmaster.children()):
+        postmaster.send_signal(number)  # first, so that it makes no more of them
+        for child in postmaster.children():
             with suppress(psutil.NoSuchProcess):  # it has just ended
-                process.send_signal(number)
+                child.send_signal(number)

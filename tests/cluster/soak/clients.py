@@ -45,7 +45,7 @@ async def call_modern(site: Site, user: User) -> None:
 
         for _ in range(CALLS):
             await site.attempt(user, "modern", ask)
-            await anyio.sleep(site.seconds(0.2))
+            await anyio.sleep(site.seconds(1))
 
 
 async def answer_modern(site: Site, user: User) -> None:
@@ -170,7 +170,7 @@ async def call_in_session(site: Site, user: User) -> None:
 
         for _ in range(CALLS):
             await site.attempt(user, "session", ask)
-            await anyio.sleep(site.seconds(0.2))
+            await anyio.sleep(site.seconds(1))
         await session.delete(site.any_url())
 
 
@@ -354,7 +354,7 @@ async def call_over_sse(site: Site, user: User) -> None:
                 call = await site.attempt(user, "sse", ask)
                 if call.outcome == "lost":
                     return
-                await anyio.sleep(site.seconds(0.2))
+                await anyio.sleep(site.seconds(1))
 
 
 async def call_over_websocket(site: Site, user: User) -> None:
@@ -386,7 +386,7 @@ async def call_over_websocket(site: Site, user: User) -> None:
             call = await site.attempt(user, "websocket", ask)
             if call.outcome == "lost":
                 return
-            await anyio.sleep(site.seconds(0.2))
+            await anyio.sleep(site.seconds(1))
 
 
 async def _receive(

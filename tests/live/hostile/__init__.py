@@ -1,1 +1,0 @@
-"""A site whose features take what is hard to check."""
