@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import ValidationError
+
+_MAX_SHOWN: Final = 100
+"""Characters shown of a name."""
 
 
 def describe_faults(error: ValidationError, what: str = "params") -> str:
@@ -14,4 +19,5 @@ def describe_faults(error: ValidationError, what: str = "params") -> str:
 
 
 def _place(location: tuple[int | str, ...]) -> list[str]:
-    return [".".join(str(part) for part in location)] if location else []
+    # Names in it are the peer's.
+    return [".".join(str(part)[:_MAX_SHOWN] for part in location)] if location else []

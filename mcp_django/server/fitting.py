@@ -21,6 +21,9 @@ from mcp_django.server.references import PREFIX, parts_of
 MAX_FITTED: Final = 30_000
 """Values looked at in one request, which takes about a thirtieth of a second."""
 
+MAX_READ: Final = 100_000
+"""Characters of all texts in one request that are read as JSON."""
+
 _NUMERIC: Final = frozenset({"integer", "number"})
 _KINDS: Final[Mapping[type, str]] = {
     type(None): "null",
@@ -45,7 +48,8 @@ _OF_TIME: Final = frozenset({"date", "date-time", "duration", "time"})
 
 _TOO_MANY: Final = "too many values here are not as the schema says"
 _FINITE: Final = "Input should be a finite number"
-_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?", re.ASCII)
+# Possessive, as they are looked for in texts as long as a message.
+_NUMBER: Final = re.compile(r"[+-]?[0-9]++(\.[0-9]*+)?([eE][+-]?[0-9]++)?", re.ASCII)
 _NOT_FINITE: Final = frozenset({"inf", "infinity", "nan"})
 
 
@@ -268,11 +272,12 @@ class _Place:
 class _Run:
     """Looks through one value."""
 
-    __slots__ = ("_fitting", "_seen", "doubts")
+    __slots__ = ("_fitting", "_readable", "_seen", "doubts")
 
     def __init__(self, fitting: Fitting) -> None:
         self._fitting = fitting
         self._seen = 0
+        self._readable = MAX_READ
         self.doubts: list[Doubt] = []
 
     def fit(self, value: JSON, schema: Any, place: _Place | None) -> JSON:
@@ -283,7 +288,7 @@ class _Run:
             return value
         possible = self._fitting.possible(schema)
         if isinstance(value, str):
-            value = possible.read(value)
+            value = self._read(value, possible)
         if isinstance(value, list):
             if len(possible.arrays) == 1:
                 self._fit_items(value, possible.arrays[0], place)
@@ -293,6 +298,12 @@ class _Run:
         elif (reason := possible.doubt(value)) is not None:
             self._doubt(place, reason, value)
         return value
+
+    def _read(self, text: str, possible: _Possible) -> JSON:
+        read = possible.read(text) if len(text) <= self._readable else text
+        if read is not text:
+            self._readable -= len(text)
+        return read
 
     def _doubt(self, place: _Place | None, reason: str, value: JSON) -> None:
         path = () if place is None else tuple(place.keys())
@@ -361,7 +372,8 @@ def _loose_texts(schema: Any) -> Iterator[bytes]:
     if not isinstance(schema, dict):
         return
     if schema.get("format") in _OF_TIME:
-        yield rb'"(?:\s|\\[a-z])*' + _NUMBER.pattern.encode() + rb'(?:\s|\\[a-z])*"'
+        space = rb"(?:\s++|\\[a-z])*+"
+        yield b'"' + space + _NUMBER.pattern.encode() + space + b'"'
     if schema.get("contentEncoding") == "base64":
         yield b'"null"'
     for part in parts_of(schema):

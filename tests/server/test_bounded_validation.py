@@ -190,6 +190,16 @@ DECIDED: dict[str, tuple[Any, Any, str]] = {
         "111111111111111111111!')",
     ),
     "a few levels of alternatives": (And | Or, nested(6), ""),
+    "a blank text where dates are looked for": (
+        list[date | str],
+        ["2020-02-20", " " * 4_000_000],
+        "",
+    ),
+    "lists in a text": (
+        list[list[int]],
+        "[" + "[]," * 300_000 + "[]]",
+        f"value: Input should be a valid array (got '[{'[],' * 12}...{'],[' * 11}],[]]')",
+    ),
 }
 
 
