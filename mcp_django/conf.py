@@ -50,8 +50,18 @@ DEFAULTS: dict[str, Any] = {
     # Messages, and their bytes, of one session that wait for a handler.
     "MAX_INBOX": 1000,
     "MAX_INBOX_BYTES": 8 * 1024 * 1024,
-    # Seconds a POST waits for room in its session before it is answered 503.
+    # Seconds a POST waits for room in its session, or for its user to read what was
+    # answered before, until it is answered 503.
     "ROOM_TIMEOUT": 3.0,
+    # Answers --------------------------------------------------------------------
+    # Largest answer to a request, in bytes, over every connection; a tool, resource or
+    # prompt may have another (max_result_bytes=). Answers to a batch that go in one
+    # body take no more together.
+    "MAX_RESULT_BYTES": 32 * 1024 * 1024,
+    # Bytes of answers that one user, and all users together, have yet to read, on one
+    # process. No user gets more than is left for all.
+    "MAX_UNREAD_BYTES_PER_USER": 128 * 1024 * 1024,
+    "MAX_UNREAD_BYTES": 512 * 1024 * 1024,
     # Slow readers ---------------------------------------------------------------
     # Largest SSE event, and largest message sent over a WebSocket, in bytes; common
     # Python clients drop the connection above 1 MiB.

@@ -21,6 +21,9 @@
     │   ├── ConnectFailed       no connection with the peer came about
     │   ├── TransportClosed     it is closed
     │   ├── MessageTooLarge     it cannot carry a message of this size
+    │   │   ├── ResultTooLarge  no connection shall carry it
+    │   │   └── BatchTooLarge   it can, but not beside the others of its batch
+    │   ├── ReaderTooSlow       the peer has yet to read too much
     │   └── RequestFailed       no answer to one request will come
     │       ├── HTTPRefused     it was refused with an HTTP status
     │       └── SessionLost     its session is gone; a new one can be opened
@@ -274,6 +277,33 @@ class MessageTooLarge(TransportError):
         super().__init__(f"message of {size} bytes; at most {limit} can be sent")
         self.size = size
         self.limit = limit
+
+
+class ResultTooLarge(MessageTooLarge):
+    """An answer is larger than the site lets it be, on any connection."""
+
+
+class BatchTooLarge(MessageTooLarge):
+    """The answers to a batch are larger together than one body can carry.
+
+    Attributes:
+        size: Bytes of those that are there, with this one.
+        limit: Bytes that one body can carry.
+    """
+
+
+class ReaderTooSlow(TransportError):
+    """What the peer's user has yet to read leaves no room for more: nothing was sent.
+
+    Attributes:
+        size: Bytes of the message on the wire.
+        unread: Bytes that wait to be read.
+    """
+
+    def __init__(self, size: int, unread: int) -> None:
+        super().__init__(f"no room for {size} bytes; {unread} wait to be read")
+        self.size = size
+        self.unread = unread
 
 
 class RequestFailed(TransportError):

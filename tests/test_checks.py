@@ -208,6 +208,22 @@ def test_wrong_value_is_an_error_and_the_right_kind_is_named(
     )
 
 
+def test_results_that_could_never_be_sent_are_warned_of(settings: Settings) -> None:
+    """Chosen: no answer takes more than half of what all users may leave unread."""
+    settings.MCP = {"MAX_UNREAD_BYTES": 1000, "MAX_RESULT_BYTES": 501}
+
+    message = only()
+
+    assert (message.id, message.msg, message.hint) == (
+        "mcp_django.W009",
+        "MCP['MAX_RESULT_BYTES'] is 501, and MCP['MAX_UNREAD_BYTES'] is 1000: no "
+        "answer may take more than half of that.",
+        "Raise MAX_UNREAD_BYTES, or lower MAX_RESULT_BYTES.",
+    )
+    settings.MCP = {"MAX_UNREAD_BYTES": 1000, "MAX_RESULT_BYTES": 500}
+    assert run() == []
+
+
 def test_right_values_are_not_talked_about(settings: Settings) -> None:
     """Chosen: among them every default."""
     settings.MCP = dict(DEFAULTS)

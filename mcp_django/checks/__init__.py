@@ -1,11 +1,11 @@
 """System checks: what can be known to be wrong before the first client comes.
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
-`authentication` 00x (with the `MCP` setting), `servers`, `reach` and `hosts` 01x,
-`asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches` 05x, `schemas`
-and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x. No check ever
-raises: one that cannot look at something leaves it to the check whose business it is,
-ours or Django's.
+`authentication` and `limits` 00x (with the `MCP` setting), `servers`, `reach` and
+`hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
+05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x. No
+check ever raises: one that cannot look at something leaves it to the check whose
+business it is, ours or Django's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mcp_django.checks.channel_layers import (
     check_several_processes,
 )
 from mcp_django.checks.hosts import check_hosts_of_models
+from mcp_django.checks.limits import check_limits
 from mcp_django.checks.origins import check_cors, check_hosts
 from mcp_django.checks.permissions import check_permissions
 from mcp_django.checks.reach import check_reach
@@ -38,6 +39,7 @@ TAG: Final = "mcp"
 _CHECKS = (
     check_setting,
     check_authentication,
+    check_limits,
     check_servers,
     check_reach,
     check_hosts_of_models,

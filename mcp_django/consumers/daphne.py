@@ -10,12 +10,15 @@ where somebody has wrapped `send`, the ways of ASGI are taken.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http.client import responses
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -76,10 +79,20 @@ class _DaphneFlow(Flow):
         """Whether the peer has yet to read much of what it was sent."""
         return self._is_congested
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether the peer's system has yet to acknowledge something."""
+        if self._is_lost:
+            return False
+        return self._is_congested or _delivery_of(self._transport).is_pending
+
     def progress(self) -> object:
-        """Give what of the buffer has gone to the system's own."""
+        """Give what has gone to the system's buffer, and from there to the peer's."""
+        if self._is_lost:
+            return None
         buffer = getattr(self._transport, "dataBuffer", b"")
-        return len(buffer), getattr(self._transport, "offset", 0)
+        offset = getattr(self._transport, "offset", 0)
+        return len(buffer), offset, _delivery_of(self._transport).acknowledged
 
     async def wait(self) -> None:
         """Return when the buffer is empty, or the connection is lost."""
@@ -113,8 +126,49 @@ class _DaphneFlow(Flow):
             self._unregister()
         self.stopProducing()
 
+    def abort(self) -> None:
+        """End the connection at once, with all that the peer has not read."""
+        if not self._is_lost:
+            self._unregister()
+            self._transport.abortConnection()
+        self.stopProducing()
+
     def _unregister(self) -> None:
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What the system knows of the bytes that it was given to send.
+
+    Attributes:
+        is_pending: Whether the peer's system has yet to acknowledge some.
+        acknowledged: How many it has.
+    """
+
+    is_pending: bool = False
+    acknowledged: int = 0
+
+
+_UNKNOWN: Final = _Delivery()
+_TCP_INFO: Final = struct.Struct("=24xI92xQ16xI")
+"""Of Linux' `struct tcp_info`: `tcpi_unacked`, `tcpi_bytes_acked` and
+`tcpi_notsent_bytes`."""
+
+
+def _delivery_of(transport: Any) -> _Delivery:
+    """Ask the system how far the bytes of a connection have come.
+
+    Linux tells so of TCP; elsewhere it is not known.
+    """
+    try:
+        # Below TLS there is another one.
+        handle = getattr(transport, "transport", transport).getHandle()
+        told = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        unacknowledged, acknowledged, unsent = _TCP_INFO.unpack(told)
+    except (AttributeError, OSError, struct.error):
+        return _UNKNOWN
+    return _Delivery(bool(unacknowledged or unsent), acknowledged)
 
 
 class _RequestFlow(_DaphneFlow):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
 
 from django.core.exceptions import BadRequest
@@ -35,6 +35,9 @@ STREAM_HEADERS: Headers = (
     (b"x-accel-buffering", b"no"),
 )
 
+
+PIECE_BYTES: Final = 64 * 1024
+"""What is larger is sent in pieces of this size to a client that may read slowly."""
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Kept from handlers, logs and the channel layer; authenticators see the request."""
@@ -220,8 +223,14 @@ class Exchange:
                 *headers,
             ],
         )
-        self.is_ended = True
-        await self._send({"type": "http.response.body", "body": body})
+        if len(body) > PIECE_BYTES:
+            await self._send_in_pieces(body)
+        else:
+            await self._end(body)
+
+    async def _send_in_pieces(self, body: bytes) -> None:
+        """Send a large body; others do so no faster than the client reads."""
+        await self._end(body)
 
     async def refuse(self, refused: Refused) -> None:
         """Answer with a refusal, as a JSON-RPC error without id."""

@@ -12,12 +12,14 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.holding import HoldingConsumer, check_streams
+from mcp_django.consumers.paced import WatchedExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.sse import SSEServerTransport, StreamLimits
+from mcp_django.transports.unread import Account
 
 
 class SSEConsumer(HoldingConsumer[SSEServerTransport]):
@@ -28,8 +30,11 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
     Spec: 2024-11-05 basic/transports, "HTTP with SSE".
     """
 
+    exchange_type = WatchedExchange
+
     async def handle(self, exchange: Exchange) -> None:
         """Open the stream and hold it until either side ends it."""
+        assert isinstance(exchange, WatchedExchange)
         identity = await gate.admit(exchange, ("GET",))
         if identity is None:
             return
@@ -41,6 +46,8 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
             exchange.write,
             endpoint=_endpoint_url(exchange, session_id),
             limits=_limits(),
+            flow=exchange.watch(),
+            account=Account(worker.unread, identity.owner),
         )
 
         def enter(session: Session | None) -> Callable[[], None]:

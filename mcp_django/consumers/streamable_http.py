@@ -38,12 +38,12 @@ from mcp_django.server.languages import language_for
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.sessions import event_store
+from mcp_django.sessions.batches import BatchedExchange, run_together
 from mcp_django.sessions.event_store import Kind, Replay, StoredStream
 from mcp_django.sessions.exchanges import (
     LegacyExchange,
     ModernExchange,
     make_request,
-    run_together,
 )
 from mcp_django.sessions.http_sessions import (
     HTTPSession,
@@ -137,8 +137,16 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 exchange, identity, accepts, make_request(message, peer, sender)
             )
             return
+        if worker.unread.total:
+            await _wait_for_reader(worker, identity)
         _check_calls(worker, identity)
-        reply = Reply(exchange, accepted=accepts, limits=_limits)
+        reply = Reply(
+            exchange,
+            accepted=accepts,
+            limits=_limits,
+            unread=worker.unread,
+            owner=identity.owner,
+        )
         request = make_request(message, peer, sender, reply, mirrors_headers=True)
         running = ModernExchange(self.server, worker, identity, reply, request)
         await running.run(exchange.wait_for_disconnect)
@@ -204,11 +212,13 @@ class StreamableHTTPConsumer(HTTPConsumer):
         sender: Sender,
     ) -> None:
         worker = current_worker()
-        reply = _reply_of(exchange, accepts, worker, session)
+        reply = _reply_of(exchange, accepts, worker, session, owner=identity.owner)
         answer = legacy.answer_at_once(message)
         if answer is not None:
             await reply.answer(jsonrpc.serialize(answer))
             return
+        if worker.unread.total:
+            await _wait_for_reader(worker, identity)
         _check_calls(worker, identity)
         request = make_request(message, session.peer, sender, reply)
         running = LegacyExchange(
@@ -232,27 +242,34 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         worker = current_worker()
         answers = [legacy.answer_at_once(message) for message in requests]
-        if None in answers:
-            _check_calls(worker, identity, answers.count(None))
-        reply = _reply_of(exchange, accepts, worker, session, expected=len(requests))
-        running = []
-        for message, answer in zip(requests, answers, strict=True):
-            if answer is not None:
-                await reply.answer(jsonrpc.serialize(answer))
-                continue
-            request = make_request(message, session.peer, sender, reply)
-            running.append(
-                LegacyExchange(
-                    self.server,
-                    worker,
-                    identity,
-                    reply,
-                    request,
-                    session,
-                    exchange.leave,
-                )
+        count = answers.count(None)
+        if count:
+            await _check_room(worker, session, identity, count)
+            _check_calls(worker, identity, count)
+        # Nothing waits from here until the requests are counted.
+        reply = _reply_of(
+            exchange,
+            accepts,
+            worker,
+            session,
+            owner=identity.owner,
+            expected=len(requests),
+        )
+        running = [
+            BatchedExchange(
+                self.server,
+                worker,
+                identity,
+                reply,
+                make_request(message, session.peer, sender, reply),
+                session,
+                exchange.leave,
             )
-        await run_together(running, worker, exchange.wait_for_disconnect)
+            for message, answer in zip(requests, answers, strict=True)
+            if answer is None
+        ]
+        at_once = [jsonrpc.serialize(answer) for answer in answers if answer]
+        await run_together(running, at_once, reply, exchange.wait_for_disconnect)
 
     async def _initialize(
         self,
@@ -428,6 +445,48 @@ def _check_calls(worker: Worker, identity: Identity, more: int = 1) -> None:
         )
 
 
+async def _wait_for_reader(worker: Worker, identity: Identity) -> None:
+    """Wait until a user has read enough of what was answered before.
+
+    Raises:
+        Refused: 503: that takes too long.
+    """
+    timeout = mcp_settings.ROOM_TIMEOUT
+    if not await worker.unread.wait_for_room(identity.owner, timeout):
+        unread = worker.unread.bytes_of(identity.owner)
+        raise Refused(
+            503,
+            f"{unread} bytes that this user was answered wait to be read; read them "
+            "and try again",
+            headers=RETRY_LATER,
+        )
+
+
+async def _check_room(
+    worker: Worker, session: HTTPSession, identity: Identity, count: int
+) -> None:
+    """Wait until a session has room for the requests of a batch.
+
+    Raises:
+        RemoteProtocolError: It never has room for so many.
+        Refused: 503: that takes too long.
+    """
+    most = worker.turns.most
+    if identity.owner:
+        most = min(most, mcp_settings.MAX_CALLS_PER_USER)
+    if count > most:
+        raise RemoteProtocolError(
+            f"a batch of {count} requests; at most {most} may run and wait in a session"
+        )
+    timeout = mcp_settings.ROOM_TIMEOUT
+    if not await worker.turns.wait_for_room(session.key, count, timeout):
+        raise Refused(
+            503,
+            "the session has no room for more requests; try again later",
+            headers=RETRY_LATER,
+        )
+
+
 def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
     """Refuse a batch where there are none, too long, with an `initialize` or id twice.
 
@@ -527,6 +586,7 @@ def _reply_of(
     worker: Worker,
     session: HTTPSession,
     *,
+    owner: str,
     expected: int | None = None,
 ) -> Reply:
     """Make the reply to a POST of a session; `expected` answers for a batch."""
@@ -538,6 +598,8 @@ def _reply_of(
         is_batch=expected is not None,
         log=_new_log(worker, session, "call"),
         primes=session.primes_streams,
+        unread=worker.unread,
+        owner=owner,
     )
 
 
@@ -562,4 +624,5 @@ def _limits() -> ReplyLimits:
         max_event_bytes=mcp_settings.MAX_EVENT_BYTES,
         stream_after_seconds=mcp_settings.STREAM_AFTER_SECONDS,
         keep_alive_seconds=mcp_settings.KEEP_ALIVE_SECONDS,
+        max_result_bytes=mcp_settings.MAX_RESULT_BYTES,
     )

@@ -22,6 +22,7 @@ from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.flow import Flow
+from mcp_django.transports.unread import Account
 from mcp_django.transports.websocket import (
     INTERNAL_ERROR,
     POLICY_VIOLATION,
@@ -59,7 +60,11 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         check_streams(worker, identity)
         flow = handshake.flow()
         transport = WebSocketServerTransport(
-            handshake.send_text, handshake.close, flow=flow, limits=_limits()
+            handshake.send_text,
+            handshake.close,
+            flow=flow,
+            limits=_limits(),
+            account=Account(worker.unread, identity.owner),
         )
 
         def enter(session: Session | None) -> Callable[[], None]:

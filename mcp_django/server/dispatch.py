@@ -265,6 +265,7 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
         request.feature = FeatureName.unknown("tool", name)
         raise _unknown("tool", name, UNKNOWN)
     request.feature = tool.handler.feature
+    request.max_result_bytes = tool.max_result_bytes
     # On the hot path: most tools are for everybody.
     if tool.permission is not None and not await is_permitted(server, request, tool):
         raise _unknown("tool", name, NOT_PERMITTED)
@@ -316,6 +317,7 @@ async def _read_resource(server: Server, request: Request) -> JSONObject:
     try:
         resource, arguments = await server.find_resource(uri, request)
         request.feature = resource.handler.feature
+        request.max_result_bytes = resource.max_result_bytes
         with _asking_for_visits(server, request):
             contents = await resource.read(server, request, uri, arguments)
         return _cacheable(request, {"contents": contents}, resource.cache)
@@ -336,6 +338,7 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     prompt = server.prompts.get(params.name)
     if prompt is None:
         raise _unknown("prompt", params.name, UNKNOWN)
+    request.max_result_bytes = prompt.max_result_bytes
     if not await is_permitted(server, request, prompt):
         raise _unknown("prompt", params.name, NOT_PERMITTED)
     with _asking_for_visits(server, request):

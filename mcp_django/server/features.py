@@ -54,6 +54,7 @@ class Tool:
 
     Attributes:
         mirrored: Which of its parameters clients repeat in HTTP headers.
+        max_result_bytes: Largest answer; None for that of the site.
         has_lazy_text: Whether its entry is translated for each request.
     """
 
@@ -63,6 +64,7 @@ class Tool:
     output: ToolOutput
     permission: Permissions | None
     mirrored: Mirrored
+    max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
     _write: Write = field(init=False, repr=False)
 
@@ -182,6 +184,7 @@ class Resource:
         normal_uri: As others write the same; see `protocol.uris.normalize`.
         folded_uri: The same for more of them; see `protocol.uris.fold`.
         rows: Reads the rows in what the handler returns.
+        max_result_bytes: Largest answer; None for that of the site.
     """
 
     name: str
@@ -192,6 +195,7 @@ class Resource:
     mime_type: str | None
     permission: Permissions | None
     cache: CacheHints = NEVER_CACHE
+    max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
     normal_uri: str = field(init=False)
     folded_uri: str = field(init=False)
@@ -267,12 +271,17 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template for messages, for the user to choose."""
+    """A template for messages, for the user to choose.
+
+    Attributes:
+        max_result_bytes: Largest answer; None for that of the site.
+    """
 
     name: str
     entry: JSONObject
     handler: Handler
     permission: Permissions | None
+    max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
 
     def __post_init__(self) -> None:

@@ -90,6 +90,7 @@ def make_tool(
     description: Text | None,
     permission: Permission | None,
     atomic: Atomic | None,
+    max_result_bytes: int | None,
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
     structured: bool | None,
@@ -114,6 +115,7 @@ def make_tool(
     check_texts(shown_name, title=shown.get("title"), description=description)
     check_flags(shown_name, structured=structured)
     read_atomic(shown_name, atomic)
+    check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
     check_mappings(
         shown_name,
         meta=shown.get("meta"),
@@ -153,7 +155,7 @@ def make_tool(
     check_annotations(shown_name, entry.get("annotations"), ToolAnnotations)
     check_entry(shown_name, entry, mcp_types.Tool)
     needed = read_permission(permission, shown_name, handler.signature)
-    return Tool(tool_name, entry, handler, output, needed, mirrored)
+    return Tool(tool_name, entry, handler, output, needed, mirrored, max_result_bytes)
 
 
 def _with_hints(
@@ -234,6 +236,7 @@ def make_resource(
     size: int | None,
     permission: Permission | None,
     atomic: Atomic | None,
+    max_result_bytes: int | None,
     cache: CacheHints,
     **shown: Any,
 ) -> Resource:
@@ -250,6 +253,7 @@ def make_resource(
     check_texts(shown_name, title=shown.get("title"), description=description)
     check_fixed_texts(shown_name, name=name, mime_type=mime_type)
     read_atomic(shown_name, atomic)
+    check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
     check_count(shown_name, "size", size, least=0)
     check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
@@ -283,6 +287,7 @@ def make_resource(
         mime_type,
         needed,
         cache,
+        max_result_bytes,
     )
 
 
@@ -293,6 +298,7 @@ def make_prompt(
     description: Text | None,
     permission: Permission | None,
     atomic: Atomic | None,
+    max_result_bytes: int | None,
     **shown: Any,
 ) -> Prompt:
     """Make a prompt; the arguments are those of `Server.prompt`.
@@ -307,6 +313,7 @@ def make_prompt(
     shown_name = f"prompt {prompt_name!r}"
     check_texts(shown_name, title=shown.get("title"), description=description)
     read_atomic(shown_name, atomic)
+    check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
     check_mappings(shown_name, meta=shown.get("meta"))
     handler = make_handler(
         function,
@@ -332,7 +339,7 @@ def make_prompt(
     )
     check_entry(shown_name, entry, mcp_types.Prompt)
     needed = read_permission(permission, shown_name, handler.signature)
-    return Prompt(prompt_name, entry, handler, needed)
+    return Prompt(prompt_name, entry, handler, needed, max_result_bytes)
 
 
 def _describe_for_people(parameter: Parameter, schema: JSONObject) -> Text | None:

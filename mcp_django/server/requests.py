@@ -97,6 +97,8 @@ class Request:
         feature: What it concerns, as soon as that is known.
         refused_because: Why its tool was refused, where the text does not say it.
         progress: The last progress that was reported; it must only grow.
+        max_result_bytes: Largest answer in bytes, where its feature has a bound of its
+            own; None for that of the site.
     """
 
     id: RequestId
@@ -117,6 +119,7 @@ class Request:
     progress: float | None = None
     feature: FeatureName | None = None
     refused_because: str | None = None
+    max_result_bytes: int | None = None
     _answers: Answers | None = field(default=None, init=False)
 
     def take_answers(self, given: Given) -> None:

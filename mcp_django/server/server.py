@@ -178,6 +178,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: Atomic | None = None,
+        max_result_bytes: int | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -200,6 +201,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: Atomic | None = None,
+        max_result_bytes: int | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -227,6 +229,9 @@ class Server:
             atomic: Whether a `def` function runs in a transaction. If left out, on
                 each database that has `ATOMIC_REQUESTS`; True adds the default
                 database, False means on none, aliases mean on these and no others.
+            max_result_bytes: Largest answer, as it is sent, instead of
+                `MCP["MAX_RESULT_BYTES"]`; what is larger becomes an error that tells
+                the model to ask for less.
             input_schema: Verbatim JSON Schema, shown instead of the signature's;
                 arguments are checked against it and passed as they are.
             output_schema: Verbatim JSON Schema of the structured result.
@@ -255,6 +260,7 @@ class Server:
                 meta=meta,
                 permission=permission,
                 atomic=atomic,
+                max_result_bytes=max_result_bytes,
                 input_schema=input_schema,
                 output_schema=output_schema,
                 structured=structured,
@@ -278,6 +284,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: Atomic | None = None,
+        max_result_bytes: int | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
     ) -> Decorator:
@@ -297,6 +304,7 @@ class Server:
             meta: The entry's `_meta`.
             permission: As for `tool`.
             atomic: As for `tool`.
+            max_result_bytes: As for `tool`.
             ttl_ms: Milliseconds for which clients may take the contents as fresh.
             cache_scope: "public" if caches may show the contents to everybody.
 
@@ -325,6 +333,7 @@ class Server:
                 meta=meta,
                 permission=permission,
                 atomic=atomic,
+                max_result_bytes=max_result_bytes,
                 cache=cache,
             )
             self._add("resource", uri, resource, self.resources)
@@ -348,6 +357,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: Atomic | None = None,
+        max_result_bytes: int | None = None,
     ) -> Decorator: ...
 
     def prompt(
@@ -362,6 +372,7 @@ class Server:
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
         atomic: Atomic | None = None,
+        max_result_bytes: int | None = None,
     ) -> Any:
         """Register a function that makes messages for the user to choose.
 
@@ -384,6 +395,7 @@ class Server:
                 meta=meta,
                 permission=permission,
                 atomic=atomic,
+                max_result_bytes=max_result_bytes,
             )
             self._add("prompt", prompt.name, prompt, self.prompts)
             return function

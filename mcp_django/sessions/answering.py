@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
 from django.core.signals import got_request_exception
@@ -17,9 +17,15 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import ErrorAnswer, MessageTooLarge
+from mcp_django.exceptions import (
+    BatchTooLarge,
+    ErrorAnswer,
+    MessageTooLarge,
+    ReaderTooSlow,
+    ResultTooLarge,
+)
 from mcp_django.protocol import jsonrpc, modern
-from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server import dispatch
 from mcp_django.server.asking import Question, questions_of
 from mcp_django.server.errors import INTERNAL_ERROR_TEXT, with_details
@@ -31,6 +37,23 @@ from mcp_django.server.strays import send_to_all
 from mcp_django.sessions.handled import Handling
 
 logger = logging.getLogger("mcp_django.sessions")
+
+_TOO_LARGE: Final = (
+    "the result takes %d bytes, and at most %d can be sent; ask for less: for a part "
+    "of it, such as fewer items or one page, and for the rest by further requests"
+)
+_TOO_LARGE_HERE: Final = (
+    "the result takes %d bytes, and at most %d can be sent on this connection; ask for "
+    "less"
+)
+_TOO_LARGE_TOGETHER: Final = (
+    "the request was carried out, but with its result the answers to the batch take %d "
+    "bytes, and at most %d can be sent in one body; send fewer requests in a batch"
+)
+_UNREAD: Final = (
+    "the request was carried out, but there is no room for the %d bytes of its result, "
+    "because %d bytes of earlier ones wait to be read; read them before you ask again"
+)
 
 Ask: TypeAlias = Callable[[Request, Sequence[Question[Any]]], Awaitable[None]]
 """Asks the client of a legacy session a round of questions; learns the answers."""
@@ -136,36 +159,57 @@ def _check_rounds(request: Request, rounds: int) -> None:
         )
 
 
-def message_of(server: Server, request: Request, answer: Answer) -> Message:
-    """Make the message that answers a request."""
-    if isinstance(answer, ErrorAnswer):
-        return jsonrpc.error(request.id, answer.code, answer.message, answer.data)
-    return jsonrpc.result(request.id, _complete(server, request, answer))
-
-
 def serialize(server: Server, request: Request, answer: Answer) -> bytes:
-    """Write that message.
+    """Write the message that answers a request.
 
     Raises:
         ValueError: It holds what JSON or UTF-8 cannot carry.
     """
     if isinstance(answer, ErrorAnswer):
-        return jsonrpc.serialize(message_of(server, request, answer))
-    return jsonrpc.serialize_result(request.id, _complete(server, request, answer))
+        error = jsonrpc.error(request.id, answer.code, answer.message, answer.data)
+        return jsonrpc.serialize(error)
+    result = answer
+    if request.is_modern:
+        result = modern.complete(answer, server.server_info)
+    return jsonrpc.serialize_result(request.id, result)
 
 
-def _complete(server: Server, request: Request, result: JSONObject) -> JSONObject:
-    return modern.complete(result, server.server_info) if request.is_modern else result
+def bounded(request: Request, answer: bytes) -> bytes:
+    """Give an answer back if it is no larger than it may be.
+
+    Raises:
+        ResultTooLarge: It is.
+    """
+    limit = request.max_result_bytes
+    if limit is None:
+        limit = mcp_settings.MAX_RESULT_BYTES
+    if len(answer) > limit:
+        raise ResultTooLarge(len(answer), limit)
+    return answer
+
+
+UNSENDABLE = (MessageTooLarge, ReaderTooSlow, ValueError)
+"""What is raised for an answer that cannot be sent, in whose place another one can."""
 
 
 def unsendable(request: Request, error: BaseException) -> Answer:
-    """Make the answer in place of one that the connection cannot carry."""
-    if not isinstance(error, MessageTooLarge):
-        return failed(request, error)
-    text = (
-        f"the result takes {error.size} bytes, and at most {error.limit} can be sent "
-        "on this connection; ask for less"
-    )
+    """Make the answer in place of one that cannot be sent."""
+    match error:
+        case ResultTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE % (size, limit)
+        case BatchTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE_TOGETHER % (size, limit)
+        case MessageTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE_HERE % (size, limit)
+        case ReaderTooSlow(size=size, unread=unread):
+            text = _UNREAD % (size, unread)
+        case _:
+            return failed(request, error)
+    return refused(request, text)
+
+
+def refused(request: Request, text: str) -> Answer:
+    """Make the answer for what the model, or else the client, can do better."""
     if request.method == "tools/call":
         return dispatch.tool_error(text)
     return ErrorAnswer(INTERNAL_ERROR, text)

@@ -7,10 +7,9 @@ connection is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -29,7 +28,6 @@ from mcp_types.jsonrpc import (
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import (
     ErrorAnswer,
-    MessageTooLarge,
     ServiceAway,
     TransportClosed,
     UrlElicitationRequired,
@@ -41,8 +39,10 @@ from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.answering import (
+    UNSENDABLE,
     Answer,
     answer_of,
+    bounded,
     serialize,
     unsendable,
 )
@@ -126,11 +126,7 @@ class _Exchange(ABC):
         self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
         try:
             try:
-                answer = await answer_of(
-                    self.server, request, ask=self._ask, is_ending=self._has_to_end
-                )
-                if not request.is_cancelled:
-                    await self._deliver(answer)
+                await self._deliver(await self._answer())
             except asyncio.CancelledError:
                 if not request.is_cancelled:
                     request.is_cancelled = True
@@ -151,28 +147,38 @@ class _Exchange(ABC):
         finally:
             self._let_go()  # last, because the end of the process waits for it
 
+    def _answer(self) -> Awaitable[Answer]:
+        """Run the handler until there is an answer."""
+        return answer_of(
+            self.server, self.request, ask=self._ask, is_ending=self._has_to_end
+        )
+
     async def _deliver(self, answer: Answer) -> None:
-        """Send the answer, or another one if it cannot be sent."""
-        request = self.request
+        """Send the answer, or another one if it cannot be sent; none if cancelled."""
+        request, server = self.request, self.server
+        if request.is_cancelled:
+            return
         if self._is_held or isinstance(answer, ErrorAnswer):
             try:
                 await self._prepare(answer)
             except ServiceAway as away:
                 answer = away
         try:
-            await self._send_answer(answer)
+            data = bounded(request, serialize(server, request, answer))
+            sending = self._send(answer, data)
+            del answer  # what is written is all that lies here until the client reads
+            await sending
             return
-        except (MessageTooLarge, ValueError) as error:
+        except UNSENDABLE as error:
             instead = unsendable(request, error)
-        await self._send_answer(instead)
+        await self._send(instead, serialize(server, request, instead))
 
-    async def _send_answer(self, answer: Answer) -> None:
-        data = serialize(self.server, self.request, answer)
+    def _send(self, answer: Answer, data: bytes) -> Coroutine[Any, Any, None]:
+        """Send an answer that is written already."""
         if isinstance(answer, ServiceAway):
             retry_after = (b"retry-after", b"%d" % answer.retry_after_seconds)
-            await self.reply.answer(data, 503, [retry_after])
-        else:
-            await self.reply.answer(data, self._status_of(answer))
+            return self.reply.answer(data, 503, [retry_after])
+        return self.reply.answer(data, self._status_of(answer))
 
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""
@@ -274,7 +280,7 @@ class LegacyExchange(_Exchange):
     Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
     """
 
-    __slots__ = ("_leave", "_session")
+    __slots__ = ("_leave", "session")
 
     def __init__(
         self,
@@ -287,7 +293,7 @@ class LegacyExchange(_Exchange):
         leave: Callable[[], None],
     ) -> None:
         super().__init__(server, worker, identity, reply, request)
-        self._session = session
+        self.session = session
         self._leave = leave
         request.session = CachedState(session, server)
         request.close_stream = reply.release
@@ -298,20 +304,20 @@ class LegacyExchange(_Exchange):
 
     def _hold(self) -> None:
         super()._hold()
-        self.worker.http.add_call(self._session, self.request.id, self)
+        self.worker.http.add_call(self.session, self.request.id, self)
 
     def _let_go(self) -> None:
         super()._let_go()
-        self.worker.http.remove_call(self._session, self.request.id, self)
+        self.worker.http.remove_call(self.session, self.request.id, self)
 
     def _status_of(self, answer: Answer) -> int:
         return 200
 
     async def _prepare(self, answer: Answer) -> None:
         # What is answered is not cancelled any more.
-        self.worker.http.remove_call(self._session, self.request.id, self)
+        self.worker.http.remove_call(self.session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
-            state = CachedState(self._session, self.server)
+            state = CachedState(self.session, self.server)
             for elicitation_id in answer.elicitation_ids:
                 await state.remember_elicitation(elicitation_id)
 
@@ -342,9 +348,9 @@ class LegacyExchange(_Exchange):
         self, question: Question[Any]
     ) -> tuple[JSONRPCRequest, Pending]:
         if "elicitationId" in question.params:
-            state = CachedState(self._session, self.server)
+            state = CachedState(self.session, self.server)
             await state.remember_elicitation(question.params["elicitationId"])
-        return await self.worker.http.begin_asking(self._session, question)
+        return await self.worker.http.begin_asking(self.session, question)
 
     def _end_asking(self, id: RequestId) -> Message:
         self.worker.http.end_asking(id)
@@ -352,36 +358,6 @@ class LegacyExchange(_Exchange):
             "notifications/cancelled",
             {"requestId": id, "reason": "no longer needed"},
         )
-
-
-async def run_together(
-    exchanges: Sequence[LegacyExchange],
-    worker: Worker,
-    wait_for_disconnect: WaitForDisconnect,
-) -> None:
-    """Answer the requests of a batch side by side, each in a task of its own.
-
-    Args:
-        exchanges: One for each request, all with the same reply.
-        worker: Holds the tasks; they go on when the client is gone.
-        wait_for_disconnect: Returns when the reply is complete, or the client gone.
-    """
-    for exchange in exchanges:
-        worker.start(_run_alone(exchange))
-    await wait_for_disconnect()
-    if exchanges:
-        exchanges[0].reply.detach()
-
-
-async def _run_alone(exchange: LegacyExchange) -> None:
-    try:
-        # Whoever began the batch watches its client.
-        await exchange.run(asyncio.Event().wait)
-    except Exception:
-        # Such as a cache that is away; the connection ends without this answer.
-        logger.exception("a request of a batch failed")
-        with contextlib.suppress(Exception):  # For the same reason.
-            await exchange.reply.skip()
 
 
 async def _notify_nobody(method: str, params: JSONObject) -> None:

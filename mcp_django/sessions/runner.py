@@ -23,7 +23,6 @@ from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
-    MessageTooLarge,
     RemoteProtocolError,
     TransportClosed,
     UrlElicitationRequired,
@@ -52,10 +51,12 @@ from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import MAX_URIS, check_uri, subscribe
 from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.sessions.answering import (
+    UNSENDABLE,
     Answer,
     answer_of,
+    bounded,
     failed,
-    message_of,
+    serialize,
     unsendable,
 )
 from mcp_django.sessions.asking import Pending, ask_round
@@ -497,11 +498,14 @@ class Session(SessionState):
         if message is None:
             return
         try:
-            await self._send(message)
+            data = bounded(request, jsonrpc.serialize(message))
+            # What was written is all that waits with it until the client reads.
+            del answer, message
+            await self._send_written(data)
             return
-        except (MessageTooLarge, ValueError) as error:
+        except UNSENDABLE as error:
             instead = unsendable(request, error)
-        await self._send(message_of(self.server, request, instead))
+        await self._send_written(serialize(self.server, request, instead))
 
     def _has_to_end(self) -> bool:
         return self._tasks.is_ending
@@ -605,6 +609,12 @@ class Session(SessionState):
 
     async def _notify(self, method: str, params: JSONObject | None) -> None:
         await self._send(jsonrpc.notification(method, params))
+
+    async def _send_written(self, answer: bytes) -> None:
+        try:
+            await self._transport.send_answer(answer)
+        except TransportClosed as error:
+            logger.debug("answer lost: %s", error)
 
     async def _send(self, message: Message) -> None:
         try:

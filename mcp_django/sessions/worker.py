@@ -31,6 +31,8 @@ from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
 from mcp_django.sessions.shutdown import call_before_shutdown
 from mcp_django.sessions.tasks import Cancel, LoopTasks
+from mcp_django.sessions.turns import Turns
+from mcp_django.transports.unread import Unread, UnreadLimits
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -43,6 +45,13 @@ _SUBSCRIBER_SECONDS = 30.0
 
 def _do_nothing() -> None:
     pass
+
+
+def _unread_limits() -> UnreadLimits:
+    return UnreadLimits(
+        max_bytes=mcp_settings.MAX_UNREAD_BYTES,
+        max_bytes_per_user=mcp_settings.MAX_UNREAD_BYTES_PER_USER,
+    )
 
 
 class Worker:
@@ -58,6 +67,8 @@ class Worker:
         http: What is open of the sessions over Streamable HTTP.
         tasks: Handlers that go on when their connection is gone, and the like.
         relay: The way to sessions of other workers.
+        turns: The requests of batches that run or wait, by session.
+        unread: What its clients have yet to read.
         is_ending: Whether the process is about to end.
     """
 
@@ -69,6 +80,8 @@ class Worker:
         self.registry = Registry()
         self.listeners: set[Listener] = set()
         self.tasks = LoopTasks()
+        self.turns = Turns()
+        self.unread = Unread(_unread_limits)
         self.relay = Relay(
             get_channel_layer(mcp_settings.CHANNEL_LAYER),
             find=self.registry.find,

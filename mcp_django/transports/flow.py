@@ -28,6 +28,11 @@ class Flow:
         """Whether the peer has yet to read much of what it was sent."""
         return False
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether the peer is known to have yet to take something that it was sent."""
+        return False
+
     def progress(self) -> object:
         """Give a value that is another one once the peer has read something."""
         return None
@@ -45,6 +50,12 @@ class Flow:
 
     def close(self) -> None:
         """Let go of the connection, before it is ended; more calls do nothing."""
+
+    def abort(self) -> None:
+        """End the connection at once, with all that the peer has not read.
+
+        Does nothing where the server has no way to.
+        """
 
 
 def _do_nothing() -> None:

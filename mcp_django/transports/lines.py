@@ -102,7 +102,14 @@ class LineTransport(Transport):
 
     async def send(self, message: Message) -> None:
         """Write one message as a line; waits while the peer does not read."""
-        line = jsonrpc.serialize(message) + b"\n"
+        await self._send_line(jsonrpc.serialize(message))
+
+    async def send_answer(self, answer: bytes) -> None:
+        """Write an answer as a line; waits while the peer does not read."""
+        await self._send_line(answer)
+
+    async def _send_line(self, text: bytes) -> None:
+        line = text + b"\n"
         async with self._write_lock:
             await self._check_open()
             try:

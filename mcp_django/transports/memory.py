@@ -42,9 +42,15 @@ class MemoryTransport(Transport):
 
     async def send(self, message: Message) -> None:
         """Hand a message to the other end; waits while its buffer is full."""
+        await self._send_text(jsonrpc.serialize(message))
+
+    async def send_answer(self, answer: bytes) -> None:
+        """Hand an answer to the other end; waits while its buffer is full."""
+        await self._send_text(answer)
+
+    async def _send_text(self, text: bytes) -> None:
         if self._is_closed:
             raise TransportClosed("cannot send: the transport is closed")
-        text = jsonrpc.serialize(message)
         with anyio.CancelScope() as writing:
             self._writing.add(writing)
             try:

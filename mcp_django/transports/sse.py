@@ -12,14 +12,21 @@ from dataclasses import dataclass
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest
+from mcp_types.jsonrpc import (
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
 
 from mcp_django.exceptions import MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event
+from mcp_django.transports.flow import Flow
 from mcp_django.transports.owed import OwedAnswers
+from mcp_django.transports.unread import UNCOUNTED_BYTES, Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,15 @@ class SSEServerTransport(Transport):
     full for `max_full_seconds`, but never while the client owes the answer to a
     request, because its user ponders a question.
 
+    What waits, and what is large until the client has taken it, counts with what else
+    its user has yet to read.
+
     Args:
         write: Writes bytes to the stream.
         endpoint: URL for the client to post to, percent-encoded.
         limits: What the stream may cost.
+        flow: Tells whether the client takes what is written.
+        account: Counts what it has yet to take.
         clock: Gives the time in seconds; never goes back.
     """
 
@@ -61,20 +73,25 @@ class SSEServerTransport(Transport):
         *,
         endpoint: str,
         limits: StreamLimits,
+        flow: Flow | None = None,
+        account: Account | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._write = write
+        self._flow = flow or Flow()
+        self._account = account or Account()
         self._clock = clock
         self._endpoint = endpoint
         self._limits = limits
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[tuple[bytes, int]] = []
         self._is_writing = False
         self._is_closed = False
         self._unconfirmed = 0
         # Made when it is needed: an empty deque takes 760 bytes of an idle stream.
-        self._held: deque[bytes] | None = None
+        self._held: deque[tuple[bytes, int]] | None = None
         self._held_bytes = 0
+        self._in_buffer = 0
         self._held_since = 0.0
         self._full_since = 0.0
         self._has_room: anyio.Event | None = None
@@ -90,11 +107,16 @@ class SSEServerTransport(Transport):
 
     @property
     def is_congested(self) -> bool:
-        """Whether what is sent now will be held."""
-        return bool(self._held) or (self._unconfirmed >= self._limits.unconfirmed_bytes)
+        """Whether what is sent now will be held, or its user has much to read."""
+        return (
+            bool(self._held)
+            or self._unconfirmed >= self._limits.unconfirmed_bytes
+            or self._account.is_full
+        )
 
     async def start(self, tasks: TaskGroup) -> None:
         """Tell the client where to post, and that the stream is alive."""
+        self._flow.on_clear = self._empty_buffer
         await self._pass(encode_event("endpoint", self._endpoint.encode()))
         await self._pass(KEEP_ALIVE)
 
@@ -106,15 +128,52 @@ class SSEServerTransport(Transport):
             MessageTooLarge: The event would be larger than clients take.
             ValueError: The message cannot be written as JSON.
         """
-        event = encode_event("message", jsonrpc.serialize(message))
+        event = self._event(jsonrpc.serialize(message))
+        self._owed.note_withdrawn(message)
+        size = self._to_count(event)
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            self._account.take(size)
+        else:
+            # Whoever sends it waits with it.
+            self._account.add(size)
+        await self._send_event(event, size, message)
+
+    async def send_answer(self, answer: bytes) -> None:
+        """Write one answer as an event, or hold it while the client does not read.
+
+        Raises:
+            TransportClosed: The stream is closed, now or while it waited.
+            MessageTooLarge: The event would be larger than clients take.
+            ReaderTooSlow: The client's user has yet to read too much.
+        """
+        event = self._event(answer)
+        size = self._to_count(event)
+        self._account.take(size)
+        await self._send_event(event, size, None)
+
+    def _event(self, data: bytes) -> bytes:
+        event = encode_event("message", data)
         if len(event) > self._limits.max_event_bytes:
             raise MessageTooLarge(len(event), self._limits.max_event_bytes)
-        self._owed.note_withdrawn(message)
-        while not await self._take(message, event):
-            if self._has_room is None:
-                self._has_room = anyio.Event()
-                self._full_since = self._clock()
-            await self._has_room.wait()
+        return event
+
+    def _to_count(self, event: bytes) -> int:
+        """Give how much of an event has to be counted: all or nothing."""
+        is_small = len(event) <= UNCOUNTED_BYTES and not self.is_congested
+        return 0 if is_small else len(event)
+
+    async def _send_event(
+        self, event: bytes, counted: int, message: Message | None
+    ) -> None:
+        try:
+            while not await self._take(message, event, counted):
+                if self._has_room is None:
+                    self._has_room = anyio.Event()
+                    self._full_since = self._clock()
+                await self._has_room.wait()
+        except BaseException:
+            self._account.give_back(counted)
+            raise
 
     async def close(self) -> None:
         """Close the stream; what is held is dropped."""
@@ -124,6 +183,7 @@ class SSEServerTransport(Transport):
         self._outgoing.clear()
         self._held = None
         self._held_bytes = 0
+        self._account.close()
         self._let_go()
         self.on_close()
 
@@ -168,41 +228,56 @@ class SSEServerTransport(Transport):
         elif now - self._written_at >= self._limits.keep_alive_seconds:
             await self._pass(KEEP_ALIVE)
 
-    async def _take(self, message: Message, event: bytes) -> bool:
+    async def _take(self, message: Message | None, event: bytes, counted: int) -> bool:
         """Pass an event on or hold it; False if it has to wait for room."""
         if self._is_closed:
             raise TransportClosed("cannot send: the stream is closed")
-        if not self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-            self._owed.note_sent(message)
-            await self._pass(event)
-            return True
+        is_passed = (
+            not self._held and self._unconfirmed < self._limits.unconfirmed_bytes
+        )
         size = self._held_bytes + len(event)
-        if size <= self._limits.max_held_bytes or not self._held:
+        if not is_passed and self._held and size > self._limits.max_held_bytes:
+            return False
+        if message is not None:
             self._owed.note_sent(message)
-            await self._hold(event)
-            return True
-        return False
+        if is_passed:
+            await self._pass(event, counted)
+        else:
+            await self._hold(event, counted)
+        return True
 
-    async def _pass(self, chunk: bytes) -> None:
+    async def _pass(self, chunk: bytes, counted: int = 0) -> None:
         """Write a chunk, behind those that are being written."""
         self._unconfirmed += len(chunk)
         self._written_at = self._clock()
-        self._outgoing.append(chunk)
+        self._outgoing.append((chunk, counted))
         if self._is_writing:
             return
         self._is_writing = True
         try:
             while self._outgoing:
-                await self._write(self._outgoing.pop(0))
+                chunk, counted = self._outgoing.pop(0)
+                await self._write(chunk)
+                if self._flow.is_congested:
+                    self._in_buffer += counted
+                else:
+                    self._account.give_back(counted)
         finally:
             self._is_writing = False
 
-    async def _hold(self, event: bytes) -> None:
+    def _empty_buffer(self) -> None:
+        """Be told that the client has taken what was written."""
+        self._account.give_back(self._in_buffer)
+        self._in_buffer = 0
+        if not (self._is_closed or self.is_congested):
+            self.on_clear()
+
+    async def _hold(self, event: bytes, counted: int) -> None:
         if self._held is None:
             self._held = deque()
         if not self._held:
             self._held_since = self._clock()
-        self._held.append(event)
+        self._held.append((event, counted))
         self._held_bytes += len(event)
         if self._ping is None:
             await self._send_ping()
@@ -218,9 +293,9 @@ class SSEServerTransport(Transport):
         self._ping = None
         self._unconfirmed = 0
         while self._held and self._unconfirmed < self._limits.unconfirmed_bytes:
-            event = self._held.popleft()
+            event, counted = self._held.popleft()
             self._held_bytes -= len(event)
-            await self._pass(event)
+            await self._pass(event, counted)
         if self._held and self._ping is None:
             self._held_since = self._clock()
             await self._send_ping()

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import anyio
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import BatchTooLarge, MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.event_stream import (
@@ -24,6 +24,7 @@ from mcp_django.transports.event_stream import (
     encode_retry,
 )
 from mcp_django.transports.http_headers import Accepted
+from mcp_django.transports.unread import UNCOUNTED_BYTES, Account, Unread
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -95,6 +96,7 @@ class ReplyLimits:
     max_event_bytes: int
     stream_after_seconds: float
     keep_alive_seconds: float
+    max_result_bytes: int = 32 * 1024 * 1024
 
 
 class _State(Enum):
@@ -116,6 +118,9 @@ class Reply:
 
     Detached, what is sent goes to the log alone, or nowhere if there is none.
 
+    Answers to a batch that go in one body are collected, no more of them than one
+    result may take.
+
     Args:
         response: Writes the HTTP response.
         accepted: What the client can read.
@@ -125,11 +130,14 @@ class Reply:
         log: Keeps the events; None where streams cannot be resumed.
         primes: Whether the stream begins with an event without data.
         headers: HTTP headers beside the usual ones.
+        unread: Counts large answers until the client has read them; None for nobody.
+        owner: Names the user; "" for nobody.
         clock: Gives the time in seconds; never goes back.
     """
 
     __slots__ = (
         "_accepted",
+        "_account_made",
         "_clock",
         "_collected",
         "_expected",
@@ -138,9 +146,11 @@ class Reply:
         "_limits",
         "_lock_made",
         "_log",
+        "_owner",
         "_primes",
         "_response",
         "_state",
+        "_unread",
         "_written_at",
     )
 
@@ -155,6 +165,8 @@ class Reply:
         log: EventLog | None = None,
         primes: bool = False,
         headers: Headers = (),
+        unread: Unread | None = None,
+        owner: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._response = response
@@ -166,6 +178,9 @@ class Reply:
         self._primes = primes
         self._headers = headers
         self._clock = clock
+        self._unread = unread
+        self._owner = owner
+        self._account_made: Account | None = None
         self._collected: list[bytes] = []
         self._state = _State.NEW
         self._lock_made: anyio.Lock | None = None
@@ -201,9 +216,17 @@ class Reply:
         self._check_size(data)
         await self._send_event(data, is_last=False)
 
-    async def answer(
+    @property
+    def is_full(self) -> bool:
+        """Whether answers that are collected take most of what one body may."""
+        return (
+            self._is_collecting
+            and self._account.held * 2 > self._limits().max_result_bytes
+        )
+
+    def answer(
         self, data: bytes, status: int = 200, headers: Headers = ()
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Send an answer; the last one that is expected completes the reply.
 
         What fails, or is cancelled, does not count as answered.
@@ -215,23 +238,23 @@ class Reply:
 
         Raises:
             MessageTooLarge: The event would be larger than clients take.
+            BatchTooLarge: The answers to the batch would be too large for one body.
+            ReaderTooSlow: The client's user has yet to read too much.
         """
+        # On the hot path: neither a coroutine nor a count more.
+        if not self._is_batch and len(data) <= UNCOUNTED_BYTES:
+            return self._answer(data, status, headers)
+        if self._is_collecting:
+            return self._collect(data)
+        return self._answer_counted(data, status, headers)
+
+    async def _answer(self, data: bytes, status: int, headers: Headers) -> None:
         if self._state is _State.ENDED:
             return
-        if (
-            self._state is _State.NEW
-            and self._accepted.json
-            and not (self._is_batch and self._accepted.stream)
-        ):
+        if self._state is _State.NEW and self._accepted.json and not self._is_batch:
             self._expected -= 1
-            if self._is_batch:
-                self._collected.append(data)
-            if not self._expected:
-                self._state = _State.ENDED
-                # Joined once: joined with each answer, a long batch would hold up all.
-                body = self._joined() if self._is_batch else data
-                headers = (*self._headers, *headers)
-                await self._response.respond(status, body, headers)
+            self._state = _State.ENDED
+            await self._response.respond(status, data, [*self._headers, *headers])
             return
         self._check_size(data)
         # Before anything is waited for, so that of two answers one is the last.
@@ -242,14 +265,47 @@ class Reply:
             self._expected += 1
             raise
 
+    async def _answer_counted(self, data: bytes, status: int, headers: Headers) -> None:
+        """Send an answer, and count it until it is read."""
+        if len(data) <= UNCOUNTED_BYTES:
+            await self._answer(data, status, headers)
+            return
+        with self._account.holding(len(data)):
+            await self._answer(data, status, headers)
+
+    async def _collect(self, data: bytes) -> None:
+        """Keep an answer until those to the whole batch are there."""
+        size = self._account.held + len(data)
+        limit = self._limits().max_result_bytes
+        if len(data) <= UNCOUNTED_BYTES:
+            # Also what stands for a larger one has to find room.
+            self._account.add(len(data))
+        elif size > limit:
+            raise BatchTooLarge(size, limit)
+        else:
+            self._account.take(len(data))
+        self._collected.append(data)
+        self._expected -= 1
+        if not self._expected:
+            await self._respond_collected()
+
+    async def _respond_collected(self) -> None:
+        self._state = _State.ENDED
+        # Joined once: joined with each answer, a long batch would hold up all.
+        body = b"[" + b",".join(self._collected) + b"]"
+        self._collected.clear()
+        try:
+            await self._response.respond(200, body, self._headers)
+        finally:
+            self._account.close()
+
     async def skip(self) -> None:
         """Count an answer that is not wanted any more."""
         self._expected -= 1
         if self._expected > 0 or self.is_ended:
             return
         if self._collected:
-            self._state = _State.ENDED
-            await self._response.respond(200, self._joined(), self._headers)
+            await self._respond_collected()
             return
         async with self._lock:
             pass  # Answers that are on their way go first.
@@ -286,6 +342,9 @@ class Reply:
         if self._state is _State.NEW:
             # The client has nothing to come back with.
             self._log = None
+            if self._collected:
+                self._collected.clear()
+                self._account.close()
         if not self.is_ended:
             self._state = _State.DETACHED
 
@@ -331,9 +390,22 @@ class Reply:
         """Whether a client that lost the connection can come back."""
         return self._log is not None and not self._log.is_lost
 
-    def _joined(self) -> bytes:
-        """Give the answers to a batch in one JSON text."""
-        return b"[" + b",".join(self._collected) + b"]"
+    @property
+    def _is_collecting(self) -> bool:
+        """Whether answers to a batch are kept until all are there."""
+        return (
+            self._is_batch
+            and self._state is _State.NEW
+            and self._accepted.json
+            and not self._accepted.stream
+        )
+
+    @property
+    def _account(self) -> Account:
+        # Made when it is needed: most answers are small.
+        if self._account_made is None:
+            self._account_made = Account(self._unread, self._owner)
+        return self._account_made
 
     def _check_size(self, data: bytes) -> None:
         limit = self._limits().max_event_bytes

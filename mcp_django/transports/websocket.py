@@ -14,6 +14,7 @@ from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
 from mcp_django.exceptions import MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -21,6 +22,7 @@ from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.flow import Flow
 from mcp_django.transports.owed import OwedAnswers
+from mcp_django.transports.unread import UNCOUNTED_BYTES, Account
 
 SUBPROTOCOL: Final = "mcp"
 """What clients offer in `Sec-WebSocket-Protocol`, and servers accept."""
@@ -67,6 +69,8 @@ class WebSocketServerTransport(Transport):
         send_close: Closes the connection with a code and a reason.
         flow: Tells whether the client keeps up.
         limits: What the connection may cost.
+        account: Counts what waits to be sent, and what is large until the client has
+            taken it, with what else its user has yet to read.
         clock: Gives the time in seconds; never goes back.
     """
 
@@ -77,6 +81,7 @@ class WebSocketServerTransport(Transport):
         *,
         flow: Flow,
         limits: WebSocketLimits,
+        account: Account | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
@@ -84,6 +89,8 @@ class WebSocketServerTransport(Transport):
         self._send_close = send_close
         self._flow = flow
         self._limits = limits
+        self._account = account or Account()
+        self._in_buffer = 0
         self._clock = clock
         self._owed = OwedAnswers()
         self._turn = anyio.Lock(fast_acquire=True)
@@ -101,12 +108,16 @@ class WebSocketServerTransport(Transport):
 
     @property
     def is_congested(self) -> bool:
-        """Whether the client has yet to read what it was sent."""
+        """Whether the client has yet to read what it was sent, or much else."""
+        return self._is_behind or self._account.is_full
+
+    @property
+    def _is_behind(self) -> bool:
         return self._is_sending or self._flow.is_congested
 
     async def start(self, tasks: TaskGroup) -> None:
         """Begin to tell the driver when the client has read enough."""
-        self._flow.on_clear = self._clear
+        self._flow.on_clear = self._empty_buffer
 
     async def send(self, message: Message) -> None:
         """Send one message as a text frame; waits while the client does not read.
@@ -117,21 +128,68 @@ class WebSocketServerTransport(Transport):
             ValueError: The message cannot be written as JSON.
         """
         self._owed.note_withdrawn(message)
-        async with self._turn:
-            self._is_sending = True
-            self._full_since = self._clock()
-            try:
-                await self._flow.wait()
-                if self._is_closed:
-                    raise TransportClosed("cannot send: the WebSocket is closed")
-                data = jsonrpc.serialize(message)
-                if len(data) > self._limits.max_sent_bytes:
-                    raise MessageTooLarge(len(data), self._limits.max_sent_bytes)
-                self._owed.note_sent(message)
-                await self._send_text(data.decode())
-                self._sent += 1
-            finally:
-                self._is_sending = False
+        data = self._bounded(jsonrpc.serialize(message))
+        size = self._to_count(data)
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            self._account.take(size)
+        else:
+            # Whoever sends it waits with it.
+            self._account.add(size)
+        await self._send_frame(data, size, message)
+
+    async def send_answer(self, answer: bytes) -> None:
+        """Send one answer as a text frame; waits while the client does not read.
+
+        Raises:
+            TransportClosed: The connection is closed, now or while it waited.
+            MessageTooLarge: The message is larger than clients take.
+            ReaderTooSlow: The client's user has yet to read too much.
+        """
+        data = self._bounded(answer)
+        size = self._to_count(data)
+        self._account.take(size)
+        await self._send_frame(data, size, None)
+
+    def _bounded(self, data: bytes) -> bytes:
+        if len(data) > self._limits.max_sent_bytes:
+            raise MessageTooLarge(len(data), self._limits.max_sent_bytes)
+        return data
+
+    def _to_count(self, data: bytes) -> int:
+        """Give how much of a message has to be counted: all or nothing."""
+        is_small = len(data) <= UNCOUNTED_BYTES and not self._is_behind
+        return 0 if is_small else len(data)
+
+    async def _send_frame(
+        self, data: bytes, counted: int, message: Message | None
+    ) -> None:
+        try:
+            async with self._turn:
+                self._is_sending = True
+                self._full_since = self._clock()
+                try:
+                    await self._flow.wait()
+                    if self._is_closed:
+                        raise TransportClosed("cannot send: the WebSocket is closed")
+                    if message is not None:
+                        self._owed.note_sent(message)
+                    await self._send_text(data.decode())
+                    self._sent += 1
+                finally:
+                    self._is_sending = False
+        except BaseException:
+            self._account.give_back(counted)
+            raise
+        if self._flow.is_congested:
+            self._in_buffer += counted
+        else:
+            self._account.give_back(counted)
+        self._clear()
+
+    def _empty_buffer(self) -> None:
+        """Be told that the client has taken what was sent."""
+        self._account.give_back(self._in_buffer)
+        self._in_buffer = 0
         self._clear()
 
     async def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
@@ -148,6 +206,7 @@ class WebSocketServerTransport(Transport):
         self._is_closed = True
         # Those who wait to send find it closed.
         self._flow.close()
+        self._account.close()
         # A client that does not read keeps nobody waiting.
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
             await self._send_close(code, reason)
@@ -186,7 +245,7 @@ class WebSocketServerTransport(Transport):
             return
         now = self._clock()
         progress = (self._sent, self._flow.progress())
-        if not self.is_congested or progress != self._progress:
+        if not self._is_behind or progress != self._progress:
             self._progress = progress
             self._progress_at = self._full_since = now
         if self._owed or self._is_patient(now):

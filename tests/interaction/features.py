@@ -49,6 +49,28 @@ for number in range(5):
     many.resource(f"test://{number}/{{id}}", name=f"{number}")(lambda id: "many")
 
 
+short = Server("short")
+"""A server whose answers are bounded."""
+
+
+@short.tool(max_result_bytes=2000)
+def few_letters(number: int) -> str:
+    """Return so many letters, unless they are too many."""
+    return "x" * number
+
+
+@short.resource("test://few-letters/{number}", max_result_bytes=2000)
+def read_few_letters(number: int) -> str:
+    """Hold so many letters, unless they are too many."""
+    return "x" * number
+
+
+@short.prompt(max_result_bytes=2000)
+def write_few_letters(number: str) -> str:
+    """Ask for so many letters, unless they are too many."""
+    return "x" * int(number)
+
+
 written = Server("written")
 """A server whose URIs may be written in several ways."""
 

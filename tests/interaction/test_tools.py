@@ -280,3 +280,22 @@ async def test_calls_run_side_by_side(connect: Connect) -> None:
                 str(2 * number)
             )
         tasks.cancel_scope.cancel()
+
+
+async def test_result_is_no_larger_than_its_feature_lets_it_be(
+    connect: Connect,
+) -> None:
+    """We promise it: max_result_bytes=, over every connection; the model reads how to
+    go on."""
+    said = "bytes, and at most 2000 can be sent; ask for less"
+    async with connect(server=features.short) as client:
+        text = await client.call_for_text("few_letters", number=1000)
+        assert text == "x" * 1000
+        assert said in await client.call_for_error("few_letters", number=3000)
+        read, get = client.session.read_resource, client.session.get_prompt
+        await read("test://few-letters/1000")
+        error = await error_of(read("test://few-letters/3000"))
+        assert said in error.message
+        await get("write_few_letters", {"number": "1000"})
+        error = await error_of(get("write_few_letters", {"number": "3000"}))
+        assert (error.code, said in error.message) == (types.INTERNAL_ERROR, True)

@@ -112,6 +112,11 @@ def resident_bytes(pid: int) -> int:
     return int(_status(pid)["VmRSS"].removesuffix("kB")) * 1024
 
 
+def peak_bytes(pid: int) -> int:
+    """Measure how much memory a process has had at most, in bytes."""
+    return int(_status(pid)["VmHWM"].split()[0]) * 1024
+
+
 def open_files(pid: int) -> list[str]:
     """Give the paths of the files that a process has open."""
     paths = []

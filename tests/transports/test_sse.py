@@ -1,12 +1,14 @@
 """The server's half of HTTP+SSE: the account of what a client has read."""
 
+from typing import Any
+
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import JSONRPCRequest, RequestId
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import MessageTooLarge, ReaderTooSlow, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
@@ -16,7 +18,10 @@ from mcp_django.transports.event_stream import (
     ServerSentEvent,
     encode_event,
 )
+from mcp_django.transports.flow import Flow
 from mcp_django.transports.sse import SSEServerTransport, StreamLimits
+from mcp_django.transports.unread import Account, Unread, UnreadLimits
+from tests.transports.reader import Reader
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
 LIMITS = StreamLimits(
@@ -33,13 +38,24 @@ ALICE = Sender(user="alice")
 class Client:
     """A client that reads what is written to it, but answers only when told."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        limits: StreamLimits = LIMITS,
+        *,
+        flow: Flow | None = None,
+        account: Account | None = None,
+    ) -> None:
         self.now = 1000.0
         self.written = b""
-        self._decoder = EventStreamDecoder(10_000)
+        self._decoder = EventStreamDecoder(1_000_000)
         self.events: list[ServerSentEvent] = []
         self.transport = SSEServerTransport(
-            self._write, endpoint=ENDPOINT, limits=LIMITS, clock=lambda: self.now
+            self._write,
+            endpoint=ENDPOINT,
+            limits=limits,
+            flow=flow,
+            account=account,
+            clock=lambda: self.now,
         )
         self.witness = Witness(self.transport)
 
@@ -563,3 +579,95 @@ async def test_close_while_a_message_is_written_drops_what_waits_behind() -> Non
             await transport.close()
         unblocked.set()
     assert (len(written), witness.closed) == (1, 1)
+
+
+# What is not read yet ---------------------------------------------------------------
+
+
+def budget(most: int) -> Unread:
+    return Unread(lambda: UnreadLimits(10 * most, most))
+
+
+def id_of(message: Message) -> Any:
+    return getattr(message, "id", None)
+
+
+def answer(number: int, size: int = 500) -> bytes:
+    return jsonrpc.serialize(sized(number, size))
+
+
+async def test_what_waits_counts_until_the_client_has_shown_that_it_reads() -> None:
+    """We promise it: MCP["MAX_UNREAD_BYTES"], for what is held and what waits."""
+    unread = budget(10_000)
+    client = Client(account=Account(unread, "ann"))
+    async with anyio.create_task_group() as tasks:
+        for number in range(2):
+            await client.transport.send_answer(answer(number))
+        assert unread.total == 0
+        for number in range(2, 7):  # the last of them waits for room
+            tasks.start_soon(client.transport.send_answer, answer(number))
+        await wait_all_tasks_blocked()
+        assert unread.bytes_of("ann") == 5 * 500
+        while len(client.messages) < 7:
+            await client.answer_ping()
+            await wait_all_tasks_blocked()
+    assert unread.total == 0
+    assert sorted(client.messages, key=id_of) == [sized(number) for number in range(7)]
+
+
+async def test_answer_for_which_there_is_no_room_is_refused() -> None:
+    """We promise it: whoever answers can say so. A notification waits as ever."""
+    unread = budget(1200)
+    client = Client(account=Account(unread, "ann"))
+    for number in range(4):
+        await client.transport.send_answer(answer(number))
+    with pytest.raises(ReaderTooSlow):
+        await client.transport.send_answer(answer(5))
+    with pytest.raises(ReaderTooSlow):
+        await client.transport.send(sized(5))
+    await client.transport.send(jsonrpc.notification("n", {"text": "x" * 300}))
+    assert client.transport.is_congested
+    await client.transport.close()
+    assert unread.total == 0
+
+
+async def test_what_is_large_counts_until_it_is_taken() -> None:
+    """We promise it: also what is not held, for it lies in the server's buffer."""
+    limits = StreamLimits(10**6, 10**6, 10**6, 300.0, 15.0)
+    unread, flow = budget(10**6), Reader()
+    client = Client(limits, flow=flow, account=Account(unread, "ann"))
+    await start(client)
+    flow.stop()
+    await client.transport.send_answer(answer(1, 100_000))
+    assert unread.bytes_of("ann") == 100_000
+    flow.read()
+    assert unread.total == 0
+    await client.transport.send_answer(answer(2, 100_000))
+    assert unread.total == 0
+
+
+async def test_user_with_much_to_read_on_another_stream_holds_up_this_one() -> None:
+    """Chosen: no more handlers run side by side than do now."""
+    unread = budget(1000)
+    client = Client(account=Account(unread, "ann"))
+    other = Account(unread, "ann")
+    assert not client.transport.is_congested
+    other.take(500)
+    assert client.transport.is_congested
+    other.close()
+    assert not client.transport.is_congested
+
+
+async def test_cancelled_answer_is_counted_no_longer() -> None:
+    """We promise it: the budget comes back, however a handler ends."""
+    unread = budget(10_000)
+    client = Client(account=Account(unread, "ann"))
+    for number in range(6):
+        await client.transport.send_answer(answer(number))
+    counted = unread.total
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.transport.send_answer, answer(7))
+        await wait_all_tasks_blocked()
+        assert unread.total == counted + 500
+        tasks.cancel_scope.cancel()
+    assert unread.total == counted

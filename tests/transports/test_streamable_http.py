@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import (
+    BatchTooLarge,
+    MessageTooLarge,
+    ReaderTooSlow,
+    TransportClosed,
+)
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
@@ -24,6 +29,7 @@ from mcp_django.transports.streamable_http import (
     Reply,
     ReplyLimits,
 )
+from mcp_django.transports.unread import Unread, UnreadLimits
 from tests.patience import PATIENCE_SECONDS
 
 BOTH = Accepted(json=True, stream=True)
@@ -677,3 +683,120 @@ def test_any_order_of_operations_makes_a_response_that_http_allows(
             script.check()
 
     anyio.run(play)
+
+
+# What is not read yet ---------------------------------------------------------------
+
+LARGE = 100_000
+"""More than is sent without being counted."""
+
+
+def large(id: int) -> bytes:
+    return jsonrpc.serialize(jsonrpc.result(id, {"text": "x" * LARGE}))
+
+
+class SlowResponse(Response):
+    """A response whose client reads when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = anyio.Event()
+
+    async def respond(
+        self, status: int, body: bytes = b"", headers: Headers = ()
+    ) -> None:
+        await self.is_read.wait()
+        await super().respond(status, body, headers)
+
+    async def write(self, chunk: bytes) -> None:
+        await self.is_read.wait()
+        await super().write(chunk)
+
+
+def make_slow(
+    accepted: Accepted, unread: Unread, **options: Any
+) -> tuple[Reply, SlowResponse]:
+    response = SlowResponse()
+    limits = ReplyLimits(10**7, 5.0, 15.0, max_result_bytes=3 * LARGE)
+    reply = Reply(
+        response,
+        accepted=accepted,
+        limits=lambda: limits,
+        unread=unread,
+        owner="ann",
+        **options,
+    )
+    return reply, response
+
+
+def budget(most: int) -> Unread:
+    return Unread(lambda: UnreadLimits(100 * most, most))
+
+
+@pytest.mark.parametrize("accepted", [JSON_ONLY, STREAM_ONLY])
+async def test_large_answer_counts_until_it_is_read(accepted: Accepted) -> None:
+    """We promise it: MCP["MAX_UNREAD_BYTES"], for JSON and streams alike."""
+    unread = budget(2 * LARGE)
+    reply, response = make_slow(accepted, unread)
+    other, _ = make_slow(accepted, unread)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reply.answer, large(1), 200)
+        await anyio.wait_all_tasks_blocked()
+        assert unread.bytes_of("ann") == len(large(1))
+        with pytest.raises(ReaderTooSlow):
+            await other.answer(large(2))
+        assert not other.is_ended
+        response.is_read.set()
+    assert unread.total == 0
+    assert reply.is_ended
+
+
+async def test_large_answer_is_counted_no_more_when_its_task_is_cancelled() -> None:
+    """We promise it: the budget comes back, however a connection ends."""
+    unread = budget(2 * LARGE)
+    reply, _ = make_slow(JSON_ONLY, unread)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reply.answer, large(1), 200)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert unread.total == 0
+
+
+async def test_collected_answers_are_no_larger_together_than_one_may_be() -> None:
+    """We promise it: MCP["MAX_RESULT_BYTES"] for one body; small ones have room."""
+    unread = budget(100 * LARGE)
+    reply, response = make_slow(JSON_ONLY, unread, expected=5, is_batch=True)
+    response.is_read.set()
+    await reply.answer(large(1))
+    assert not reply.is_full
+    await reply.answer(large(2))
+    assert reply.is_full
+    with pytest.raises(BatchTooLarge):
+        await reply.answer(large(3))
+    for id in (3, 4):
+        await reply.answer(result(id))
+    assert unread.bytes_of("ann") == 2 * len(large(1)) + 2 * len(result(1))
+    await reply.answer(result(5))
+    assert [answer["id"] for answer in json.loads(response.body)] == [1, 2, 3, 4, 5]
+    assert unread.total == 0
+
+
+async def test_collected_answers_that_nobody_will_read_are_dropped() -> None:
+    """We promise it: they count no longer than their connection lives."""
+    unread = budget(100 * LARGE)
+    reply, _ = make_slow(JSON_ONLY, unread, expected=2, is_batch=True)
+    await reply.answer(large(1))
+    reply.detach()
+    assert unread.total == 0
+
+
+async def test_answers_to_a_batch_that_go_as_events_are_not_collected() -> None:
+    """We promise it: each may be as large as any event."""
+    unread = budget(100 * LARGE)
+    reply, response = make_slow(BOTH, unread, expected=4, is_batch=True)
+    response.is_read.set()
+    for id in range(4):
+        await reply.answer(large(id))
+        assert not reply.is_full
+    assert reply.is_ended
+    assert unread.total == 0

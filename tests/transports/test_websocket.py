@@ -10,12 +10,14 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import MessageTooLarge, ReaderTooSlow, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
 from mcp_django.transports.flow import Flow
+from mcp_django.transports.unread import Account, Unread, UnreadLimits
 from mcp_django.transports.websocket import WebSocketLimits, WebSocketServerTransport
+from tests.transports.reader import Reader
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
 LIMITS = WebSocketLimits(
@@ -28,48 +30,6 @@ PING = jsonrpc.request(1, "ping", None)
 QUESTION = jsonrpc.request("q", "roots/list", None)
 
 
-class Reader(Flow):
-    """A client that reads when the test lets it.
-
-    Attributes:
-        is_closed: Whether the transport let go of the connection.
-        has_read: Something that grows with what it has read.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._is_congested = False
-        self._has_room = anyio.Event()
-        self.is_closed = False
-        self.has_read = 0
-
-    @property
-    def is_congested(self) -> bool:
-        return self._is_congested
-
-    def progress(self) -> object:
-        return self.has_read
-
-    async def wait(self) -> None:
-        while self._is_congested:
-            await self._has_room.wait()
-
-    def close(self) -> None:
-        self.is_closed = True
-        self.read()
-
-    def stop(self) -> None:
-        """Read nothing any more."""
-        self._is_congested = True
-        self._has_room = anyio.Event()
-
-    def read(self) -> None:
-        """Read everything."""
-        self._is_congested = False
-        self._has_room.set()
-        self.on_clear()
-
-
 class Connection:
     """A transport, and what it did.
 
@@ -79,7 +39,9 @@ class Connection:
         time: What the transport's clock shows.
     """
 
-    def __init__(self, limits: WebSocketLimits = LIMITS) -> None:
+    def __init__(
+        self, limits: WebSocketLimits = LIMITS, *, account: Account | None = None
+    ) -> None:
         self.sent: list[Any] = []
         self.closed: list[tuple[int, str]] = []
         self.time = 1000.0
@@ -89,6 +51,7 @@ class Connection:
             self._send_close,
             flow=self.reader,
             limits=limits,
+            account=account,
             clock=lambda: self.time,
         )
         self.witness = Witness(self.transport)
@@ -363,3 +326,79 @@ async def test_server_whose_send_waits_is_congested_meanwhile() -> None:
 async def _send_in_vain(connection: Connection, message: Message | None = None) -> None:
     with pytest.raises(TransportClosed):
         await connection.transport.send(message or result(1))
+
+
+# What is not read yet ---------------------------------------------------------------
+
+
+def answer(id: int, size: int = 500) -> bytes:
+    return jsonrpc.serialize(jsonrpc.result(id, {"text": "x" * size}))
+
+
+def budget(most: int) -> Unread:
+    return Unread(lambda: UnreadLimits(10 * most, most))
+
+
+async def test_what_waits_to_be_sent_counts_until_it_is_taken() -> None:
+    """We promise it: MCP["MAX_UNREAD_BYTES"]."""
+    unread = budget(10_000)
+    connection = Connection(account=Account(unread, "ann"))
+    await connection.transport.start(None)  # type: ignore[arg-type]  # has no tasks
+    connection.reader.stop()
+    async with anyio.create_task_group() as tasks:
+        for id in range(3):
+            tasks.start_soon(connection.transport.send_answer, answer(id))
+        await wait_all_tasks_blocked()
+        assert unread.bytes_of("ann") == 3 * len(answer(0))
+        connection.reader.read()
+    assert unread.total == 0
+    assert sorted(message["id"] for message in connection.sent) == [0, 1, 2]
+
+
+async def test_answer_for_which_there_is_no_room_is_refused() -> None:
+    """We promise it: whoever answers can say so; a notification waits as ever."""
+    unread = budget(len(answer(0)))
+    connection = Connection(account=Account(unread, "ann"))
+    connection.reader.stop()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.transport.send_answer, answer(0))
+        await wait_all_tasks_blocked()
+        assert connection.transport.is_congested
+        with pytest.raises(ReaderTooSlow):
+            await connection.transport.send_answer(answer(1))
+        with pytest.raises(ReaderTooSlow):
+            await connection.transport.send(result(1))
+        tasks.start_soon(
+            connection.transport.send, jsonrpc.notification("n", {"text": "x" * 300})
+        )
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert unread.total == 0
+
+
+async def test_what_is_large_counts_until_the_buffer_is_empty() -> None:
+    """We promise it: what was sent lies in the server's buffer."""
+    unread = budget(10**6)
+    limits = replace(LIMITS, max_sent_bytes=10**6)
+    connection = Connection(limits, account=Account(unread, "ann"))
+    await connection.transport.start(None)  # type: ignore[arg-type]  # has no tasks
+    large = answer(0, 100_000)
+
+    async def fill(text: str) -> None:
+        connection.reader.stop()
+
+    transport = WebSocketServerTransport(
+        fill,
+        connection._send_close,
+        flow=connection.reader,
+        limits=limits,
+        account=Account(unread, "ann"),
+    )
+    await transport.start(None)  # type: ignore[arg-type]  # has no tasks
+    await transport.send_answer(large)
+    assert unread.bytes_of("ann") == len(large)
+    connection.reader.read()
+    assert unread.total == 0
+    await transport.send_answer(large)
+    await transport.close()
+    assert unread.total == 0

@@ -1,0 +1,111 @@
+"""Turns of the requests that came in batches over Streamable HTTP, by session.
+
+On a connection that stays open a session has room for so many requests; see
+`sessions.runner`. Over Streamable HTTP each request has a connection of its own, except
+for those of a batch, which would all run at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import anyio
+
+from mcp_django.conf import mcp_settings
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The requests of one session.
+
+    Attributes:
+        count: How many there are.
+        running: How many of them run.
+        waiting: What others wait for, the first to come first.
+    """
+
+    count: int = 0
+    running: int = 0
+    waiting: deque[anyio.Event] = field(default_factory=deque)
+
+
+class Turns:
+    """Lets `MAX_CONCURRENT` requests of a session run, while `MAX_INBOX` more wait.
+
+    ::
+
+        --enter()--> waiting --begin()--> running --end()--> --leave()-->
+    """
+
+    def __init__(self) -> None:
+        self._queues: dict[str, _Queue] = {}
+        self._less: anyio.Event | None = None
+
+    def __len__(self) -> int:
+        """Count the sessions that have any."""
+        return len(self._queues)
+
+    @property
+    def most(self) -> int:
+        """How many requests of a session there may be."""
+        most: int = mcp_settings.MAX_CONCURRENT + mcp_settings.MAX_INBOX
+        return most
+
+    async def wait_for_room(self, session_key: str, count: int, timeout: float) -> bool:
+        """Wait until a session has room for more requests; False if it takes too long.
+
+        Args:
+            session_key: Names the session.
+            count: How many requests, no more than `most`.
+            timeout: In seconds.
+        """
+        with anyio.move_on_after(timeout):
+            while self._count_of(session_key) + count > self.most:
+                self._less = self._less or anyio.Event()
+                await self._less.wait()
+            return True
+        return False
+
+    def _count_of(self, session_key: str) -> int:
+        queue = self._queues.get(session_key)
+        return 0 if queue is None else queue.count
+
+    def enter(self, session_key: str) -> None:
+        """Count one more request; pair with `leave`."""
+        self._queues.setdefault(session_key, _Queue()).count += 1
+
+    def leave(self, session_key: str) -> None:
+        """Count it no longer."""
+        queue = self._queues[session_key]
+        queue.count -= 1
+        if not queue.count:
+            del self._queues[session_key]
+        if self._less is not None:
+            self._less.set()
+            self._less = None
+
+    async def begin(self, session_key: str) -> None:
+        """Wait for one's turn; pair with `end`, unless it is cancelled."""
+        queue = self._queues[session_key]
+        if not queue.waiting and queue.running < mcp_settings.MAX_CONCURRENT:
+            queue.running += 1
+            return
+        mine = anyio.Event()
+        queue.waiting.append(mine)
+        try:
+            await mine.wait()
+        except BaseException:
+            if mine.is_set():
+                self.end(session_key)
+            else:
+                queue.waiting.remove(mine)
+            raise
+
+    def end(self, session_key: str) -> None:
+        """Let the next one run in one's place."""
+        queue = self._queues[session_key]
+        if queue.waiting:
+            queue.waiting.popleft().set()
+        else:
+            queue.running -= 1
