@@ -53,7 +53,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 MAX_PARTS: Final = 3000
 """Parts of a schema, with all that is referred to written out."""
 
-MAX_VISITS: Final = 10_000_000
+MAX_VISITS: Final = 20_000_000
 """Bytes of a value as JSON, times how often each of them is looked at."""
 
 _MAX_DEPTH: Final = 50
@@ -79,25 +79,28 @@ class CompiledSchema:
     visits: int
     _engine: SchemaValidator
 
-    def can_check(self, value: JSON) -> bool:
+    def can_check(self, value: JSON, max_visits: int = MAX_VISITS) -> bool:
         """Say whether a value is small enough for as many visits."""
         try:
-            return len(to_json(value)) * self.visits <= MAX_VISITS
+            return len(to_json(value)) * self.visits <= max_visits
         except PydanticSerializationError:
             return False  # it holds half a character, which the engine does not take
 
-    def check(self, value: JSON, *, size: int | None = None) -> Verdict:
+    def check(
+        self, value: JSON, *, size: int | None = None, max_visits: int = MAX_VISITS
+    ) -> Verdict:
         """Say whether a value fits, if that takes no more work than is bounded.
 
         Args:
             value: Any JSON value.
             size: Its bytes as JSON, if that is known.
+            max_visits: These, times how often each of them is looked at.
         """
         try:
             if size is None:
-                is_small = self.can_check(value)
+                is_small = self.can_check(value, max_visits)
             else:
-                is_small = size * self.visits <= MAX_VISITS
+                is_small = size * self.visits <= max_visits
             fault = self.find_fault(value) if is_small else UNDECIDED
         except TooMuchWork:
             fault = UNDECIDED

@@ -37,7 +37,7 @@ from mcp_django.server.patterns import BoundedSearch
 ALSO_TRIED: Final = "also_tried"
 """Type of the faults that say nothing, but that an alternative was tried."""
 
-_MAX_SECONDS: Final = 0.05
+_MAX_SECONDS: Final = 0.03
 """Time that alternatives may take which contain each other."""
 
 _MAX_SEARCHED: Final = 10_000_000

@@ -18,7 +18,7 @@ import regex
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.counted_schemas import linear
 
-MAX_SECONDS: Final = 0.05
+MAX_SECONDS: Final = 0.03
 """Time that one check has for all texts in which the other engine looks."""
 
 

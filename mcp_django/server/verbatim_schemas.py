@@ -44,6 +44,9 @@ MAX_STEPS = 20_000
 What is plain takes none: see `protocol.compiled_schemas`.
 """
 
+MAX_VISITS = 10_000_000
+"""Bytes of a value as JSON, times how often a compiled schema looks at each of them."""
+
 TOO_MUCH_WORK = "too much work to check; give fewer or shorter values at a time"
 """Why a value is refused that may fit."""
 
@@ -147,7 +150,7 @@ class VerbatimSchema:
         """
         verdict = Verdict(False)
         if self._compiled is not None:
-            verdict = self._compiled.check(value, size=size)
+            verdict = self._compiled.check(value, size=size, max_visits=MAX_VISITS)
         found: list[SchemaViolation] = []
         if verdict.fits:
             return found

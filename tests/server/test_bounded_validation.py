@@ -198,7 +198,8 @@ DECIDED: dict[str, tuple[Any, Any, str]] = {
     "lists in a text": (
         list[list[int]],
         "[" + "[]," * 300_000 + "[]]",
-        f"value: Input should be a valid array (got '[{'[],' * 12}...{'],[' * 11}],[]]')",
+        f"value: Input should be a valid array (got '[{'[],' * 12}..."
+        f"{'],[' * 11}],[]]')",
     ),
 }
 
