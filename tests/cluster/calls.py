@@ -13,7 +13,6 @@ import httpx2
 
 from tests.cluster.cluster import LogMark, Worker
 from tests.live.raw_http import Answer, Client, Message, ModernClient
-from tests.patience import SOON_SECONDS
 
 FEW_LINES = 10
 """Most that a worker may write of one fault: what can be counted on two hands."""
@@ -56,33 +55,6 @@ async def wait_until_answered(
             await anyio.sleep(0.05)
         else:
             return
-
-
-async def refuse_together(
-    http: httpx2.AsyncClient, worker: Worker, tool: str, /, *, count: int
-) -> list[tuple[int, bool]]:
-    """Call a tool so many times at once.
-
-    Returns:
-        HTTP status of each answer, and whether it says when to try again.
-
-    Raises:
-        TimeoutError: Not all were answered in time.
-    """
-    answers = []
-
-    async def ask() -> None:
-        async with ModernClient(http).open_call(
-            worker.url, tool, key=new_key()
-        ) as answer:
-            headers = answer.response.headers
-            answers.append((answer.status, "retry-after" in headers))
-
-    with anyio.fail_after(2 * SOON_SECONDS):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(count):
-                tasks.start_soon(ask)
-    return answers
 
 
 @asynccontextmanager

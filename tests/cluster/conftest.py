@@ -48,4 +48,5 @@ async def _wait_until_well(cluster: Cluster) -> None:
     async with open_http(cluster.users["ann"].with_token) as http:
         with anyio.fail_after(2 * SOON_SECONDS):
             for worker in cluster.workers:
-                await wait_until_answered(http, worker, "count_users_in_thread")
+                for tool in ("count_users", "count_users_in_thread"):
+                    await wait_until_answered(http, worker, tool)

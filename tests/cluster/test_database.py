@@ -9,13 +9,10 @@ from anyio.to_thread import run_sync
 from tests.cluster.calls import (
     assert_few_lines,
     call,
-    kept_alive,
-    refuse_together,
     wait_until_answered,
 )
 from tests.cluster.cluster import Cluster
 from tests.live.raw import open_http
-from tests.live.raw_http import ModernClient
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
@@ -40,41 +37,15 @@ async def test_queries_go_on_when_their_connections_were_ended(
                 assert (await call(http, worker, tool))["found"] == len(cluster.users)
 
 
-async def test_database_that_is_away_is_503_and_a_few_lines_of_log(
-    cluster: Cluster,
-) -> None:
-    """We promise it: many refusals, and what can be read of them at a glance."""
-    mark = cluster.mark_logs()
+async def test_queries_leave_no_connection_open(cluster: Cluster) -> None:
+    """We promise it where `CONN_MAX_AGE` is 0, as it is by default."""
     async with open_http(cluster.users["ann"].with_token) as http:
-        await run_sync(cluster.postgres.kill)
         for worker in cluster.workers:
-            answers = await refuse_together(http, worker, "run", count=50)
-            assert answers == [(503, True)] * 50
-        await run_sync(cluster.postgres.start)
-        for worker in cluster.workers:
-            with anyio.fail_after(SOON_SECONDS):
-                await wait_until_answered(http, worker, "count_users_in_thread")
-    for worker in cluster.workers:
-        assert_few_lines(mark, worker, "database")
-
-
-async def test_database_that_stands_still_holds_up_only_who_needs_it(
-    cluster: Cluster,
-) -> None:
-    """We promise it: open streams are kept alive, and requests are refused in time."""
-    worker, _ = cluster.workers
-    async with open_http(cluster.users["ann"].with_token) as http:
-        async with ModernClient(http).listen(
-            worker.url, toolsListChanged=True
-        ) as stream:
-            await run_sync(cluster.postgres.freeze)
-            async with kept_alive(stream, seconds=4):
-                with anyio.fail_after(15):
-                    answers = await refuse_together(http, worker, "run", count=10)
-                assert answers == [(503, True)] * 10
-            await run_sync(cluster.postgres.thaw)
-        with anyio.fail_after(15):
-            await wait_until_answered(http, worker, "count_users_in_thread")
+            for tool in QUERIES:
+                await call(http, worker, tool)
+    with anyio.fail_after(SOON_SECONDS):
+        while await run_sync(cluster.postgres.count_connections):
+            pass
 
 
 async def test_database_that_takes_no_writes_answers_what_reads(
