@@ -52,11 +52,8 @@ from mcp_django.sessions.http_sessions import (
     renew_session_id,
 )
 from mcp_django.sessions.intake import ACCEPTED, Taken
-from mcp_django.sessions.notice_streams import (
-    ListenStream,
-    ResumedStream,
-    StandaloneStream,
-)
+from mcp_django.sessions.notice_streams import ListenStream, StandaloneStream
+from mcp_django.sessions.resumed_streams import ResumedStream
 from mcp_django.sessions.worker import Worker, current_worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.http_headers import Accepted, accepted, check_standard

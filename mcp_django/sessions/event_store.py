@@ -19,18 +19,26 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from django.core.cache import BaseCache
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    JSONRPCError,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import ServiceAway
+from mcp_django.exceptions import RemoteProtocolError, ServiceAway, TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.sessions.caching import SiteCache, cache_of
 from mcp_django.sessions.event_writes import EventWrites
+from mcp_django.sessions.leases import lease_key
 from mcp_django.transports.streamable_http import EventLog
 
 Kind: TypeAlias = Literal["call", "standalone"]
@@ -50,6 +58,7 @@ class Replay:
         events: Id and data of the events, in order.
         last: Number of the last event.
         is_ended: Whether no event will follow.
+        is_leased: Whether the worker that writes it is known to live.
     """
 
     name: str
@@ -57,6 +66,7 @@ class Replay:
     events: Sequence[tuple[str, bytes]]
     last: int
     is_ended: bool
+    is_leased: bool = True
 
 
 class StoredStream(EventLog):
@@ -66,6 +76,9 @@ class StoredStream(EventLog):
     names something. The rest is kept soon, and nobody waits for a slow cache. When
     something could not be kept, the stream is lost: it goes on without event ids, and
     whoever comes back for it is told that there is nothing.
+
+    A worker that was silent for long may find that another one has ended the stream for
+    it. So then it looks first, before it writes more.
 
     Args:
         session_key: Names the session.
@@ -101,6 +114,8 @@ class StoredStream(EventLog):
         # Made when it is needed: most calls are answered without a stream.
         self._name = "" if after is None else after.name
         self._last = 0 if after is None else after.last
+        self._expected: list[RequestId] = []
+        self._sure_at = clock()
 
     @property
     def retry_ms(self) -> int:
@@ -112,19 +127,34 @@ class StoredStream(EventLog):
         """Whether clients cannot come back for it."""
         return self._is_lost
 
+    def expect(self, id: RequestId) -> None:
+        """Expect an answer to a request on the stream."""
+        self._expected.append(id)
+
     async def open(self) -> str:
         """Make an id for the beginning of the stream, before its first event."""
-        self._advance()
+        self._begin()
         self._note(is_ended=False)
         await self._writes.flush()
         return self._id
 
     async def append(self, data: bytes, *, is_last: bool) -> str:
-        """Keep an event soon and give its id."""
+        """Keep an event soon and give its id.
+
+        Raises:
+            TransportClosed: Another worker has ended the stream.
+        """
         if self._is_lost:
             return ""
         is_first = not self._name
-        self._advance()
+        if is_first:
+            self._begin()
+        elif self._expected and self._writes.lease.may_have_lapsed(self._sure_at):
+            if await self._is_ended_by_another(data if is_last else None):
+                raise TransportClosed("another worker has ended the stream")
+            self._advance()
+        else:
+            self._advance()
         oldest = self._last - mcp_settings.EVENT_STORE_EVENTS
         obsolete = [self._event_key(oldest)] if oldest > 0 else []
         key = self._event_key(self._last)
@@ -156,12 +186,35 @@ class StoredStream(EventLog):
     def tick(self) -> None:
         """Keep in mind that the stream is open, however long nothing is sent."""
         now = self._clock()
+        if self._name and self._expected:
+            self._writes.lease.renew()
         seconds = mcp_settings.EVENT_STORE_SECONDS / 3
         if self._is_lost:
             seconds = mcp_settings.AWAY_SECONDS
         if self._name and now - self._kept_at >= seconds:
             self._kept_at = now
             self._start(self._forget() if self._is_lost else self._keep_alive())
+
+    async def _is_ended_by_another(self, last: bytes | None) -> bool:
+        """Say whether another worker has ended the stream; if not, `last` ends it."""
+        await self._writes.flush()
+        now, is_held = self._clock(), self._writes.lease.is_held
+        key = _end_key(self._session_key, self._name)
+        end = None if last is None else [self._last, [last]]
+        timeout = mcp_settings.EVENT_STORE_SECONDS
+
+        def look(cache: BaseCache) -> bool:
+            if end is None:
+                return cache.get(key) is not None
+            return not cache.add(key, end, timeout)
+
+        try:
+            is_ended = await _cache().ask(look)
+        except ServiceAway:
+            return False  # The client that is here shall have its answer.
+        if is_held:
+            self._sure_at = now
+        return is_ended
 
     async def _tell_when_kept(self) -> None:
         await self._writes.flush()
@@ -189,8 +242,12 @@ class StoredStream(EventLog):
     def _event_key(self, number: int) -> str:
         return _event_key(self._session_key, self._name, number)
 
-    def _advance(self) -> None:
+    def _begin(self) -> None:
         self._name = self._name or _PREFIX_OF[self._kind] + secrets.token_urlsafe(9)
+        self._sure_at = self._clock()
+        self._advance()
+
+    def _advance(self) -> None:
         self._last += 1
 
     def _note(
@@ -201,7 +258,9 @@ class StoredStream(EventLog):
         obsolete: Sequence[str] = (),
     ) -> None:
         self._is_ended, self._kept_at = is_ended, self._clock()
-        note = [self._kind, self._last, is_ended]
+        note: list[Any] = [self._kind, self._last, is_ended]
+        if self._expected:
+            note += [self._writes.lease.name, self._expected]
         key = _stream_key(self._session_key, self._name)
         written = self._writes.put({**events, key: note}, obsolete=obsolete)
         written.add_done_callback(self._look_whether_kept)
@@ -247,29 +306,95 @@ async def replay_after(session_key: str, name: str, after: int) -> Replay:
     return replayed
 
 
+async def abandon(session_key: str, name: str) -> None:
+    """End the stream of a call whose worker is gone: with an error for each request.
+
+    Of several workers that do so the first one counts, and neither does the one that
+    was thought to be gone end it once more.
+
+    Raises:
+        ServiceAway: The event store does not answer.
+    """
+    await _cache().ask(partial(_abandon, session_key, name))
+
+
+def abandonment(id: RequestId) -> bytes:
+    """Give the answer to a request on which nobody works any more."""
+    return jsonrpc.serialize(
+        jsonrpc.error(
+            id,
+            INTERNAL_ERROR,
+            "the process that worked on this request has ended, and how far it came is "
+            "not known; send it again only if it may be done twice",
+        )
+    )
+
+
+def _abandon(session_key: str, name: str, cache: BaseCache) -> None:
+    noted = cache.get(_stream_key(session_key, name))
+    if noted is None:
+        return
+    _, last, is_ended, *run_by = noted
+    # Once more, because it may just have been heard of again.
+    if is_ended or not run_by or cache.get(lease_key(run_by[0])) is not None:
+        return
+    keys = [_event_key(session_key, name, number) for number in range(1, last + 1)]
+    kept = cache.get_many(keys[-mcp_settings.EVENT_STORE_EVENTS :])
+    answered = {id for data in kept.values() for id in _answered_in(data)}
+    # Of a batch with more events nobody knows any longer what was answered.
+    is_known = len(run_by[1]) == 1 or len(kept) >= last - 1
+    errors = [
+        abandonment(id) for id in run_by[1] if is_known and _typed(id) not in answered
+    ]
+    end = [last, errors]
+    cache.add(_end_key(session_key, name), end, mcp_settings.EVENT_STORE_SECONDS)
+
+
+def _answered_in(data: bytes) -> Iterator[tuple[type, RequestId]]:
+    try:
+        message = jsonrpc.parse(data)
+    except RemoteProtocolError:  # What is kept may be of another release.
+        return
+    if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
+        yield _typed(message.id)
+
+
+def _typed(id: RequestId) -> tuple[type, RequestId]:
+    return type(id), id  # 1 is not "1", nor True
+
+
 def _read_after(
     session_key: str, name: str, after: int, cache: BaseCache
 ) -> Replay | None:
     """Read those events; None if they are not all there."""
-    noted = cache.get(_stream_key(session_key, name))
-    if noted is None:
+    stream_key, end_key = _stream_key(session_key, name), _end_key(session_key, name)
+    found = cache.get_many([stream_key, end_key])
+    kind, last, is_ended, *run_by = found.get(stream_key) or (None, 0, False)
+    # Where another worker has ended it, what was written afterwards does not count.
+    until, end = found.get(end_key) or (last, ())
+    if end_key in found:
+        kind, last, is_ended = _PREFIXES[name[:2]], until + len(end), True
+    if kind is None:
         return None
-    kind, last, is_ended = noted
+    is_leased = is_ended or not run_by or cache.get(lease_key(run_by[0])) is not None
     most = mcp_settings.EVENT_STORE_EVENTS
     if last < after <= last + most and not is_ended:
         # The client has seen what is on its way here.
-        return Replay(name, kind, (), after, is_ended=False)
+        return Replay(name, kind, (), after, False, is_leased)
     if not last - most <= after <= last:
         return None
     ids = {
         _event_key(session_key, name, number): f"{name}-{number}"
-        for number in range(after + 1, last + 1)
+        for number in range(after + 1, until + 1)
     }
-    found = cache.get_many(list(ids)) if ids else {}
-    if len(found) < len(ids):
+    kept = cache.get_many(list(ids)) if ids else {}
+    if len(kept) < len(ids):
         return None
-    events = [(id, found[key]) for key, id in ids.items()]
-    return Replay(name, kind, events, last, is_ended)
+    events = [(id, kept[key]) for key, id in ids.items()]
+    for number, data in enumerate(end, until + 1):
+        if number > after:
+            events.append((f"{name}-{number}", data))
+    return Replay(name, kind, events, last, is_ended, is_leased)
 
 
 def _parse_id(text: str) -> tuple[str, int]:
@@ -285,6 +410,10 @@ def _cache() -> SiteCache:
 
 def _stream_key(session_key: str, name: str) -> str:
     return f"mcp_django:{session_key}:stream:{name}"
+
+
+def _end_key(session_key: str, name: str) -> str:
+    return f"mcp_django:{session_key}:end:{name}"
 
 
 def _event_key(session_key: str, name: str, number: int) -> str:

@@ -13,6 +13,7 @@ from django.core.cache import BaseCache
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.caching import cache_of
+from mcp_django.sessions.leases import Lease
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -44,9 +45,13 @@ class EventWrites:
 
     Args:
         start: Runs a coroutine in a task that somebody holds.
+
+    Attributes:
+        lease: Says that the worker lives.
     """
 
     def __init__(self, start: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self.lease = Lease(start)
         self._start = start
         self._waiting: list[_Write] = []
         self._waiting_bytes = 0

@@ -47,6 +47,7 @@ from mcp_django.sessions.answering import (
     unsendable,
 )
 from mcp_django.sessions.asking import Pending, ask_round
+from mcp_django.sessions.event_store import abandonment
 from mcp_django.sessions.http_sessions import HTTPSession
 from mcp_django.sessions.session_state import CachedState
 from mcp_django.sessions.worker import Worker
@@ -297,6 +298,7 @@ class LegacyExchange(_Exchange):
         self._leave = leave
         request.session = CachedState(session, server)
         request.close_stream = reply.release
+        reply.expect(request.id)
 
     def cancel(self, id: RequestId) -> None:
         """Stop working on the request; its client wants no answer."""
@@ -326,7 +328,9 @@ class LegacyExchange(_Exchange):
         self._leave()
 
     async def _end_without_answer(self) -> None:
-        await self.reply.skip()
+        # Whoever comes back for it shall not find that it ended without a word.
+        is_broken_off = self._is_closing and self.worker.is_ending
+        await self.reply.skip(abandonment(self.request.id) if is_broken_off else b"")
 
     # Asking ---------------------------------------------------------------------
 

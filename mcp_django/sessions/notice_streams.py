@@ -21,7 +21,7 @@ from mcp_django.server.fingerprints import changed_since, fingerprint_of
 from mcp_django.server.notices import Notice, Topic, changing_lists
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.sessions.event_store import Replay, StoredStream, replay_after
+from mcp_django.sessions.event_store import Replay, StoredStream
 from mcp_django.sessions.exchanges import make_request
 from mcp_django.sessions.http_sessions import HTTPSession
 from mcp_django.sessions.notice_queue import NoticeQueue
@@ -42,14 +42,12 @@ logger = logging.getLogger("mcp_django.sessions")
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 
 _DISPLACED_RETRY_MS = 10_000
-_RETRY_MS = 5000
+RETRY_MS = 5000
 """For clients that lose a stream of their own: common ones try twice at once if they
 are told nothing, which is less than a restart takes."""
 
-_POLL_SECONDS = 1.0
 
-
-class _EventStream(ABC):
+class EventStream(ABC):
     """An event stream that stays open until either side ends it.
 
     An idle one costs no task: whoever holds the connection waits for the client to go,
@@ -133,7 +131,7 @@ class _EventStream(ABC):
         """Let nobody find it any more."""
 
 
-class ListenStream(_EventStream):
+class ListenStream(EventStream):
     """The answer to `subscriptions/listen`, in the modern era.
 
     Spec: 2026-07-28 basic/patterns/subscriptions.
@@ -184,7 +182,7 @@ class ListenStream(_EventStream):
         return self._subscription.notification(notice.method, notice.params)
 
 
-class StandaloneStream(_EventStream):
+class StandaloneStream(EventStream):
     """The stream of a legacy session that belongs to no call.
 
     Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
@@ -262,9 +260,9 @@ class StandaloneStream(_EventStream):
         if self._log is not None and is_new and self._session.primes_streams:
             id = await self._log.open()
         if id:
-            await self._write(encode_priming(id, _RETRY_MS))
+            await self._write(encode_priming(id, RETRY_MS))
         elif self._session.primes_streams:
-            await self._write(encode_retry(_RETRY_MS))
+            await self._write(encode_retry(RETRY_MS))
         if self._replayed is not None:
             for id, data in self._replayed.events:
                 await self._write(encode_event("message", data, id=id))
@@ -311,72 +309,6 @@ class StandaloneStream(_EventStream):
         if self._log is not None:
             id = await self._log.append(data, is_last=False)
         await self._write(encode_event("message", data, id=id))
-
-
-class ResumedStream(_EventStream):
-    """The rest of the stream of a call, for a client that has lost its connection.
-
-    The call may run on in another worker; what it sends is in the event store.
-
-    Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
-    """
-
-    def __init__(
-        self,
-        server: Server,
-        worker: Worker,
-        identity: Identity,
-        response: HTTPResponse,
-        session: HTTPSession,
-        *,
-        replayed: Replay,
-    ) -> None:
-        super().__init__(server, worker, identity, response)
-        self._session = session
-        self._replayed = replayed
-        self._has_more = worker.http.follow(session, replayed.name)
-        self._following: Callable[[], object] | None = None
-
-    async def _begin(self) -> None:
-        if self._session.primes_streams:
-            await self._write(encode_retry(_RETRY_MS))
-        await self._write(KEEP_ALIVE)
-        self._following = self._worker.start(self._follow())
-
-    def _forget(self) -> None:
-        self._worker.http.stop_following(
-            self._session, self._replayed.name, self._has_more
-        )
-        if self._following is not None:
-            self._following()
-
-    async def _follow(self) -> None:
-        """Write what there is, and what comes, until the call has ended."""
-        try:
-            await self._write_all()
-        except LookupError:
-            logger.info("a resumed stream ends: its events are no longer kept")
-        except ServiceAway:  # its client comes back
-            pass
-        except Exception:
-            logger.exception("the events of a resumed stream cannot be read")
-        await self._end(b"")
-
-    async def _write_all(self) -> None:
-        replayed = self._replayed
-        while True:
-            for id, data in replayed.events:
-                await self._write(encode_event("message", data, id=id))
-            if replayed.is_ended:
-                return
-            # Word of more may have been lost, so look now and then.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._has_more.wait()
-            self._has_more.clear()
-            replayed = await replay_after(
-                self._session.key, replayed.name, replayed.last
-            )
 
 
 def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Request:

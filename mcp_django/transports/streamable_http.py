@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
 
 import anyio
+from mcp_types.jsonrpc import RequestId
 
 from mcp_django.exceptions import BatchTooLarge, MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -73,8 +74,16 @@ class EventLog(ABC):
         """Whether events could not be kept, so that nobody can come back for them."""
 
     @abstractmethod
+    def expect(self, id: RequestId) -> None:
+        """Expect an answer to a request on the stream."""
+
+    @abstractmethod
     async def append(self, data: bytes, *, is_last: bool) -> str:
-        """Keep an event and give its id; "" if the stream is lost."""
+        """Keep an event and give its id; "" if the stream is lost.
+
+        Raises:
+            TransportClosed: It was ended in place of us.
+        """
 
     @abstractmethod
     async def end(self) -> None:
@@ -200,6 +209,11 @@ class Reply:
         """Whether the reply is complete."""
         return self._state is _State.ENDED
 
+    def expect(self, id: RequestId) -> None:
+        """Say which request is to be answered, for clients that come back for it."""
+        if self._log is not None:
+            self._log.expect(id)
+
     async def send(self, message: Message) -> None:
         """Send a message that is no answer; dropped if the client reads JSON only.
 
@@ -299,9 +313,15 @@ class Reply:
         finally:
             self._account.close()
 
-    async def skip(self) -> None:
-        """Count an answer that is not wanted any more."""
+    async def skip(self, last_words: bytes = b"") -> None:
+        """Count an answer that will not come, or is not wanted any more.
+
+        Args:
+            last_words: What clients that come back, and those that read, get instead.
+        """
         self._expected -= 1
+        if last_words and self._state in (_State.STREAMING, _State.DETACHED):
+            await self._say(last_words)
         if self._expected > 0 or self.is_ended:
             return
         if self._collected:
@@ -310,6 +330,17 @@ class Reply:
         async with self._lock:
             pass  # Answers that are on their way go first.
         await self.break_off()
+
+    async def _say(self, last_words: bytes) -> None:
+        async with self._lock:
+            if self._log is None or self._log.is_lost or self.is_ended:
+                return
+            try:
+                id = await self._log.append(last_words, is_last=self._expected <= 0)
+            except TransportClosed:
+                return
+            if self._state is _State.STREAMING and not self._response.is_congested:
+                await self._write(encode_event("message", last_words, id=id))
 
     async def begin_stream(self) -> None:
         """Become an event stream, if that has not begun; harmless otherwise."""
@@ -419,7 +450,11 @@ class Reply:
                 return
             id = ""
             if self._log is not None:
-                id = await self._log.append(data, is_last=is_last)
+                try:
+                    id = await self._log.append(data, is_last=is_last)
+                except TransportClosed:  # A client that came back was answered.
+                    await self._end_stream()
+                    return
             if self._state is _State.STREAMING:
                 await self._write(encode_event("message", data, id=id))
             elif self._log is not None:

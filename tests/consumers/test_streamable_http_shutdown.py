@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anyio
 import pytest
+from pytest_django import Settings
 
+from mcp_django.sessions.event_store import replay
+from mcp_django.sessions.http_sessions import HTTPSession, read_session_id
 from mcp_django.sessions.worker import current_worker
 from tests.consumers.connections import Connection
 from tests.consumers.shop import runs
 from tests.consumers.streamable import (
     JSON_ONLY,
+    Session,
     arrival,
     begin_modern,
     call_of,
@@ -71,6 +76,38 @@ async def test_stream_that_has_begun_ends(door: Door) -> None:
     await shut_down(stream)
 
     assert messages_of(stream.response) == [progress(1, 2)]
+
+
+async def test_call_that_can_be_come_back_for_is_answered_with_an_error(
+    door: Door, settings: Settings
+) -> None:
+    """Chosen: whoever comes back shall not find that it ended without a word."""
+    settings.MCP = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}
+    session = await open_session()
+    report = with_progress(call_of("report", steps=2, door="here"))
+    stream = await session.open_post(report)
+    await arrival(door)
+    left = await session.open_post(report | {"id": 2})
+    primed = await left.read_event()
+    await arrival(door)
+    await left.go_away()
+
+    await shut_down(stream)
+
+    await left.close()
+    answer: Any = messages_of(stream.response)[-1]
+    assert (answer["id"], answer["error"]["code"]) == (1, -32603)
+    kept = await replay(session_of(session).key, primed.id)
+    last = json.loads(kept.events[-1][1])
+    assert (last["id"], last["error"]["code"]) == (2, -32603)
+    assert kept.is_ended
+
+
+def session_of(session: Session) -> HTTPSession:
+    """Read the id of a session."""
+    read = read_session_id(session.headers["mcp-session-id"])
+    assert read is not None
+    return read
 
 
 async def test_calls_of_sessions_end_without_an_answer(door: Door) -> None:

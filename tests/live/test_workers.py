@@ -413,13 +413,56 @@ async def test_stream_that_was_resumed_ends_with_the_worker_of_its_call(
         ) as resumed:
             question = await resumed.receive()
             await pair.one.restart()
-            for message in await resumed.receive_all():
+            *withdrawn, answer = await resumed.receive_all()
+            assert answer["error"]["code"] == -32603
+            for message in withdrawn:
                 assert message["method"] == "notifications/cancelled"
                 assert message["params"]["requestId"] == question["id"]
         assert await session.answer(pair.other.url, question, YES) == 400
 
 
 # What breaks ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped"])
+async def test_resumed_call_of_a_silent_worker_is_answered_once_with_an_error(
+    pair: Pair, is_killed: bool
+) -> None:
+    """We promise it: within seconds; and a worker that wakes up answers no more."""
+    async with open_http() as http:
+        session = await open_session(http, pair.one.url, ASKABLE)
+        async with session.open_call(pair.one.url, "leave_and_ask", id="left") as left:
+            assert await left.receive_all() == []
+        async with session.get(
+            pair.other.url, last_event_id=left.last_event_id
+        ) as resumed:
+            question = await resumed.receive()
+            if is_killed:
+                pair.one.kill()
+            else:
+                pair.one.freeze()
+            answer = await resumed.receive()
+            assert (answer["id"], answer["error"]["code"]) == ("left", -32603)
+            assert await resumed.receive_all() == []
+        if is_killed:
+            await pair.one.restart()
+        else:
+            pair.one.thaw()
+            assert await session.answer(pair.one.url, question, YES) == 202
+            await wait_until_idle(http, pair.one)
+        async with session.get(
+            pair.one.url, last_event_id=left.last_event_id
+        ) as resumed:
+            assert await resumed.receive_all() == [question, answer]
+
+
+async def wait_until_idle(http: httpx2.AsyncClient, worker: Worker) -> None:
+    """Ask what is open on a worker until it is but the call that asks."""
+    with anyio.fail_after(BOUND):
+        while True:
+            held = await ModernClient(http).call(worker.url, "holdings")
+            if held["structuredContent"]["connections"] <= 1:
+                return
 
 
 async def test_worker_that_is_killed_takes_only_its_own_calls(pair: Pair) -> None:

@@ -1,5 +1,6 @@
 """The event store: events of streams, for clients that come back."""
 
+import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -11,15 +12,20 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from mcp_django.exceptions import TransportClosed
+from mcp_django.protocol import jsonrpc
 from mcp_django.sessions.event_store import (
     Kind,
+    Replay,
     StoredStream,
+    abandon,
     is_enabled,
     kind_of,
     replay,
     replay_after,
 )
 from mcp_django.sessions.event_writes import EventWrites
+from mcp_django.sessions.leases import Lease, lease_key
 from mcp_django.sessions.tasks import LoopTasks
 from tests.sessions.caches import NotingCache
 from tests.sessions.layers import until
@@ -285,3 +291,136 @@ def test_event_store_is_off_unless_the_setting_names_a_cache(
     """Our choice: MCP["EVENT_STORE_CACHE"]."""
     settings.MCP = {"EVENT_STORE_CACHE": alias}
     assert is_enabled() is expected
+
+
+# Streams of workers that are gone ----------------------------------------------------
+
+
+@pytest.fixture
+def clock(streams: Streams) -> Clock:
+    """Give the clock of the lease of the worker that writes."""
+    clock = Clock()
+    streams.writes.lease = Lease(streams.start, clock)
+    return clock
+
+
+async def stop(streams: Streams, clock: Clock) -> None:
+    """Let a worker be stopped until its lease has lapsed, and wake up."""
+    key = lease_key(streams.writes.lease.name)
+    streams.writes.lease.renew()
+    await until(lambda: caches["default"].get(key) is not None)
+    clock.now += 60
+    caches["default"].delete(key)
+
+
+def answers_in(replayed: Replay) -> list[Any]:
+    """Give the ids and codes of the errors among the events."""
+    parsed = [json.loads(data) for _, data in replayed.events]
+    errors = [e for e in parsed if isinstance(e, dict) and "error" in e]
+    return [(error["id"], error["error"]["code"]) for error in errors]
+
+
+def result(id: Any) -> bytes:
+    """Make the answer to a request."""
+    return jsonrpc.serialize(jsonrpc.result(id, {}))
+
+
+async def test_stream_of_a_worker_that_lives_is_not_abandoned(
+    streams: Streams, clock: Clock
+) -> None:
+    """Our choice: its lease is looked at once more."""
+    stream = streams.make(clock=clock)
+    stream.expect(1)
+    id = await stream.open()
+    clock.now += 5
+    stream.tick()
+    await until(lambda: streams.writes.lease.is_held)
+    replayed = await replay("session", id)
+    assert replayed.is_leased
+    await abandon("session", replayed.name)
+    assert not (await replay("session", id)).is_ended
+    await stream.append(result(1), is_last=True)
+    await streams.writes.flush()
+    assert (await replay("session", id)).is_ended
+
+
+async def test_abandoned_stream_ends_with_one_error_whoever_abandons_it(
+    streams: Streams, clock: Clock
+) -> None:
+    """Our choice: several clients may come back for it, to several workers."""
+    stream = streams.make(clock=clock)
+    stream.expect(1)
+    [id, seen] = await streams.fill(stream, 2)
+    await stop(streams, clock)
+    replayed = await replay("session", seen)
+    assert not replayed.is_leased
+    for _ in range(3):
+        await abandon("session", replayed.name)
+    ended = await replay("session", id)
+    assert (ended.is_ended, ended.last) == (True, 3)
+    assert answers_in(ended) == [(1, -32603)]
+    assert (await replay("session", ended.events[-1][0])).events == []
+
+
+async def test_worker_that_wakes_up_answers_no_second_time(
+    streams: Streams, clock: Clock
+) -> None:
+    """Our choice: nor does it write anything else any more."""
+    stream = streams.make(clock=clock)
+    stream.expect(1)
+    [id] = await streams.fill(stream, 1)
+    await stop(streams, clock)
+    await abandon("session", id.rpartition("-")[0])
+    ended = await replay("session", id)
+    for is_last in (False, True):
+        with pytest.raises(TransportClosed):
+            await stream.append(result(1), is_last=is_last)
+    await stream.end()
+    await streams.writes.flush()
+    assert await replay("session", id) == ended
+
+
+async def test_worker_that_wakes_up_in_time_is_the_one_that_answers(
+    streams: Streams, clock: Clock
+) -> None:
+    """Our choice: what comes first counts."""
+    stream = streams.make(clock=clock)
+    stream.expect(1)
+    [id] = await streams.fill(stream, 1)
+    await stop(streams, clock)
+    await stream.append(b"{}", is_last=False)
+    await stream.append(result(1), is_last=True)
+    await abandon("session", id.rpartition("-")[0])
+    await streams.writes.flush()
+    ended = await replay("session", id)
+    assert [data for _, data in ended.events] == [b"{}", result(1)]
+    assert ended.is_ended
+
+
+async def test_answers_of_an_abandoned_batch_are_kept(
+    streams: Streams, clock: Clock
+) -> None:
+    """Our choice: only the requests without an answer get the error."""
+    stream = streams.make(clock=clock)
+    for request_id in (1, "1", 2):
+        stream.expect(request_id)
+    id = await stream.open()
+    await stream.append(result("1"), is_last=False)
+    await streams.writes.flush()
+    await stop(streams, clock)
+    await abandon("session", id.rpartition("-")[0])
+    ended = await replay("session", id)
+    assert ended.events[0][1] == result("1")
+    assert answers_in(ended) == [(1, -32603), (2, -32603)]
+
+
+async def test_client_is_answered_while_nobody_can_tell_who_else_did(
+    streams: Streams, clock: Clock, settings: Settings
+) -> None:
+    """Our choice: a cache that is away takes no answer from whoever waits for it."""
+    stream = streams.make(clock=clock)
+    stream.expect(1)
+    await streams.fill(stream, 1)
+    clock.now += 60
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    await stream.append(result(1), is_last=True)

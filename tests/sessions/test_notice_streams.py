@@ -1,6 +1,9 @@
 """Streams of change notices, without HTTP."""
 
+import itertools
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import anyio.lowlevel
@@ -15,11 +18,10 @@ from mcp_django.protocol.modern import Subscription
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.sessions.event_store import StoredStream, replay
-from mcp_django.sessions.notice_streams import (
-    ListenStream,
-    ResumedStream,
-    StandaloneStream,
-)
+from mcp_django.sessions.event_writes import EventWrites
+from mcp_django.sessions.leases import Lease, Watch
+from mcp_django.sessions.notice_streams import ListenStream, StandaloneStream
+from mcp_django.sessions.resumed_streams import ResumedStream
 from mcp_django.sessions.worker import Worker, current_worker
 from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import KEEP_ALIVE, EventStreamDecoder
@@ -266,6 +268,43 @@ async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
         await log.tell()
     assert response.body == RETRY + KEEP_ALIVE
     assert response.is_ended
+
+
+async def test_resumed_call_of_a_worker_that_is_gone_is_answered_with_an_error(
+    worker: Worker, response: Response, settings: Settings
+) -> None:
+    """We promise it: its silence is known within seconds."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+    session = open_session()
+    # Its lease was never renewed here, as if long ago.
+    killed = EventWrites(worker.start)
+    killed.lease = Lease(lambda renewing: renewing.close())
+    tell = partial(worker.http.tell_followers, session)
+    log = StoredStream(
+        session.key, "call", writes=killed, tell=tell, start=worker.start
+    )
+    log.expect("slow")
+    id = await log.append(b"{}", is_last=False)
+    seconds = itertools.count(step=5.0)
+    stream = ResumedStream(
+        SERVER,
+        worker,
+        NOBODY,
+        response,
+        session,
+        replayed=await replay(session.key, id),
+        watch=Watch(lambda: next(seconds)),
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stream.run, response.wait_for_disconnect)
+        while not response.is_ended:
+            await log.tell()
+            await anyio.lowlevel.checkpoint()
+    [event] = EventStreamDecoder(1000).feed(
+        response.body.removeprefix(RETRY + KEEP_ALIVE)
+    )
+    answer = json.loads(event.data)
+    assert (answer["id"], answer["error"]["code"]) == ("slow", -32603)
 
 
 async def test_idle_stream_is_kept_in_mind_until_it_ends(

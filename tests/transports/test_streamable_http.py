@@ -8,6 +8,7 @@ import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp_types.jsonrpc import RequestId
 
 from mcp_django.exceptions import (
     BatchTooLarge,
@@ -106,6 +107,8 @@ class Log(EventLog):
         told: How many events there were each time that somebody was told.
         is_ended: Whether no event will follow.
         is_away: Whether nothing can be kept now.
+        is_ended_by_another: Whether a client that came back was answered elsewhere.
+        expected: Ids of the requests that are to be answered.
         ticks: How often it was ticked.
     """
 
@@ -118,6 +121,11 @@ class Log(EventLog):
         self.told: list[int] = []
         self.is_ended = False
         self.is_away = False
+        self.is_ended_by_another = False
+        self.expected: list[RequestId] = []
+
+    def expect(self, id: RequestId) -> None:
+        self.expected.append(id)
 
     async def open(self) -> str:
         return "log-0"
@@ -125,6 +133,8 @@ class Log(EventLog):
     async def append(self, data: bytes, *, is_last: bool) -> str:
         if self.is_away:
             raise ConnectionError("away")
+        if self.is_ended_by_another:
+            raise TransportClosed("answered")
         assert not self.is_ended
         self.kept.append(data)
         self.is_ended = is_last
@@ -683,6 +693,22 @@ def test_any_order_of_operations_makes_a_response_that_http_allows(
             script.check()
 
     anyio.run(play)
+
+
+async def test_what_was_answered_elsewhere_is_not_answered_again() -> None:
+    """Our choice: by whoever took this worker for dead, while it was stopped."""
+    log = Log()
+    reply, response, _ = make(log=log)
+    reply.expect(1)
+    await reply.begin_stream()
+    written = response.body
+    log.is_ended_by_another = True
+    await reply.answer(b"{}")
+    assert log.expected == [1]
+    assert reply.is_ended
+    assert (response.body, response.is_ended) == (written, True)
+    await reply.answer(b"{}")
+    assert log.kept == []
 
 
 # What is not read yet ---------------------------------------------------------------
