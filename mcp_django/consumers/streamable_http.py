@@ -61,9 +61,6 @@ from mcp_django.transports.streamable_http import Reply, ReplyLimits
 
 METHODS: Final = ("POST", "GET", "DELETE")
 
-_MAX_BATCH = 1000
-"""Messages of a batch; more would hold up everybody else."""
-
 
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
@@ -485,7 +482,7 @@ async def _check_room(
 
 
 def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
-    """Refuse a batch where there are none, too long, with an `initialize` or id twice.
+    """Refuse a batch where there are none, with an `initialize`, or with an id twice.
 
     Raises:
         RemoteProtocolError: It is refused.
@@ -495,10 +492,6 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
     if session.peer.version != versions.BATCHES:
         raise RemoteProtocolError(
             "batches are not part of this protocol version; send one message"
-        )
-    if len(messages) > _MAX_BATCH:
-        raise RemoteProtocolError(
-            f"a batch of {len(messages)} messages; at most {_MAX_BATCH} are taken"
         )
     ids = set()
     for message in messages:

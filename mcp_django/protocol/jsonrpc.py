@@ -38,7 +38,11 @@ MAX_DEPTH = 200
 MAX_ID_CHARACTERS = 1024
 """Longest id of a request; it has to fit into the answer, beside the result."""
 
+MAX_BATCH = 1000
+"""Messages of a batch; more would hold up everybody else."""
+
 _MAX_COLLECTED_BYTES = 65_536
+"""Bytes of JSON while which are read garbage is looked for."""
 
 _FORMS: dict[tuple[bool, bool], type[Message]] = {
     # (has "method", has "id")
@@ -70,6 +74,10 @@ def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]
     if isinstance(value, list):
         if not value:
             raise RemoteProtocolError("a batch needs at least one message")
+        if len(value) > MAX_BATCH:
+            raise RemoteProtocolError(
+                f"a batch of {len(value)} messages; at most {MAX_BATCH} are taken"
+            )
         return [check(item) for item in value]
     return check(value)
 

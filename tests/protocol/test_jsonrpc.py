@@ -1,5 +1,6 @@
 """JSON-RPC: bytes to checked messages, messages to bytes."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,31 @@ def test_error_may_have_no_id() -> None:
 def test_member_that_is_null_is_taken_as_absent(data: bytes, message: Message) -> None:
     """Our choice: many languages write so what is not there."""
     assert jsonrpc.parse(data) == message
+
+
+def test_batch_of_too_many_messages_is_refused() -> None:
+    """Our choice: each takes ten times the memory of its bytes."""
+    longest = b"[" + b",".join([MESSAGES["request"][0]] * jsonrpc.MAX_BATCH) + b"]"
+    assert len(batch_of(longest)) == 1000
+    with pytest.raises(RemoteProtocolError) as caught:
+        jsonrpc.parse(longest[:-1] + b",{}]")
+    assert str(caught.value) == "a batch of 1001 messages; at most 1000 are taken"
+
+
+def batch_of(data: bytes) -> list[Message]:
+    batch = jsonrpc.parse(data)
+    assert isinstance(batch, list)
+    return batch
+
+
+def test_collector_works_on_after_long_bodies() -> None:
+    """Our choice: it rests while one is read, whatever comes of that."""
+    lists = b'{"jsonrpc":"2.0","method":"a","params":{"a":[' + b"[]," * 30_000
+    jsonrpc.parse(lists + b"[]]}}")
+    assert gc.isenabled()
+    with pytest.raises(ParseError):
+        jsonrpc.parse(lists)
+    assert gc.isenabled()
 
 
 def test_batch_becomes_a_list() -> None:

@@ -1,0 +1,1 @@
+"""A site whose features take what is hard to check."""
