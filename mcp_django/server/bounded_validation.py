@@ -31,6 +31,7 @@ from pydantic_core import (
 
 from mcp_django.protocol.compiled_parts import MAX_FAULTS, TooMuchWork
 from mcp_django.protocol.counted_schemas import linear, size_of
+from mcp_django.server.allowance import allowance
 from mcp_django.server.argument_work import MAX_SMALL, NO_SCHEMAS, parts_of
 from mcp_django.server.patterns import BoundedSearch
 
@@ -39,6 +40,9 @@ ALSO_TRIED: Final = "also_tried"
 
 _MAX_SECONDS: Final = 0.03
 """Time that alternatives may take which contain each other."""
+
+_MIN_SECONDS: Final = 0.005
+"""The same if other checks have taken all that there is."""
 
 _MAX_SEARCHED: Final = 10_000_000
 """Characters of large arguments, times the sizes of patterns looked for in them."""
@@ -223,12 +227,13 @@ class _Change:
 class _Watch:
     """What is left of the work of one validation."""
 
-    __slots__ = ("_deadline", "_faults", "_searched", "search")
+    __slots__ = ("_began", "_faults", "_searched", "_seconds", "search")
 
     def __init__(self) -> None:
         self._faults = MAX_FAULTS
         self._searched = _MAX_SEARCHED
-        self._deadline = thread_time() + _MAX_SECONDS
+        self._began = thread_time()
+        self._seconds = allowance.ask(_MAX_SECONDS, _MIN_SECONDS)
         self.search = BoundedSearch()
 
     def count_fault(self) -> None:
@@ -247,7 +252,8 @@ class _Watch:
         Raises:
             TooMuchWork: It took too long.
         """
-        if thread_time() > self._deadline:
+        if thread_time() - self._began > self._seconds:
+            allowance.spend(self._seconds)
             raise TooMuchWork("has alternatives that take too long to try")
 
     def count_searched(self, work: int) -> None:

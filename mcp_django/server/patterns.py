@@ -17,10 +17,14 @@ import regex
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.counted_schemas import linear
+from mcp_django.server.allowance import allowance
 
 MAX_SECONDS: Final = 0.03
 """Time that one check has for all texts in which the other engine looks."""
 
+
+_MIN_SECONDS: Final = 0.002
+"""What it has if other checks have taken all that there is."""
 
 _FLAGS: Final = ("ASCII", "IGNORECASE", "MULTILINE", "DOTALL", "VERBOSE")
 
@@ -29,7 +33,7 @@ class BoundedSearch:
     """Finds patterns in texts, until it has taken too long for all of them."""
 
     def __init__(self) -> None:
-        self._left = MAX_SECONDS
+        self._left = allowance.ask(MAX_SECONDS, _MIN_SECONDS)
 
     def __call__(self, pattern: str | re.Pattern[str], text: str) -> bool:
         """Say whether a pattern is found in a text, as Python finds it.
@@ -37,13 +41,16 @@ class BoundedSearch:
         Raises:
             TooMuchWork: That takes too long.
         """
+        engine = _compile(pattern)
         began = thread_time()
         try:
-            found = _compile(pattern).search(text, timeout=self._left)
+            found = engine.search(text, timeout=self._left)
         except TimeoutError:
-            self._left = 0.0
+            found, took = None, self._left
         else:
-            self._left -= thread_time() - began
+            took = thread_time() - began
+        self._left -= took
+        allowance.spend(took)
         if self._left <= 0:
             raise TooMuchWork("has a pattern that takes too long to find")
         return found is not None

@@ -204,6 +204,17 @@ def test_value_is_checked_in_time(
     assert work.megabytes < MEGABYTES
 
 
+def test_many_requests_together_take_little_work() -> None:
+    """Our choice: each might take its time, and so might all of one batch."""
+    schema = {"type": "string", "pattern": "^(?=(a|aa)+$)"}
+    with measured() as work:
+        for _ in range(200):
+            assert refusal(dict(schema), "a" * 80 + "!") == TOO_MUCH_WORK
+    assert work.seconds < 3.0
+    # Others are found all the same.
+    assert refusal(dict(schema), "a" * 20) == ""
+
+
 def test_pattern_that_nobody_can_read_is_refused() -> None:
     """Our choice: what is not checked must not look as if it were."""
     with pytest.raises(ValueError, match="is no valid JSON Schema: at"):
