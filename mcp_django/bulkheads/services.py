@@ -77,7 +77,8 @@ class Service:
 
         Args:
             function: Asks it.
-            within: Seconds, if it must not take as long.
+            within: Seconds, if it must not take as long. What is given up sooner than
+                the service's own bound says nothing of the service.
             is_suspect: Whether this question alone may be why there was no answer
                 before: it is never refused, and if it hangs, others are not either.
 
@@ -85,7 +86,8 @@ class Service:
             ServiceAway: It fails, does not answer in time, or is away.
             Exception: Its answer, if that is none of the faults.
         """
-        asked_at, timeout = self._clock(), min(self._timeout(), within)
+        asked_at, bound = self._clock(), self._timeout()
+        timeout = min(bound, within)
         if self._is_away and not is_suspect:
             if asked_at < self._away_until:
                 raise self._refusal()
@@ -107,6 +109,8 @@ class Service:
             self._outage.note(error)
             raise self._refusal() from error
         assert scope.cancelled_caught
+        if timeout < bound:
+            raise self._refusal()
         if self._is_away or (self._answered_at < asked_at and not is_suspect):
             self._is_away = True
             self._away_until = self._clock() + mcp_settings.AWAY_SECONDS

@@ -131,18 +131,20 @@ async def test_question_that_is_never_answered_keeps_others_out_for_a_moment_onl
     clock: Clock,
 ) -> None:
     """Chosen: it may come again and again, and be the one that tries each time."""
+    bound = 0.01
     service = Service(
         "the directory",
         "nobody comes in",
-        timeout=lambda: 5.0,
+        timeout=lambda: bound,
         logger=logger,
         clock=clock,
     )
     never, quick = Played(), Played()
     never.hangs = True
     with pytest.raises(ServiceAway):
-        await service.ask(never, within=0.01)
+        await service.ask(never)
     clock.now += 5
+    bound = 5.0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_refused, service, never)
         await anyio.wait_all_tasks_blocked()
@@ -152,3 +154,22 @@ async def test_question_that_is_never_answered_keeps_others_out_for_a_moment_onl
         assert await service.ask(quick) == "answer"
         assert await service.ask(quick) == "answer"
         tasks.cancel_scope.cancel()
+
+
+async def test_question_that_has_less_time_than_others_says_nothing_of_the_service(
+    clock: Clock, played: Played, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: what is left of a deadline may be too short for anybody to answer."""
+    service = Service(
+        "the directory",
+        "nobody comes in",
+        timeout=lambda: 5.0,
+        logger=logger,
+        clock=clock,
+    )
+    slow = Played()
+    slow.hangs = True
+    with pytest.raises(ServiceAway):
+        await service.ask(slow, within=0.01)
+    assert await service.ask(played) == "answer"
+    assert caplog.messages == []
