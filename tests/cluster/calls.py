@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import httpx2
 
 from tests.cluster.cluster import LogMark, Worker
-from tests.live.raw_http import Answer, Client, Message, ModernClient
+from tests.live.raw_http import Client, Message, ModernClient
 
 FEW_LINES = 10
 """Most that a worker may write of one fault: what can be counted on two hands."""
@@ -55,30 +53,6 @@ async def wait_until_answered(
             await anyio.sleep(0.05)
         else:
             return
-
-
-@asynccontextmanager
-async def kept_alive(answer: Answer, seconds: float) -> AsyncIterator[list[float]]:
-    """Read a stream meanwhile, whose keep-alives may be so many seconds apart.
-
-    Yields:
-        When there was something to read, by the clock of the event loop.
-
-    Raises:
-        TimeoutError: It was silent for longer.
-    """
-    times: list[float] = []
-
-    async def read() -> None:
-        while True:
-            with anyio.fail_after(seconds):
-                await answer.read_line()
-            times.append(anyio.current_time())
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(read)
-        yield times
-        tasks.cancel_scope.cancel()
 
 
 def assert_few_lines(mark: LogMark, worker: Worker, *names: str) -> None:

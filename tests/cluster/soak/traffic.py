@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import httpx2
@@ -25,6 +26,15 @@ TOOLS = (
     *("run", "run_in_thread", "count_users", "count_users_in_thread"),
     *("count_users_permitted", "save_user"),
 )
+CALLS = 20
+"""Of one round of a client's life."""
+
+STILL_SECONDS = 20.0
+"""More than any fault takes, and than the keep-alives of a second."""
+
+ASKABLE: Message = {"elicitation": {"form": {}}}
+"""What clients can do that are asked."""
+
 LOST = (
     *(httpx2.TransportError, httpx2.HTTPStatusError, httpx2.StreamError),
     *(WebSocketException, OSError, anyio.EndOfStream, StopAsyncIteration),
@@ -153,3 +163,18 @@ async def read_result(answer: Answer) -> Message:
     if not messages:
         raise anyio.EndOfStream
     return result_of(messages[-1])
+
+
+async def read_on(site: Site, stream: Answer, way: str) -> None:
+    """Read a stream, on which there is always something, if only keep-alives."""
+    while True:
+        with anyio.move_on_after(STILL_SECONDS) as scope:
+            await stream.read_line()
+        if scope.cancelled_caught:
+            site.ledger.broken[f"{way}: nothing for {STILL_SECONDS:g} seconds"] += 1
+
+
+def call_message(id: str, tool: str, **arguments: Any) -> Message:
+    """Make the message that calls a tool."""
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
