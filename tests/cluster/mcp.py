@@ -121,9 +121,10 @@ def wait_in_thread(key: str, seconds: float, context: SyncContext) -> Ran:
 
 @server.tool
 def hang(key: str, context: SyncContext) -> Ran:
-    """Occupy a thread for ever."""
+    """Write that it was run, and occupy a thread for ever."""
+    ran = done(key, context)
     threading.Event().wait()
-    return done(key, context)
+    return ran
 
 
 @server.tool
