@@ -27,6 +27,7 @@ from mcp_django.protocol.compiled_parts import TooMuchWork, Verdict
 from mcp_django.protocol.compiled_schemas import CompiledSchema, compile_schema
 from mcp_django.protocol.counted_schemas import Budget, bounded, counting
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.allowance import allowance
 from mcp_django.server.patterns import BoundedSearch, check_pattern
 from mcp_django.server.schemas import (
     MAX_PROBLEMS,
@@ -43,6 +44,11 @@ MAX_STEPS = 20_000
 
 What is plain takes none: see `protocol.compiled_schemas`.
 """
+
+_ALL_STEPS_SECONDS = 0.05
+_LEAST_STEPS = 1000
+_STEPS_OF_BYTE = 2
+"""What there is of them if other checks have taken all the time that there is."""
 
 MAX_VISITS = 10_000_000
 """Bytes of a value as JSON, times how often a compiled schema looks at each of them."""
@@ -155,13 +161,14 @@ class VerbatimSchema:
         if verdict.fits:
             return found
         try:
-            with self._counting():
+            with self._counting(size):
                 violations = self._validator.iter_errors(value)
                 for violation in itertools.islice(violations, MAX_PROBLEMS + 1):
                     # For `anyOf` and its like: the violation in the branch meant most
                     # likely.
                     found.append(best_match([violation]) or violation)
         except TooMuchWork:
+            allowance.spend(_ALL_STEPS_SECONDS)
             if verdict.fault is not None and not found:
                 message, path = verdict.fault
                 found.append(SchemaViolation(message, path=path, instance=value))
@@ -169,8 +176,15 @@ class VerbatimSchema:
                 raise
         return found
 
-    def _counting(self) -> AbstractContextManager[None]:
-        return counting(Budget(MAX_STEPS, self._text, BoundedSearch()))
+    def _counting(self, size: int | None = None) -> AbstractContextManager[None]:
+        steps = MAX_STEPS
+        if (
+            size is not None
+            and allowance.ask(_ALL_STEPS_SECONDS, 0) < _ALL_STEPS_SECONDS
+        ):
+            # As many as it takes to look at each part of a value once.
+            steps = min(steps, _LEAST_STEPS + size * _STEPS_OF_BYTE)
+        return counting(Budget(steps, self._text, BoundedSearch()))
 
 
 def _text_of(schema: dict[str, Any]) -> str:
