@@ -7,11 +7,14 @@ was; the traceback does. In the log an outage is a few lines, however many ask.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from types import FrameType
 from typing import Any, TypeVar
 
+import anyio
 from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -73,6 +76,46 @@ def watched(function: Callable[[], T]) -> T:
     return found
 
 
+async def ask_in_thread(
+    run: Callable[[Callable[[], tuple[T]]], Awaitable[tuple[T]]],
+    function: Callable[[], T],
+) -> T:
+    """Do the same where `run` runs it; note a database for which it waits in vain.
+
+    Args:
+        run: Runs a function in a thread.
+        function: What may ask databases.
+    """
+    thread: int | None = None
+
+    def call() -> tuple[T]:
+        nonlocal thread
+        thread = threading.get_ident()
+        try:
+            # In a tuple, because trio's threads refuse to return a coroutine.
+            return (watched(function),)
+        finally:
+            thread = None
+
+    try:
+        [found] = await run(call)
+    except anyio.get_cancelled_exc_class():
+        is_late = anyio.current_effective_deadline() <= anyio.current_time()
+        if is_late and thread is not None:
+            _note_wait(thread)
+        raise
+    return found
+
+
+def _note_wait(thread: int) -> None:
+    """Note a database for whose answer a thread waits too long, if it does."""
+    frame = sys._current_frames().get(thread)
+    frames = () if frame is None else traceback.walk_stack(frame)
+    alias = _alias_among(frame for frame, _ in frames)
+    if alias is not None:
+        _outage_of(alias).note(TimeoutError("no answer in time"))
+
+
 def _look_again() -> None:
     """End the outages of the databases that this thread has just asked."""
     for connection in connections.all(initialized_only=True):
@@ -96,13 +139,21 @@ def _outage_of(alias: str) -> Outage:
 
 def _alias_in(error: BaseException) -> str:
     """Name the database that an error came of: Django's own code raised it there."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        at = frame.f_locals.get("self")
-        if isinstance(at, CursorWrapper):
+    frames = traceback.walk_tb(error.__traceback__)
+    return _alias_among(frame for frame, _ in frames) or DEFAULT_DB_ALIAS
+
+
+def _alias_among(frames: Iterable[FrameType]) -> str | None:
+    """Name the database that Django's own code asks in one of some frames."""
+    for frame in frames:
+        at: Any = frame.f_locals.get("self")
+        # Not `isinstance`, for which lazy objects are read.
+        if issubclass(type(at), CursorWrapper):
             at = at.db
-        if isinstance(at, BaseDatabaseWrapper):
-            return at.alias
-    return DEFAULT_DB_ALIAS
+        if issubclass(type(at), BaseDatabaseWrapper):
+            alias: str = at.alias
+            return alias
+    return None
 
 
 @receiver(setting_changed)

@@ -47,8 +47,7 @@ async def ask_in_thread(
     """
 
     async def ask() -> Any:
-        # In a tuple, because trio's threads refuse to return a coroutine.
-        [found] = await run(lambda: (databases.watched(function),))
+        found = await databases.ask_in_thread(run, function)
         return await settle(found, lend)
 
     return await service.ask(

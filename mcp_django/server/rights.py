@@ -211,7 +211,7 @@ class _Decisions:
                         break
 
         async def decide() -> None:
-            await self._request.ask_in_thread(partial(databases.watched, ask))
+            await databases.ask_in_thread(self._request.ask_in_thread, ask)
             for condition, said in found.items():
                 found[condition] = await self._settle(said)
 
@@ -237,8 +237,7 @@ class _Decisions:
             token = anyio.lowlevel.current_token()
             context = SyncContext(self._server, self._request, token)
         call = partial(self._call, condition, context)
-        # In a tuple, because trio's threads refuse to return a coroutine.
-        [said] = await self._request.ask_in_thread(lambda: (databases.watched(call),))
+        said = await databases.ask_in_thread(self._request.ask_in_thread, call)
         return await self._settle(said)
 
     async def _settle(self, said: Any) -> Any:

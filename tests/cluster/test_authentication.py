@@ -79,6 +79,8 @@ async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) ->
                 for response in await refusals(http, worker, 100):
                     assert response.status_code == 503
                 assert time.monotonic() - began < 2
+                said = "the database 'default' does not answer"
+                assert any(said in line for line in worker.log_lines())
                 for _ in range(5):
                     with anyio.fail_after(2.5):
                         await stream.wait_until_open()
