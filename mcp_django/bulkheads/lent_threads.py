@@ -167,7 +167,10 @@ class Run(ThreadSensitiveContext):
 
     def __exit__(self, *error: object) -> None:
         """End the run, and give back what it was lent."""
-        _CONTEXT.reset(self._set)
+        try:  # noqa: SIM105 - on the hot path
+            _CONTEXT.reset(self._set)
+        except ValueError:  # the event loop has ended, and what is left is cleared away
+            pass
         self._set = self.lease.owned = None
         if self.lease.is_used:
             self.lease.end()

@@ -382,9 +382,11 @@ async def test_idle_streams_hold_no_thread_and_no_database_connection(
             await open_two()
         held = await holdings(listener, site)
         assert held["connections"] == 120
-        # The pool that looks users up may have grown; it is for all streams together.
+        # Pools may have grown that are for all streams together: the one that looks
+        # users up, and that of the cache.
         threads = processes.thread_count(site.pid)
-        assert threads - threads_before <= DEFAULTS["AUTHENTICATION_WORKERS"]
+        most = DEFAULTS["AUTHENTICATION_WORKERS"] + DEFAULTS["CACHE_WORKERS"]
+        assert threads - threads_before <= most
         # A look at the credentials may be under way.
         with anyio.fail_after(BOUND):
             while members.database in processes.open_files(site.pid):
