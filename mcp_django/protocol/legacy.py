@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from mcp_types import (
     CancelledNotificationParams,
@@ -22,6 +23,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, versions
@@ -38,6 +40,9 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
+
+MAX_KEPT_BYTES: Final = 262_144
+"""What a client says of itself, as JSON, which a session keeps as long as it lasts."""
 
 METHODS = frozenset(
     {
@@ -250,10 +255,18 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
     """
     try:
         params = read_as(InitializeRequestParams, message.params or {})
+        said = len(to_json([params.client_info, params.capabilities]))
     except ValidationError as error:
         raise RemoteProtocolError(
             describe_faults(error), code=INVALID_PARAMS, request_id=message.id
         ) from None
+    if said > MAX_KEPT_BYTES:
+        raise RemoteProtocolError(
+            f"clientInfo and capabilities are {said} bytes long; {MAX_KEPT_BYTES} are "
+            "allowed",
+            code=INVALID_PARAMS,
+            request_id=message.id,
+        )
     return Peer(
         versions.negotiate(params.protocol_version),
         params.client_info,

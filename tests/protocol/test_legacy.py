@@ -27,6 +27,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.legacy import (
+    MAX_KEPT_BYTES,
     METHODS,
     LegacyServerProtocol,
     State,
@@ -160,6 +161,18 @@ def test_client_capabilities_of_the_modern_era_are_no_params() -> None:
     params = {**INITIALIZE, "_meta": {"clientCapabilities": 7}, "clientCapabilities": 7}
     protocol.receive(jsonrpc.request(1, "initialize", params))
     assert protocol.state is State.OPEN
+
+
+def test_client_that_says_too_much_of_itself_is_refused() -> None:
+    """Our choice: a session keeps it as long as it lasts."""
+    protocol = new_protocol()
+    long = {"name": "a" * MAX_KEPT_BYTES, "version": "1"}
+    params = {**INITIALIZE, "clientInfo": long}
+    event = protocol.receive(jsonrpc.request(1, "initialize", params))
+    assert isinstance(event, Answered)
+    assert isinstance(event.answer, JSONRPCError)
+    assert event.answer.error.code == INVALID_PARAMS
+    assert event.answer.error.message.endswith("long; 262144 are allowed")
 
 
 # A second initialize. Spec: 2025-11-25 basic/lifecycle: initialization is the first
@@ -303,7 +316,7 @@ def test_initialized_notification_is_not_needed() -> None:
 )
 def test_other_notifications_are_passed_on(make: MakeProtocol, method: str) -> None:
     """Spec: JSON-RPC 2.0, section 4.1: a notification is never answered."""
-    protocol = make()
+    protocol = new_protocol()
     state = protocol.state
     event = protocol.receive(jsonrpc.notification(method, {"a": 1}))
     assert event == Notified(method, {"a": 1})
