@@ -12,14 +12,14 @@ import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 from django.core.signals import setting_changed
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import Error, InterfaceError, OperationalError
+from django.db.utils import Error, InterfaceError, InternalError, OperationalError
 from django.dispatch import receiver
 
 from mcp_django.bulkheads.faults import says_away
@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger("mcp_django.database")
 
+_FAULTS: Final = (OperationalError, InterfaceError, InternalError)
+
 _outages: dict[str, Outage] = {}
 _lock = threading.Lock()
 
@@ -41,7 +43,7 @@ def note(error: BaseException) -> bool | None:
     Returns:
         None if it does not; else whether a line in the log says so now.
     """
-    if not isinstance(error, OperationalError | InterfaceError) or not says_away(error):
+    if not isinstance(error, _FAULTS) or not says_away(error):
         return None
     return _outage_of(_alias_in(error)).note(error)
 

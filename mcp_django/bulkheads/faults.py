@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import Final
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from mcp_django.database import lacks_something
 from mcp_django.exceptions import MCPError, RequestTimeout, TransportError
@@ -17,21 +17,29 @@ _AWAY: Final = (
     RequestTimeout,
     TransportError,
 )
+_READ_ONLY: Final = "25006"
+"""PostgreSQL's class of errors for what cannot be written now.
+
+Others have no exception of their own for it: there it is an `OperationalError`.
+"""
+
 _MAX_CAUSES: Final = 10
 
 
 def says_away(error: BaseException) -> bool:
     """Say whether what was raised tells of a service that is away.
 
-    That is a database that cannot be asked, or whatever cannot be reached over the
-    network. Client libraries have exceptions of their own for it, which say in their
-    cause, or were raised while they handled it. What Python itself raises is a
-    mistake, whatever came before, and others of ours are answers.
+    That is a database that cannot be asked or takes no writes, or whatever cannot be
+    reached over the network. Client libraries have exceptions of their own for it,
+    which say in their cause, or were raised while they handled it. What Python itself
+    raises is a mistake, whatever came before, and others of ours are answers.
     """
     found: BaseException | None = error
     for _ in range(_MAX_CAUSES):
         if isinstance(found, _AWAY):
             return not lacks_something(found)
+        if isinstance(found, InternalError):
+            return bool(getattr(found.__cause__, "sqlstate", None) == _READ_ONLY)
         if found is None or isinstance(found, MCPError):
             return False
         is_python_s = type(found).__module__ == builtins.__name__

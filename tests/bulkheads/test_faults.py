@@ -7,9 +7,11 @@ import redis
 from django.db import (
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
 )
+from psycopg.errors import InFailedSqlTransaction, ReadOnlySqlTransaction
 
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.exceptions import (
@@ -58,6 +60,7 @@ def _redis_refuses() -> Exception:
         OperationalError("server closed the connection unexpectedly"),
         OperationalError("database is locked"),
         InterfaceError("connection already closed"),
+        _raised_for(InternalError(), ReadOnlySqlTransaction(), says_so=True),
         ConnectionRefusedError(),
         TimeoutError(),
         RequestTimeout(),
@@ -79,6 +82,7 @@ def test_service_that_is_away(error: Exception) -> None:
     [
         KeyError("wrong"),
         IntegrityError("duplicate key"),
+        _raised_for(InternalError(), InFailedSqlTransaction(), says_so=True),
         OperationalError("no such table: auth_user"),
         ProgrammingError('relation "auth_user" does not exist'),
         AuthenticationFailed("no"),

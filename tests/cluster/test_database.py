@@ -62,5 +62,8 @@ async def test_database_that_takes_no_writes_answers_what_reads(
             for worker in cluster.workers:
                 for tool in QUERIES:
                     assert (await call(http, worker, tool))["user"] == user.name
+                for _ in range(3):
+                    with pytest.raises(AssertionError, match="Internal error"):
+                        await call(http, worker, "save_user", email="new@example.com")
     for worker in cluster.workers:
         assert_few_lines(mark, worker)

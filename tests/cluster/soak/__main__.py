@@ -20,7 +20,7 @@ from typing import Final
 import anyio
 from anyio.to_thread import run_sync
 
-from tests.cluster.calls import FEW_LINES
+from tests.cluster.calls import FEW_LINES, records_of
 from tests.cluster.cluster import Cluster, LogMark, running_cluster
 from tests.cluster.postgres import find_programs
 from tests.cluster.soak.clients import KINDS
@@ -158,7 +158,7 @@ class Soak:
         for worker in self._cluster.workers:
             lines = [
                 line
-                for line in mark.new_lines(worker)
+                for line in records_of(mark.new_lines(worker))
                 if not any(text in line for text in _OF_THE_START)
             ]
             most = max(most, len(lines))
