@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.db import OperationalError
 from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
@@ -25,6 +27,7 @@ class Orders:
     def __init__(self) -> None:
         self.readable = {1}
         self.asked: list[int] = []
+        self.error: Exception | None = None
         self.server = Server("shop")
 
         @self.server.resource("shop://orders/{number}", permission=self.may_see)
@@ -33,6 +36,8 @@ class Orders:
 
     def may_see(self, context: SyncContext, number: int) -> bool:
         self.asked.append(number)
+        if self.error is not None:
+            raise self.error
         return number in self.readable
 
     def subscriber(self, user: Any = None, *readable: str) -> Subscriber:
@@ -74,6 +79,42 @@ async def test_what_was_found_a_moment_ago_is_not_asked_again(
     orders.readable.add(2)
     assert await subscriber.may_hear(SECOND)
     assert orders.asked == [2, 2]
+
+
+async def test_rights_that_cannot_be_asked_are_as_they_were_and_asked_again(
+    orders: Orders, settings: Settings
+) -> None:
+    """We promise it: an outage takes no subscription away, and tells nobody more."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    orders.readable.add(2)
+    subscriber = orders.subscriber(None, FIRST.subject)
+    orders.error = OperationalError("connection refused")
+    await subscriber.recheck([FIRST.subject])
+    assert await subscriber.may_hear(FIRST)
+    assert not await subscriber.may_hear(SECOND)
+    orders.error = None
+    assert await subscriber.may_hear(SECOND)
+
+
+async def test_handler_that_hangs_tells_nobody_of_a_change_for_a_moment(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: it is asked within a bound who may read, and holds up no other."""
+    settings.MCP = {"RECHECK_SECONDS": 0, "PERMISSION_TIMEOUT": 0.05}
+    server = Server("shop")
+
+    @server.resource("shop://orders/{number}")
+    async def order(number: int) -> str:
+        if number == 1:
+            await anyio.sleep_forever()
+        return str(number)
+
+    request = Caller(server, version=MODERN).request("x")
+    subscriber = Subscriber(server, request)
+    for _ in range(3):
+        assert not await subscriber.may_hear(FIRST)
+        assert await subscriber.may_hear(SECOND)
+    assert len([line for line in caplog.messages if "does not answer" in line]) == 1
 
 
 async def test_what_is_remembered_is_bounded(orders: Orders) -> None:
