@@ -26,8 +26,9 @@ class MCPConfig(AppConfig):
     def ready(self) -> None:
         """Import every app's `mcp.py`, and connect what listens and checks."""
         from mcp_django.checks import register_checks
-        from mcp_django.sessions import notices
+        from mcp_django.sessions import notices, shutdown
 
+        shutdown.arrange()
         notices.connect()
         register_checks()
         autodiscover_modules("mcp")

@@ -124,6 +124,10 @@ DEFAULTS: dict[str, Any] = {
     "AUTHENTICATION_WORKERS": 4,
     "ASYNC_WORKERS": 16,
     "CACHE_WORKERS": 8,
+    # The end of a process ---------------------------------------------------------
+    # Seconds that running calls get to be answered when the process ends; then it goes,
+    # whatever runs.
+    "SHUTDOWN_SECONDS": 5.0,
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
     "CHANNEL_LAYER": "default",

@@ -21,13 +21,13 @@ class Held:
     Attributes:
         what: Describes what runs.
         owner: For whom it runs; None for nobody in particular.
-        seconds: For how long already.
+        seconds: For how long already; None if unknown.
         is_given_up: Whether nobody waits for its end any more.
     """
 
     what: str
     owner: str | None
-    seconds: float
+    seconds: float | None
     is_given_up: bool
 
 

@@ -84,7 +84,9 @@ def _describe(group: list[Held]) -> str:
     first = group[0]
     count = f"{len(group)} times " if len(group) > 1 else ""
     owner = "" if first.owner is None else f" of user {first.owner!r}"
-    for_seconds = f"for {max(one.seconds for one in group):.0f} seconds"
-    given_up = sum(one.is_given_up for one in group)
-    alone = f", {given_up} given up" if given_up else ""
-    return f"{count}{first.what}{owner} ({for_seconds}{alone})"
+    more = []
+    if seconds := [one.seconds for one in group if one.seconds is not None]:
+        more.append(f"for {max(seconds):.0f} seconds")
+    if given_up := sum(one.is_given_up for one in group):
+        more.append(f"{given_up} given up")
+    return f"{count}{first.what}{owner}" + (f" ({', '.join(more)})" if more else "")

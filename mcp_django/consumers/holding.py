@@ -86,12 +86,27 @@ def check_streams(worker: Worker, identity: Identity) -> None:
     """Refuse one more connection of a user who has too many; nobody is not a user.
 
     Raises:
-        Refused: 429.
+        Refused: 429; 503 if the process ends.
     """
+    check_goes_on(worker)
     limit = mcp_settings.MAX_STREAMS_PER_USER
     if identity.owner and worker.connections.count_of(identity.owner) >= limit:
         raise Refused(
             429,
             f"{limit} streams of this user are open; close one",
             headers=[(b"retry-after", b"10")],
+        )
+
+
+def check_goes_on(worker: Worker) -> None:
+    """Refuse what begins while the process ends.
+
+    Raises:
+        Refused: 503.
+    """
+    if worker.is_ending:
+        raise Refused(
+            503,
+            "the server is being shut down; try again",
+            headers=[(b"retry-after", b"1")],
         )

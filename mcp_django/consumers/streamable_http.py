@@ -25,7 +25,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers, Refused, refusal_of
-from mcp_django.consumers.holding import check_streams
+from mcp_django.consumers.holding import check_goes_on, check_streams
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
 from mcp_django.consumers.paced import PacedExchange
@@ -427,6 +427,7 @@ def _check_calls(worker: Worker, identity: Identity, more: int = 1) -> None:
     Raises:
         Refused: 503.
     """
+    check_goes_on(worker)
     most = mcp_settings.MAX_CALLS_PER_USER
     if len(worker.connections) + more <= most:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
@@ -18,6 +18,7 @@ from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
 from mcp_django.consumers.handshake import Handshake
 from mcp_django.consumers.holding import HoldingConsumer, check_streams
 from mcp_django.exceptions import ServiceAway
+from mcp_django.server.requests import Request
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Sender
@@ -110,6 +111,17 @@ class WebSocketConnection:
     identity: Identity
     transport: WebSocketServerTransport
     session: Session | None
+
+    @property
+    def running(self) -> Sequence[Request]:
+        """The requests of its session that are being answered."""
+        return () if self.session is None else self.session.requests
+
+    async def finish(self) -> None:
+        """Take no more requests, and end when none is left."""
+        if self.session is not None:
+            await self.session.finish()
+        await self.close()
 
     async def tick(self) -> None:
         """Close it if its client does not read."""

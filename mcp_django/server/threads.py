@@ -334,3 +334,8 @@ recheck_threads = ThreadPool(
     replaces=True,
 )
 """Where credentials are looked at again: that must not keep anybody out either."""
+
+
+def held_by_handlers() -> list[Held]:
+    """Say which `def` handlers run now, also if nobody waits for them any more."""
+    return [*handler_threads.held, *lone_threads.held]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.server.notices import Notice
+from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -25,8 +26,15 @@ class OpenConnection(Protocol):
     def identity(self) -> Identity:
         """Whose it is; it ends when the credentials are no longer valid."""
 
+    @property
+    def running(self) -> Sequence[Request]:
+        """The requests that are being answered."""
+
     async def tick(self) -> None:
         """Keep it alive. Called every second; must not wait for its client."""
+
+    async def finish(self) -> None:
+        """End it as soon as nothing runs, for the end of the process."""
 
     async def close(self) -> None:
         """End it, for a reason that is not the client's; more calls do nothing."""
@@ -83,8 +91,17 @@ class Connections:
 
 async def close(connection: OpenConnection) -> None:
     """Close one connection; its failure is no other's."""
+    await _end(connection.close())
+
+
+async def finish(connection: OpenConnection) -> None:
+    """Close one connection when nothing runs any more; its failure is no other's."""
+    await _end(connection.finish())
+
+
+async def _end(ending: Awaitable[None]) -> None:
     try:
-        await connection.close()
+        await ending
     except BaseException as error:
         if ends_task(error):
             raise

@@ -181,6 +181,15 @@ class _Exchange(ABC):
             return self.reply.answer(data, 503, [retry_after])
         return self.reply.answer(data, self._status_of(answer))
 
+    @property
+    def running(self) -> Sequence[Request]:
+        """The request."""
+        return (self.request,)
+
+    async def finish(self) -> None:
+        """Leave it alone: it ends with its answer."""
+        return
+
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""
         await self.reply.tick()

@@ -97,6 +97,15 @@ class EventStream(ABC):
                 # Last, because the end of the process waits for it.
                 self._worker.let_go(self)
 
+    @property
+    def running(self) -> Sequence[Request]:
+        """No request: nothing is answered here."""
+        return ()
+
+    async def finish(self) -> None:
+        """End the stream."""
+        await self.close()
+
     async def tick(self) -> None:
         """Keep the connection alive while there is nothing to tell."""
         silence = time.monotonic() - self._written_at

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcp_django.auth.interface import Identity
+from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
 from mcp_django.transports.sse import SSEServerTransport
@@ -37,6 +38,17 @@ class OpenSession:
     def has_room(self) -> bool:
         """Whether a request would be taken at once."""
         return self.session is None or self.session.has_room
+
+    @property
+    def running(self) -> Sequence[Request]:
+        """The requests of its session that are being answered."""
+        return () if self.session is None else self.session.requests
+
+    async def finish(self) -> None:
+        """Take no more requests, and end when none is left."""
+        if self.session is not None:
+            await self.session.finish()
+        await self.close()
 
     async def tick(self) -> None:
         """Keep the stream alive."""

@@ -86,6 +86,10 @@ _RESTARTED = ErrorAnswer(
     INTERNAL_ERROR, "the session was initialized again, which ended this request"
 )
 
+_FINISHING = ErrorAnswer(
+    INTERNAL_ERROR, "the server is being shut down; send the request again"
+)
+
 
 def _do_nothing() -> None:
     pass
@@ -130,6 +134,7 @@ class Session(SessionState):
         "_idle",
         "_inbox",
         "_inbox_bytes",
+        "_is_finishing",
         "_late_answers",
         "_notices",
         "_protocol",
@@ -168,6 +173,7 @@ class Session(SessionState):
         # Made when it is needed: an empty deque takes 760 bytes of an idle session.
         self._inbox: deque[tuple[RequestReceived, Sender]] | None = None
         self._inbox_bytes = 0
+        self._is_finishing = False
         self._late_answers = 0
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
@@ -238,6 +244,8 @@ class Session(SessionState):
 
     async def _take(self, event: Event, sender: Sender) -> None:
         match event:
+            case RequestReceived() if self._is_finishing:
+                await self._send_answer(event.id, _FINISHING)
             case RequestReceived() if event.method == LISTEN:
                 request = self._request(event, sender)
                 self._start(self._listen(request))
@@ -264,6 +272,16 @@ class Session(SessionState):
     async def end(self) -> None:
         """Cancel the handlers that run, and wait until they are over."""
         await self._tasks.end()
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests whose handlers run."""
+        return [run.request for run in self._running.values()]
+
+    async def finish(self) -> None:
+        """Take no more requests, and return when those that were taken are answered."""
+        self._is_finishing = True
+        await self.wait_until_idle()
 
     async def wait_until_idle(self) -> None:
         """Return when every request that was taken is answered."""

@@ -17,6 +17,7 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.server.threads import lone_threads
+from mcp_django.sessions.ending import say_what_is_left
 from mcp_django.sessions.rechecks import seconds_without_yes
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.users import read, read_again
@@ -25,9 +26,6 @@ from mcp_django.transports.base import OnMessage, Sender, Transport
 
 logger = logging.getLogger("mcp_django.sessions")
 
-_GRACE_SECONDS = 1.5
-"""For running handlers when the client says no more; clients wait two seconds."""
-
 
 async def serve(
     server: Server, transport: Transport, *, user: User | None = None
@@ -35,7 +33,8 @@ async def serve(
     """Serve one client, in every version, until either side closes the transport.
 
     The session hears of changes like those of the site's own connections, and what is
-    begun may finish when the client sends nothing more but still reads.
+    begun gets `MCP["SHUTDOWN_SECONDS"]` to finish when the client sends nothing more
+    but still reads. Whoever is in a hurry calls `on_end` again.
 
     Args:
         server: Who answers.
@@ -48,6 +47,7 @@ async def serve(
     if user is not None:
         user = await read(user)
     is_closed = anyio.Event()
+    is_finishing = False
     on_close = contained(transport.on_close, logger, "on_close of a transport")
     transport.on_error = contained(
         transport.on_error, logger, "on_error of a transport"
@@ -58,8 +58,15 @@ async def serve(
         on_close()
 
     async def finish() -> None:
-        with anyio.move_on_after(_GRACE_SECONDS):
-            await session.wait_until_idle()
+        nonlocal is_finishing
+        if is_finishing:
+            return
+        is_finishing = True
+        try:
+            with anyio.move_on_after(mcp_settings.SHUTDOWN_SECONDS):
+                await session.finish()
+        finally:
+            say_what_is_left("the client has gone", session.requests)
 
     transport.on_close = end
     transport.on_end = finish

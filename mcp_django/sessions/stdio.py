@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -21,16 +22,29 @@ from mcp_django.transports.stdio import StdioServerTransport
 _PARENT_SECONDS = 1.0
 
 
-async def serve_stdio(server: Server, user: User, *, stdin: int, stdout: int) -> None:
+async def serve_stdio(
+    server: Server,
+    user: User,
+    *,
+    on_close: Callable[[], None] = lambda: None,
+    stdin: int,
+    stdout: int,
+) -> None:
     """Serve one client, until its input ends, a signal comes, or its process is gone.
+
+    Calls that run when the input ends, or at the first signal, get
+    `MCP["SHUTDOWN_SECONDS"]`; another signal ends them.
 
     Args:
         server: Who answers.
         user: Whom the client works as; read from the database again now and then.
+        on_close: Called when nothing more is answered; what follows takes as long as
+            the handlers that run make it.
         stdin: File descriptor to read messages from.
         stdout: File descriptor to write messages to.
     """
-    async with _transport(stdin, stdout) as transport:
+    async with _transport(stdin, stdout, _finish_on_signal) as transport:
+        transport.on_close = on_close
         await serve(server, transport, user=user)
 
 
@@ -58,13 +72,17 @@ async def bridge_stdio(
     """
     # What is wrong with it is raised as it is: by a task group it would be in a group.
     ways_to(url, HTTPOptions(headers))
-    async with _transport(stdin, stdout) as transport:
+    async with _transport(stdin, stdout, _close_on_signal) as transport:
         transport.on_close = on_close
         await bridge(transport, url, headers=headers)
 
 
 @asynccontextmanager
-async def _transport(stdin: int, stdout: int) -> AsyncIterator[StdioServerTransport]:
+async def _transport(
+    stdin: int,
+    stdout: int,
+    heed_signals: Callable[[StdioServerTransport], Coroutine[Any, Any, None]],
+) -> AsyncIterator[StdioServerTransport]:
     """Make a transport that closes when whoever started us wants it to."""
     transport = StdioServerTransport(
         stdin=stdin,
@@ -73,7 +91,7 @@ async def _transport(stdin: int, stdout: int) -> AsyncIterator[StdioServerTransp
         max_line_bytes=mcp_settings.MAX_LINE_BYTES,
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_close_on_signal, transport)
+        tasks.start_soon(heed_signals, transport)
         tasks.start_soon(_close_without_parent, transport)
         yield transport
         tasks.cancel_scope.cancel()
@@ -83,6 +101,19 @@ async def _close_on_signal(transport: StdioServerTransport) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for _ in signals:
             await transport.close()
+
+
+async def _finish_on_signal(transport: StdioServerTransport) -> None:
+    """Close when what runs is answered; at the next signal, at once."""
+
+    async def finish() -> None:
+        await transport.on_end()
+        await transport.close()
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                tasks.start_soon(finish)
 
 
 async def _close_without_parent(transport: StdioServerTransport) -> None:

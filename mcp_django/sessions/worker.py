@@ -22,8 +22,10 @@ from mcp_django.sessions.connections import (
     Listener,
     OpenConnection,
     close,
+    finish,
 )
 from mcp_django.sessions.contexts import own_context
+from mcp_django.sessions.ending import finish_running
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
 from mcp_django.sessions.notice_queue import NoticeQueue
 from mcp_django.sessions.rechecks import Rechecks
@@ -172,12 +174,18 @@ class Worker:
     def close_all(self) -> Coroutine[Any, Any, None]:
         """End every connection, for the end of the process.
 
+        What is idle ends at once, what runs when it is answered, the rest after
+        `MCP["SHUTDOWN_SECONDS"]`. No further requests are taken.
+
         Whoever is open can tell so from when this is called, before it is awaited.
         """
         self.is_ending = True
         return self._close_all()
 
     async def _close_all(self) -> None:
+        for connection in self.connections:
+            self.start(finish(connection))
+        await finish_running(self.connections, mcp_settings.SHUTDOWN_SECONDS)
         for connection in self.connections:
             self.start(close(connection))
         await self.relay.close()

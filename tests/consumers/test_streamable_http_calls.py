@@ -380,9 +380,9 @@ async def test_call_can_be_cancelled_after_its_connection_is_gone(door: Door) ->
     assert runs.cancelled == ["hold"]
 
 
-@open_to_all
-async def test_end_of_the_worker_ends_calls(door: Door) -> None:
+async def test_end_of_the_worker_ends_calls(door: Door, settings: Settings) -> None:
     """Chosen: clients see the end of the body, and no answer."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": 0}
     session = await open_session()
     call = session.begin_post(HOLD)
     json_only = session.begin_post(HOLD | {"id": 2}, accept=JSON_ONLY)

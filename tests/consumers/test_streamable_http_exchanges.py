@@ -390,9 +390,11 @@ async def test_handler_that_waits_for_a_cancelled_task_of_its_own_has_failed() -
     assert response.json()["result"]["isError"] is True
 
 
-@open_to_all
-async def test_end_of_the_worker_ends_requests_that_run(door: Door) -> None:
+async def test_end_of_the_worker_ends_requests_that_run(
+    door: Door, settings: Settings
+) -> None:
     """Chosen: clients see the end of the body, and no answer."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": 0}
     held = begin_modern(call_of("hold", door="here"))
     json_only = begin_modern(
         call_of("hold", door="here"), headers={"accept": JSON_ONLY}

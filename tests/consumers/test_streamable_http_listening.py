@@ -570,18 +570,28 @@ async def test_end_of_the_worker_ends_the_stream() -> None:
 @open_to_all
 async def test_end_of_the_worker_ends_a_stream_that_has_not_begun() -> None:
     """Chosen: nothing is written before the status is."""
+    may_send = anyio.Event()
+
+    async def late_shop(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_late(event: Event) -> None:
+            await may_send.wait()
+            await send(event)
+
+        await shop(scope, receive, send_late)
+
     session = await open_session()
     headers = {**session.headers, "accept": STREAM_ONLY}
-    worker = current_worker()
-    stream = Connection(slow_shop, make_scope("GET", "/mcp", headers))
+    stream = Connection(late_shop, make_scope("GET", "/mcp", headers))
     with anyio.fail_after(PATIENCE_SECONDS):
-        while not len(worker.connections):
+        while not len(current_worker().connections):
             await anyio.lowlevel.checkpoint()
     assert stream.status == 0
 
-    await worker.close_all()
-
-    assert (await finish(stream)).body == b""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(current_worker().close_all)
+        await anyio.wait_all_tasks_blocked()
+        may_send.set()
+        assert (await finish(stream)).body == b""
 
 
 async def test_streams_of_a_user_who_was_deactivated_end(

@@ -1,4 +1,4 @@
-"""The end of the process: Daphne cancels its exchanges before they are closed."""
+"""The end of the process: what runs gets some time; servers may cancel exchanges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_django import Settings
 from mcp_django.sessions.event_store import replay
 from mcp_django.sessions.http_sessions import HTTPSession, read_session_id
 from mcp_django.sessions.worker import current_worker
-from tests.consumers.connections import Connection
+from tests.consumers.connections import Connection, open_stream, site
 from tests.consumers.shop import runs
 from tests.consumers.streamable import (
     JSON_ONLY,
@@ -20,16 +20,20 @@ from tests.consumers.streamable import (
     arrival,
     begin_modern,
     call_of,
+    finish,
     messages_of,
     open_modern,
     open_session,
+    post_modern,
     progress,
     read_message,
+    text_of,
     with_progress,
 )
+from tests.consumers.websocket_connections import Closed, open_websocket
+from tests.patience import PATIENCE_SECONDS
 from tests.site.mcp import Door
 
-pytestmark = pytest.mark.usefixtures("without_authentication")
 HOLD = call_of("hold", door="here")
 LISTEN = {
     "jsonrpc": "2.0",
@@ -37,6 +41,12 @@ LISTEN = {
     "method": "subscriptions/listen",
     "params": {"notifications": {"toolsListChanged": True}},
 }
+
+
+@pytest.fixture(autouse=True)
+def hurry(settings: Settings) -> None:
+    """Let everybody in, and give running calls no time at the end."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +177,97 @@ async def test_ended_exchanges_do_not_answer_twice() -> None:
         await listening.be_cancelled()
 
     assert len(messages_of(listening.response)) == 2
+
+
+# What runs gets some time -----------------------------------------------------------
+
+
+async def test_calls_that_run_are_answered(door: Door, settings: Settings) -> None:
+    """We promise it: in `MCP["SHUTDOWN_SECONDS"]`; meanwhile nothing new begins, and
+    what is idle ends at once."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": PATIENCE_SECONDS}
+    listening = await open_modern(LISTEN)
+    await read_message(listening)
+    session = await open_session()
+    standalone = await session.get()
+    modern = begin_modern(HOLD)
+    legacy = session.begin_post(HOLD | {"id": 7})
+    for _ in range(2):
+        await arrival(door)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(current_worker().close_all)
+        for idle in (listening, standalone):
+            await finish(idle)
+        refused = await post_modern(call_of("add", a=1))
+        door.open()
+
+        assert text_of((await finish(modern)).json()) == "1"
+        assert text_of((await finish(legacy)).json()) == "7"
+    assert refused.error() == (503, -32600, "the server is being shut down; try again")
+    assert refused.header("retry-after") == "1"
+    assert len(current_worker().connections) == 0
+
+
+async def test_streams_end_when_their_calls_are_answered(
+    door: Door, settings: Settings
+) -> None:
+    """We promise it: HTTP+SSE; further requests of the session are refused."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": PATIENCE_SECONDS}
+    async with open_stream(site) as busy, open_stream(site) as idle:
+        await busy.initialize()
+        await busy.post(HOLD | {"id": 7})
+        await arrival(door)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(current_worker().close_all)
+            await idle.connection.wait_for_end()
+            await idle.connection.close()
+            await busy.post(call_of("add", id=8, a=1))
+            refused = await busy.read_message()
+            door.open()
+            answer = await busy.read_message()
+            await busy.connection.wait_for_end()
+            await busy.connection.close()
+    assert refused["error"]["message"] == (
+        "the server is being shut down; send the request again"
+    )
+    assert text_of(answer) == "7"
+
+
+async def test_websocket_closes_when_its_calls_are_answered(
+    door: Door, settings: Settings
+) -> None:
+    """We promise it: as above."""
+    settings.MCP = {"AUTHENTICATION": [], "SHUTDOWN_SECONDS": PATIENCE_SECONDS}
+    async with open_websocket(site) as websocket:
+        await websocket.initialize()
+        websocket.send(HOLD | {"id": 7})
+        await arrival(door)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(current_worker().close_all)
+            await anyio.wait_all_tasks_blocked()
+            websocket.send(call_of("add", id=8, a=1))
+            assert (await websocket.receive())["error"]["code"] == -32603
+            door.open()
+            assert text_of(await websocket.receive()) == "7"
+            assert await websocket.receive() == Closed(1001, "")
+
+
+async def test_what_is_left_is_said_in_one_line(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: how many calls, of which tools and users."""
+    calls = [begin_modern(HOLD) for _ in range(3)]
+    for _ in calls:
+        await arrival(door)
+
+    await shut_down()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the process ends, and 3 calls are left that are not over: "
+        "3 times tools/call 'hold' of user '127.0.0.1'"
+    ]
+    for call in calls:
+        await call.wait_for_end()

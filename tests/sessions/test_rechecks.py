@@ -198,7 +198,11 @@ async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> N
     class Stuck:
         identity = watch.open(bad).identity
 
+        running = ()
+
         async def tick(self) -> None: ...
+
+        async def finish(self) -> None: ...
 
         async def close(self) -> None:
             await asyncio.Event().wait()

@@ -118,6 +118,7 @@ class Stubborn:
     """A connection that can neither be ticked nor closed, nor told of changes."""
 
     identity = Identity(AnonymousUser())
+    running = ()
 
     def __init__(self, kind: str, server: Server) -> None:
         self._kind = kind
@@ -125,6 +126,9 @@ class Stubborn:
 
     async def tick(self) -> None:
         raise STRAYS[self._kind]()
+
+    async def finish(self) -> None:
+        raise ConnectionError("cannot finish")
 
     async def close(self) -> None:
         raise STRAYS[self._kind]()
@@ -171,6 +175,7 @@ class Hanging:
     """A call whose tick waits for a cache that does not answer."""
 
     identity = Identity(AnonymousUser())
+    running = ()
 
     def __init__(self) -> None:
         self.ticks = 0
@@ -178,6 +183,9 @@ class Hanging:
 
     async def tick(self) -> None:
         self.ticks += 1
+        await self.answer.wait()
+
+    async def finish(self) -> None:
         await self.answer.wait()
 
     async def close(self) -> None:

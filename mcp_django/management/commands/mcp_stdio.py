@@ -5,10 +5,7 @@ With `--connect` the client is joined to a server elsewhere.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -24,11 +21,12 @@ from mcp_django.database import needing_migrations
 from mcp_django.management.remote import check_url, headers_from
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
+from mcp_django.sessions.shutdown import end_now
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
 from mcp_django.transports.stdio import claim_stdout
 
 _GOODBYE_SECONDS = 0.9
-"""With the second for what is under way, less than the two that clients wait."""
+"""For what follows when nothing more is answered."""
 
 
 class Command(BaseCommand):
@@ -68,28 +66,23 @@ class Command(BaseCommand):
         except ImportError as error:
             raise CommandError(str(error)) from None
         # A `def` handler that still runs cannot be cancelled, and nobody waits for it.
-        _exit()
-
-
-def _exit() -> None:
-    """End the process at once, whatever runs."""
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):  # both are standard error by now
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(0)
+        end_now()
 
 
 def _exit_soon() -> None:
-    """End the process also if a server elsewhere does not answer our goodbye."""
-    timer = threading.Timer(_GOODBYE_SECONDS, _exit)
+    """End the process also if something does not heed its end.
+
+    A server elsewhere may not answer our goodbye, a handler swallow its cancellation.
+    """
+    timer = threading.Timer(_GOODBYE_SECONDS, end_now)
     timer.daemon = True
     timer.start()
 
 
 def _serve(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
     server = find_server(options["server"])
-    return partial(serve_stdio, server, find_user(options["user"]))
+    user = find_user(options["user"])
+    return partial(serve_stdio, server, user, on_close=_exit_soon)
 
 
 def _bridge(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:

@@ -1,0 +1,1 @@
+"""A site whose handlers hang, in every way there is."""
