@@ -22,6 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import set_script_prefix
 
 from mcp_django import well_known
+from mcp_django.bulkheads.steps import Steps
 from mcp_django.consumers.applications import (
     Application,
     ScopeType,
@@ -67,6 +68,14 @@ class MCPRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
+        steps = Steps(self._answer(scope, receive, send))
+        while True:
+            try:
+                return await steps
+            except GeneratorExit as error:
+                steps.take(error)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             try:

@@ -17,6 +17,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from mcp_django.bulkheads.steps import outermost
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.applications import application_of
 from mcp_django.consumers.exchange import Event
@@ -75,10 +76,12 @@ class _InnerExchange:
         body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
         self._incoming.put_nowait({"type": "http.request", "body": body})
         task = asyncio.create_task(
-            application_of(endpoint)(
-                preferring(language, dict(request.scope)),
-                self._incoming.get,
-                self._send,
+            outermost(
+                application_of(endpoint)(
+                    preferring(language, dict(request.scope)),
+                    self._incoming.get,
+                    self._send,
+                )
             ),
             context=own_context(),  # A call may go on when the request is over.
         )

@@ -20,6 +20,7 @@ from mcp_django.server.threads import lone_threads
 from mcp_django.sessions.ending import say_what_is_left
 from mcp_django.sessions.rechecks import seconds_without_yes
 from mcp_django.sessions.runner import Session
+from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.users import read, read_again
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import OnMessage, Sender, Transport
@@ -72,13 +73,18 @@ async def serve(
     transport.on_end = finish
     try:
         async with anyio.create_task_group() as tasks:
-            session = Session(server, transport, tasks, threads=lone_threads)
+            handlers = LoopTasks() if _is_asyncio() else tasks
+            session = Session(server, transport, handlers, threads=lone_threads)
             if user is not None:
                 named = _NamedUser(user, transport, transport.on_message)
                 transport.on_message = named.receive
-            async with _listening(session):
-                await transport.start(tasks)
-                await is_closed.wait()
+            try:
+                async with _listening(session):
+                    await transport.start(tasks)
+                    await is_closed.wait()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await session.end()
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -124,9 +130,7 @@ class _NamedUser:
 @asynccontextmanager
 async def _listening(session: Session) -> AsyncIterator[None]:
     """Let a session hear of changes; Channels, which carries them, needs asyncio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_asyncio():
         yield
         return
     worker = current_worker()
@@ -136,3 +140,11 @@ async def _listening(session: Session) -> AsyncIterator[None]:
         yield
     finally:
         worker.ignore(session)
+
+
+def _is_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from mcp_django.bulkheads.steps import outermost
 from mcp_django.sessions.contexts import own_context
 
 Cancel: TypeAlias = Callable[[], object]
@@ -87,9 +88,9 @@ class LoopTasks(Tasks):
             coroutine.close()
             return _do_nothing
         loop = asyncio.get_running_loop()
-        task = loop.create_task(coroutine, context=own_context())
+        task = loop.create_task(outermost(coroutine), context=own_context())
         self._tasks[task] = None
-        task.add_done_callback(partial(self._finish, on_done))
+        task.add_done_callback(partial(self._finish, coroutine, on_done))
         return task.cancel
 
     @property
@@ -105,7 +106,13 @@ class LoopTasks(Tasks):
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _finish(self, on_done: Callable[[], None], task: asyncio.Task[None]) -> None:
+    def _finish(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_done: Callable[[], None],
+        task: asyncio.Task[None],
+    ) -> None:
+        coroutine.close()  # It may have been cancelled before it began.
         self._tasks.pop(task, None)
         on_done()
 

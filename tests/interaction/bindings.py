@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import anyio
 import httpx2
 import sniffio
+from anyio.abc import TaskGroup
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
@@ -28,8 +29,9 @@ from mcp_django.protocol.versions import LEGACY, MODERN
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.server import Server
 from mcp_django.sessions.runner import Session
+from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import current_worker
-from mcp_django.transports.base import Sender
+from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import memory_transports
 from mcp_django.transports.stdio import StdioServerTransport
 from mcp_django.transports.streams import open_streams
@@ -63,11 +65,12 @@ async def connect_memory(server: Server, user: SiteUser) -> AsyncIterator[Stream
     """Connect in memory."""
     client_end, server_end = memory_transports(client=Sender(user))
     async with anyio.create_task_group() as tasks:
-        with listening(Session(server, server_end, tasks)):
-            await server_end.start(tasks)
-            async with open_streams(client_end) as streams:
-                yield streams
-            tasks.cancel_scope.cancel()
+        async with (
+            driven(server, server_end, tasks),
+            open_streams(client_end) as streams,
+        ):
+            yield streams
+        tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -91,12 +94,11 @@ async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams
             max_line_bytes=_MAX_LINE_BYTES,
         )
         async with anyio.create_task_group() as tasks:
-            with listening(Session(server, server_end, tasks)):
-                await server_end.start(tasks)
+            async with driven(server, server_end, tasks):
                 async with open_streams(client_end) as streams:
                     yield streams
                 await server_end.close()
-                tasks.cancel_scope.cancel()
+            tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -196,6 +198,22 @@ def pipe() -> Iterator[tuple[int, int]]:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+@asynccontextmanager
+async def driven(
+    server: Server, transport: Transport, tasks: TaskGroup
+) -> AsyncIterator[None]:
+    """Drive a transport by a session, as `serve` does."""
+    is_asyncio = sniffio.current_async_library() == "asyncio"
+    session = Session(server, transport, LoopTasks() if is_asyncio else tasks)
+    with listening(session):
+        await transport.start(tasks)
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await session.end()
 
 
 @contextmanager

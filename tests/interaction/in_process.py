@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any
 import anyio
 import httpx2
 
+from mcp_django.bulkheads.steps import outermost
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.exchange import Event, Scope
 
@@ -43,9 +45,7 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
         """Answer once the application begins to."""
         has_body = self.has_stream if request.method == "GET" else anyio.Event()
         exchange = _Exchange(await request.aread(), has_body)
-        self._tasks.start_soon(
-            self._application, _scope_of(request), exchange.receive, exchange.send
-        )
+        self._tasks.start_soon(self._run, _scope_of(request), exchange)
         try:
             await exchange.has_started.wait()
         except BaseException:
@@ -54,6 +54,11 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             exchange.status, headers=exchange.headers, stream=exchange
         )
+
+    async def _run(self, scope: Scope, exchange: _Exchange) -> None:
+        # As servers do, and `MCPRouter` then.
+        answering = self._application(scope, exchange.receive, exchange.send)
+        await asyncio.create_task(outermost(answering))
 
 
 class _Exchange(httpx2.AsyncByteStream):

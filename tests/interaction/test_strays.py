@@ -226,7 +226,6 @@ PLACES: Final[Mapping[str, tuple[str, Ask, str]]] = {
 
 NO_FAULTS: Final = {
     "iterator": {"StopIteration"},
-    "tool_in_thread": {"GeneratorExit"},
 }
 """What says in these places that there is no more."""
 

@@ -1,0 +1,95 @@
+"""The outermost coroutine of a task, which no `GeneratorExit` closes by mistake.
+
+What a task awaits may fail with one, such as a function in a thread. asyncio throws it
+into the outermost coroutine, and Python takes that for the wish to close all of them:
+none may await anything any more, as to answer, and what they return is lost. Here it
+becomes a `Stray` that is raised where the task waits, like any other error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+from mcp_django.bulkheads.strays import Stray
+
+T = TypeVar("T")
+
+
+class Steps(Generic[T]):
+    """Runs a coroutine; is awaited in the outermost one of a task, as in `outermost`.
+
+    It has no `close`, by which Python would close what it runs.
+
+    Args:
+        coroutine: What to run.
+    """
+
+    __slots__ = ("_coroutine", "_is_over", "_task", "_thrown")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._task = asyncio.current_task()
+        self._thrown: Stray | None = None
+        self._is_over = False
+
+    def take(self, error: GeneratorExit) -> None:
+        """Take what was thrown in; then await again.
+
+        Raises:
+            GeneratorExit: The coroutine raised it itself, or the task is closed.
+        """
+        if self._is_over or _current_task() is not self._task:
+            self._coroutine.close()
+            raise error
+        self._thrown = Stray.of(error)
+        self._thrown.__cause__ = error
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Give itself."""
+        return self  # type: ignore[return-value]  # all of a generator that is needed
+
+    def __iter__(self) -> Steps[T]:
+        """Give itself."""
+        return self
+
+    def __next__(self) -> Any:
+        """Go on."""
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """Go on with a value."""
+        thrown, self._thrown = self._thrown, None
+        try:
+            if thrown is not None:
+                return self._coroutine.throw(thrown)
+            return self._coroutine.send(value)
+        except GeneratorExit:
+            self._is_over = True
+            raise
+
+    def throw(self, *error: Any) -> Any:
+        """Go on with an error."""
+        try:
+            return self._coroutine.throw(*error)
+        except GeneratorExit:
+            self._is_over = True
+            raise
+
+
+async def outermost(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a task of asyncio's that runs nothing else."""
+    steps = Steps(coroutine)
+    while True:
+        try:
+            return await steps
+        except GeneratorExit as error:
+            steps.take(error)
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # the event loop has ended
+        return None
