@@ -192,6 +192,8 @@ class Worker:
         while len(self.connections):
             self._connection_closed.clear()
             await self._connection_closed.wait()
+        # What ended may have told others so, and opened the mailbox again for that.
+        await self.relay.close()
 
     def _begin_telling(self, server_name: str, notice: Notice) -> None:
         if server_name not in self._notices:

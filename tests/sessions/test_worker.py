@@ -461,3 +461,34 @@ async def test_all_streams_end_before_the_process_does(
         worker.close(opened)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await closing
+
+
+async def test_mailbox_that_an_ending_call_opens_again_is_closed_as_well(
+    worker: Worker,
+) -> None:
+    """Our choice: it tells other workers what its client missed. Python 3.11 may crash
+    where a process ends while somebody waits for a queue."""
+
+    class Telling(Hanging):
+        async def close(self) -> None:
+            has_closed.set()
+            await may_end.wait()
+            await worker.relay.open()
+            worker.let_go(self)
+
+    has_closed, may_end = asyncio.Event(), asyncio.Event()
+    worker.hold(Telling(), "call")
+    assert await worker.relay.open()
+    closing = asyncio.create_task(worker.close_all())
+    await has_closed.wait()
+    await until(lambda: not is_mailbox_read())
+    may_end.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await closing
+    assert not is_mailbox_read()
+
+
+def is_mailbox_read() -> bool:
+    """Say whether a task waits for messages from other workers."""
+    tasks = [repr(task.get_coro()) for task in asyncio.all_tasks()]
+    return any("_receive_all" in task for task in tasks)
