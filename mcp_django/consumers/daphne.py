@@ -84,7 +84,7 @@ class _DaphneFlow(Flow):
         """Whether the peer's system has yet to acknowledge something."""
         if self._is_lost:
             return False
-        return self._is_congested or _delivery_of(self._transport).is_pending
+        return self._is_congested or delivery_of(self._transport).is_pending
 
     def progress(self) -> object:
         """Give what has gone to the system's buffer, and from there to the peer's."""
@@ -92,7 +92,7 @@ class _DaphneFlow(Flow):
             return None
         buffer = getattr(self._transport, "dataBuffer", b"")
         offset = getattr(self._transport, "offset", 0)
-        return len(buffer), offset, _delivery_of(self._transport).acknowledged
+        return len(buffer), offset, delivery_of(self._transport).acknowledged
 
     async def wait(self) -> None:
         """Return when the buffer is empty, or the connection is lost."""
@@ -138,7 +138,7 @@ class _DaphneFlow(Flow):
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivery:
+class Delivery:
     """What the system knows of the bytes that it was given to send.
 
     Attributes:
@@ -150,13 +150,13 @@ class _Delivery:
     acknowledged: int = 0
 
 
-_UNKNOWN: Final = _Delivery()
+_UNKNOWN: Final = Delivery()
 _TCP_INFO: Final = struct.Struct("=24xI92xQ16xI")
 """Of Linux' `struct tcp_info`: `tcpi_unacked`, `tcpi_bytes_acked` and
 `tcpi_notsent_bytes`."""
 
 
-def _delivery_of(transport: Any) -> _Delivery:
+def delivery_of(transport: Any) -> Delivery:
     """Ask the system how far the bytes of a connection have come.
 
     Linux tells so of TCP; elsewhere it is not known.
@@ -168,7 +168,7 @@ def _delivery_of(transport: Any) -> _Delivery:
         unacknowledged, acknowledged, unsent = _TCP_INFO.unpack(told)
     except (AttributeError, OSError, struct.error):
         return _UNKNOWN
-    return _Delivery(bool(unacknowledged or unsent), acknowledged)
+    return Delivery(bool(unacknowledged or unsent), acknowledged)
 
 
 class _RequestFlow(_DaphneFlow):

@@ -258,6 +258,18 @@ class Exchange:
         """Whether a write would wait until the client has read something."""
         return False
 
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing, when it was looked last."""
+        return 0.0
+
+    def look(self) -> float:
+        """Look for how long the client has taken nothing of what it was sent."""
+        return 0.0
+
+    def abort(self) -> None:
+        """End the connection at once, where that can be done."""
+
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the stream."""
         await self._send(

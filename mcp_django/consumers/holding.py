@@ -12,6 +12,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.sessions.making_way import make_way
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.tasks import LoopTasks
 from mcp_django.sessions.worker import Worker
@@ -80,6 +81,13 @@ class HoldingConsumer(HTTPConsumer, Generic[T]):
                 # Last, because the end of the process waits for it.
                 if leave is not None:
                     leave()
+
+
+async def make_way_for_stream(worker: Worker, identity: Identity) -> None:
+    """End what is dead of a user who has as many streams as a user may have."""
+    owner, limit = identity.owner, mcp_settings.MAX_STREAMS_PER_USER
+    if owner and worker.connections.count_of(owner) >= limit:
+        await make_way(worker, owner, "stream")
 
 
 def check_streams(worker: Worker, identity: Identity) -> None:

@@ -11,7 +11,7 @@ import anyio
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.daphne import flow_of, leave
 from mcp_django.consumers.exchange import PIECE_BYTES, Exchange, Headers
-from mcp_django.transports.flow import Flow
+from mcp_django.transports.flow import Flow, Uptake
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -29,6 +29,8 @@ class WatchedExchange(Exchange):
     flow: Flow | None = None
     """None unless the answer is an event stream, or large, and has not ended."""
 
+    _uptake: Uptake | None = None
+
     @property
     def is_congested(self) -> bool:
         """Whether a write would wait until the client has read something."""
@@ -42,7 +44,23 @@ class WatchedExchange(Exchange):
         """Give what tells whether the client reads, until the answer has ended."""
         if self.flow is None:
             self.flow = flow_of(self._send)
+            self._uptake = Uptake(self.flow)
         return self.flow
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing, when it was looked last."""
+        return 0.0 if self._uptake is None else self._uptake.seconds
+
+    def look(self) -> float:
+        """Look for how long the client has taken nothing of what it was sent."""
+        return 0.0 if self._uptake is None else self._uptake.look()
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the stream."""
+        if self._uptake is not None:
+            self._uptake.note_sent()
+        await super().write(chunk)
 
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream."""
@@ -65,7 +83,7 @@ class WatchedExchange(Exchange):
     def _close_flow(self) -> None:
         if self.flow is not None:
             self.flow.close()
-            self.flow = None
+            self.flow = self._uptake = None
 
 
 class PacedExchange(WatchedExchange):

@@ -11,7 +11,11 @@ from anyio.abc import TaskGroup
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.holding import HoldingConsumer, check_streams
+from mcp_django.consumers.holding import (
+    HoldingConsumer,
+    check_streams,
+    make_way_for_stream,
+)
 from mcp_django.consumers.paced import WatchedExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
@@ -40,6 +44,7 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
             return
         worker = current_worker()
         session_id = await worker.new_session_id()
+        await make_way_for_stream(worker, identity)
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
         transport = SSEServerTransport(

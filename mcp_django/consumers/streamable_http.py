@@ -25,7 +25,11 @@ from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers, Refused, refusal_of
-from mcp_django.consumers.holding import check_goes_on, check_streams
+from mcp_django.consumers.holding import (
+    check_goes_on,
+    check_streams,
+    make_way_for_stream,
+)
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
 from mcp_django.consumers.paced import PacedExchange
@@ -52,6 +56,7 @@ from mcp_django.sessions.http_sessions import (
     renew_session_id,
 )
 from mcp_django.sessions.intake import ACCEPTED, Taken
+from mcp_django.sessions.making_way import make_way
 from mcp_django.sessions.notice_streams import ListenStream, StandaloneStream
 from mcp_django.sessions.resumed_streams import ResumedStream
 from mcp_django.sessions.worker import Worker, current_worker
@@ -133,7 +138,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        _check_calls(worker, identity)
+        if _are_too_many(worker, identity):
+            await _make_room(worker, identity)
+        check_goes_on(worker)
         reply = Reply(
             exchange,
             accepted=accepts,
@@ -164,6 +171,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             raise RemoteProtocolError(
                 error.message, code=error.code, data=error.data, request_id=request.id
             ) from None
+        await make_way_for_stream(worker, identity)
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
         stream = ListenStream(
@@ -213,7 +221,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        _check_calls(worker, identity)
+        if _are_too_many(worker, identity):
+            await _make_room(worker, identity)
+        check_goes_on(worker)
         request = make_request(message, session.peer, sender, reply)
         running = LegacyExchange(
             self.server, worker, identity, reply, request, session, exchange.leave
@@ -239,7 +249,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
         count = answers.count(None)
         if count:
             await _check_room(worker, session, identity, count)
-            _check_calls(worker, identity, count)
+            if _are_too_many(worker, identity, count):
+                await _make_room(worker, identity, count)
+            check_goes_on(worker)
         # Nothing waits from here until the requests are counted.
         reply = _reply_of(
             exchange,
@@ -328,6 +340,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 headers=[(b"allow", b"POST, DELETE")],
             )
         worker = current_worker()
+        await make_way_for_stream(worker, identity)
         # Nothing waits from here until the stream is counted.
         check_streams(worker, identity)
         if replayed is not None and replayed.kind == "call":
@@ -421,18 +434,24 @@ def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
     return version in versions.MODERN and not is_initialize
 
 
-def _check_calls(worker: Worker, identity: Identity, more: int = 1) -> None:
-    """Refuse more calls of a user who has too many running; nobody is not a user.
-
-    Raises:
-        Refused: 503.
-    """
-    check_goes_on(worker)
+def _are_too_many(worker: Worker, identity: Identity, more: int = 1) -> bool:
+    """Say whether a user has too many calls running for more; nobody is not a user."""
     most = mcp_settings.MAX_CALLS_PER_USER
     if len(worker.connections) + more <= most:
-        return
+        return False
     owner = identity.owner
-    if owner and worker.connections.count_of(owner, "call") + more > most:
+    return bool(owner) and worker.connections.count_of(owner, "call") + more > most
+
+
+async def _make_room(worker: Worker, identity: Identity, more: int = 1) -> None:
+    """End a call of a user whose client is gone, so that there is room for more.
+
+    Raises:
+        Refused: 503: there is none.
+    """
+    await make_way(worker, identity.owner, "call")
+    if _are_too_many(worker, identity, more):
+        most = mcp_settings.MAX_CALLS_PER_USER
         raise Refused(
             503,
             f"{most} requests of this user may run at a time; try again later",
@@ -616,4 +635,5 @@ def _limits() -> ReplyLimits:
         stream_after_seconds=mcp_settings.STREAM_AFTER_SECONDS,
         keep_alive_seconds=mcp_settings.KEEP_ALIVE_SECONDS,
         max_result_bytes=mcp_settings.MAX_RESULT_BYTES,
+        max_held_seconds=mcp_settings.MAX_HELD_SECONDS,
     )

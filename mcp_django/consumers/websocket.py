@@ -16,7 +16,11 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
 from mcp_django.consumers.handshake import Handshake
-from mcp_django.consumers.holding import HoldingConsumer, check_streams
+from mcp_django.consumers.holding import (
+    HoldingConsumer,
+    check_streams,
+    make_way_for_stream,
+)
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.requests import Request
 from mcp_django.sessions.runner import Session
@@ -57,6 +61,7 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         subprotocol = handshake.choose_subprotocol()
         worker = current_worker()
         session_id = await worker.new_session_id()
+        await make_way_for_stream(worker, identity)
         # Nothing waits from here until the connection is counted.
         check_streams(worker, identity)
         flow = handshake.flow()
@@ -122,6 +127,20 @@ class WebSocketConnection:
         if self.session is not None:
             await self.session.finish()
         await self.close()
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent."""
+        return self.transport.unread_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """Nothing: the server itself asks whether the client is there."""
+        return 0.0
+
+    async def abort(self) -> None:
+        """End the connection of a client that is gone."""
+        await self.transport.close()
 
     async def tick(self) -> None:
         """Close it if its client does not read."""

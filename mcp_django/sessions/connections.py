@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
+
+import anyio
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
@@ -14,6 +16,9 @@ from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 
 logger = logging.getLogger("mcp_django.sessions")
+
+_END_SECONDS = 1.0
+"""For connections that are ended to be gone."""
 
 Kind: TypeAlias = Literal["stream", "call"]
 """What stays open until somebody ends it, and what ends with its answer."""
@@ -30,11 +35,30 @@ class OpenConnection(Protocol):
     def running(self) -> Sequence[Request]:
         """The requests that are being answered."""
 
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent.
+
+        0.0 if it has taken all, or nobody can tell.
+        """
+        return 0.0
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long nothing was heard of its client, who can open it again.
+
+        0.0 of what makes way for no other.
+        """
+        return 0.0
+
     async def tick(self) -> None:
         """Keep it alive. Called every second; must not wait for its client."""
 
     async def finish(self) -> None:
         """End it as soon as nothing runs, for the end of the process."""
+
+    async def abort(self) -> None:
+        """End it, because its client is gone."""
 
     async def close(self) -> None:
         """End it, for a reason that is not the client's; more calls do nothing."""
@@ -60,6 +84,8 @@ class Connections:
     def __init__(self) -> None:
         self._all: dict[OpenConnection, Kind] = {}
         self._counts: Counter[tuple[str, Kind]] = Counter()
+        self._ending: set[OpenConnection] = set()
+        self._ended: anyio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -83,6 +109,34 @@ class Connections:
         self._counts[counted] -= 1
         if not self._counts[counted]:
             del self._counts[counted]
+        self._ending.discard(connection)
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
+
+    def of(self, owner: str, kind: Kind) -> Sequence[OpenConnection]:
+        """Give the open connections of one kind that a user has, and that stay."""
+        return [
+            connection
+            for connection, its_kind in self._all.items()
+            if its_kind == kind
+            and connection.identity.owner == owner
+            and connection not in self._ending
+        ]
+
+    async def end(
+        self,
+        connections: Sequence[OpenConnection],
+        how: Callable[[OpenConnection], Awaitable[None]],
+    ) -> None:
+        """End connections, and wait until they are gone; not for long."""
+        self._ending.update(connections)
+        with anyio.move_on_after(_END_SECONDS):
+            for connection in connections:
+                await how(connection)
+            while any(connection in self._all for connection in connections):
+                self._ended = self._ended or anyio.Event()
+                await self._ended.wait()
 
     def count_of(self, owner: str, kind: Kind = "stream") -> int:
         """Count the open connections of one kind that a user has."""

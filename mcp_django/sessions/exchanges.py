@@ -194,6 +194,20 @@ class _Exchange(ABC):
         """Keep the connection alive while the handler is silent."""
         await self.reply.tick()
 
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing of what it was sent."""
+        return self.reply.unread_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """Nothing: a call makes way for no other."""
+        return 0.0
+
+    async def abort(self) -> None:
+        """End the connection of a client that is gone."""
+        self.reply.give_up()
+
     async def close(self) -> None:
         """Stop the handler, for the end of the process or of the credentials."""
         self._is_closing = True

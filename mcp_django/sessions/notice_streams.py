@@ -67,12 +67,27 @@ class EventStream(ABC):
         self._response = response
         self._has_begun = False
         self._is_over = False
-        self._written_at = time.monotonic()
+        self._written_at = self._begun_at = time.monotonic()
 
     @property
     def identity(self) -> Identity:
         """Whose it is."""
         return self._identity
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent."""
+        return self._response.unread_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long nothing was heard of its client: it only listens."""
+        return time.monotonic() - self._begun_at
+
+    async def abort(self) -> None:
+        """End the stream of a client that is gone."""
+        self._response.abort()
+        await self._end(b"")
 
     async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
         """Hold the stream until either side ends it."""
@@ -107,7 +122,14 @@ class EventStream(ABC):
         await self.close()
 
     async def tick(self) -> None:
-        """Keep the connection alive while there is nothing to tell."""
+        """Keep the connection alive while there is nothing to tell.
+
+        One ends through which nothing passes any more.
+        """
+        if self._response.look() > mcp_settings.MAX_HELD_SECONDS:
+            logger.warning("a stream ends: its client takes nothing")
+            await self.abort()
+            return
         silence = time.monotonic() - self._written_at
         # Whoever ticks must not wait for one slow client.
         is_due = silence >= mcp_settings.KEEP_ALIVE_SECONDS

@@ -50,6 +50,20 @@ class OpenSession:
             await self.session.finish()
         await self.close()
 
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent."""
+        return self.transport.unread_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """Nothing: a session ends with its stream, and makes way for no other."""
+        return 0.0
+
+    async def abort(self) -> None:
+        """End the stream of a client that is gone."""
+        await self.transport.close()
+
     async def tick(self) -> None:
         """Keep the stream alive."""
         await self.transport.tick()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mcp_django.transports.base import OnClear
@@ -56,6 +57,52 @@ class Flow:
 
         Does nothing where the server has no way to.
         """
+
+
+class Uptake:
+    """For how long a peer has taken nothing of what it was sent.
+
+    Who reads nothing is one thing; where a path passes nothing any more, not even the
+    peer's system acknowledges what it was sent, however little that is.
+
+    Args:
+        flow: Tells what was taken.
+        clock: Gives the time in seconds; never goes back.
+
+    Attributes:
+        seconds: How long, when it was looked last; 0.0 if nothing is unread, or nobody
+            can tell.
+    """
+
+    __slots__ = ("_clock", "_flow", "_is_pending", "_progress", "_since", "seconds")
+
+    def __init__(self, flow: Flow, clock: Callable[[], float] = time.monotonic) -> None:
+        self._flow = flow
+        self._clock = clock
+        self._is_pending = False
+        self._progress: object = None
+        self._since = 0.0
+        self.seconds = 0.0
+
+    def note_sent(self) -> None:
+        """Keep in mind that there is something to take."""
+        self._is_pending = True
+
+    def look(self) -> float:
+        """Look how long it is now; to be called every second or so."""
+        # Asking the system costs something, and most streams are silent.
+        if not self._is_pending:
+            return 0.0
+        if not self._flow.has_unread:
+            self._is_pending = False
+            self._progress = None
+            self.seconds = 0.0
+            return 0.0
+        progress, now = self._flow.progress(), self._clock()
+        if progress != self._progress:
+            self._progress, self._since = progress, now
+        self.seconds = now - self._since
+        return self.seconds
 
 
 def _do_nothing() -> None:

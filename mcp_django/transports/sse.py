@@ -24,7 +24,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event
-from mcp_django.transports.flow import Flow
+from mcp_django.transports.flow import Flow, Uptake
 from mcp_django.transports.owed import OwedAnswers
 from mcp_django.transports.unread import UNCOUNTED_BYTES, Account
 
@@ -98,7 +98,36 @@ class SSEServerTransport(Transport):
         self._owed = OwedAnswers()
         self._ping: str | None = None
         self._pings = 0
-        self._written_at = clock()
+        self._written_at = self._heard_at = clock()
+        self._heard: anyio.Event | None = None
+        self._uptake = Uptake(self._flow, clock)
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing of what it was sent.
+
+        0.0 while it owes an answer, because its user ponders.
+        """
+        return 0.0 if self._owed else self._uptake.seconds
+
+    @property
+    def heard_seconds_ago(self) -> float:
+        """When something was heard of the client; 0.0 while its user ponders."""
+        return 0.0 if self._owed else self._clock() - self._heard_at
+
+    async def is_heard(self, timeout: float) -> bool:
+        """Ping the client, and say whether anything is heard of it in time.
+
+        Args:
+            timeout: In seconds.
+        """
+        heard = self._heard = self._heard or anyio.Event()
+        with anyio.move_on_after(timeout):
+            if self._ping is None:
+                await self._send_ping()
+            await heard.wait()
+            return True
+        return False
 
     @property
     def is_closed(self) -> bool:
@@ -195,6 +224,10 @@ class SSEServerTransport(Transport):
         """
         if self._is_closed:
             raise TransportClosed("cannot receive: the stream is closed")
+        self._heard_at = self._clock()
+        if self._heard is not None:
+            self._heard.set()
+            self._heard = None
         if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
             if message.id == self._ping and self._ping is not None:
                 await self._confirm()
@@ -218,10 +251,13 @@ class SSEServerTransport(Transport):
         is_patient = now - self._held_since <= limits.max_held_seconds and (
             self._has_room is None or now - self._full_since <= limits.max_full_seconds
         )
-        if self._held and not self._owed and not is_patient:
+        is_stuck = self._uptake.look() > limits.max_held_seconds
+        if not self._owed and (is_stuck or (self._held and not is_patient)):
             self.on_error(
                 TransportClosed(
-                    f"the client does not read: {self._held_bytes} bytes wait"
+                    "the client takes nothing of what it is sent"
+                    if is_stuck
+                    else f"the client does not read: {self._held_bytes} bytes wait"
                 )
             )
             await self.close()
@@ -258,6 +294,7 @@ class SSEServerTransport(Transport):
             while self._outgoing:
                 chunk, counted = self._outgoing.pop(0)
                 await self._write(chunk)
+                self._uptake.note_sent()
                 if self._flow.is_congested:
                     self._in_buffer += counted
                 else:

@@ -51,6 +51,22 @@ class HTTPResponse(Protocol):
     async def end_stream(self) -> None:
         """End the stream cleanly."""
 
+    def look(self) -> float:
+        """Look for how long the client has taken nothing of what it was sent.
+
+        To be called every second or so; 0.0 where nobody can tell.
+        """
+        return 0.0
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long, when it was looked last."""
+        return 0.0
+
+    def abort(self) -> None:
+        """End the connection at once, with all that the client has not read."""
+        return
+
 
 class EventLog(ABC):
     """Keeps the events of one stream, for clients that lose their connection."""
@@ -106,6 +122,7 @@ class ReplyLimits:
     stream_after_seconds: float
     keep_alive_seconds: float
     max_result_bytes: int = 32 * 1024 * 1024
+    max_held_seconds: float = 300.0
 
 
 class _State(Enum):
@@ -203,6 +220,16 @@ class Reply:
             and not self.is_ended
             and (self._state is not _State.DETACHED or self._is_kept)
         )
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing of what it was sent."""
+        is_streaming = self._state is _State.STREAMING
+        return self._response.unread_seconds if is_streaming else 0.0
+
+    def give_up(self) -> None:
+        """End the connection of a client that is gone, or does not read."""
+        self._response.abort()
 
     @property
     def is_ended(self) -> bool:
@@ -400,13 +427,20 @@ class Reply:
         return True
 
     async def tick(self) -> None:
-        """Keep the connection alive while nothing comes. To be called every second."""
+        """Keep the connection alive while nothing comes. To be called every second.
+
+        One ends through which nothing passes any more.
+        """
         if self._log is not None and not self.is_ended:
             self._log.tick()  # also while the client is away, who may come back
         silence = self._clock() - self._written_at
         if self._state is _State.NEW:
             if silence >= self._limits().stream_after_seconds:
                 await self.begin_stream()
+        elif self._state is _State.STREAMING and (
+            self._response.look() > self._limits().max_held_seconds
+        ):
+            self.give_up()
         elif (
             self._state is _State.STREAMING
             and silence >= self._limits().keep_alive_seconds

@@ -20,7 +20,7 @@ from mcp_django.exceptions import MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
-from mcp_django.transports.flow import Flow
+from mcp_django.transports.flow import Flow, Uptake
 from mcp_django.transports.owed import OwedAnswers
 from mcp_django.transports.unread import UNCOUNTED_BYTES, Account
 
@@ -99,6 +99,7 @@ class WebSocketServerTransport(Transport):
         self._sent = 0
         self._progress: object = None
         self._progress_at = clock()
+        self._uptake = Uptake(flow, clock)
         self._is_closed = False
 
     @property
@@ -114,6 +115,14 @@ class WebSocketServerTransport(Transport):
     @property
     def _is_behind(self) -> bool:
         return self._is_sending or self._flow.is_congested
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing of what it was sent.
+
+        0.0 while it owes an answer, because its user ponders.
+        """
+        return 0.0 if self._owed else self._uptake.seconds
 
     async def start(self, tasks: TaskGroup) -> None:
         """Begin to tell the driver when the client has read enough."""
@@ -175,6 +184,7 @@ class WebSocketServerTransport(Transport):
                         self._owed.note_sent(message)
                     await self._send_text(data.decode())
                     self._sent += 1
+                    self._uptake.note_sent()
                 finally:
                     self._is_sending = False
         except BaseException:
@@ -248,7 +258,8 @@ class WebSocketServerTransport(Transport):
         if not self._is_behind or progress != self._progress:
             self._progress = progress
             self._progress_at = self._full_since = now
-        if self._owed or self._is_patient(now):
+        is_stuck = self._uptake.look() > self._limits.max_held_seconds
+        if self._owed or (self._is_patient(now) and not is_stuck):
             return
         self.on_error(TransportClosed("the client does not read what it is sent"))
         await self.close(POLICY_VIOLATION, "what was sent is not read")

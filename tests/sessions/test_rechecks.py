@@ -197,12 +197,15 @@ async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> N
 
     class Stuck:
         identity = watch.open(bad).identity
+        unread_seconds = silent_seconds = 0.0
 
         running = ()
 
         async def tick(self) -> None: ...
 
         async def finish(self) -> None: ...
+
+        async def abort(self) -> None: ...
 
         async def close(self) -> None:
             await asyncio.Event().wait()

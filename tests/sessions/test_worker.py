@@ -119,10 +119,13 @@ class Stubborn:
 
     identity = Identity(AnonymousUser())
     running = ()
+    unread_seconds = silent_seconds = 0.0
 
     def __init__(self, kind: str, server: Server) -> None:
         self._kind = kind
         self.server = server
+
+    async def abort(self) -> None: ...
 
     async def tick(self) -> None:
         raise STRAYS[self._kind]()
@@ -176,10 +179,13 @@ class Hanging:
 
     identity = Identity(AnonymousUser())
     running = ()
+    unread_seconds = silent_seconds = 0.0
 
     def __init__(self) -> None:
         self.ticks = 0
         self.answer = asyncio.Event()
+
+    async def abort(self) -> None: ...
 
     async def tick(self) -> None:
         self.ticks += 1

@@ -24,6 +24,10 @@ class Reader(Flow):
     def is_congested(self) -> bool:
         return self._is_congested
 
+    @property
+    def has_unread(self) -> bool:
+        return self._is_congested
+
     def progress(self) -> object:
         return self.has_read
 

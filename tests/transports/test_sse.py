@@ -671,3 +671,52 @@ async def test_cancelled_answer_is_counted_no_longer() -> None:
         assert unread.total == counted + 500
         tasks.cancel_scope.cancel()
     assert unread.total == counted
+
+
+# Whether anybody is there -----------------------------------------------------------
+
+
+async def test_client_that_posts_anything_is_heard() -> None:
+    """Chosen: an answer to the ping is only the likeliest sign of life."""
+    client = Client()
+    client.now += 100.0
+    assert client.transport.heard_seconds_ago == 100.0
+    found: list[bool] = []
+
+    async def ask() -> None:
+        found.append(await client.transport.is_heard(PATIENCE_SECONDS))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        tasks.start_soon(ask)
+        await wait_all_tasks_blocked()
+        assert len(client.pings) == 1
+        await client.post(jsonrpc.notification("notifications/initialized"))
+    assert found == [True, True]
+    assert client.transport.heard_seconds_ago == 0.0
+    assert not await client.transport.is_heard(0.01)
+
+
+async def test_client_whose_user_ponders_need_not_be_heard() -> None:
+    """Chosen: some clients do nothing else meanwhile."""
+    client = Client()
+    await send_all(client, jsonrpc.request("q", "elicitation/create", {}))
+    client.now += 1000.0
+    assert client.transport.heard_seconds_ago == 0.0
+    assert client.transport.unread_seconds == 0.0
+
+
+async def test_stream_through_which_nothing_passes_ends() -> None:
+    """We promise it: after MCP["MAX_HELD_SECONDS"], however little is unread."""
+    flow = Reader()
+    client = Client(flow=flow)
+    await start(client)
+    flow.stop()
+    await client.transport.tick()
+    client.now += 299.0
+    await client.transport.tick()
+    assert client.transport.unread_seconds == 299.0
+    assert not client.transport.is_closed
+    client.now += 2.0
+    await client.transport.tick()
+    assert client.transport.is_closed
