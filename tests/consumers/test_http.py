@@ -176,11 +176,11 @@ class FailingAuthenticator(Authenticator):
 
     def authenticate(self, request: HttpRequest) -> Identity | None:
         """Fail."""
-        raise ConnectionError("the secret reason")
+        raise LookupError("the secret reason")
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Fail."""
-        raise ConnectionError("the secret reason")
+        raise LookupError("the secret reason")
 
 
 @pytest.mark.parametrize("url", ["/mcp/sse", "/mcp/messages?session_id=x"])
