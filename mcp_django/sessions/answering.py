@@ -188,7 +188,13 @@ def bounded(request: Request, answer: bytes) -> bytes:
     return answer
 
 
-UNSENDABLE = (MessageTooLarge, ReaderTooSlow, ValueError)
+UNSENDABLE = (
+    MessageTooLarge,
+    ReaderTooSlow,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
 """What is raised for an answer that cannot be sent, in whose place another one can."""
 
 
