@@ -1388,7 +1388,7 @@ async def test_subscriptions_are_limited_in_number_and_length() -> None:
         answer = await client.error_of("resources/subscribe", {"uri": uri})
         assert (answer.error.code, answer.error.message) == (
             -32602,
-            "too long to subscribe to; 8000 characters are allowed",
+            "the URI is 8007 characters long; 8000 are allowed",
         )
 
 
