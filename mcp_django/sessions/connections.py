@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 import anyio
@@ -70,6 +70,10 @@ class Listener(Protocol):
     @property
     def server(self) -> Server:
         """Whose changes."""
+
+    @property
+    def uris(self) -> Iterable[str]:
+        """What it subscribed to."""
 
     async def notify(self, notice: Notice) -> None:
         """Hear of a change; must not wait for a client, and raises nothing."""

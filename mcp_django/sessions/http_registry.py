@@ -65,6 +65,9 @@ class Standalone(Protocol):
     def put(self, notice: Notice) -> None:
         """Send a change notice soon."""
 
+    async def tell_everything(self) -> None:
+        """Tell the client of every change that it may have missed."""
+
     async def recheck(self) -> None:
         """Ask again what of its session's subscriptions its user may read."""
 

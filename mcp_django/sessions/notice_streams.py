@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -188,6 +188,11 @@ class ListenStream(EventStream):
             if self._message(own) is not None:
                 self._queue.put(own)
 
+    @property
+    def uris(self) -> Iterable[str]:
+        """What it subscribed to."""
+        return self._subscription.uris
+
     async def recheck(self) -> None:
         """Ask again what of its subscriptions its user may read."""
         await self._subscriber.recheck(self._subscription.uris)
@@ -280,7 +285,7 @@ class StandaloneStream(EventStream):
         # Something to read at once, for a client that waits until it hears of changes.
         await self._write(KEEP_ALIVE)
         if self._is_behind:
-            await self._tell_everything()
+            await self.tell_everything()
         else:
             self._tell_of_deploy()
 
@@ -298,7 +303,7 @@ class StandaloneStream(EventStream):
             for id, data in self._replayed.events:
                 await self._write(encode_event("message", data, id=id))
 
-    async def _tell_everything(self) -> None:
+    async def tell_everything(self) -> None:
         """Tell the client of every change that it may have missed."""
         # Together, so that none is told twice; a deploy may have removed a whole list.
         for topic in dict.fromkeys((*changing_lists(self.server), *self._deployed())):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -336,6 +336,12 @@ class Session(SessionState):
                 message = subscription.notification(own.method, own.params)
                 if message is not None:
                     yield id, subscriber, own, message
+
+    @property
+    def uris(self) -> Iterable[str]:
+        """What the client subscribed to, in either era."""
+        listened = [subscribed.uris for subscribed, _ in self._subscriptions.values()]
+        return {uri for uris in (self._uris, *listened) for uri in uris}
 
     async def recheck(self) -> None:
         """Ask again what of its subscriptions its user may read."""

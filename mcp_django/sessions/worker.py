@@ -27,7 +27,7 @@ from mcp_django.sessions.connections import (
 from mcp_django.sessions.contexts import own_context
 from mcp_django.sessions.ending import finish_running
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
-from mcp_django.sessions.notice_queue import NoticeQueue
+from mcp_django.sessions.local_notices import LocalNotices
 from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
@@ -90,12 +90,11 @@ class Worker:
             on_notice=self.tell,
             take_answer=lambda *answer: self.http.take_answer(*answer),
             on_told=lambda told: self.http.hear(told),
-            on_lost=lambda: self.http.look_again(),
+            on_lost=self._make_up_for_losses,
             service=service_of(mcp_settings.CHANNEL_LAYER),
         )
-        self._notices: dict[str, NoticeQueue] = {}
-        self._session_notices: dict[str, NoticeQueue] = {}
         self.http = HTTPSessions(self.relay, self.start)
+        self._notices = LocalNotices(self.listeners, self.http, self.start)
         self.is_ending = False
         self._rechecks = Rechecks(self.connections, self.start)
         self._subscriptions_asked_at = -math.inf
@@ -165,7 +164,7 @@ class Worker:
 
     def tell(self, server_name: str, notice: Notice) -> None:
         """Tell this worker's sessions of a change; can be called in any thread."""
-        self._loop.call_soon_threadsafe(self._begin_telling, server_name, notice)
+        self._loop.call_soon_threadsafe(self._notices.put, server_name, notice)
 
     def publish(self, server_name: str, notice: Notice) -> None:
         """Tell the other workers of a change; can be called in any thread."""
@@ -195,31 +194,10 @@ class Worker:
         # What ended may have told others so, and opened the mailbox again for that.
         await self.relay.close()
 
-    def _begin_telling(self, server_name: str, notice: Notice) -> None:
-        if server_name not in self._notices:
-            tell, tell_sessions = self._tell, self.http.notify
-            self._notices[server_name] = NoticeQueue(
-                partial(tell, server_name), self.start
-            )
-            # For those a cache has to be asked, for which nobody else waits.
-            self._session_notices[server_name] = NoticeQueue(
-                partial(tell_sessions, server_name), self.start
-            )
-        self._notices[server_name].put(notice)
-        self._session_notices[server_name].put(notice)
-
-    async def _tell(self, server_name: str, notice: Notice) -> None:
-        for listener in list(self.listeners):
-            if listener.server.name == server_name:
-                await self._notify(listener, notice)
-
-    async def _notify(self, listener: Listener, notice: Notice) -> None:
-        try:
-            await listener.notify(notice)
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            logger.exception("a change notice was lost")
+    def _make_up_for_losses(self) -> None:
+        """Read again what others told in vain, and have clients do so."""
+        self.http.look_again()
+        self._notices.put_everything()
 
     async def _look_after(self) -> None:
         """Look at what is open, and at its users, every second; wait for nobody."""

@@ -32,6 +32,8 @@ class Stream:
         self.told.append(notice)
         self.has_more.set()
 
+    async def tell_everything(self) -> None: ...
+
     async def recheck(self) -> None: ...
 
     async def displace(self) -> None:

@@ -63,6 +63,8 @@ class Stream:
     def put(self, notice: Notice) -> None:
         self.told.append(notice)
 
+    async def tell_everything(self) -> None: ...
+
     async def recheck(self) -> None: ...
 
     async def displace(self) -> None:

@@ -120,6 +120,7 @@ class Stubborn:
     identity = Identity(AnonymousUser())
     running = ()
     unread_seconds = silent_seconds = 0.0
+    uris = ()
 
     def __init__(self, kind: str, server: Server) -> None:
         self._kind = kind
@@ -272,6 +273,8 @@ async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
 
 class Subscribed:
     """Somebody who listens, and may fail when it is rechecked."""
+
+    uris = ()
 
     def __init__(self, server: Server, error: Exception | None = None) -> None:
         self.server = server
