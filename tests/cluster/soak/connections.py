@@ -45,7 +45,7 @@ async def call_over_sse(site: Site, user: User) -> None:
                 call = await site.attempt(user, "sse", ask)
                 if call.outcome == "lost":
                     return
-                await anyio.sleep(site.seconds(1))
+                await anyio.sleep(site.seconds(2))
 
 
 async def call_over_websocket(site: Site, user: User) -> None:
@@ -79,7 +79,7 @@ async def call_over_websocket(site: Site, user: User) -> None:
             call = await site.attempt(user, "websocket", ask)
             if call.outcome == "lost":
                 return
-            await anyio.sleep(site.seconds(1))
+            await anyio.sleep(site.seconds(2))
 
 
 async def _receive(

@@ -45,7 +45,7 @@ async def call_in_session(site: Site, user: User) -> None:
 
         for _ in range(CALLS):
             await site.attempt(user, "session", ask)
-            await anyio.sleep(site.seconds(1))
+            await anyio.sleep(site.seconds(2))
         await session.delete(site.any_url())
 
 
@@ -157,7 +157,7 @@ async def call_in_batches(site: Site, user: User) -> None:
         }
         for _ in range(CALLS // 4):
             await _send_batch(site, user, http, headers)
-            await anyio.sleep(site.seconds(1))
+            await anyio.sleep(site.seconds(2))
         await http.delete(f"{site.any_url()}/mcp", headers=headers)
 
 

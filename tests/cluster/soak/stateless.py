@@ -40,7 +40,7 @@ async def call_modern(site: Site, user: User) -> None:
 
         for _ in range(CALLS):
             await site.attempt(user, "modern", ask)
-            await anyio.sleep(site.seconds(1))
+            await anyio.sleep(site.seconds(2))
 
 
 async def answer_modern(site: Site, user: User) -> None:
@@ -102,9 +102,9 @@ async def flood(site: Site, user: User) -> None:
                 return await read_result(answer)
 
         async with anyio.create_task_group() as tasks:
-            for _ in range(100):
+            for _ in range(50):
                 tasks.start_soon(site.attempt, user, "flood", ask)
-    await anyio.sleep(4)
+    await anyio.sleep(8)
 
 
 async def read_slowly(site: Site, user: User) -> None:
@@ -118,7 +118,7 @@ async def read_slowly(site: Site, user: User) -> None:
             await connection.send(_modern_post(user, "text", call.key, size=3_000_000))
         for _ in range(10):
             await connection.receive(1000)
-            await anyio.sleep(site.seconds(1))
+            await anyio.sleep(site.seconds(2))
 
 
 def _modern_post(user: User, tool: str, key: str, **arguments: Any) -> bytes:
