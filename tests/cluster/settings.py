@@ -72,7 +72,6 @@ MCP: dict[str, object] = {
     # Short, so that tests need not wait for long.
     "RECHECK_SECONDS": 2.0,
     "KEEP_ALIVE_SECONDS": 1.0,
-    "AUTHENTICATION_TIMEOUT": 2.0,
     "AWAY_SECONDS": 1.0,
     **json.loads(os.environ.get("CLUSTER_MCP", "{}")),
 }

@@ -51,9 +51,9 @@ async def test_redis_that_is_away_is_a_few_lines_of_log(cluster: Cluster) -> Non
             async with anyio.create_task_group() as tasks:
                 for worker in cluster.workers:
                     for client in clients:
-                        for tool in ("run", "touch") * 10:
+                        for tool in ("run", "touch") * 5:
                             tasks.start_soon(call, client, worker, tool)
-                    for _ in range(10):
+                    for _ in range(5):
                         tasks.start_soon(wait, worker)
             await run_sync(cluster.redis.start)
             for worker in cluster.workers:

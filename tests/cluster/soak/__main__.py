@@ -40,8 +40,6 @@ SETTINGS: Final = {
     # What is kept shall have lapsed by the end.
     "SESSION_MAX_AGE": 60,
     "EVENT_STORE_SECONDS": 30.0,
-    # As it is by default: all of this may be a lot for a small computer.
-    "AUTHENTICATION_TIMEOUT": 5.0,
 }
 WARM_UP_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 3.0
