@@ -76,3 +76,4 @@ async def test_handlers_that_hang_starve_nobody_else(cluster: Cluster) -> None:
         tasks.cancel_scope.cancel()
     worker.process.terminate()
     assert await run_sync(worker.process.wait, BOUND) == 0
+    assert [line for line in worker.log_lines() if "'hang'" in line]
