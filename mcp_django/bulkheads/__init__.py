@@ -2,7 +2,13 @@
 
 Caches, channel layers, databases, authenticators and permissions are the site's, and
 may hang or fail. `services` asks them within a bound, and refuses at once while one is
-away; `outages` says in the log what fails, without a flood; `threads` run what may hang
-for ever; `lent_threads` are for the async ORM; `strays` tells what they raise from the
-end of the task that runs them. May import `conf` and what stands beside it.
+away; `faults` and `databases` tell that by what was raised.
+
+`fair_threads` run what may hang for ever, and `shortages` tells who holds them.
+`lent_threads` are for the async ORM, and each is one of `serial_threads`. What both run
+are `calls`. `strays` tells what would end more than a request from an error, and
+`steps` lets tasks live through it. `outages`, `floods` and `counted` say all this in
+the log, once a minute.
+
+May import `conf` and what stands beside it.
 """

@@ -19,7 +19,8 @@ from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
-from mcp_django.bulkheads.serial_threads import Call, SerialThread
+from mcp_django.bulkheads.calls import Call
+from mcp_django.bulkheads.serial_threads import SerialThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,14 +201,14 @@ class _Lease(Executor):
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Run a function in the thread of this run."""
-        call = Call(function, args, kwargs)
         with self._lock:
             if not self.is_used:
                 self.is_used = True
                 self._owner = None if self.owned is None else self.owned.owner
-            call.owner = self._owner
+            future: Future[T] = Future()
+            call = Call(partial(function, *args, **kwargs), self._owner, future)
             self._put(call)
-        return call.future
+        return future
 
     def end(self) -> None:
         """Give the thread back; what waits in it is still run."""

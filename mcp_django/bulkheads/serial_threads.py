@@ -6,48 +6,15 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from django.db import close_old_connections, connections
 
-from mcp_django.bulkheads.strays import error_of
+from mcp_django.bulkheads.calls import Call
 
 logger = logging.getLogger("mcp_django.bulkheads")
 
 _IDLE_SECONDS: Final = 60.0
-
-
-class Call:
-    """One call of a run.
-
-    Attributes:
-        future: What comes of it.
-        owner: Of the run.
-    """
-
-    __slots__ = ("_args", "_function", "_kwargs", "future", "owner")
-
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        self._function = function
-        self._args = args
-        self._kwargs = kwargs
-        self.future: Future[Any] = Future()
-        self.owner: str | None = None
-
-    def run(self) -> Callable[[], None]:
-        """Run it, and give what tells whoever waits."""
-        if not self.future.set_running_or_notify_cancel():
-            return _do_nothing
-        try:
-            value = self._function(*self._args, **self._kwargs)
-        except StopIteration as error:
-            # No future of asyncio can carry it: whoever waits would wait for ever.
-            return partial(self.future.set_exception, error_of(error))
-        except BaseException as error:
-            return partial(self.future.set_exception, error)
-        return partial(self.future.set_result, value)
 
 
 Work: TypeAlias = Call | Callable[[], None]
@@ -181,7 +148,3 @@ def _close_broken_connections() -> None:
             and not connection.is_usable()
         ):
             connection.close()
-
-
-def _do_nothing() -> None:
-    pass

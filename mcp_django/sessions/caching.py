@@ -18,8 +18,8 @@ from django.core.signals import setting_changed
 from django.db import close_old_connections
 from django.dispatch import receiver
 
+from mcp_django.bulkheads.fair_threads import FairThreads
 from mcp_django.bulkheads.services import Service
-from mcp_django.bulkheads.threads import Threads
 from mcp_django.conf import mcp_settings
 
 T = TypeVar("T")
@@ -39,10 +39,13 @@ class SiteCache:
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._threads = Threads("mcp-cache", lambda: mcp_settings.CACHE_WORKERS)
+        self._name = f"the cache {alias!r}"
+        self._threads = FairThreads(
+            "mcp-cache", mcp_settings.CACHE_WORKERS, replaces=True
+        )
         self._of_thread = threading.local()
         self._service = Service(
-            f"the cache {alias!r}",
+            self._name,
             _effect_of(alias),
             timeout=lambda: mcp_settings.CACHE_TIMEOUT,
             shown_as="The site's cache",
@@ -61,10 +64,11 @@ class SiteCache:
         """
         # A `KEY_FUNCTION` may look at what the site keeps in its context.
         call = partial(copy_context().run, self._call, function)
-        return await self._service.ask(partial(self._threads.run, call))
+        run = partial(self._threads.run, call, what=lambda: self._name)
+        return await self._service.ask(run)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads as soon as they have nothing to do."""
         self._threads.close()
 
     def _call(self, function: Callable[[BaseCache], T]) -> T:
@@ -110,7 +114,7 @@ def cache_of(alias: str) -> SiteCache:
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: object) -> None:
-    if setting == "CACHES":
+    if setting in ("CACHES", "MCP"):
         with _lock:
             for cache in _caches.values():
                 cache.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from mcp_django.bulkheads.fair_threads import FairThreads
+from mcp_django.bulkheads.strays import Stray
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -52,6 +54,11 @@ def submit(
 ) -> Future[Any]:
     """Run a function for somebody."""
     return threads.submit(function, owner=owner, what=lambda: "a test")
+
+
+async def run(threads: FairThreads, function: Callable[[], Any]) -> Any:
+    """Run a function for nobody in particular, and wait for it."""
+    return await threads.run(function, what=lambda: "a test")
 
 
 def held_by(threads: FairThreads, owner: str) -> int:
@@ -213,15 +220,108 @@ def test_threads_are_never_waited_for() -> None:
     assert thread.daemon
 
 
-def test_what_is_raised_is_known() -> None:
-    """Chosen: whatever its class; the thread goes on."""
+@pytest.mark.parametrize("is_submitted", [True, False])
+@pytest.mark.parametrize(
+    "error", [ValueError(), StopIteration(), SystemExit(), GeneratorExit()], ids=repr
+)
+async def test_what_is_raised_is_told_to_a_task(
+    error: BaseException, is_submitted: bool
+) -> None:
+    """Chosen: whatever its class, nobody waits for ever; and the thread goes on."""
     threads = FairThreads("test", 1)
 
-    def leave() -> None:
-        raise SystemExit
+    def fail() -> None:
+        raise error
 
-    with pytest.raises(SystemExit):
-        submit(threads, leave).result(PATIENCE_SECONDS)
+    async def told() -> BaseException | None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                if is_submitted:
+                    await asyncio.wrap_future(submit(threads, fail))
+                else:
+                    await run(threads, fail)
+        except BaseException as raised:
+            return raised
+        return None
+
+    raised = await told()
+    if isinstance(error, StopIteration | GeneratorExit):  # which would not arrive
+        assert isinstance(raised, Stray)
+        assert raised.__cause__ is error
+    else:
+        assert raised is error
+    assert await run(threads, lambda: 1) == 1
+
+
+async def test_awaited_function_keeps_its_thread() -> None:
+    """Chosen: whoever is told, and asks again, finds the connections of before."""
+    threads = FairThreads("test", 8)
+    idents = {await run(threads, threading.get_ident) for _ in range(200)}
+    assert len(idents) == 1
+    assert threading.get_ident() not in idents
+
+
+async def test_awaited_function_that_was_given_up_is_replaced(gate: Gate) -> None:
+    """Chosen: what never comes back costs nobody else anything."""
+    threads = FairThreads("test", 1, replaces=True)
+    hanging = asyncio.create_task(run(threads, gate("hanging")))
+    await asyncio.to_thread(gate.wait_for, 1)
+    unwanted = asyncio.create_task(run(threads, gate("unwanted")))
+    waiting = asyncio.create_task(run(threads, lambda: "done"))
+    await asyncio.sleep(0)  # so that they wait for a thread
+
+    for task in (unwanted, hanging):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await waiting == "done"
+    assert gate.names == ["hanging"]
+
+
+def test_thread_whose_task_has_ended_goes_on(gate: Gate) -> None:
+    """Chosen: event loops end, as those of tests do, and threads are left."""
+    threads = FairThreads("test", 1)
+
+    async def leave() -> None:
+        task = asyncio.create_task(run(threads, gate()))
+        await asyncio.to_thread(gate.wait_for, 1)
+        task.cancel()
+
+    asyncio.run(leave())
+    gate.open.set()
+
+    assert submit(threads, lambda: 1).result(PATIENCE_SECONDS) == 1
+
+
+def test_threads_end_when_they_are_closed(gate: Gate) -> None:
+    """Chosen: idle ones at once, others after what they run."""
+    threads = FairThreads("test", 2)
+    idle = submit(threads, threading.current_thread).result(PATIENCE_SECONDS)
+    busy = [submit(threads, gate()) for _ in range(2)]
+    gate.wait_for(2)
+    waiting = submit(threads, threading.current_thread)
+
+    threads.close()
+    assert idle.is_alive()
+    gate.open.set()
+
+    for thread in (idle, waiting.result(PATIENCE_SECONDS)):
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+    assert [future.result(PATIENCE_SECONDS) for future in busy] == ["", ""]
+
+
+def test_idle_threads_end_at_once_when_they_are_closed() -> None:
+    """Chosen: as above; whoever comes late is served nevertheless."""
+    threads = FairThreads("test", 2)
+    idle = submit(threads, threading.current_thread).result(PATIENCE_SECONDS)
+
+    threads.close()
+
+    idle.join(PATIENCE_SECONDS)
+    assert not idle.is_alive()
     assert submit(threads, lambda: 1).result(PATIENCE_SECONDS) == 1
 
 

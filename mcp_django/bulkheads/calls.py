@@ -1,0 +1,105 @@
+"""Calls that run in threads, and of which nobody hears before their thread is free."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from mcp_django.bulkheads.strays import error_of
+
+T = TypeVar("T")
+
+
+class Outcome(Protocol):
+    """What is told what comes of a call, by its thread.
+
+    That is a `concurrent.futures.Future`, where others want one, or an `Awaited`.
+    """
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Note that the call begins; False if nobody wants it any more."""
+
+    def set_result(self, value: Any, /) -> None:
+        """Tell what the function returned."""
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """Tell what the function raised."""
+
+
+class Awaited(Generic[T]):
+    """What a task awaits, and nothing else can: of all outcomes the cheapest.
+
+    Attributes:
+        future: What the task awaits, in its event loop.
+    """
+
+    __slots__ = ("_loop", "future")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self._loop.create_future()
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Note that the call begins; False if nobody wants it any more."""
+        return not self.future.done()
+
+    def set_result(self, value: T) -> None:
+        """Tell what the function returned."""
+        self._tell(self.future.set_result, value)
+
+    def set_exception(self, error: BaseException) -> None:
+        """Tell what the function raised."""
+        self._tell(self.future.set_exception, error)
+
+    def _tell(self, settle: Callable[[Any], None], what: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._settle, settle, what)
+
+    def _settle(self, settle: Callable[[Any], None], what: Any) -> None:
+        if not self.future.done():
+            settle(what)
+
+
+class Call:
+    """One call of a function in a thread.
+
+    Args:
+        function: What to call.
+        owner: For whom; None for nobody in particular.
+        outcome: Is told what comes of it.
+    """
+
+    __slots__ = ("_function", "outcome", "owner")
+
+    def __init__(
+        self, function: Callable[[], Any], owner: str | None, outcome: Outcome
+    ) -> None:
+        self._function = function
+        self.owner = owner
+        self.outcome = outcome
+
+    def run(self) -> Callable[[], None]:
+        """Call the function, unless nobody wants it any more.
+
+        Returns:
+            What tells whoever waits. First the thread is to be let go: then who hears
+            of the end, and comes with the next call, finds this very thread.
+        """
+        if not self.outcome.set_running_or_notify_cancel():
+            return _do_nothing
+        try:
+            value = self._function()
+        except (StopIteration, GeneratorExit) as error:
+            # No future can carry the one: whoever waits would wait for ever. The other,
+            # raised where a coroutine waits, closes it.
+            return partial(self.outcome.set_exception, error_of(error))
+        except BaseException as error:
+            return partial(self.outcome.set_exception, error)
+        return partial(self.outcome.set_result, value)
+
+
+def _do_nothing() -> None:
+    pass
