@@ -48,6 +48,11 @@ def note(error: BaseException) -> bool | None:
     return _outage_of(_alias_in(error)).note(error)
 
 
+def are_away() -> bool:
+    """Say whether one of them failed a moment ago, and has not answered since."""
+    return any(outage.is_going_on for outage in list(_outages.values()))
+
+
 def refusal_for(error: BaseException) -> ServiceAway | None:
     """Note an error; refuse what asked, if it says that a database is away."""
     if note(error) is None:

@@ -44,11 +44,18 @@ class Outage:
         self._is_said = False
         self._unsaid = 0
         self._failures = 0
+        self._failed_at = -math.inf
 
     @property
     def is_on(self) -> bool:
         """Whether the last that was noted is a failure."""
         return self._began_at is not None
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether the last that was noted is a failure of the last minute."""
+        is_recent = self._clock() - self._failed_at < _SECONDS_BETWEEN_LINES
+        return self.is_on and is_recent
 
     def note(self, error: BaseException) -> bool:
         """Note one failure.
@@ -62,6 +69,7 @@ class Outage:
             if self._began_at is None:
                 self._began_at, self._failures, self._is_said = now, 0, False
             self._failures += 1
+            self._failed_at = now
             self._unsaid += 1
             if now - self._said_at < _SECONDS_BETWEEN_LINES:
                 return False

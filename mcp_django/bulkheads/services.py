@@ -39,6 +39,8 @@ class Service:
         timeout: Gives the seconds a question may take.
         faults: Exceptions that say that it is away, or what tells them from others,
             which are answers.
+        is_excused: Says whether something that it asks in turn is away, and has said
+            so in the log: then it is not said of this one that it hangs.
         shown_as: Names it to clients; the same as `name` if left out.
         logger: Gets what there is to say.
         clock: Gives the time in seconds.
@@ -53,6 +55,7 @@ class Service:
         faults: tuple[type[Exception], ...] | Callable[[Exception], bool] = (
             Exception,
         ),
+        is_excused: Callable[[], bool] = lambda: False,
         shown_as: str = "",
         logger: logging.Logger,
         clock: Callable[[], float] = time.monotonic,
@@ -60,6 +63,7 @@ class Service:
         self._shown_as = shown_as or name
         self._timeout = timeout
         self._faults = faults
+        self._is_excused = is_excused
         self._clock = clock
         self._outage = Outage(logger, name, effect, clock=clock)
         self._answered_at = -math.inf
@@ -114,7 +118,8 @@ class Service:
         if self._is_away or (self._answered_at < asked_at and not is_suspect):
             self._is_away = True
             self._away_until = self._clock() + mcp_settings.AWAY_SECONDS
-        self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
+        if not self._is_excused():
+            self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
         raise self._refusal()
 
     def _is_fault(self, error: Exception) -> bool:

@@ -24,6 +24,7 @@ from django.utils.module_loading import import_string
 
 from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity, nobody
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
@@ -294,6 +295,7 @@ def _service(name: str, effect: str) -> Service:
         shown_as="The site's authentication",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )
 

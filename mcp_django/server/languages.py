@@ -136,5 +136,6 @@ def _service() -> Service:
         "the client's own language counts",
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
@@ -329,6 +330,7 @@ def _new_service(name: str, shown_as: str) -> Service:
         shown_as=shown_as,
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )
 

@@ -11,6 +11,7 @@ import anyio
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
@@ -89,6 +90,7 @@ def _receivers() -> Service:
         "some requests are not told of",
         timeout=lambda: mcp_settings.RECEIVER_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )
 

@@ -15,6 +15,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.strays import ends_task
@@ -197,6 +198,7 @@ def _rechecking(kind: type[Authenticator]) -> Service:
         "streams end some time after it last said yes",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )
 

@@ -192,6 +192,7 @@ def _readers() -> Service:
         "some subscribers are not told of changes",
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logger,
     )
 

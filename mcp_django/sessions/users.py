@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
@@ -28,6 +29,7 @@ def _users() -> Service:
         shown_as="The site's table of users",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
         faults=says_away,
+        is_excused=databases.are_away,
         logger=logging.getLogger("mcp_django.sessions"),
     )
 

@@ -42,6 +42,19 @@ def test_many_failures_are_one_line_a_minute_and_one_at_the_end(
     ]
 
 
+def test_outage_goes_on_while_there_are_failures(outage: Outage, clock: Clock) -> None:
+    """Chosen: nobody may have asked since, and it may be over."""
+    assert not outage.is_going_on
+    outage.note(ConnectionError("refused"))
+    assert outage.is_going_on
+    clock.now += 60
+    assert not outage.is_going_on
+    outage.note(ConnectionError("refused"))
+    assert outage.is_going_on
+    outage.end()
+    assert not outage.is_going_on
+
+
 def test_service_that_comes_and_goes_is_no_flood(
     outage: Outage, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

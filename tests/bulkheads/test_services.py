@@ -156,6 +156,36 @@ async def test_question_that_is_never_answered_keeps_others_out_for_a_moment_onl
         tasks.cancel_scope.cancel()
 
 
+async def test_what_waits_for_something_that_is_away_is_not_said_to_be_away_itself(
+    clock: Clock, played: Played, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: one line for one fault; it is refused all the same."""
+    is_database_away = True
+    service = Service(
+        "the directory",
+        "nobody comes in",
+        timeout=lambda: 0.01,
+        is_excused=lambda: is_database_away,
+        logger=logger,
+        clock=clock,
+    )
+    played.hangs = True
+    for _ in range(3):
+        with pytest.raises(ServiceAway):
+            await service.ask(played)
+    assert played.asked == 1
+    assert caplog.messages == []
+
+    is_database_away = False
+    clock.now += 5
+    with pytest.raises(ServiceAway):
+        await service.ask(played)
+    assert caplog.messages == [
+        "the directory does not answer: nobody comes in "
+        "(TimeoutError('no answer in 0.01 seconds'))"
+    ]
+
+
 async def test_question_that_has_less_time_than_others_says_nothing_of_the_service(
     clock: Clock, played: Played, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,8 +64,10 @@ async def test_database_that_is_gone_is_503_and_few_lines(cluster: Cluster) -> N
 
 async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) -> None:
     """We promise it: the first wait, then all are refused at once, and streams of
-    others have their keep-alives in time."""
+    others have their keep-alives in time; the log names the database, and nobody who
+    waits for it."""
     [worker, _] = cluster.workers
+    before = len(worker.log_lines())
     async with open_http(cluster.users["bob"].with_token) as http:
         listening = ModernClient(http).listen(worker.url, toolsListChanged=True)
         async with listening as stream:
@@ -90,6 +92,8 @@ async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) ->
                 await wait_until_answered(http, worker, "run")
             with anyio.fail_after(2.5):
                 await stream.wait_until_open()
+    lines = worker.log_lines()[before:]
+    assert not [x for x in lines if "does not answer" in x and said not in x]
 
 
 async def test_database_that_takes_no_writes_lets_everybody_in(
