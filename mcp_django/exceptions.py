@@ -186,10 +186,10 @@ class ServiceAway(ErrorAnswer):
     def __init__(self, service: str, retry_after_seconds: float) -> None:
         self.service = service
         self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+        unit = "second" if self.retry_after_seconds == 1 else "seconds"
         super().__init__(
             INTERNAL_ERROR,
-            f"{service} does not answer; try again in "
-            f"{self.retry_after_seconds} seconds",
+            f"{service} does not answer; try again in {self.retry_after_seconds} {unit}",
         )
 
 

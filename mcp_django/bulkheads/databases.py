@@ -57,7 +57,7 @@ def refusal_for(error: BaseException) -> ServiceAway | None:
     """Note an error; refuse what asked, if it says that a database is away."""
     if note(error) is None:
         return None
-    return ServiceAway("The site's database", mcp_settings.AWAY_SECONDS)
+    return ServiceAway("the site's database", mcp_settings.AWAY_SECONDS)
 
 
 async def ask(function: Callable[[], Awaitable[T]]) -> T:

@@ -102,8 +102,9 @@ class Outage:
             self._unsaid = self._unsaid if not is_said else 0
         if is_said:
             self._logger.warning(
-                "%s answers again, after %.0f seconds and %d failures",
+                "%s answers again, after %.0f seconds and %d %s",
                 self._what,
                 seconds,
                 failures,
+                "failure" if failures == 1 else "failures",
             )

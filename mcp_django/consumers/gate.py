@@ -292,7 +292,7 @@ def _service(name: str, effect: str) -> Service:
     return Service(
         name,
         effect,
-        shown_as="The site's authentication",
+        shown_as="the site's authentication",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
         faults=says_away,
         is_excused=databases.are_away,

@@ -39,7 +39,7 @@ Permission: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., 
 context and may take arguments of the feature by name, or several, which all have to
 agree."""
 
-A_FUNCTION: Final = "A permission of the site"
+A_FUNCTION: Final = "a permission of the site"
 """How clients are told of a function, of which they need not know more."""
 
 _EMPTY: Final = inspect.Parameter.empty
@@ -342,7 +342,7 @@ _services: WeakKeyDictionary[Callable[..., Any], Service] = WeakKeyDictionary()
 def service_of_django() -> Service:
     """Give what bounds Django's permissions, which are asked together."""
     return _new_service(
-        "whoever knows of Django's permissions", "The site's table of permissions"
+        "whoever knows of Django's permissions", "the site's table of permissions"
     )
 
 

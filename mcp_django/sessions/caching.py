@@ -48,7 +48,7 @@ class SiteCache:
             self._name,
             _effect_of(alias),
             timeout=lambda: mcp_settings.CACHE_TIMEOUT,
-            shown_as="The site's cache",
+            shown_as="the site's cache",
             logger=logger,
         )
 

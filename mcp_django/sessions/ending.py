@@ -47,8 +47,9 @@ def say_what_is_left(why: str, running: Iterable[Request]) -> None:
     left += [held for held in held_by_handlers() if held.is_given_up]
     if left:
         logger.warning(
-            "%s, and %d calls are left that are not over: %s",
+            "%s, and %d %s not over: %s",
             why,
             len(left),
+            "call is" if len(left) == 1 else "calls are",
             summary_of(left),
         )

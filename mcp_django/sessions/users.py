@@ -26,7 +26,7 @@ def _users() -> Service:
     return Service(
         "whoever knows the site's users",
         "what they send is refused",
-        shown_as="The site's table of users",
+        shown_as="the site's table of users",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
         faults=says_away,
         is_excused=databases.are_away,

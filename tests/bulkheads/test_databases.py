@@ -45,7 +45,7 @@ async def test_database_that_is_away_is_named_once(
         with django_db_blocker.unblock(), pytest.raises(ServiceAway) as caught:
             await databases.ask(ask)
         assert caught.value.message == (
-            "The site's database does not answer; try again in 5 seconds"
+            "the site's database does not answer; try again in 5 seconds"
         )
     assert [(r.name, r.levelno, r.exc_info) for r in caplog.records] == [
         ("mcp_django.database", logging.ERROR, None)

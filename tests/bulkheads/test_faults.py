@@ -86,7 +86,7 @@ def test_service_that_is_away(error: Exception) -> None:
         OperationalError("no such table: auth_user"),
         ProgrammingError('relation "auth_user" does not exist'),
         AuthenticationFailed("no"),
-        ServiceAway("The site's cache", 5),
+        ServiceAway("the site's cache", 5),
         _raised_after(KeyError("wrong"), TimeoutError()),
         _raised_after(AuthenticationFailed("no"), ConnectionRefusedError()),
         _raised_for(LibraryFailed(), TimeoutError(), says_so=False),

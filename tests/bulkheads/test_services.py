@@ -43,7 +43,7 @@ def service(clock: Clock) -> Service:
     return Service(
         "the cache 'default'",
         "sessions are refused",
-        shown_as="The site's cache",
+        shown_as="the site's cache",
         timeout=lambda: 0.01,
         faults=(OSError,),
         logger=logger,
@@ -65,7 +65,7 @@ async def test_what_fails_is_refused_and_asked_again(
         with pytest.raises(ServiceAway) as caught:
             await service.ask(played)
         assert caught.value.message == (
-            "The site's cache does not answer; try again in 5 seconds"
+            "the site's cache does not answer; try again in 5 seconds"
         )
     assert played.asked == 2
 

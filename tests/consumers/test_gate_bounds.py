@@ -19,8 +19,8 @@ from mcp_django.auth.interface import Authenticator, Identity
 from tests.consumers.connections import Response, request, site
 from tests.consumers.websocket_connections import refusal
 
-AWAY = "The site's authentication does not answer; try again in 5 seconds"
-DATABASE_AWAY = "The site's database does not answer; try again in 5 seconds"
+AWAY = "the site's authentication does not answer; try again in 5 seconds"
+DATABASE_AWAY = "the site's database does not answer; try again in 5 seconds"
 
 WAYS = {
     "GET sse": partial(request, site, "GET", "/mcp/sse"),
@@ -154,7 +154,7 @@ async def test_user_who_cannot_be_read_is_503(settings: Settings) -> None:
     """We promise it: also where reading is left for later."""
     use(settings, Lazy)
 
-    message = "The site's table of users does not answer; try again in 5 seconds"
+    message = "the site's table of users does not answer; try again in 5 seconds"
     assert_unavailable(await WAYS["POST"](), message)
 
 

@@ -14,7 +14,7 @@ from tests.consumers.streamable import call_of, open_session, post_modern
 
 ERROR: JSONObject = {
     "code": -32603,
-    "message": "A permission of the site does not answer; try again in 5 seconds",
+    "message": "a permission of the site does not answer; try again in 5 seconds",
 }
 
 

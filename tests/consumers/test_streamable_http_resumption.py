@@ -481,7 +481,7 @@ async def test_question_that_cannot_be_kept_in_mind_is_not_asked(
     answer = (await session.post(call_of("visit"))).json()
 
     assert answer["error"]["message"] == (
-        "The site's cache does not answer; try again in 5 seconds"
+        "the site's cache does not answer; try again in 5 seconds"
     )
     assert len(caplog.messages) == 1  # of the cache
     await until_idle()

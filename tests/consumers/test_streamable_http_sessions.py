@@ -557,8 +557,11 @@ async def test_settings_that_the_cache_does_not_take_are_refused(
         ("resources/subscribe", {"uri": "shop://stock"}),
         ("resources/unsubscribe", {"uri": "shop://stock"}),
     ):
-        assert (await session.ask(method, params))["message"] == (
-            "The site's cache does not answer; try again in 5 seconds"
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        refused = await session.post(message)
+        assert (refused.status, refused.header("retry-after")) == (503, "5")
+        assert refused.json()["error"]["message"] == (
+            "the site's cache does not answer; try again in 5 seconds"
         )
     assert len(caplog.messages) == 1  # of the cache
 

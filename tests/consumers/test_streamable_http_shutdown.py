@@ -266,7 +266,7 @@ async def test_what_is_left_is_said_in_one_line(
     await shut_down()
 
     assert [record.getMessage() for record in caplog.records] == [
-        "the process ends, and 3 calls are left that are not over: "
+        "the process ends, and 3 calls are not over: "
         "3 times tools/call 'hold' of user '127.0.0.1'"
     ]
     for call in calls:

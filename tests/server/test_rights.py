@@ -35,9 +35,9 @@ LISTS = {
     "resources/list": "resources",
     "prompts/list": "prompts",
 }
-FUNCTION = "A permission of the site does not answer; try again in 5 seconds"
-DJANGO = "The site's table of permissions does not answer; try again in 1 seconds"
-DATABASE = "The site's database does not answer; try again in 5 seconds"
+FUNCTION = "a permission of the site does not answer; try again in 5 seconds"
+DJANGO = "the site's table of permissions does not answer; try again in 1 second"
+DATABASE = "the site's database does not answer; try again in 5 seconds"
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -40,7 +40,7 @@ async def test_cache_that_hangs_is_given_up(hanging: type[HangingCache]) -> None
     """Our choice: MCP["CACHE_TIMEOUT"]; then it is away for MCP["AWAY_SECONDS"]."""
     cache = cache_of("default")
     for _ in range(3):
-        with pytest.raises(ServiceAway, match="The site's cache does not answer"):
+        with pytest.raises(ServiceAway, match="the site's cache does not answer"):
             await cache.ask(lambda backend: backend.get("key"))
     assert len(hanging.hanging) == 1
 

@@ -305,7 +305,7 @@ async def test_user_who_cannot_be_read_is_503_from_afar_as_well(
         opened = await holder.open(server, user=Lazy(partial(User, pk=1)))
         is_away.set()
         assert await poster.post(opened, owner="1") == refusal(
-            503, "The site's database does not answer; try again in 5 seconds"
+            503, "the site's database does not answer; try again in 5 seconds"
         )
 
 
@@ -617,7 +617,7 @@ async def test_receiving_survives_every_failure_of_the_layer(
         assert layer.joined[joins:] == [mailbox] * 2, "Redis forgets its groups as well"
     assert caplog.messages == [
         f"{AWAY} (ConnectionError('redis is away'))",
-        "the channel layer 'default' answers again, after 0 seconds and 1 failures",
+        "the channel layer 'default' answers again, after 0 seconds and 1 failure",
     ]
 
 
@@ -720,7 +720,7 @@ async def test_notice_that_cannot_be_sent_is_logged(
     await worker.relay.close()
     assert caplog.messages == [
         f"{AWAY} (ConnectionError('redis is away'))",
-        "the channel layer 'default' answers again, after 0 seconds and 1 failures",
+        "the channel layer 'default' answers again, after 0 seconds and 1 failure",
         "could not say farewell to the other workers: the channel layer does not "
         "answer; try again in 5 seconds",
     ]
