@@ -244,8 +244,7 @@ async def test_stdio_process_goes_whatever_hangs(
             with anyio.fail_after(SOON_SECONDS):
                 assert await server.wait() == 0
     assert path.read_text().splitlines() == [
-        "the client has gone, and 1 call is not over: "
-        f"tools/call '{tool}'"
+        f"the client has gone, and 1 call is not over: tools/call '{tool}'"
     ]
 
 
