@@ -21,10 +21,10 @@ import anyio
 from anyio.to_thread import run_sync
 
 from tests.cluster.calls import FEW_LINES, records_of
-from tests.cluster.cluster import Cluster, LogMark, running_cluster
+from tests.cluster.cluster import Cluster, LogMark, Worker, running_cluster
 from tests.cluster.postgres import find_programs
 from tests.cluster.soak.clients import KINDS
-from tests.cluster.soak.faults import FAULTS, Fault
+from tests.cluster.soak.faults import FAULTS, Fault, Strike
 from tests.cluster.soak.ledger import Ledger
 from tests.cluster.soak.measures import Measure, measure
 from tests.cluster.soak.probes import wait_until_well
@@ -57,12 +57,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--layer", choices=["core", "pubsub"], default="core")
-    parser.add_argument("--only", default="", help="a part of the names of faults")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="parts of the names of faults"
+    )
     options = parser.parse_args()
     programs = find_programs()
     if programs is None:
         sys.exit("PostgreSQL is not installed (Debian's package: postgresql)")
-    faults = [fault for fault in FAULTS if options.only in fault.name]
+    faults = [
+        fault for fault in FAULTS if any(part in fault.name for part in options.only)
+    ]
     folder = Path(tempfile.mkdtemp(prefix="mcp-soak-"))
     with running_cluster(
         folder,
@@ -131,10 +135,10 @@ class Soak:
                 return
             worker = next(workers)
             mark, began = self._cluster.mark_logs(), time.monotonic()
-            await run_sync(fault.strike, self._cluster, worker)
+            await self._do(fault.strike, fault, worker)
             await anyio.sleep(fault.seconds)
             if fault.mend is not None:
-                await run_sync(fault.mend, self._cluster, worker)
+                await self._do(fault.mend, fault, worker)
             await run_sync(self._cluster.mend)
             mended = time.monotonic()
             user = self._cluster.users["gus"]
@@ -150,6 +154,12 @@ class Soak:
             )
             last = f"; last to fail: {last}" if last else ""
             say(f"{fault.name}: {recovery:.1f} s until all worked{last}")
+
+    async def _do(self, strike: Strike, fault: Fault, worker: Worker) -> None:
+        try:
+            await run_sync(strike, self._cluster, worker)
+        except Exception as error:  # such as a worker that does not end
+            self._ledger.broken[f"{fault.name}: {error!r}"] += 1
 
     def _count_lines(self, fault: Fault, mark: LogMark) -> int:
         most = 0

@@ -70,6 +70,7 @@ def _hang_handlers(cluster: Cluster, worker: Worker) -> None:
 
 
 FAULTS: Final[Sequence[Fault]] = (
+    Fault("nothing breaks", lambda *_: None),  # what the others compare with
     Fault("Redis is killed", lambda cluster, _: cluster.redis.kill()),
     Fault("Redis stands still", lambda cluster, _: cluster.redis.freeze()),
     Fault("Redis forgets all", lambda cluster, _: cluster.redis.forget()),
