@@ -7,7 +7,7 @@ acknowledgement itself is lost, the POST is answered 404 though the session took
 message.
 
 `mailbox` opens the channel and sees that it is not forgotten, `outbox` sends to single
-workers, `telling` to all of them.
+workers, `telling` to all of them; `relayed` gives what comes to the sessions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
@@ -32,17 +31,16 @@ from mcp_django.server.notices import Notice
 from mcp_django.sessions.addresses import mailbox_of
 from mcp_django.sessions.channel_layers import ChannelLayer, make_service
 from mcp_django.sessions.contexts import own_context
-from mcp_django.sessions.intake import NOT_FOUND, Taken, refusal, take
+from mcp_django.sessions.intake import NOT_FOUND, Taken, refusal
 from mcp_django.sessions.mailbox import Mailbox
 from mcp_django.sessions.outbox import BROKEN, Envelope, Outbox
 from mcp_django.sessions.registry import OpenSession
+from mcp_django.sessions.relayed import Relayed
 from mcp_django.sessions.telling import Hearer, Teller
-from mcp_django.sessions.users import read_again
-from mcp_django.transports.base import Sender
 
 logger = logging.getLogger("mcp_django.sessions")
 
-_MAX_NONCES = 10_000
+_MAX_GONE = 10_000
 _SILENCE_SECONDS = 5.0
 _GONE_SECONDS = 3600.0
 
@@ -85,19 +83,15 @@ class Relay:
         on_lost: Callable[[], None] = lambda: None,
         service: Service | None = None,
     ) -> None:
-        self._find = find
+        self._relayed = Relayed(find)
         self._on_notice = on_notice
         self._take_answer = take_answer
         self._on_told = on_told
         self._tasks: set[asyncio.Task[None]] = set()
         self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
-        self._nonces: OrderedDict[str, None] = OrderedDict()
         self._silent_until: dict[str, float] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._probing: asyncio.Task[bool] | None = None
-        self._dropped = Counted(
-            logger, "%d relayed messages came late or twice; they are dropped"
-        )
         self._ways = (
             None
             if layer is None
@@ -378,7 +372,7 @@ class Relay:
         self._ways.mailbox.peers.pop(mailbox, None)
         self._note_silence(mailbox, _GONE_SECONDS)
         self._gone[mailbox] = None
-        if len(self._gone) > _MAX_NONCES:
+        if len(self._gone) > _MAX_GONE:
             self._gone.popitem(last=False)
 
     def _take_envelope(self, envelope: Envelope) -> None:
@@ -391,54 +385,30 @@ class Relay:
                 logger.warning("unknown envelope in the mailbox")
 
     async def _take_handed(self, envelope: Envelope) -> None:
-        nonce = envelope["nonce"]
-        if envelope["expires"] <= time.time() or nonce in self._nonces:
-            self._dropped.note()
+        if not self._relayed.is_new(envelope):
             return
-        self._nonces[nonce] = None
-        if len(self._nonces) > _MAX_NONCES:
-            self._nonces.popitem(last=False)
         try:
             taken = await self._take(envelope)
         except Exception:
             logger.exception("a relayed message failed")
             taken = refusal(500, "Internal error")
-        answer = {"nonce": nonce, "status": taken.status, "body": taken.body}
         if self._ways is not None:
-            self._ways.outbox.put(envelope["from"], {"kind": "taken", **answer})
+            self._ways.outbox.put(
+                envelope["from"],
+                {
+                    "kind": "taken",
+                    "nonce": envelope["nonce"],
+                    "status": taken.status,
+                    "body": taken.body,
+                },
+            )
 
     async def _take(self, envelope: Envelope) -> Taken:
         if envelope["kind"] == "answer":
             return self._take_answer(
                 envelope["name"], envelope["session"], envelope["body"]
             )
-        opened = self._find(envelope["session"])
-        if opened is None or not opened.belongs_to(
-            envelope["server"], envelope["owner"]
-        ):
-            return NOT_FOUND
-        rest = self._rest_of(envelope)
-        if rest <= 0:
-            return NOT_FOUND
-        try:
-            # Whoever posted it shall hear of that before it waits no longer.
-            user = await read_again(opened.identity.user, within=rest * 0.7)
-        except ServiceAway as away:
-            return refusal(503, away.message)
-        rest = self._rest_of(envelope)
-        if user is None or rest <= 0:
-            return NOT_FOUND
-        body = envelope["body"]
-        sender = Sender(user, envelope["headers"], len(body))
-        # Leave the acknowledgement some time to travel.
-        return await take(opened, body, sender, room_timeout=rest * 0.7)
-
-    def _rest_of(self, envelope: Envelope) -> float:
-        """Give the seconds that are left to take a message; none, and it is dropped."""
-        rest: float = envelope["expires"] - time.time()
-        if rest <= 0:
-            self._dropped.note()
-        return rest
+        return await self._relayed.take(envelope)
 
     def _acknowledge(self, nonce: str, taken: Taken) -> None:
         future = self._unacknowledged.get(nonce)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from channels.exceptions import ChannelFull
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError
 from django.utils.functional import SimpleLazyObject
 from mcp_types.jsonrpc import JSONRPCResponse
@@ -224,6 +224,80 @@ async def test_messages_of_one_client_keep_their_order(
             *(poster.post(opened, body_of("ping", id=id)) for id in range(20))
         )
     assert stream.sent[1:] == [jsonrpc.result(id, {}) for id in range(20)]
+
+
+class SlowFirst:
+    """A user that is slow to read the first time, until it may go on."""
+
+    def __init__(self) -> None:
+        self.is_armed = False
+        self.first_begun, self.second_read = threading.Event(), threading.Event()
+        self.may_go_on = threading.Event()
+
+    def read(self) -> None:
+        """Read the user, in a thread."""
+        if not self.is_armed:
+            return
+        if self.first_begun.is_set():
+            self.second_read.set()
+            return
+        self.first_begun.set()
+        assert self.may_go_on.wait(PATIENCE_SECONDS)
+
+    def make(self) -> Any:
+        """Make the user."""
+        read = self.read
+
+        class Lazy(SimpleLazyObject):  # type: ignore[type-arg] # it has none at runtime
+            def __bool__(self) -> bool:
+                read()
+                return True
+
+        return Lazy(partial(AnonymousUser))
+
+
+async def test_order_does_not_depend_on_how_long_a_user_takes_to_be_read(
+    layer: Layer, server: Server, settings: Any
+) -> None:
+    """Our choice: each message reads its user anew, and one of them may be slow; that
+    holds up no other session."""
+    settings.MCP = {
+        "RELAY_TIMEOUT": PATIENCE_SECONDS,
+        "AUTHENTICATION_TIMEOUT": PATIENCE_SECONDS,
+    }
+    stream, user = Stream(), SlowFirst()
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server, user=user.make(), stream=stream)
+        other = await holder.open(server)
+        user.is_armed = True
+        posts = [
+            asyncio.create_task(poster.post(opened, body_of("ping", id=id)))
+            for id in range(2)
+        ]
+        for event in (user.first_begun, user.second_read):
+            assert await asyncio.to_thread(event.wait, PATIENCE_SECONDS)
+        assert await poster.post(other) == Taken(202)
+        assert stream.sent[1:] == []
+        user.may_go_on.set()
+        assert await asyncio.gather(*posts) == [Taken(202)] * 2
+    assert stream.sent[1:] == [jsonrpc.result(id, {}) for id in range(2)]
+
+
+async def test_message_without_room_holds_up_no_answer(
+    layer: Layer, server: Server, settings: Any
+) -> None:
+    """Our choice: an answer may be what makes room."""
+    settings.MCP = {"MAX_CONCURRENT": 1, "MAX_INBOX": 1}
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server)
+        bodies = [body_of("tools/call", {"name": "wait"}, id=id) for id in range(3)]
+        cancel = {"requestId": 0}
+        bodies.append(
+            jsonrpc.serialize(jsonrpc.notification("notifications/cancelled", cancel))
+        )
+        # The third call finds room when the first is cancelled.
+        posts = [asyncio.create_task(poster.post(opened, body)) for body in bodies]
+        assert await asyncio.gather(*posts) == [Taken(202)] * 4
 
 
 # Sessions that are not there --------------------------------------------------------
