@@ -49,9 +49,13 @@ class LentThreads:
     The runs of one owner have half of the threads at most. What waits behind a call
     that takes very long goes to another thread.
 
+    Attributes:
+        spare_runs: Those that needed no thread.
+
     Args:
         name: Of the threads.
         most: Gives how many there may be, beside those that are stuck.
+        is_shared: Whether several users share them; else all are for everybody.
         stuck_seconds: What runs for longer keeps nobody else waiting for its thread.
         clock: Gives the time in seconds.
     """
@@ -61,16 +65,18 @@ class LentThreads:
         name: str,
         most: Callable[[], int],
         *,
+        is_shared: bool = True,
         stuck_seconds: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._most = most
+        self._is_shared = is_shared
         self.stuck_seconds = stuck_seconds
         self.clock = clock
         self.lock = threading.Lock()
         self._threads: list[SerialThread] = []
-        self._spare: list[Run] = []
+        self.spare_runs: list[Run] = []
 
     def run(self, owned: Owned | None = None) -> AbstractContextManager[None]:
         """Give the context manager for a run; each is for one use.
@@ -80,19 +86,15 @@ class LentThreads:
         Args:
             owned: Says who owns the run, once it needs a thread; None for nobody.
         """
-        if isinstance(current := _CONTEXT.get(None), Run) and current.is_of(self):
+        current = _CONTEXT.get(None)
+        if current is not None and isinstance(current, Run) and current.is_of(self):
             return nullcontext()
         if AsyncToSync.loop_thread_executors and _is_thread_waiting():
             return nullcontext()
         # On the hot path: most runs need no thread, and what they had is as new.
-        run = self._spare.pop() if self._spare else Run(self)
-        run.lease.owned = owned
+        run = self.spare_runs.pop() if self.spare_runs else Run(self)
+        run.lease.owned = owned if self._is_shared else None
         return run
-
-    def take_back(self, run: Run) -> None:
-        """Take back a run that needed no thread."""
-        if len(self._spare) < _MAX_SPARE_RUNS:
-            self._spare.append(run)
 
     def lend(self, owner: str | None) -> SerialThread:
         """Give the thread that is best for one run more; pair with `release`."""
@@ -175,8 +177,8 @@ class Run(ThreadSensitiveContext):
         self._set = self.lease.owned = None
         if self.lease.is_used:
             self.lease.end()
-        else:
-            self._threads.take_back(self)
+        elif len(spare := self._threads.spare_runs) < _MAX_SPARE_RUNS:
+            spare.append(self)  # it is as new
 
 
 class _Lease(Executor):

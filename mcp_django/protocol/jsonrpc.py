@@ -68,7 +68,10 @@ def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]
     """
     try:
         raw = data.encode() if isinstance(data, str) else bytes(data)
-        value = _read(raw.removeprefix(codecs.BOM_UTF8))
+        text = raw.removeprefix(codecs.BOM_UTF8)
+        # On the hot path: most are short.
+        is_long = len(text) > _MAX_COLLECTED_BYTES
+        value = _read_long(text) if is_long else from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise ParseError(f"no JSON text: {error}") from None
     if isinstance(value, list):
@@ -82,8 +85,8 @@ def parse(data: bytes | bytearray | memoryview | str) -> Message | list[Message]
     return check(value)
 
 
-def _read(text: bytes) -> JSON:
-    """Read JSON; a long one without looking for garbage meanwhile.
+def _read_long(text: bytes) -> JSON:
+    """Read long JSON without looking for garbage meanwhile.
 
     Of a million lists in it, those that are made already would be looked through again
     and again, which takes ten times as long as reading them.
@@ -91,7 +94,7 @@ def _read(text: bytes) -> JSON:
     Raises:
         ValueError: It is none.
     """
-    if len(text) < _MAX_COLLECTED_BYTES or not gc.isenabled():
+    if not gc.isenabled():
         return from_json(text, allow_inf_nan=False)
     gc.disable()
     try:

@@ -78,7 +78,7 @@ async def answer_of(
     answer: Answer
     try:
         try:
-            with request.lend():
+            with request.threads.lend(request):  # on the hot path
                 result = await dispatch.answer(server, request)
         except BaseException as error:
             result = await _go_on(server, request, ask, handling, error)

@@ -7,10 +7,8 @@ from typing import Final
 
 from asgiref.sync import SyncToAsync
 
-_OF_THREADS: Final = (
-    SyncToAsync.thread_sensitive_context,
-    SyncToAsync.deadlock_context,
-)
+_SENSITIVE: Final = SyncToAsync.thread_sensitive_context
+_DEADLOCK: Final = SyncToAsync.deadlock_context
 """What asgiref keeps of the threads that the caller's `sync_to_async` uses."""
 
 
@@ -22,10 +20,10 @@ def own_context() -> Context:
     they are busy.
     """
     context = copy_context()
-    if not any(variable in context for variable in _OF_THREADS):
+    if _SENSITIVE not in context and _DEADLOCK not in context:
         return context
     own = Context()
     for variable, value in context.items():
-        if variable not in _OF_THREADS:
+        if variable is not _SENSITIVE and variable is not _DEADLOCK:
             own.run(variable.set, value)
     return own

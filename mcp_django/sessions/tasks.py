@@ -90,7 +90,7 @@ class LoopTasks(Tasks):
         loop = asyncio.get_running_loop()
         task = loop.create_task(outermost(coroutine), context=own_context())
         self._tasks[task] = None
-        task.add_done_callback(partial(self._finish, coroutine, on_done))
+        task.add_done_callback(partial(self._finish, on_done))
         return task.cancel
 
     @property
@@ -106,13 +106,7 @@ class LoopTasks(Tasks):
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _finish(
-        self,
-        coroutine: Coroutine[Any, Any, None],
-        on_done: Callable[[], None],
-        task: asyncio.Task[None],
-    ) -> None:
-        coroutine.close()  # It may have been cancelled before it began.
+    def _finish(self, on_done: Callable[[], None], task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         on_done()
 
