@@ -126,7 +126,8 @@ class Mailbox:
 
     async def close(self) -> None:
         """Close the mailbox, after telling the other workers."""
-        name, self.name = self.name, ""
+        async with self._opening:  # what is about to be open is closed, too
+            name, self.name = self.name, ""
         for task in (self._receiving, self._beating):
             if task is not None:
                 task.cancel()
@@ -251,6 +252,8 @@ class Mailbox:
         name, received = self.name, self._received
         told = await self._probe(self.send_to_all)
         is_told = await _happens(told)
+        if self.name != name:  # it was closed meanwhile
+            return
         await self._join(name)  # also before the layer forgets us because of our age
         if is_told:
             return

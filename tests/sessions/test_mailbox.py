@@ -117,6 +117,44 @@ async def test_group_that_is_there_is_left_alone(
     assert caplog.messages == []
 
 
+async def test_mailbox_that_is_closed_while_it_opens_leaves_nothing(
+    layer: Layer,
+) -> None:
+    """Our choice: others would write to it for a day, until it is full."""
+    may_join = asyncio.Event()
+    is_joining = asyncio.Event()
+
+    async def join() -> None:
+        is_joining.set()
+        await may_join.wait()
+
+    layer.on_join = join
+    mailbox = Worker(layer).mailbox
+    opening = asyncio.create_task(mailbox.open())
+    await is_joining.wait()
+    closing = asyncio.create_task(mailbox.close())
+    await asyncio.sleep(0)
+    may_join.set()
+    await asyncio.gather(opening, closing)
+    assert layer.groups.get(GROUP, {}) == {}
+    assert mailbox.name == ""
+
+
+async def test_mailbox_that_is_closed_while_it_is_looked_after_stays_closed(
+    layer: Layer,
+) -> None:
+    """Our choice: it would be in the group again, and nobody would read it."""
+    mailbox = Worker(layer).mailbox
+    await mailbox.open()
+    await quiet(layer)
+    layer.on_send = lambda *_: False
+    checking = asyncio.create_task(mailbox.check())
+    await asyncio.sleep(0)
+    await mailbox.close()
+    await checking
+    assert layer.groups.get(GROUP, {}) == {}
+
+
 class Deaf(Layer):
     """A layer that gives nothing to whoever began to read before it was deaf."""
 
