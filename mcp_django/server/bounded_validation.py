@@ -2,8 +2,9 @@
 
 A validator of pydantic's collects all that is wrong, of which each takes most of a
 kilobyte: a million wrong items take a gigabyte, and seconds. It tries each alternative
-of a union, so that those that contain each other double with each level. And a pattern
-that Python's own engine reads may take for ever.
+of a union, so that those that contain each other double with each level. A pattern
+that Python's own engine reads may take for ever. And some values, such as addresses,
+take a hundred times as long to make as a number.
 
 What is small is validated by the model itself, if none of that can be. What is large is
 counted first, and then validated by one that stops at the first wrong item.
@@ -44,6 +45,13 @@ _MAX_SECONDS: Final = 0.03
 _MIN_SECONDS: Final = 0.005
 """The same if other checks have taken all that there is."""
 
+_MAX_CALLED_SECONDS: Final = 0.08
+_MIN_CALLED_SECONDS: Final = 0.04
+"""Time for large arguments in which there are values that take long to make."""
+
+_MAX_READ: Final = 8000
+"""Characters that pydantic makes something of by functions of its own."""
+
 _MAX_SEARCHED: Final = 10_000_000
 """Characters of large arguments, times the sizes of patterns looked for in them."""
 
@@ -53,6 +61,15 @@ _SEARCH_COST: Final = 150
 _PYTHON: Final = "python-re"
 _SERIES: Final = ("list", "tuple", "set", "frozenset", "dict")
 _NAMED: Final = ("model-fields", "typed-dict")
+_SLOW: Final = (
+    "function-plain",
+    "function-before",
+    "function-after",
+    "function-wrap",
+    "url",
+    "multi-host-url",
+)
+_BOUNDS_OF_DECIMALS: Final = ("multiple_of", "max_digits", "decimal_places")
 
 Validated: TypeAlias = tuple[dict[str, Any], dict[str, Any] | None]
 """Values by field, and what else is allowed."""
@@ -188,6 +205,8 @@ class _Change:
                 copied["fail_fast"] = True
             case str(kind) if self.stops and kind in _NAMED:
                 change._bound_members(copied)
+            case str() if self.stops and _is_slow(schema):
+                return _timed(copied)
         return copied
 
     def is_closed(self, schema: Any) -> bool:
@@ -227,13 +246,21 @@ class _Change:
 class _Watch:
     """What is left of the work of one validation."""
 
-    __slots__ = ("_began", "_faults", "_searched", "_seconds", "search")
+    __slots__ = (
+        "_began",
+        "_called_seconds",
+        "_faults",
+        "_searched",
+        "_seconds",
+        "search",
+    )
 
     def __init__(self) -> None:
         self._faults = MAX_FAULTS
         self._searched = _MAX_SEARCHED
         self._began = thread_time()
         self._seconds = allowance.ask(_MAX_SECONDS, _MIN_SECONDS)
+        self._called_seconds = allowance.ask(_MAX_CALLED_SECONDS, _MIN_CALLED_SECONDS)
         self.search = BoundedSearch()
 
     def count_fault(self) -> None:
@@ -255,6 +282,16 @@ class _Watch:
         if thread_time() - self._began > self._seconds:
             allowance.spend(self._seconds)
             raise TooMuchWork("has alternatives that take too long to try")
+
+    def count_call(self) -> None:
+        """Look at the clock, as something is made that takes long.
+
+        Raises:
+            TooMuchWork: All that was made so far took too long.
+        """
+        if thread_time() - self._began > self._called_seconds:
+            allowance.spend(self._called_seconds)
+            raise TooMuchWork("has values that take too long to make")
 
     def count_searched(self, work: int) -> None:
         """Count characters in which a pattern is looked for, times its size.
@@ -308,6 +345,37 @@ def _either(schema: Any) -> core_schema.CoreSchema:
 def _counted(schema: Any) -> core_schema.CoreSchema:
     """Count what is right, too."""
     return _either(core_schema.no_info_after_validator_function(_take, schema))
+
+
+def _is_slow(schema: Mapping[str, Any]) -> bool:
+    """Say whether a value takes a hundred times as long to make as a number."""
+    kind = schema["type"]
+    return kind in _SLOW or (
+        kind == "decimal" and not schema.keys().isdisjoint(_BOUNDS_OF_DECIMALS)
+    )
+
+
+def _timed(schema: dict[str, Any]) -> core_schema.CoreSchema:
+    """Look at the clock after each value, and at the length of some before."""
+    ref = schema.pop("ref", None)
+    timed: Any = schema
+    function = schema.get("function", {}).get("function")
+    module = str(getattr(function, "__module__", ""))
+    if schema["type"] == "function-plain" and module.startswith("pydantic."):
+        # Such as those for expressions and addresses, which are not meant to be long.
+        timed = core_schema.no_info_before_validator_function(_take_short, timed)
+    return core_schema.no_info_after_validator_function(_take_in_time, timed, ref=ref)
+
+
+def _take_short(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _MAX_READ:
+        raise TooMuchWork(f"has a text of more than {_MAX_READ} characters")
+    return value
+
+
+def _take_in_time(value: Any) -> Any:
+    _watch.get().count_call()
+    return value
 
 
 def _without_extra(model: dict[str, Any]) -> core_schema.CoreSchema:

@@ -203,6 +203,8 @@ class _ModelArguments:
             values, rest = self._validated({} if given is None else given)
         except TooMuchWork:
             raise _invalid(self._name, TOO_MUCH_WORK) from None
+        except RecursionError:  # of what makes the values, such as expressions
+            raise _invalid(self._name, "nested too deeply") from None
         except PydanticSerializationError as error:
             raise _invalid(self._name, _no_json(error)) from None
         for key, parameter in self._renamed:

@@ -6,10 +6,21 @@ import dataclasses
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    IPvAnyAddress,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from mcp_django.server.argument_work import MAX_ARGUMENTS, MAX_SMALL
@@ -54,6 +65,19 @@ class Typed(BaseModel):
 class Searched(BaseModel):
     model_config = ConfigDict(regex_engine="python-re")
     text: Annotated[str, Field(pattern=DOUBLING)]
+
+
+class Looking(BaseModel):
+    number: Annotated[int, AfterValidator(abs)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def look(cls, given: Any) -> Any:
+        return given
+
+    @model_validator(mode="after")
+    def look_again(self) -> Self:
+        return self
 
 
 @dataclasses.dataclass
@@ -135,6 +159,17 @@ HOSTILE: dict[str, tuple[Any, Any]] = {
         list[Annotated[str, Field(pattern="^[a-z]+$")]],
         ["abc"] * 600_000,
     ),
+    "addresses": (list[IPvAnyAddress], ["::1"] * 500_000),
+    "addresses of pages": (list[AnyUrl], ["http://a/b?c#d"] * 200_000),
+    "numbers that are rounded": (
+        list[Annotated[Decimal, Field(multiple_of=Decimal("0.01"))]],
+        ["1.00"] * 500_000,
+    ),
+    "what a function looks at": (
+        list[Annotated[int, AfterValidator(lambda number: sum(range(100)))]],
+        [1] * 500_000,
+    ),
+    "a long expression": (re.Pattern, "[a-z]" * 700_000),
 }
 
 
@@ -215,6 +250,11 @@ def test_value_is_checked_in_time(annotation: Any, value: Any, reason: str) -> N
     assert work.megabytes < MEGABYTES
 
 
+def test_expression_nested_too_deeply_is_refused() -> None:
+    """Our choice: what Python cannot read for its depth is no fault of the site."""
+    assert refusal(re.Pattern, "(" * 5000) == "nested too deeply"
+
+
 def test_number_of_arguments_is_bounded() -> None:
     """Our choice: each of them may be wrong, and all of them would be told."""
 
@@ -232,6 +272,13 @@ def test_number_of_arguments_is_bounded() -> None:
 PADDING = " " * MAX_SMALL
 
 SAME: dict[str, tuple[Any, Any]] = {
+    "an expression": (re.Pattern, "(a|b)+"),
+    "addresses of each kind": (
+        tuple[AnyUrl, HttpUrl, IPvAnyAddress, IPv4Address],
+        ["http://a/", "https://b/", "::1", "127.0.0.1"],
+    ),
+    "a model that looks at itself": (Looking, {"number": "3"}),
+    "a number with bounds": (Annotated[Decimal, Field(max_digits=3)], "1.25"),
     "a closed model": (Closed, {"number": 2, "numbers": [1, 2]}),
     "an open model": (Open, {"number": 2, "other": 1}),
     "a model with other members": (Typed, {"a": 1}),
