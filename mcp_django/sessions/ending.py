@@ -29,10 +29,15 @@ async def finish_running(connections: Connections, seconds: float) -> None:
     # Threads say nothing when they end, so that this looks now and then.
     while len(connections) or held_by_handlers():
         if loop.time() >= deadline:
-            running = [one for each in connections for one in each.running]
-            say_what_is_left("the process ends", running)
+            say_what_process_leaves(connections)
             return
         await asyncio.sleep(min(_LOOK_SECONDS, seconds))
+
+
+def say_what_process_leaves(connections: Connections) -> None:
+    """Say in the log which calls are broken off at the end of the process."""
+    running = [one for each in connections for one in each.running]
+    say_what_is_left("the process ends", running)
 
 
 def say_what_is_left(why: str, running: Iterable[Request]) -> None:

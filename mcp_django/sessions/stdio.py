@@ -16,6 +16,7 @@ from mcp_django.client.connecting import HTTPOptions, ways_to
 from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
+from mcp_django.sessions.shutdown import heed_signals
 from mcp_django.transports.base import Sender
 from mcp_django.transports.stdio import StdioServerTransport
 
@@ -112,6 +113,7 @@ async def _finish_on_signal(transport: StdioServerTransport) -> None:
 
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            heed_signals()
             async for _ in signals:
                 tasks.start_soon(finish)
 

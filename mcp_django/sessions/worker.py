@@ -25,13 +25,13 @@ from mcp_django.sessions.connections import (
     finish,
 )
 from mcp_django.sessions.contexts import own_context
-from mcp_django.sessions.ending import finish_running
+from mcp_django.sessions.ending import finish_running, say_what_process_leaves
 from mcp_django.sessions.http_registry import HTTPSessions, Standalone
 from mcp_django.sessions.local_notices import LocalNotices
 from mcp_django.sessions.rechecks import Rechecks
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.relay import Relay
-from mcp_django.sessions.shutdown import call_before_shutdown
+from mcp_django.sessions.shutdown import call_before_shutdown, seconds_left
 from mcp_django.sessions.tasks import Cancel, LoopTasks
 from mcp_django.sessions.turns import Turns
 from mcp_django.transports.unread import Unread, UnreadLimits
@@ -143,7 +143,9 @@ class Worker:
         if self._upkeep is None:
             self._subscriptions_asked_at = self._loop.time()
             self._start_upkeep()
-            call_before_shutdown(self.close_all)
+            call_before_shutdown(
+                self.close_all, partial(say_what_process_leaves, self.connections)
+            )
 
     def _start_upkeep(self) -> None:
         self._upkeep = self._loop.create_task(self._look_after(), context=own_context())
@@ -184,7 +186,7 @@ class Worker:
     async def _close_all(self) -> None:
         for connection in self.connections:
             self.start(finish(connection))
-        await finish_running(self.connections, mcp_settings.SHUTDOWN_SECONDS)
+        await finish_running(self.connections, seconds_left())
         for connection in self.connections:
             self.start(close(connection))
         await self.relay.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import threading
 import time
@@ -96,6 +97,30 @@ async def swallow() -> str:
             await asyncio.sleep(1_000_000)
         except asyncio.CancelledError:
             continue
+
+
+@server.tool
+async def block(path: str) -> str:
+    """Stop the event loop, by a mistake."""
+    Path(path).touch()  # noqa: ASYNC240 - the mistake
+    time.sleep(1_000_000)  # noqa: ASYNC251 - the mistake
+    return "never"
+
+
+@server.tool
+async def spin(path: str) -> str:
+    """Stop the event loop as well, by another mistake."""
+    Path(path).touch()  # noqa: ASYNC240 - the mistake
+    while True:
+        pass
+
+
+@server.tool
+async def match(path: str) -> str:
+    """Stop everything, by a pattern that takes for ever."""
+    Path(path).touch()  # noqa: ASYNC240 - the mistake
+    re.match(r"(a+)+$", "a" * 60 + "b")
+    return "never"
 
 
 @server.tool

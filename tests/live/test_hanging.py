@@ -66,10 +66,13 @@ async def assert_served(site: Daphne, client: ModernClient) -> None:
             assert (await client.ask(site.url, f"{what}/list"))[what]
 
 
-async def hang(site: Daphne, client: ModernClient, tool: str) -> None:
+async def hang(
+    site: Daphne, client: ModernClient, tool: str, path: Path | None = None
+) -> None:
     """Call a tool that does not return, until the process ends."""
+    arguments = {} if path is None else {"path": str(path)}
     try:
-        await client.call(site.url, tool)
+        await client.call(site.url, tool, **arguments)
     except (StopAsyncIteration, httpx2.RemoteProtocolError, AssertionError):
         return
     raise AssertionError(f"{tool} returned")
@@ -134,6 +137,63 @@ async def test_process_goes_whatever_hangs(
         ("2", f"2 times tools/call '{tool}' of user 'ann'"),
     ]
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("tool", "application", "others"),
+    [
+        ("block", APPLICATION, 0),
+        ("block", APPLICATION, 2),
+        ("spin", APPLICATION, 0),
+        ("block", VIEWS, 2),
+    ],
+)
+async def test_process_goes_also_if_its_event_loop_is_blocked(
+    tmp_path: Path, tool: str, application: str, others: int
+) -> None:
+    """We promise it: a handler that is `async def`, and waits as others do, lets the
+    event loop hear of no signal."""
+    path = tmp_path / "blocked"
+    with hanging_site(tmp_path, seconds=0.5, application=application) as site:
+        async with client_of("ann") as ann, anyio.create_task_group() as calls:
+            for _ in range(others):
+                calls.start_soon(hang, site, ann, "hang_async")
+            await wait_until_hanging(site, ann, others)
+            calls.start_soon(hang, site, ann, tool, path)
+            await wait_for_file(path)
+            site.terminate()
+            with anyio.fail_after(SOON_SECONDS):
+                assert await anyio.to_thread.run_sync(site.process.wait) == 0
+    log = site.log.read_text()
+    held_up_by = re.findall("the end of the process is held up by (.*); it ends", log)
+    [place] = held_up_by
+    assert re.fullmatch(
+        rf"its main thread, in {tool} \(.*/tests/hanging/mcp\.py, line \d+\)", place
+    )
+    assert [which for _, which in LEFT.findall(log)] == (
+        [f"{others} times tools/call 'hang_async' of user 'ann'"] if others else []
+    )
+    assert "Traceback" not in log
+
+
+async def test_process_goes_also_if_no_thread_can_run(tmp_path: Path) -> None:
+    """We promise it: by the last means, which leaves tracebacks, and a status."""
+    path = tmp_path / "blocked"
+    with hanging_site(tmp_path, seconds=0.5) as site:
+        async with client_of("ann") as ann, anyio.create_task_group() as calls:
+            calls.start_soon(hang, site, ann, "match", path)
+            await wait_for_file(path)
+            site.terminate()
+            with anyio.fail_after(SOON_SECONDS):
+                assert await anyio.to_thread.run_sync(site.process.wait) == 1
+    assert re.search(r'hanging/mcp\.py", line \d+ in match', site.log.read_text())
+
+
+async def wait_for_file(path: Path) -> None:
+    """Wait until there is a file."""
+    with anyio.fail_after(BOUND):
+        while not await anyio.Path(path).exists():  # noqa: ASYNC110
+            await anyio.sleep(0.02)
 
 
 async def wait_until_hanging(site: Daphne, client: Client, count: int) -> None:
@@ -246,6 +306,24 @@ async def test_stdio_process_goes_whatever_hangs(
     assert path.read_text().splitlines() == [
         f"the client has gone, and 1 call is not over: tools/call '{tool}'"
     ]
+
+
+async def test_stdio_process_goes_also_if_its_event_loop_is_blocked(
+    tmp_path: Path,
+) -> None:
+    """We promise it: at a signal, such as Ctrl-C."""
+    extra = {"DJANGO_SETTINGS_MODULE": SETTINGS, "SHUTDOWN_SECONDS": "0.5"}
+    blocked, path = tmp_path / "blocked", tmp_path / "stderr"
+    with path.open("wb") as stderr:
+        async with running_stdio(extra=extra, stderr=stderr) as server:
+            await server.initialize()
+            await server.begin_call(1, "block", path=str(blocked))
+            await wait_for_file(blocked)
+            await end(server, "SIGINT")
+            with anyio.fail_after(SOON_SECONDS):
+                assert await server.wait() == 0
+    [line] = path.read_text().splitlines()
+    assert line.startswith("the end of the process is held up by its main thread, in b")
 
 
 async def test_second_signal_ends_the_stdio_process_at_once(tmp_path: Path) -> None:
