@@ -185,11 +185,12 @@ class ServiceAway(ErrorAnswer):
 
     def __init__(self, service: str, retry_after_seconds: float) -> None:
         self.service = service
-        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
-        unit = "second" if self.retry_after_seconds == 1 else "seconds"
+        seconds = max(1, math.ceil(retry_after_seconds))
+        self.retry_after_seconds = seconds
         super().__init__(
             INTERNAL_ERROR,
-            f"{service} does not answer; try again in {self.retry_after_seconds} {unit}",
+            f"{service} does not answer; try again in {seconds} "
+            f"{'second' if seconds == 1 else 'seconds'}",
         )
 
 
