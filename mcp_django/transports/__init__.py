@@ -19,6 +19,6 @@ WebSocket          `websocket`          `websocket_client`, `websocket_handshake
 The clients' halves are in files of their own because they need `httpx2` or
 `websockets`, which a server does not. What they share over HTTP is in `http_client`,
 `http_client_transport` and `http_failures`. Pure are `event_stream`, `http_headers` and
-`tool_headers`; `flow` and `owed` are what is known of slow readers. May import
-`mcp_django.protocol` and `mcp_django.exceptions`.
+`tool_headers`; `flow`, `owed` and `unread` are what is known of slow readers. May
+import `mcp_django.protocol`, `mcp_django.bulkheads` and `mcp_django.exceptions`.
 """
