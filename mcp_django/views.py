@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import weakref
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.handlers.asgi import ASGIRequest
@@ -35,6 +37,22 @@ _running: Final[set[asyncio.Task[Any]]] = set()
 """Exchanges whose client is gone: somebody has to hold their tasks."""
 
 _DISCONNECT: Final[Event] = {"type": "http.disconnect"}
+
+_refused: Final[weakref.WeakSet[HttpRequest]] = weakref.WeakSet()
+"""Requests that were answered 503."""
+
+
+class _WithoutRefusals(logging.Filter):
+    """Keeps Django from logging each request that is refused for the time being.
+
+    What does not answer was logged already, in one line for all of them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "request", None) not in _refused
+
+
+_without_refusals: Final = _WithoutRefusals()
 
 
 async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
@@ -104,6 +122,10 @@ class _InnerExchange:
             return StreamingHttpResponse(chunks, status=status, headers=headers)
         response = HttpResponse(await self._read_all(), status=status, headers=headers)
         self._leave(task)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            _refused.add(request)
+            # Harmless if it is there; whatever sets up logging may have removed it.
+            logging.getLogger("django.request").addFilter(_without_refusals)
         if "content-type" not in headers:
             del response["content-type"]  # Django's default, for an empty body.
         return response

@@ -252,6 +252,35 @@ async def test_session_without_room_is_503_with_retry_after(
     assert (response.status, response.header("retry-after")) == (503, "1")
 
 
+class AwayAuthenticator(Authenticator):
+    """Asks a directory that cannot be reached."""
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        """Find nobody."""
+        raise ConnectionRefusedError("directory.example")
+
+    def is_still_valid(self, identity: Identity) -> bool:
+        """Have nobody to ask about."""
+        return False
+
+
+async def test_refusals_while_a_service_is_away_are_not_logged_one_by_one(
+    site: Application, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: Django logs each answer of 503; what is away was said in one line."""
+    settings.MCP = {"AUTHENTICATION": [f"{__name__}.AwayAuthenticator"]}
+    for _ in range(3):
+        response = await post(site, "/mcp/messages?session_id=x", b"{}")
+        assert response.status == 503
+    refused = await request(site, "PUT", "/mcp/messages")
+    assert refused.status == 405
+
+    assert [record.name for record in caplog.records] == [
+        "mcp_django.gate",
+        "django.request",
+    ]
+
+
 async def test_client_that_goes_while_its_message_waits_for_room_is_forgotten(
     site: Application, settings: Settings
 ) -> None:
