@@ -32,6 +32,7 @@ class Service:
           └────────(answered)──────────── one question a second tries
 
     Not one alone: it may be the one that is never answered, and keep all others out.
+    What was asked before it counted as away says nothing new when it is given up.
 
     Args:
         name: For people, such as "the cache 'default'"; stands in the log.
@@ -67,7 +68,7 @@ class Service:
         self._clock = clock
         self._outage = Outage(logger, name, effect, clock=clock)
         self._answered_at = -math.inf
-        self._away_until = -math.inf
+        self._away_at = self._away_until = -math.inf
         self._is_away = False
 
     async def ask(
@@ -115,12 +116,18 @@ class Service:
         assert scope.cancelled_caught
         if timeout < bound:
             raise self._refusal()
-        if self._is_away or (self._answered_at < asked_at and not is_suspect):
-            self._is_away = True
-            self._away_until = self._clock() + mcp_settings.AWAY_SECONDS
+        if self._tells_of_absence(asked_at, is_suspect):
+            self._is_away, self._away_at = True, self._clock()
+            self._away_until = self._away_at + mcp_settings.AWAY_SECONDS
         if not self._is_excused():
             self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
         raise self._refusal()
+
+    def _tells_of_absence(self, asked_at: float, is_suspect: bool) -> bool:
+        """Say whether what was asked then, and given up now, tells that it is away."""
+        if self._is_away:
+            return asked_at >= self._away_at
+        return self._answered_at < asked_at and not is_suspect
 
     def _is_fault(self, error: Exception) -> bool:
         if isinstance(self._faults, tuple):

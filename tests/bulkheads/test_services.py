@@ -186,6 +186,31 @@ async def test_what_waits_for_something_that_is_away_is_not_said_to_be_away_itse
     ]
 
 
+async def test_question_of_before_the_outage_does_not_prolong_it(
+    clock: Clock, played: Played
+) -> None:
+    """Chosen: else it counts as away for seconds after it is back."""
+    bound = 0.05
+    service = Service(
+        "the directory",
+        "nobody comes in",
+        timeout=lambda: bound,
+        logger=logger,
+        clock=clock,
+    )
+    hanging = Played()
+    hanging.hangs = True
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_refused, service, hanging)
+        await anyio.wait_all_tasks_blocked()
+        bound = 0.01
+        clock.now += 1
+        await _refused(service, hanging)
+        clock.now += 4.9
+    clock.now += 0.2
+    assert await service.ask(played) == "answer"
+
+
 async def test_question_that_has_less_time_than_others_says_nothing_of_the_service(
     clock: Clock, played: Played, caplog: pytest.LogCaptureFixture
 ) -> None:
