@@ -78,9 +78,20 @@ async def ask(function: Callable[[], Awaitable[T]]) -> T:
 def watched(function: Callable[[], T]) -> T:
     """Run, in a thread, what may ask databases; notice if one is back."""
     found = function()
-    if any(outage.is_on for outage in list(_outages.values())):
-        _look_again()
+    look_again()
     return found
+
+
+def look_again() -> None:
+    """End the outages of the databases that this thread has just asked."""
+    if not any(outage.is_on for outage in list(_outages.values())):
+        return
+    for connection in connections.all(initialized_only=True):
+        outage = _outages.get(connection.alias)
+        if outage is None or not outage.is_on or connection.connection is None:
+            continue
+        if not connection.errors_occurred and connection.is_usable():
+            outage.end()
 
 
 async def ask_in_thread(
@@ -121,16 +132,6 @@ def _note_wait(thread: int) -> None:
     alias = _alias_among(frame for frame, _ in frames)
     if alias is not None:
         _outage_of(alias).note(TimeoutError("no answer in time"))
-
-
-def _look_again() -> None:
-    """End the outages of the databases that this thread has just asked."""
-    for connection in connections.all(initialized_only=True):
-        outage = _outages.get(connection.alias)
-        if outage is None or not outage.is_on or connection.connection is None:
-            continue
-        if not connection.errors_occurred and connection.is_usable():
-            outage.end()
 
 
 def _outage_of(alias: str) -> Outage:

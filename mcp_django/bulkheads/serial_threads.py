@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from django.db import close_old_connections, connections
 
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.calls import Call
 
 logger = logging.getLogger("mcp_django.bulkheads")
@@ -110,6 +111,7 @@ class SerialThread:
     def tidy(self) -> None:
         """Look after the connections after a run."""
         if not self.owners:
+            databases.look_again()  # first, while they are open
             close_old_connections()
 
     def _serve(self) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
-from django.db import connections
+from django.contrib.auth.models import User
+from django.db import OperationalError, connections
+from pytest_django import Settings
 
+from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.lent_threads import LentThreads
 from mcp_django.bulkheads.strays import Stray
 from mcp_django.sessions.contexts import own_context
@@ -341,3 +344,21 @@ async def test_failure_to_look_after_a_connection_is_logged_and_ends_nothing(
         assert await this_thread() is used
         await connected(Connection())
     assert caplog.messages[0] == "connections of a thread cannot be looked after"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_database_that_answers_async_code_again_is_said_to(
+    threads: LentThreads, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: also where nobody else asks that database."""
+    settings.MCP = {}
+    assert databases.note(OperationalError("the server closed the connection"))
+
+    with threads.run():
+        assert await User.objects.acount() == 0
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await until(lambda: len(caplog.messages) == 2)
+    assert caplog.messages[1] == (
+        "the database 'default' answers again, after 0 seconds and 1 failure"
+    )
