@@ -7,6 +7,6 @@ of the `requests` to the feature that answers: `rights` says what its `permissio
 allow, `argument_work`, `bounded_validation` and `verbatim_schemas` check arguments in
 bounded work, `handlers` calls it in `threads` and `transactions`, `results` writes what
 it returns. `asking` asks the client, `notices`, `subscriptions` and `watching` are of
-changes, `texts` and `languages` of what people read. May import `client`, `transports`,
+changes, `texts` and `languages` of what people read. May import `auth`, `transports`,
 `protocol` and what is below. Start reading at `server`.
 """
