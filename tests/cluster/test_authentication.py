@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from anyio.to_thread import run_sync
 
-from tests.cluster.calls import call, wait_until_answered
+from tests.cluster.calls import wait_until_answered
 from tests.cluster.cluster import Cluster, Worker
 from tests.live.raw import open_http
 from tests.live.raw_http import ModernClient
@@ -94,20 +94,6 @@ async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) ->
                 await stream.wait_until_open()
     lines = worker.log_lines()[before:]
     assert not [x for x in lines if "does not answer" in x and said not in x]
-
-
-async def test_database_that_takes_no_writes_lets_everybody_in(
-    cluster: Cluster,
-) -> None:
-    """We promise it: what is only recorded decides nothing."""
-    [worker, _] = cluster.workers
-    cid = cluster.users["cid"]
-    await run_sync(cluster.postgres.take_writes, False)
-    for headers in (cid.with_token, cid.with_cookie):
-        async with open_http(headers) as http:
-            for _ in range(3):
-                await call(http, worker, "run")
-                await call(http, worker, "count_users_in_thread")
 
 
 async def test_write_that_hangs_keeps_others_from_nothing(cluster: Cluster) -> None:

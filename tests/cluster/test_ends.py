@@ -9,9 +9,9 @@ from anyio.to_thread import run_sync
 from mcp_django.conf import DEFAULTS
 from tests.cluster import mcp
 from tests.cluster.calls import call, new_key
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import Cluster, Worker
 from tests.live.raw import BOUND, open_http
-from tests.live.raw_http import ModernClient, open_session
+from tests.live.raw_http import ModernClient, Session, open_session
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
@@ -20,30 +20,35 @@ HANGING = 20
 """More handlers than one user has threads."""
 
 
-@pytest.mark.parametrize("is_resumed_before", [True, False])
 async def test_resumed_call_of_a_killed_worker_ends_with_an_error(
-    cluster: Cluster, is_resumed_before: bool
+    cluster: Cluster,
 ) -> None:
-    """We promise it: nobody waits for an answer that cannot come any more."""
+    """We promise it: nobody waits for an answer that cannot come any more, whether the
+    call was resumed before the worker was killed, or later."""
     one, other = cluster.workers
     async with open_http(cluster.users["ann"].with_token) as http:
         session = await open_session(http, one.url)
-        async with session.open_call(
-            one.url, "wait", id="lost", with_progress=True, key=new_key(), seconds=300
-        ) as answer:
-            await answer.receive()
-        if not is_resumed_before:
+        before = await _begin_to_wait(session, one, "before")
+        later = await _begin_to_wait(session, one, "later")
+        async with session.get(other.url, last_event_id=before) as first:
+            await first.receive()
             one.kill()
-        async with session.get(
-            other.url, last_event_id=answer.last_event_id
-        ) as resumed:
-            if is_resumed_before:
-                await resumed.receive()
-                one.kill()
-            with anyio.fail_after(20):
-                *_, last = await resumed.receive_all()
-        assert last["id"] == "lost"
-        assert "error" in last
+            async with session.get(other.url, last_event_id=later) as second:
+                with anyio.fail_after(20):
+                    *_, of_first = await first.receive_all()
+                    *_, of_second = await second.receive_all()
+    assert (of_first["id"], of_second["id"]) == ("before", "later")
+    assert "error" in of_first
+    assert "error" in of_second
+
+
+async def _begin_to_wait(session: Session, worker: Worker, id: str) -> str:
+    """Begin a call, lose its stream, and give the id of the last event."""
+    async with session.open_call(
+        worker.url, "wait", id=id, with_progress=True, key=new_key(), seconds=300
+    ) as answer:
+        await answer.receive()
+    return answer.last_event_id
 
 
 async def test_handlers_that_hang_starve_nobody_else(cluster: Cluster) -> None:
