@@ -81,6 +81,7 @@ class Mailbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaited: OrderedDict[str, asyncio.Event] = OrderedDict()
         self._has_joined = False
+        self._is_over = False
         self._is_checking = False
         self._received = 0
         self._groups_lost = Counted(
@@ -101,14 +102,15 @@ class Mailbox:
         """Open the mailbox if it is not open yet, and give its name.
 
         Returns:
-            The name; "" while the layer is away.
+            The name; "" while the layer is away, or after it was closed for good.
         """
         if self.name:
             return self.name
         failures = self._failures_to_open
         async with self._opening:
             # Whoever waited while it failed does not try again, one after the other.
-            if not self.name and failures == self._failures_to_open:
+            has_failed = failures != self._failures_to_open
+            if not (self.name or has_failed or self._is_over):
                 try:
                     name = await self._service.ask(self._layer.new_channel)
                     await self._service.ask(partial(self._layer.group_add, GROUP, name))
@@ -124,9 +126,14 @@ class Mailbox:
     def _read(self) -> None:
         self._receiving = self._run(self._receive_all(self.name))
 
-    async def close(self) -> None:
-        """Close the mailbox, after telling the other workers."""
+    async def close(self, *, for_good: bool = False) -> None:
+        """Close the mailbox, after telling the other workers.
+
+        Args:
+            for_good: Whether it is not opened again.
+        """
         async with self._opening:  # what is about to be open is closed, too
+            self._is_over = for_good
             name, self.name = self.name, ""
         for task in (self._receiving, self._beating):
             if task is not None:

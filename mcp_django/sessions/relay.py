@@ -146,10 +146,14 @@ class Relay:
     async def _open(self) -> None:
         await self.open()
 
-    async def close(self) -> None:
-        """Close the mailbox, after telling the other workers."""
+    async def close(self, *, for_good: bool = False) -> None:
+        """Close the mailbox, after telling the other workers.
+
+        Args:
+            for_good: Whether it is not opened again.
+        """
         if self._ways is not None:
-            await self._ways.mailbox.close()
+            await self._ways.mailbox.close(for_good=for_good)
 
     async def post(
         self,

@@ -140,6 +140,19 @@ async def test_mailbox_that_is_closed_while_it_opens_leaves_nothing(
     assert mailbox.name == ""
 
 
+async def test_mailbox_that_is_closed_for_good_is_not_opened_again(
+    layer: Layer,
+) -> None:
+    """Our choice: of what ends with the process, others are told without one."""
+    mailbox = Worker(layer).mailbox
+    await mailbox.open()
+    await mailbox.close()
+    assert await mailbox.open()
+    await mailbox.close(for_good=True)
+    assert await mailbox.open() == ""
+    assert layer.groups.get(GROUP, {}) == {}
+
+
 async def test_mailbox_that_is_closed_while_it_is_looked_after_stays_closed(
     layer: Layer,
 ) -> None:
