@@ -77,6 +77,7 @@ class Service:
         *,
         within: float = math.inf,
         is_suspect: bool = False,
+        has_begun: Callable[[], bool] = lambda: True,
     ) -> T:
         """Await what a function returns, as long as the service may take.
 
@@ -86,6 +87,8 @@ class Service:
                 the service's own bound says nothing of the service.
             is_suspect: Whether this question alone may be why there was no answer
                 before: it is never refused, and if it hangs, others are not either.
+            has_begun: Says whether the service was asked, and not still waited for a
+                thread when it was given up: the log says so of the threads.
 
         Raises:
             ServiceAway: It fails, does not answer in time, or is away.
@@ -119,7 +122,7 @@ class Service:
         if self._tells_of_absence(asked_at, is_suspect):
             self._is_away, self._away_at = True, self._clock()
             self._away_until = self._away_at + mcp_settings.AWAY_SECONDS
-        if not self._is_excused():
+        if has_begun() and not self._is_excused():
             self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
         raise self._refusal()
 

@@ -46,12 +46,22 @@ async def ask_in_thread(
         Exception: It failed.
     """
 
+    has_begun = False
+
+    def call() -> Any:
+        nonlocal has_begun
+        has_begun = True
+        return function()
+
     async def ask() -> Any:
-        found = await databases.ask_in_thread(run, function)
+        found = await databases.ask_in_thread(run, call)
         return await settle(found, lend)
 
     return await service.ask(
-        partial(databases.ask, ask), within=within, is_suspect=is_suspect
+        partial(databases.ask, ask),
+        within=within,
+        is_suspect=is_suspect,
+        has_begun=lambda: has_begun,
     )
 
 

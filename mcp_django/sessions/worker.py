@@ -193,8 +193,8 @@ class Worker:
         while len(self.connections):
             self._connection_closed.clear()
             await self._connection_closed.wait()
-        # What ended may have told others so, and opened the mailbox again for that. What
-        # ends from now on must not.
+        # What ended may have told others so, and opened the mailbox again for that;
+        # what ends from now on must not.
         await self.relay.close(for_good=True)
 
     def _make_up_for_losses(self) -> None:
