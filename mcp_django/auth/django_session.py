@@ -110,6 +110,7 @@ def _load(session_key: str) -> Mapping[str, Any]:
     would log out everybody whose streams are open.
 
     Raises:
+        ConnectionError: The cache that has it does not answer, or refuses to.
         Exception: The session cannot be read.
     """
     engine = import_module(settings.SESSION_ENGINE)
@@ -122,7 +123,14 @@ def _load(session_key: str) -> Mapping[str, Any]:
         # It keeps what it found in the database in the cache, which need not work.
         return db.SessionStore.load(store)
     if not found and isinstance(store, cache.SessionStore):
-        caches[settings.SESSION_CACHE_ALIAS].get(store.cache_key_prefix + session_key)
+        alias = settings.SESSION_CACHE_ALIAS
+        try:
+            caches[alias].get(store.cache_key_prefix + session_key)
+        except Exception as error:
+            # Whatever its library calls that.
+            raise ConnectionError(
+                f"cannot read login sessions from the cache {alias!r}: {error!r}"
+            ) from error
     return found
 
 

@@ -17,6 +17,14 @@ _AWAY: Final = (
     RequestTimeout,
     TransportError,
 )
+_AWAY_NAMES: Final = {
+    "ConnectionError",
+    "TimeoutError",
+    "OperationalError",
+    "InterfaceError",
+}
+"""What libraries call their own: clients such as redis-py, and drivers (PEP 249)."""
+
 _READ_ONLY: Final = "25006"
 """PostgreSQL's class of errors for what cannot be written now.
 
@@ -31,12 +39,13 @@ def says_away(error: BaseException) -> bool:
 
     That is a database that cannot be asked or takes no writes, or whatever cannot be
     reached over the network. Client libraries have exceptions of their own for it,
-    which say in their cause, or were raised while they handled it. What Python itself
-    raises is a mistake, whatever came before, and others of ours are answers.
+    which say so in their name or in their cause, or were raised while they handled it.
+    What Python itself raises is a mistake, whatever came before, and others of ours are
+    answers.
     """
     found: BaseException | None = error
     for _ in range(_MAX_CAUSES):
-        if isinstance(found, _AWAY):
+        if found is not None and (isinstance(found, _AWAY) or _is_called_away(found)):
             return not lacks_something(found)
         if isinstance(found, InternalError):
             return bool(getattr(found.__cause__, "sqlstate", None) == _READ_ONLY)
@@ -46,3 +55,7 @@ def says_away(error: BaseException) -> bool:
         hides = is_python_s or found.__suppress_context__
         found = found.__cause__ or (None if hides else found.__context__)
     return False
+
+
+def _is_called_away(error: BaseException) -> bool:
+    return any(kind.__name__ in _AWAY_NAMES for kind in type(error).__mro__)

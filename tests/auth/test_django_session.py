@@ -17,6 +17,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
@@ -330,17 +331,33 @@ def _caches(location: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_session_in_a_cache_that_is_away_is_no_logout(
-    settings: Settings, ada: User
+class RefusingCache(LocMemCache):
+    """A cache that answers with an error, such as a cluster without its master."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse."""
+        raise redis.ResponseError("MASTERDOWN Link with MASTER is down")
+
+
+@pytest.mark.parametrize(
+    "caches",
+    [
+        _caches("redis://127.0.0.1:1"),
+        {"default": {"BACKEND": f"{__name__}.RefusingCache"}},
+    ],
+    ids=["away", "refuses"],
+)
+def test_session_in_a_cache_that_does_not_answer_is_no_logout(
+    settings: Settings, ada: User, caches: dict[str, dict[str, str]]
 ) -> None:
     """We promise it: Django takes it for no session, which would end every stream."""
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
-    settings.CACHES = _caches("redis://127.0.0.1:1")
+    settings.CACHES = caches
     key = "a" * 32
-    with pytest.raises(redis.ConnectionError) as caught:
+    with pytest.raises(ConnectionError, match="the cache 'default'") as caught:
         authenticate(key)
     assert says_away(caught.value)
-    with pytest.raises(redis.ConnectionError):
+    with pytest.raises(ConnectionError):
         is_still_valid(key, ada)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 import redis
 from django.db import (
@@ -42,6 +43,10 @@ def _raised_after(error: Exception, before: Exception) -> Exception:
         return raised
 
 
+class PoolTimeout(psycopg.OperationalError):
+    """What a driver raises, or a pool of its connections, where Django is not asked."""
+
+
 class LibraryFailed(Exception):
     """What a client library has of its own."""
 
@@ -66,6 +71,9 @@ def _redis_refuses() -> Exception:
         RequestTimeout(),
         ConnectFailed("refused"),
         _redis_refuses(),
+        redis.AuthenticationError("NOAUTH Authentication required."),
+        redis.BusyLoadingError("LOADING Redis is loading the dataset in memory"),
+        PoolTimeout("couldn't get a connection"),
         _raised_for(LibraryFailed(), ConnectionResetError(), says_so=True),
         _raised_for(RuntimeError(), OperationalError("away"), says_so=True),
         _raised_after(LibraryFailed(), TimeoutError()),
@@ -81,6 +89,7 @@ def test_service_that_is_away(error: Exception) -> None:
     "error",
     [
         KeyError("wrong"),
+        redis.ResponseError("WRONGTYPE Operation against a key"),
         IntegrityError("duplicate key"),
         _raised_for(InternalError(), InFailedSqlTransaction(), says_so=True),
         OperationalError("no such table: auth_user"),
