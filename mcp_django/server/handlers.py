@@ -14,6 +14,7 @@ from django.utils import translation
 
 from mcp_django.bulkheads import databases
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server import series
 from mcp_django.server.asking import (
     QuestionsAsked,
     deliberate_error_of,
@@ -144,15 +145,15 @@ class Handler:
                 arguments = {**arguments, name: Context(server, request, run)}
             value = await signature.function(**arguments)
             if hasattr(type(value), "__anext__"):  # such as of `QuerySet.aiterator`
-                value = [item async for item in value]
-            written = write.in_loop(request, value)
+                value = await series.read(request, value)
+            written = write.in_loop(request, series.bounded(request, value))
             return value, written if isinstance(written, dict) else await written
         if name is not None:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
         return await request.run_in_thread(
-            partial(_run_in_thread, self, function, write.in_thread)
+            partial(_run_in_thread, self, request, function, write.in_thread)
         )
 
     def _new_run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
@@ -234,13 +235,16 @@ def make_around(function: Callable[..., Any]) -> Around:
 
 
 def _run_in_thread(
-    handler: Handler, function: Callable[[], Any], write: WriteInThread
+    handler: Handler,
+    request: Request,
+    function: Callable[[], Any],
+    write: WriteInThread,
 ) -> tuple[Any, JSONObject]:
     """Run a `def` function in its transactions, which end when its result is known."""
 
     def run() -> tuple[Any, JSONObject]:
         value = function()
-        return value, write(value)
+        return value, write(series.bounded(request, value))
 
     aliases = databases_of(handler.atomic, handler.signature.function)
     return databases.watched(lambda: run_in_transactions(aliases, run))
