@@ -148,9 +148,17 @@ def test_unknown_key_is_an_error_and_the_known_are_listed(
         ("MAX_CONCURRENT", True, "a whole number, more than zero"),
         ("MAX_CONCURRENT", None, "a whole number, more than zero"),
         ("MAX_INBOX", -1, "a whole number, zero or more"),
-        ("ROOM_TIMEOUT", -0.1, "a number, zero or more"),
-        ("RELAY_TIMEOUT", 0, "a number, more than zero"),
-        ("RELAY_TIMEOUT", float("nan"), "a number, more than zero"),
+        ("ROOM_TIMEOUT", -0.1, "a finite number, zero or more"),
+        ("RELAY_TIMEOUT", 0, "a finite number, more than zero"),
+        ("RELAY_TIMEOUT", float("nan"), "a finite number, more than zero"),
+        *(
+            (key, float("inf"), f"a finite number, {least}")
+            for key, least in (
+                ("AWAY_SECONDS", "more than zero"),
+                ("ASK_TIMEOUT", "more than zero"),
+                ("ROOM_TIMEOUT", "zero or more"),
+            )
+        ),
         ("CHANNEL_LAYER", None, "a string"),
         ("AUTHENTICATION", SESSION, "a list of strings"),
         ("AUTHENTICATION", [Authenticator], "a list of strings"),
@@ -236,7 +244,6 @@ def test_right_values_are_not_talked_about(settings: Settings) -> None:
         "MAX_INBOX_BYTES": 0,
         "ROOM_TIMEOUT": 0,
         "RELAY_TIMEOUT": 1,
-        "ASK_TIMEOUT": float("inf"),
         "LANGUAGE": "de-at",
     }
     assert run() == []

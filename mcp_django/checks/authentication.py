@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,11 +62,12 @@ def _mismatch(key: str, value: Any) -> str | None:
     default = DEFAULTS[key]
     if isinstance(default, int | float):
         kind = int if isinstance(default, int) else int | float
-        least = "zero or more" if key in _MAY_BE_ZERO else "more than zero"
+        may_be_zero = key in _MAY_BE_ZERO
+        least = "zero or more" if may_be_zero else "more than zero"
         is_number = isinstance(value, kind) and not isinstance(value, bool)
-        if is_number and (value > 0 or (value == 0 and key in _MAY_BE_ZERO)):
+        if is_number and (0 < value < math.inf or (value == 0 and may_be_zero)):
             return None
-        return f"a {'whole ' if kind is int else ''}number, {least}"
+        return f"a {'whole' if kind is int else 'finite'} number, {least}"
     if isinstance(default, str):
         return None if isinstance(value, str) else "a string"
     if default is None and value is None:
