@@ -124,6 +124,7 @@ class Cluster:
         postgres: Has the database.
         database: The line to it.
         users: Who may use the site, by name.
+        environment: Environment variables of processes of the site.
     """
 
     folder: Path
@@ -135,6 +136,7 @@ class Cluster:
     postgres: PostgresServer
     database: Line
     users: Mapping[str, User]
+    environment: Mapping[str, str]
 
     def mark_logs(self) -> LogMark:
         """Remember how far the logs of the workers go."""
@@ -224,6 +226,7 @@ def running_cluster(
             postgres=postgres,
             database=database,
             users=users,
+            environment=environment,
         )
 
 

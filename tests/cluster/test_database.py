@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import anyio
 import pytest
 from anyio.to_thread import run_sync
@@ -12,8 +15,9 @@ from tests.cluster.calls import (
     wait_until_answered,
 )
 from tests.cluster.cluster import Cluster
-from tests.live.raw import open_http
-from tests.patience import SOON_SECONDS
+from tests.live import processes
+from tests.live.raw import INITIALIZE, open_http
+from tests.patience import PATIENCE_SECONDS, SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -46,6 +50,28 @@ async def test_queries_leave_no_connection_open(cluster: Cluster) -> None:
     with anyio.fail_after(SOON_SECONDS):
         while await run_sync(cluster.postgres.count_connections):
             pass
+
+
+async def test_idle_stdio_leaves_no_connection_open(cluster: Cluster) -> None:
+    """We promise it: not that either with which the user was found."""
+    command = [sys.executable, "manage.py", "mcp_stdio", "--user", "ann"]
+    async with await anyio.open_process(
+        command,
+        cwd=processes.ROOT,
+        env=processes.environment(cluster.environment),
+        stderr=None,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdin.send(json.dumps(INITIALIZE).encode() + b"\n")
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await process.stdout.receive()
+        with anyio.fail_after(SOON_SECONDS):
+            while await run_sync(cluster.postgres.count_connections):
+                pass
+        await process.stdin.aclose()
+        with anyio.fail_after(PATIENCE_SECONDS):
+            assert await process.wait() == 0
 
 
 async def test_database_that_takes_no_writes_answers_what_reads(

@@ -15,6 +15,7 @@ import anyio
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from mcp_django.auth.interface import User
 from mcp_django.database import needing_migrations
@@ -61,12 +62,20 @@ class Command(BaseCommand):
         """Serve until the client is gone."""
         stdout = claim_stdout()
         serve = _bridge(options) if options["connect"] else _serve(options)
+        _close_connections()
         try:
             anyio.run(partial(serve, stdin=0, stdout=stdout))
         except ImportError as error:
             raise CommandError(str(error)) from None
         # A `def` handler that still runs cannot be cancelled, and nobody waits for it.
         end_now()
+
+
+def _close_connections() -> None:
+    """Close the databases that this thread has asked: from now on others do."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 def _exit_soon() -> None:
