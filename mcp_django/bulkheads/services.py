@@ -94,37 +94,47 @@ class Service:
             ServiceAway: It fails, does not answer in time, or is away.
             Exception: Its answer, if that is none of the faults.
         """
+        return await Questions(self).ask(function, within=within, is_suspect=is_suspect)
+
+    def begin(self, within: float, is_suspect: bool) -> tuple[float, float, float]:
+        """Begin a question; for `Questions`.
+
+        Returns:
+            When it began, the seconds it may take, and the service's own bound.
+
+        Raises:
+            ServiceAway: It is away.
+        """
         asked_at, bound = self._clock(), self._timeout()
         timeout = min(bound, within)
         if self._is_away and not is_suspect:
             if asked_at < self._away_until:
-                raise self._refusal()
+                raise self.refusal()
             self._away_until = asked_at + min(timeout, _SECONDS_BETWEEN_TRIES)
-        try:
-            with anyio.move_on_after(timeout) as scope:
-                answer = await function()
-                self._note_answer()
-                return answer
-        except Exception as error:
-            if self._is_fault(error):
-                self._outage.note(error)
-                raise self._refusal() from error
-            self._note_answer()
-            raise
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            self._outage.note(error)
-            raise self._refusal() from error
-        assert scope.cancelled_caught
-        if timeout < bound:
-            raise self._refusal()
+        return asked_at, timeout, bound
+
+    def note_answer(self) -> None:
+        """Note that a question was answered."""
+        self._answered_at = self._clock()
+        self._is_away = False
+        self._outage.end()
+
+    def refusal_for(self, error: BaseException) -> ServiceAway | None:
+        """Note what a question raised; None if it is an answer."""
+        if isinstance(error, Exception) and not self._is_fault(error):
+            self.note_answer()
+            return None
+        self._outage.note(error)
+        return self.refusal()
+
+    def give_up(self, asked_at: float, timeout: float, is_suspect: bool) -> ServiceAway:
+        """Note a question that was not answered in the service's own bound."""
         if self._tells_of_absence(asked_at, is_suspect):
             self._is_away, self._away_at = True, self._clock()
             self._away_until = self._away_at + mcp_settings.AWAY_SECONDS
         if has_begun() and not self._is_excused():
             self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
-        raise self._refusal()
+        return self.refusal()
 
     def _tells_of_absence(self, asked_at: float, is_suspect: bool) -> bool:
         """Say whether what was asked then, and given up now, tells that it is away."""
@@ -141,10 +151,71 @@ class Service:
         """Note a failure that was met in another way than by asking."""
         self._outage.note(error)
 
-    def _note_answer(self) -> None:
-        self._answered_at = self._clock()
-        self._is_away = False
-        self._outage.end()
-
-    def _refusal(self) -> ServiceAway:
+    def refusal(self) -> ServiceAway:
+        """Give the refusal of what needs it."""
         return ServiceAway(self._shown_as, mcp_settings.AWAY_SECONDS)
+
+
+class Questions:
+    """What is asked of services one after the other, in one run, within one bound.
+
+    If that is over, it is the one that is being asked that does not answer.
+
+    Args:
+        first: Whom to ask first.
+    """
+
+    def __init__(self, first: Service) -> None:
+        self._service = first
+        self._asked_at = math.inf
+        self._is_over = False
+
+    async def ask(
+        self,
+        function: Callable[[], Awaitable[T]],
+        *,
+        within: float = math.inf,
+        is_suspect: bool = False,
+    ) -> T:
+        """Await what a function returns, as `Service.ask` does.
+
+        Args:
+            function: Asks the first; calls `go_on` before it asks another one.
+            within: As for `Service.ask`.
+            is_suspect: As for `Service.ask`.
+
+        Raises:
+            ServiceAway: As for `Service.ask`.
+            Exception: An answer that is none of the faults.
+        """
+        self._asked_at, timeout, bound = self._service.begin(within, is_suspect)
+        try:
+            with anyio.move_on_after(timeout) as scope:
+                answer = await function()
+                self._service.note_answer()
+                return answer
+        except BaseException as error:
+            if ends_task(error):
+                raise
+            refusal = self._service.refusal_for(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+        finally:
+            self._is_over = True
+        assert scope.cancelled_caught
+        if timeout < bound:
+            raise self._service.refusal()
+        raise self._service.give_up(self._asked_at, timeout, is_suspect)
+
+    def go_on(self, service: Service) -> None:
+        """Go on to another service, because the one before has answered; in any thread.
+
+        Raises:
+            ServiceAway: It is away, or it is too late.
+        """
+        if self._is_over:
+            raise service.refusal()
+        self._service.note_answer()
+        self._asked_at, _, _ = service.begin(math.inf, False)
+        self._service = service

@@ -7,9 +7,9 @@ the project. What is refused is said in the log, and under `DEBUG` in the answer
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 from django.apps import apps
@@ -22,19 +22,17 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.functional import LazyObject
 from django.utils.module_loading import import_string
 
-from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity, nobody
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
-from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
+from mcp_django.consumers.authenticating import (
+    Asking,
+    challenges,
+    commands_after,
+)
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
-from mcp_django.database import commands_for
-from mcp_django.exceptions import AuthenticationFailed, ServiceAway
-from mcp_django.server.decisions import ask_in_thread
-from mcp_django.server.threads import authentication_threads
+from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.sessions.users import read
 
 logger = logging.getLogger("mcp_django.gate")
@@ -193,8 +191,7 @@ async def authenticate(
             identity = replace(identity, user=await read(identity.user))
         return identity
     except DatabaseError as error:
-        ask = partial(commands_for, error)
-        commands = await _ask_in_thread(_migrations(), ask)
+        commands = await commands_after(error)
         if commands is None:
             raise
         logger.error("the database lacks migrations; run %s (%s)", commands, error)
@@ -205,7 +202,7 @@ async def authenticate(
 
 
 async def _identify(
-    candidates: Iterable[Authenticator],
+    candidates: Sequence[Authenticator],
     request: HttpRequest,
     found: Sequence[Authenticator],
 ) -> Identity:
@@ -216,92 +213,21 @@ async def _identify(
             of those found.
         TypeError: What an authenticator gave is no identity.
     """
-    failed: Authenticator | None = None
+    asking = Asking(candidates, request)
     failure: AuthenticationFailed | None = None
-    for authenticator in candidates:
-        ask = partial(authenticator.authenticate, request)
-        service = _authentication(type(authenticator))
-        try:
-            identity = await _ask_in_thread(service, ask)
-        except AuthenticationFailed as error:
-            logger.warning("authentication failed: %s", error)
-            failed, failure = authenticator, error
-            break
-        if isinstance(identity, Identity):
+    try:
+        if (identity := await asking.identity()) is not None:
             return identity
-        if identity is not None:
-            raise TypeError(
-                "authenticate() must return an Identity or None, not "
-                f"{type(identity).__name__!r}"
-            )
-    challenges = await _challenges(found, request, failed, failure)
-    headers = [(b"www-authenticate", text.encode()) for text in challenges]
+    except AuthenticationFailed as error:
+        logger.warning("authentication failed: %s", error)
+        failure = error
+    failed = None if failure is None else asking.asked
+    texts = await challenges(found, request, failed, failure)
+    headers = [(b"www-authenticate", text.encode()) for text in texts]
     if failure is None:
         raise Refused(401, "Authentication required", headers=headers)
     status = _STATUSES.get(failure.code, 401)
     raise Refused(status, str(failure.description), headers=headers)
-
-
-async def _ask_in_thread(service: Service, function: Callable[[], Any]) -> Any:
-    threads = authentication_threads
-    return await ask_in_thread(service, function, threads.run, lend=threads.lend)
-
-
-async def _challenges(
-    found: Iterable[Authenticator],
-    request: HttpRequest,
-    failed: Authenticator | None,
-    failure: AuthenticationFailed | None,
-) -> list[str]:
-    """Give what `WWW-Authenticate` says, which must not be empty.
-
-    Only the authenticator that failed is told why: no other one's credentials came. A
-    challenge that cannot be had is left out: nobody comes in without it either.
-    """
-    challenges = []
-    for authenticator in found:
-        reason = failure if authenticator is failed else None
-        ask = partial(challenge_of, authenticator, request, reason)
-        service = _challenging(type(authenticator))
-        try:
-            text = await _ask_in_thread(service, ask)
-            challenges.append(check_challenge(text))
-        except ServiceAway:  # it has said so in the log
-            continue
-        except Exception:
-            logger.exception("%r gave no challenge", type(authenticator).__qualname__)
-    return list(dict.fromkeys(filter(None, challenges))) or ["Session"]
-
-
-@cache
-def _authentication(kind: type[Authenticator]) -> Service:
-    return _service(f"{_path_of(kind)}.authenticate()", "requests are refused")
-
-
-@cache
-def _challenging(kind: type[Authenticator]) -> Service:
-    return _service(f"{_path_of(kind)}.challenge()", "a 401 is without it")
-
-
-@cache
-def _migrations() -> Service:
-    return _service("whoever knows of migrations", "requests are refused")
-
-
-def _service(name: str, effect: str) -> Service:
-    return Service(
-        name,
-        effect,
-        shown_as="the site's authentication",
-        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
-        logger=logger,
-    )
-
-
-def _path_of(kind: type[Authenticator]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _is_not_foreign(request: HttpRequest) -> bool:
@@ -346,9 +272,6 @@ def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
         _authenticators.cache_clear()
-        _authentication.cache_clear()
-        _challenging.cache_clear()
-        _migrations.cache_clear()
         _allowed_hosts.cache_clear()
 
 

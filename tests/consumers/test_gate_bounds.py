@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -165,3 +165,66 @@ async def test_challenge_that_hangs_is_left_out(settings: Settings) -> None:
     response = await WAYS["POST"]()
     assert response.status == 401
     assert response.header("www-authenticate") == "Session"
+
+
+class Unknowing(Hanging):
+    """Knows nobody, at once."""
+
+    threads: ClassVar[list[int]] = []
+
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        Unknowing.threads.append(threading.get_ident())
+        return None
+
+
+class Knowing(Unknowing):
+    def authenticate(self, request: HttpRequest) -> Identity | None:
+        super().authenticate(request)
+        return Identity(AnonymousUser(), self)
+
+
+class UnknowingInLoop(Hanging):
+    async def authenticate(self, request: HttpRequest) -> Identity | None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return None
+
+
+async def test_authenticators_are_asked_in_one_thread(settings: Settings) -> None:
+    """Chosen: each change of threads costs as much as all else of a request."""
+    use(settings, Unknowing, Knowing, timeout=5.0)
+    Unknowing.threads.clear()
+
+    await WAYS["GET"]()
+
+    first, second = Unknowing.threads
+    assert first == second
+
+
+async def test_async_authenticators_are_asked_in_turn_with_others(
+    settings: Settings,
+) -> None:
+    """We promise it: in the order of the setting, whatever they are."""
+    use(settings, Unknowing, UnknowingInLoop, Unknowing, Knowing, timeout=5.0)
+    Unknowing.threads.clear()
+
+    response = await WAYS["GET"]()
+
+    assert response.status != 401
+    assert len(Unknowing.threads) == 3
+
+
+@pytest.mark.parametrize("first", [Unknowing, UnknowingInLoop])
+async def test_authenticator_that_is_being_asked_is_the_one_that_hangs(
+    settings: Settings, first: type[Authenticator], caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: the line names it, and it alone is refused at once."""
+    use(settings, first, Hanging)
+
+    for _ in range(3):
+        assert_unavailable(await WAYS["POST"](), AWAY)
+
+    assert Hanging.asked == 1
+    assert caplog.messages == [
+        f"{Hanging.__module__}.Hanging.authenticate() does not answer: "
+        "requests are refused (TimeoutError('no answer in 0.2 seconds'))"
+    ]

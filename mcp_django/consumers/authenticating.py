@@ -1,0 +1,163 @@
+"""Asking the site's authenticators, in threads of their own, within a bound."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.db import DatabaseError
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from mcp_django.auth.challenges import challenge_of, check_challenge
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.faults import says_away
+from mcp_django.bulkheads.services import Questions, Service
+from mcp_django.conf import mcp_settings
+from mcp_django.database import commands_for
+from mcp_django.exceptions import AuthenticationFailed, ServiceAway
+from mcp_django.server.decisions import ask_in_thread
+from mcp_django.server.threads import authentication_threads
+
+logger = logging.getLogger("mcp_django.gate")
+
+
+class Asking:
+    """Asks authenticators in turn, in one thread as long as none is `async def`.
+
+    Attributes:
+        asked: The one that was asked last; None if there is none.
+
+    Args:
+        candidates: Whom to ask.
+        request: About which request.
+    """
+
+    def __init__(
+        self, candidates: Sequence[Authenticator], request: HttpRequest
+    ) -> None:
+        self._left = iter(candidates)
+        self._request = request
+        self._questions: Questions | None = None
+        self.asked = next(self._left, None)
+
+    async def identity(self) -> Identity | None:
+        """Give who asks, as the first says that knows a credential; None if none does.
+
+        Raises:
+            AuthenticationFailed: The one that knows it says so.
+            TypeError: What one gave is no identity.
+        """
+        while self.asked is not None:
+            service = _authentication(type(self.asked))
+            self._questions = Questions(service)
+            found = await _ask_in_thread(self._questions, self._ask)
+            if isinstance(found, Identity):
+                return found
+            if found is not None:
+                raise TypeError(
+                    "authenticate() must return an Identity or None, not "
+                    f"{type(found).__name__!r}"
+                )
+            self.asked = next(self._left, None)
+        return None
+
+    def _ask(self) -> Any:
+        """Give what the first returns that returns anything; in a thread."""
+        assert self.asked is not None
+        while True:
+            found = self.asked.authenticate(self._request)
+            following = next(self._left, None) if found is None else None
+            if following is None:
+                return found
+            assert self._questions is not None
+            self._questions.go_on(_authentication(type(following)))
+            self.asked = following
+
+
+async def challenges(
+    found: Iterable[Authenticator],
+    request: HttpRequest,
+    failed: Authenticator | None,
+    failure: AuthenticationFailed | None,
+) -> list[str]:
+    """Give what `WWW-Authenticate` says, which must not be empty.
+
+    Only the authenticator that failed is told why: no other one's credentials came. A
+    challenge that cannot be had is left out: nobody comes in without it either.
+    """
+    texts = []
+    for authenticator in found:
+        reason = failure if authenticator is failed else None
+        ask = partial(challenge_of, authenticator, request, reason)
+        service = _challenging(type(authenticator))
+        try:
+            text = await _ask_in_thread(service, ask)
+            texts.append(check_challenge(text))
+        except ServiceAway:  # it has said so in the log
+            continue
+        except Exception:
+            logger.exception("%r gave no challenge", type(authenticator).__qualname__)
+    return list(dict.fromkeys(filter(None, texts))) or ["Session"]
+
+
+async def commands_after(error: DatabaseError) -> str | None:
+    """Name the commands that make a database ready; None if it is not for that.
+
+    Raises:
+        ServiceAway: It takes too long to find out.
+    """
+    found: str | None = await _ask_in_thread(
+        _migrations(), partial(commands_for, error)
+    )
+    return found
+
+
+async def _ask_in_thread(
+    service: Service | Questions, function: Callable[[], Any]
+) -> Any:
+    threads = authentication_threads
+    return await ask_in_thread(service, function, threads.run, lend=threads.lend)
+
+
+@cache
+def _authentication(kind: type[Authenticator]) -> Service:
+    return _service(f"{_path_of(kind)}.authenticate()", "requests are refused")
+
+
+@cache
+def _challenging(kind: type[Authenticator]) -> Service:
+    return _service(f"{_path_of(kind)}.challenge()", "a 401 is without it")
+
+
+@cache
+def _migrations() -> Service:
+    return _service("whoever knows of migrations", "requests are refused")
+
+
+def _service(name: str, effect: str) -> Service:
+    return Service(
+        name,
+        effect,
+        shown_as="the site's authentication",
+        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
+        faults=says_away,
+        is_excused=databases.are_away,
+        logger=logger,
+    )
+
+
+def _path_of(kind: type[Authenticator]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
+        _authentication.cache_clear()
+        _challenging.cache_clear()
+        _migrations.cache_clear()
