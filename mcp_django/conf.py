@@ -101,13 +101,14 @@ DEFAULTS: dict[str, Any] = {
     # Rounds of questions one request may take.
     "MAX_ASK_ROUNDS": 20,
     # What others do -------------------------------------------------------------
-    # Seconds that an authenticator may take to say who asks, or whether an identity is
-    # still good, and that reading a user may take.
+    # Seconds that the authenticators may take to say who asks, and one of them whether
+    # an identity is still good, and that reading a user may take.
     "AUTHENTICATION_TIMEOUT": 5.0,
     # Seconds that a permission may take to say yes or no, and a handler, where it is
     # asked whether the user may still read what the client subscribed to.
     "PERMISSION_TIMEOUT": 5.0,
-    # Seconds that the receivers of request_handled may hold up an answer.
+    # Seconds that the receivers of request_handled, and those of Django's
+    # got_request_exception, may hold up an answer.
     "RECEIVER_TIMEOUT": 5.0,
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
-from django.core.signals import got_request_exception
 
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.consumers.exchange import (
@@ -21,7 +20,7 @@ from mcp_django.consumers.exchange import (
 )
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.server import Server
-from mcp_django.server.strays import send_to_all
+from mcp_django.sessions.failures import tell_of_failure
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -67,7 +66,7 @@ class HTTPConsumer(AsyncConsumer):
                 if ends_task(error):
                     raise
                 logger.exception("%s %s failed", exchange.method, scope["path"])
-                send_to_all(got_request_exception, type(self))
+                await tell_of_failure(type(self), error)
                 await exchange.give_up()
         except BaseException as error:
             if ends_task(error):

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
-from django.dispatch import Signal
-
 from mcp_django.bulkheads.strays import Stray, ends_task
 from mcp_django.server.asking import questions_of
-
-logger = logging.getLogger("mcp_django.server")
 
 
 def stray_of(error: BaseException, *, in_thread: bool = False) -> Stray | None:
@@ -29,12 +23,3 @@ def stray_of(error: BaseException, *, in_thread: bool = False) -> Stray | None:
     if questions_of(error) is not None or (not in_thread and ends_task(error)):
         return None
     return Stray.of(error)
-
-
-def send_to_all(signal: Signal, sender: object) -> None:
-    """Send a signal of Django's that tells of a failure, whatever receivers raise."""
-    try:
-        # It logs what errors receivers raise.
-        signal.send_robust(sender=sender, request=None)
-    except BaseException as error:  # nothing is awaited, and nothing thrown in
-        logger.error("a receiver of a signal failed", exc_info=error)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import anyio
-from django.core.signals import got_request_exception
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.bulkheads import databases
@@ -33,7 +32,7 @@ from mcp_django.server.outcomes import Outcome
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.strays import send_to_all
+from mcp_django.sessions.failures import tell_of_failure
 from mcp_django.sessions.handled import Handling
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -100,7 +99,7 @@ async def answer_of(
             raise
         if not is_cancelled and ends_task(error):
             raise
-        answer, outcome = failed(request, error), Outcome("failed", error=error)
+        answer, outcome = await failed(request, error), Outcome("failed", error=error)
     if handling is not None and outcome is not None:
         await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
     return answer
@@ -198,7 +197,7 @@ UNSENDABLE = (
 """What is raised for an answer that cannot be sent, in whose place another one can."""
 
 
-def unsendable(request: Request, error: BaseException) -> Answer:
+async def unsendable(request: Request, error: BaseException) -> Answer:
     """Make the answer in place of one that cannot be sent."""
     match error:
         case ResultTooLarge(size=size, limit=limit):
@@ -210,7 +209,7 @@ def unsendable(request: Request, error: BaseException) -> Answer:
         case ReaderTooSlow(size=size, unread=unread):
             text = _UNREAD % (size, unread)
         case _:
-            return failed(request, error)
+            return await failed(request, error)
     return refused(request, text)
 
 
@@ -221,7 +220,7 @@ def refused(request: Request, text: str) -> Answer:
     return ErrorAnswer(INTERNAL_ERROR, text)
 
 
-def failed(request: Request, error: BaseException) -> Answer:
+async def failed(request: Request, error: BaseException) -> Answer:
     """Make the answer for a failure that is the site's own business.
 
     The failure is logged, and Django is told, as for a view that raised. While a
@@ -229,11 +228,7 @@ def failed(request: Request, error: BaseException) -> Answer:
     """
     if databases.note(error) is not False:
         logger.error("%s failed", request.describe(), exc_info=error)
-    try:
-        raise error
-    except BaseException:
-        # Receivers look for it in sys.exc_info(), as error reporting and tests do.
-        send_to_all(got_request_exception, Server)
+    await tell_of_failure(Server, error)
     text = with_details(INTERNAL_ERROR_TEXT, error)
     if request.method == "tools/call":
         return dispatch.tool_error(text)

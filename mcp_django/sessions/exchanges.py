@@ -171,7 +171,7 @@ class _Exchange(ABC):
             await sending
             return
         except UNSENDABLE as error:
-            instead = unsendable(request, error)
+            instead = await unsendable(request, error)
         await self._send(instead, serialize(server, request, instead))
 
     def _send(self, answer: Answer, data: bytes) -> Coroutine[Any, Any, None]:

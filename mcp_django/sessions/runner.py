@@ -362,7 +362,7 @@ class Session(SessionState):
         except BaseException as error:
             if ends_task(error):
                 raise
-            await self._send_answer(id, failed(request, error))
+            await self._send_answer(id, await failed(request, error))
         else:
             if request.is_cancelled or not self._protocol.has_in_flight(id):
                 return
@@ -528,7 +528,7 @@ class Session(SessionState):
             await self._send_written(data)
             return
         except UNSENDABLE as error:
-            instead = unsendable(request, error)
+            instead = await unsendable(request, error)
         await self._send_written(serialize(self.server, request, instead))
 
     def _has_to_end(self) -> bool:
