@@ -48,9 +48,13 @@ _PREFIX_OF: Final[Mapping[Kind, str]] = {kind: p for p, kind in _PREFIXES.items(
 _ID = re.compile(r"([cs]\.[A-Za-z0-9_-]{1,40})-([0-9]{1,9})")
 
 
+_MAX_READ: Final = 4
+"""Events of a call that are read at once: each may take a megabyte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What there is of a stream after some event.
+    """What there is of a stream after some event, or the first part of it.
 
     Attributes:
         name: Names the stream.
@@ -59,6 +63,7 @@ class Replay:
         last: Number of the last event.
         is_ended: Whether no event will follow.
         is_leased: Whether the worker that writes it is known to live.
+        has_more: Whether more can be read at once, after the last of these events.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Replay:
     last: int
     is_ended: bool
     is_leased: bool = True
+    has_more: bool = False
 
 
 class StoredStream(EventLog):
@@ -383,14 +389,18 @@ def _read_after(
         return Replay(name, kind, (), after, False, is_leased)
     if not last - most <= after <= last:
         return None
+    has_more = kind == "call" and until - after > _MAX_READ
+    read_until = after + _MAX_READ if has_more else until
     ids = {
         _event_key(session_key, name, number): f"{name}-{number}"
-        for number in range(after + 1, until + 1)
+        for number in range(after + 1, read_until + 1)
     }
     kept = cache.get_many(list(ids)) if ids else {}
     if len(kept) < len(ids):
         return None
     events = [(id, kept[key]) for key, id in ids.items()]
+    if has_more:
+        return Replay(name, kind, events, read_until, is_ended=False, has_more=True)
     for number, data in enumerate(end, until + 1):
         if number > after:
             events.append((f"{name}-{number}", data))

@@ -86,13 +86,17 @@ class ResumedStream(EventStream):
                 await self._write(encode_event("message", data, id=id))
             if replayed.is_ended:
                 return
-            if self._watch.is_gone(is_leased=replayed.is_leased):
-                await abandon(self._session.key, replayed.name)
-            # Word of more may have been lost, so look now and then.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._has_more.wait()
-            self._has_more.clear()
+            if not replayed.has_more:
+                await self._wait_for_more(replayed)
             replayed = await replay_after(
                 self._session.key, replayed.name, replayed.last
             )
+
+    async def _wait_for_more(self, replayed: Replay) -> None:
+        if self._watch.is_gone(is_leased=replayed.is_leased):
+            await abandon(self._session.key, replayed.name)
+        # Word of more may have been lost, so look now and then.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._has_more.wait()
+        self._has_more.clear()

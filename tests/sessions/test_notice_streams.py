@@ -270,6 +270,29 @@ async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
     assert response.is_ended
 
 
+async def test_events_of_a_call_are_read_in_pieces_and_all_arrive(
+    worker: Worker, response: Response, settings: Settings
+) -> None:
+    """We promise it: each may take a megabyte, and a hundred are kept."""
+    settings.MCP = {"EVENT_STORE_CACHE": "default"}
+    session = open_session()
+    tell = partial(worker.http.tell_followers, session)
+    log = StoredStream(
+        session.key, "call", writes=worker.http.writes, tell=tell, start=worker.start
+    )
+    first, *ids = [
+        await log.append(b"%d" % number, is_last=number == 20) for number in range(21)
+    ]
+    await log.tell()
+    replayed = await replay(session.key, first)
+    assert [id for id, _ in replayed.events] == ids[:4]
+    stream = ResumedStream(SERVER, worker, NOBODY, response, session, replayed=replayed)
+    await stream.run(response.wait_for_disconnect)
+
+    events = EventStreamDecoder(1000).feed(response.body)
+    assert [event.id for event in events] == ids
+
+
 async def test_resumed_call_of_a_worker_that_is_gone_is_answered_with_an_error(
     worker: Worker, response: Response, settings: Settings
 ) -> None:
