@@ -106,6 +106,9 @@ class HTTPSessions:
         # has ended.
         self._looked_up: OrderedDict[str, float] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
+        # Ended ones of which the cache does not know yet.
+        self._unkept: OrderedDict[str, HTTPSession] = OrderedDict()
+        self._is_keeping = False
 
     # Sessions -------------------------------------------------------------------
 
@@ -141,12 +144,33 @@ class HTTPSessions:
 
         Raises:
             ServiceAway: The cache: the workers that run know of the end, and those that
-                are started later will not.
+                are started later will as soon as the cache takes it.
         """
         self._note_end(session.key)
         with suppress(ServiceAway):  # They look into the cache as well.
             await self._relay.tell({"kind": "ended", "session": session.key})
-        await note_end(session)
+        try:
+            await note_end(session)
+        except ServiceAway:
+            _remember(self._unkept, session.key, session)
+            if not self._is_keeping:
+                self._is_keeping = True
+                self._start(self._keep_ends())
+            raise
+
+    async def _keep_ends(self) -> None:
+        """Keep in the cache which sessions have ended, as soon as it takes that."""
+        try:
+            while self._unkept:
+                await asyncio.sleep(mcp_settings.AWAY_SECONDS)
+                with suppress(ServiceAway):
+                    while self._unkept:
+                        key, session = next(iter(self._unkept.items()))
+                        if session.rest > 0:
+                            await note_end(session)
+                        self._unkept.pop(key, None)
+        finally:
+            self._is_keeping = False
 
     def _note_end(self, key: str) -> None:
         _remember(self._ended, key, None)

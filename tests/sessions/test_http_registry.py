@@ -14,6 +14,7 @@ from mcp_types.jsonrpc import RequestId
 from pytest_django import Settings
 
 from mcp_django import Server
+from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
@@ -24,7 +25,7 @@ from mcp_django.sessions.intake import ACCEPTED, Taken
 from mcp_django.sessions.outbox import BROKEN
 from mcp_django.sessions.registry import Registry
 from mcp_django.sessions.relay import Relay
-from mcp_django.sessions.session_state import CachedState, note_end
+from mcp_django.sessions.session_state import CachedState, has_ended, note_end
 from mcp_django.sessions.tasks import LoopTasks
 from tests.sessions.caches import DelayingCache
 from tests.sessions.http_sessions import open_session
@@ -138,6 +139,24 @@ async def test_end_is_in_the_cache_for_workers_that_start_later(
         await one.http.end(session)
     async with joined(Layer()) as (later, _):
         assert not await later.http.is_open(session)
+
+
+async def test_end_that_the_cache_did_not_take_is_kept_when_it_is_back(
+    session: HTTPSession, settings: Settings
+) -> None:
+    """We promise it: the client is told 503, and need not try again."""
+    settings.MCP = {"AWAY_SECONDS": 0.05}
+    working = settings.CACHES
+    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    worker, other = Worker(None), open_session()
+    for ended in (session, other):
+        with pytest.raises(ServiceAway):
+            await worker.http.end(ended)
+    settings.CACHES = working
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while not (await has_ended(session) and await has_ended(other)):
+            await anyio.lowlevel.checkpoint()
+    await worker.tasks.end()
 
 
 async def test_cache_is_asked_once_for_a_while(
