@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -20,7 +21,7 @@ from django.db import close_old_connections
 from django.utils import timezone, translation
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
-from mcp_django.bulkheads.lent_threads import LentThreads
+from mcp_django.bulkheads.lent_threads import LentThreads, Owned
 from mcp_django.bulkheads.shortages import Shortage
 from mcp_django.conf import mcp_settings
 from mcp_django.server.strays import stray_of
@@ -43,11 +44,6 @@ class ThreadPool:
     `close_old_connections`, in the caller's context: its `contextvars`, and what
     Django keeps there, such as the language. Under trio, which has no Django of its
     own, anyio's threads are used, by whoever comes first.
-
-    Attributes:
-        beside: Where runs what must never wait for these threads.
-        lend: Lends a thread to code on the event loop, should it need one, in a block:
-            such as for the async ORM. As `LentThreads.run`.
 
     Args:
         name: Prefix of the threads' names.
@@ -72,12 +68,11 @@ class ThreadPool:
         lent: str | None = None,
     ) -> None:
         self.beside = beside or self
-        # On the hot path: not a method, which would be a call more.
-        self.lend = LentThreads(
+        self._lent = LentThreads(
             f"{name}-async",
             lambda: getattr(mcp_settings, lent or setting),
             is_shared=is_shared,
-        ).run
+        )
         self._name = name
         self._setting = setting
         self._purpose = purpose
@@ -88,6 +83,16 @@ class ThreadPool:
         self._shortage: Shortage | None = None
         self._looking: asyncio.AbstractEventLoop | None = None
         self._limiter: RunVar[anyio.CapacityLimiter | None] = RunVar(name)
+
+    def lend(self, owned: Owned | None = None) -> AbstractContextManager[None]:
+        """Lend a thread to code on the event loop, should it need one, in a block.
+
+        Such as for the async ORM, whose connections are looked after at both ends.
+
+        Args:
+            owned: Says for whom, so that nobody takes all threads; None for no one.
+        """
+        return self._lent.run(owned)
 
     async def run(
         self,
