@@ -127,12 +127,14 @@ class Service:
         self._outage.note(error)
         return self.refusal()
 
-    def give_up(self, asked_at: float, timeout: float, is_suspect: bool) -> ServiceAway:
+    def give_up(
+        self, asked_at: float, timeout: float, *, is_suspect: bool, has_begun: bool
+    ) -> ServiceAway:
         """Note a question that was not answered in the service's own bound."""
         if self._tells_of_absence(asked_at, is_suspect):
             self._is_away, self._away_at = True, self._clock()
             self._away_until = self._away_at + mcp_settings.AWAY_SECONDS
-        if has_begun() and not self._is_excused():
+        if has_begun and not self._is_excused():
             self._outage.note(TimeoutError(f"no answer in {timeout:g} seconds"))
         return self.refusal()
 
@@ -176,6 +178,7 @@ class Questions:
         *,
         within: float = math.inf,
         is_suspect: bool = False,
+        has_begun: Callable[[], bool] = lambda: True,
     ) -> T:
         """Await what a function returns, as `Service.ask` does.
 
@@ -183,6 +186,7 @@ class Questions:
             function: Asks the first; calls `go_on` before it asks another one.
             within: As for `Service.ask`.
             is_suspect: As for `Service.ask`.
+            has_begun: As for `Service.ask`.
 
         Raises:
             ServiceAway: As for `Service.ask`.
@@ -206,7 +210,9 @@ class Questions:
         assert scope.cancelled_caught
         if timeout < bound:
             raise self._service.refusal()
-        raise self._service.give_up(self._asked_at, timeout, is_suspect)
+        raise self._service.give_up(
+            self._asked_at, timeout, is_suspect=is_suspect, has_begun=has_begun()
+        )
 
     def go_on(self, service: Service) -> None:
         """Go on to another service, because the one before has answered; in any thread.
