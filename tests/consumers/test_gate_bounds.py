@@ -218,7 +218,7 @@ async def test_authenticator_that_is_being_asked_is_the_one_that_hangs(
     settings: Settings, first: type[Authenticator], caplog: pytest.LogCaptureFixture
 ) -> None:
     """We promise it: the line names it, and it alone is refused at once."""
-    use(settings, first, Hanging)
+    use(settings, first, Hanging, timeout=2.0)
 
     for _ in range(3):
         assert_unavailable(await WAYS["POST"](), AWAY)
@@ -226,5 +226,5 @@ async def test_authenticator_that_is_being_asked_is_the_one_that_hangs(
     assert Hanging.asked == 1
     assert caplog.messages == [
         f"{Hanging.__module__}.Hanging.authenticate() does not answer: "
-        "requests are refused (TimeoutError('no answer in 0.2 seconds'))"
+        "requests are refused (TimeoutError('no answer in 2 seconds'))"
     ]
