@@ -94,7 +94,9 @@ class Service:
             ServiceAway: It fails, does not answer in time, or is away.
             Exception: Its answer, if that is none of the faults.
         """
-        return await Questions(self).ask(function, within=within, is_suspect=is_suspect)
+        return await Questions(self).ask(
+            function, within=within, is_suspect=is_suspect, has_begun=has_begun
+        )
 
     def begin(self, within: float, is_suspect: bool) -> tuple[float, float, float]:
         """Begin a question; for `Questions`.
