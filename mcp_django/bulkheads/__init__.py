@@ -8,7 +8,7 @@ away; `faults` and `databases` tell that by what was raised.
 `lent_threads` are for the async ORM, and each is one of `serial_threads`. What both run
 are `calls`. `strays` tells what would end more than a request from an error, and
 `steps` lets tasks live through it. `outages`, `floods` and `counted` say all this in
-the log, once a minute.
+the log, once a minute by their `throttle`.
 
 May import `conf` and what stands beside it.
 """

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable
-from typing import Final
 
-_SECONDS_BETWEEN_LINES: Final = 60.0
+from mcp_django.bulkheads.throttle import Throttle
 
 
 class Counted:
@@ -29,14 +27,9 @@ class Counted:
     ) -> None:
         self._logger = logger
         self._text = text
-        self._clock = clock
-        self._said_at = -math.inf
-        self._unsaid = 0
+        self._throttle = Throttle(clock)
 
     def note(self, count: int = 1) -> None:
         """Note that it happened so often; with 0, say what has not been said yet."""
-        self._unsaid += count
-        now = self._clock()
-        if self._unsaid and now - self._said_at >= _SECONDS_BETWEEN_LINES:
-            unsaid, self._unsaid, self._said_at = self._unsaid, 0, now
+        if unsaid := self._throttle.note(count):
             self._logger.warning(self._text, unsaid)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable
-from typing import Final
 
-_SECONDS_BETWEEN_LINES: Final = 60.0
+from mcp_django.bulkheads.throttle import Throttle
 
 
 class OnceAMinute(logging.Filter):
@@ -26,23 +24,19 @@ class OnceAMinute(logging.Filter):
     ) -> None:
         super().__init__()
         self._text = text
-        self._clock = clock
-        self._said_at = -math.inf
-        self._unsaid = 0
+        self._throttle = Throttle(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a record is logged, after shortening it."""
         message = record.getMessage()
         if self._text not in message:
             return True
-        self._unsaid += 1
-        now = self._clock()
-        if now - self._said_at < _SECONDS_BETWEEN_LINES:
+        unsaid = self._throttle.note()
+        if not unsaid:
             return False
         error = record.exc_info[1] if record.exc_info else None
         record.msg = "%s%s (%d times since the last such line)"
         line = message.partition("\n")[0]
-        record.args = (line, "" if error is None else f": {error!r}", self._unsaid)
+        record.args = (line, "" if error is None else f": {error!r}", unsaid)
         record.exc_info = record.exc_text = None
-        self._said_at, self._unsaid = now, 0
         return True

@@ -7,9 +7,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
 
-_SECONDS_BETWEEN_LINES: Final = 60.0
+from mcp_django.bulkheads.throttle import SECONDS_BETWEEN_LINES, Throttle
 
 
 class Outage:
@@ -40,9 +39,8 @@ class Outage:
         self._clock = clock
         self._lock = threading.Lock()
         self._began_at: float | None = None
-        self._said_at = -math.inf
+        self._throttle = Throttle(clock)
         self._is_said = False
-        self._unsaid = 0
         self._failures = 0
         self._failed_at = -math.inf
 
@@ -54,7 +52,7 @@ class Outage:
     @property
     def is_going_on(self) -> bool:
         """Whether the last that was noted is a failure of the last minute."""
-        is_recent = self._clock() - self._failed_at < _SECONDS_BETWEEN_LINES
+        is_recent = self._clock() - self._failed_at < SECONDS_BETWEEN_LINES
         return self.is_on and is_recent
 
     def note(self, error: BaseException) -> bool:
@@ -70,11 +68,10 @@ class Outage:
                 self._began_at, self._failures, self._is_said = now, 0, False
             self._failures += 1
             self._failed_at = now
-            self._unsaid += 1
-            if now - self._said_at < _SECONDS_BETWEEN_LINES:
+            unsaid = self._throttle.note()
+            if not unsaid:
                 return False
-            unsaid, self._unsaid = self._unsaid, 0
-            self._said_at, self._is_said = now, True
+            self._is_said = True
         if unsaid == 1:
             self._logger.error(
                 "%s does not answer: %s (%r)", self._what, self._effect, error
@@ -99,7 +96,8 @@ class Outage:
             seconds = self._clock() - self._began_at
             self._began_at = None
             failures, is_said = self._failures, self._is_said
-            self._unsaid = self._unsaid if not is_said else 0
+            if is_said:
+                self._throttle.forget()
         if is_said:
             self._logger.warning(
                 "%s answers again, after %.0f seconds and %d %s",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
+from mcp_django.bulkheads.throttle import Throttle
 
 _MAX_WAIT_SECONDS: Final = 3.0
-_SECONDS_BETWEEN_LINES: Final = 60.0
 _MAX_GROUPS: Final = 5
 
 
@@ -39,9 +38,8 @@ class Shortage:
         self._logger = logger
         self._what = what
         self._threads = threads
-        self._clock = clock
+        self._throttle = Throttle(clock)
         self._is_said = False
-        self._said_at = -math.inf
 
     def look(self) -> bool:
         """Look whether something waits too long; to be called every second or so.
@@ -51,9 +49,8 @@ class Shortage:
         """
         queue = self._threads.queue
         if queue is not None and queue.seconds >= _MAX_WAIT_SECONDS:
-            now = self._clock()
-            if now - self._said_at >= _SECONDS_BETWEEN_LINES:
-                self._said_at, self._is_said = now, True
+            if self._throttle.note():
+                self._is_said = True
                 self._logger.error(
                     "there are not enough %s: %d waiting, the first for %.0f "
                     "seconds; they are held by %s",

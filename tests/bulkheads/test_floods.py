@@ -6,17 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from mcp_django.bulkheads.floods import OnceAMinute
+from tests.bulkheads.clocks import Clock
 
 logger = logging.getLogger("tests.bulkheads.floods")
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -43,7 +35,7 @@ def test_one_record_a_minute_passes_in_one_line(
     """Our choice: with the error, and how often it was."""
     for _ in range(5):
         fail()
-    clock.now = 61
+    clock.now += 61
     fail()
     assert caplog.messages == [
         "no answer: ConnectionError('away') (1 times since the last such line)",
