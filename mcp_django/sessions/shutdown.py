@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any, Final
 
 from mcp_django.conf import mcp_settings
+from mcp_django.server.threads import held_by_handlers
 
 logger = logging.getLogger("mcp_django.sessions")
 
@@ -151,15 +152,21 @@ async def _close(closing: Awaitable[None], servers: list[Any]) -> None:
             await closing
     except TimeoutError:
         # Tasks that take no cancellation for an answer; with them, interpreters crash.
-        sys.modules["twisted.internet.reactor"].addSystemEventTrigger(
-            "after", "shutdown", end_now
-        )
+        _end_after_shutdown()
     except Exception:
         logger.exception("closing before the shutdown failed")
+    if held_by_handlers():
+        # Interpreters freeze such threads, and may wait for them all the same.
+        _end_after_shutdown()
     await _wait_for_applications(servers)
     for server in servers:
         # What Daphne was kept from until now.
         server.kill_all_applications()
+
+
+def _end_after_shutdown() -> None:
+    reactor: Any = sys.modules["twisted.internet.reactor"]
+    reactor.addSystemEventTrigger("after", "shutdown", end_now)
 
 
 async def _wait_for_applications(servers: list[Any]) -> None:
