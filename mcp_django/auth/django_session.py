@@ -125,7 +125,8 @@ def _load(session_key: str) -> Mapping[str, Any]:
     if not found and isinstance(store, cache.SessionStore):
         alias = settings.SESSION_CACHE_ALIAS
         try:
-            caches[alias].get(store.cache_key_prefix + session_key)
+            # It may have come back meanwhile, and has the session after all.
+            return caches[alias].get(store.cache_key_prefix + session_key) or {}
         except Exception as error:
             # Whatever its library calls that.
             raise ConnectionError(

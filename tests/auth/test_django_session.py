@@ -361,6 +361,34 @@ def test_session_in_a_cache_that_does_not_answer_is_no_logout(
         is_still_valid(key, ada)
 
 
+class ReturningCache(LocMemCache):
+    """A cache that fails once, and is back."""
+
+    fails = False
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse the first time."""
+        if type(self).fails:
+            type(self).fails = False
+            raise redis.ConnectionError("refused")
+        return super().get(*args, **kwargs)
+
+
+def test_session_in_a_cache_that_is_back_is_found(
+    settings: Settings, ada: User
+) -> None:
+    """We promise it: also if it comes back while it is asked."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.ReturningCache"}}
+    client = Client()
+    client.force_login(ada)
+    ReturningCache.fails = True
+    identity = authenticate(client.cookies["sessionid"].value)
+    assert identity is not None
+    assert identity.user == ada
+    assert not ReturningCache.fails
+
+
 def test_session_in_the_database_needs_no_cache(
     session_key: str, settings: Settings, ada: User
 ) -> None:
