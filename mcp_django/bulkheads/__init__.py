@@ -2,7 +2,8 @@
 
 Caches, channel layers, databases, authenticators and permissions are the site's, and
 may hang or fail. `services` asks them within a bound, and refuses at once while one is
-away; `faults` and `databases` tell that by what was raised.
+away; `site_services` are those that run code of the site. `faults` and `databases` tell
+by what was raised that something is away.
 
 `fair_threads` run what may hang for ever, and `shortages` tells who holds them.
 `lent_threads` are for the async ORM, and each is one of `serial_threads`. What both run

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-from django.core.signals import setting_changed
 from django.db import DatabaseError
-from django.dispatch import receiver
 from django.http import HttpRequest
 
 from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Questions, Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.database import commands_for
 from mcp_django.exceptions import AuthenticationFailed, ServiceAway
@@ -124,40 +121,30 @@ async def _ask_in_thread(
     return await ask_in_thread(service, function, threads.run, lend=threads.lend)
 
 
-@cache
+@kept
 def _authentication(kind: type[Authenticator]) -> Service:
     return _service(f"{_path_of(kind)}.authenticate()", "requests are refused")
 
 
-@cache
+@kept
 def _challenging(kind: type[Authenticator]) -> Service:
     return _service(f"{_path_of(kind)}.challenge()", "a 401 is without it")
 
 
-@cache
+@kept
 def _migrations() -> Service:
     return _service("whoever knows of migrations", "requests are refused")
 
 
 def _service(name: str, effect: str) -> Service:
-    return Service(
+    return service_of_site(
         name,
         effect,
         shown_as="the site's authentication",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )
 
 
 def _path_of(kind: type[Authenticator]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
-        _authentication.cache_clear()
-        _challenging.cache_clear()
-        _migrations.cache_clear()

@@ -10,7 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
@@ -21,8 +21,8 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 
 from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
@@ -91,8 +91,6 @@ def _preferred(accept_language: str) -> str:
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: object) -> None:
-    if setting == "MCP":
-        _service.cache_clear()
     if setting in ("LANGUAGES", "LANGUAGE_CODE", "LOCALE_PATHS", "USE_I18N"):
         _preferred.cache_clear()
 
@@ -129,13 +127,11 @@ async def _settled(
     return await settle(function(Context(server, request)), request.lend_beside)
 
 
-@cache
+@kept
 def _service() -> Service:
-    return Service(
+    return service_of_site(
         "MCP['LANGUAGE']",
         "the client's own language counts",
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )

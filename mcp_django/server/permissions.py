@@ -13,16 +13,11 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol import modern
 from mcp_django.server.asking import questions_of
@@ -324,13 +319,11 @@ def _service_of(function: Callable[..., Any]) -> Service:
 
 
 def _new_service(name: str, shown_as: str) -> Service:
-    return Service(
+    return service_of_site(
         name,
         "what needs it is refused",
         shown_as=shown_as,
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )
 
@@ -338,15 +331,9 @@ def _new_service(name: str, shown_as: str) -> Service:
 _services: WeakKeyDictionary[Callable[..., Any], Service] = WeakKeyDictionary()
 
 
-@cache
+@kept
 def service_of_django() -> Service:
     """Give what bounds Django's permissions, which are asked together."""
     return _new_service(
         "whoever knows of Django's permissions", "the site's table of permissions"
     )
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "MCP":
-        service_of_django.cache_clear()

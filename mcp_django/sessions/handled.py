@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import anyio
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context
@@ -83,19 +79,11 @@ class Handling:
         self._began = time.perf_counter()
 
 
-@cache
+@kept
 def _receivers() -> Service:
-    return Service(
+    return service_of_site(
         "a receiver of request_handled",
         "some requests are not told of",
         timeout=lambda: mcp_settings.RECEIVER_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "MCP":
-        _receivers.cache_clear()

@@ -8,16 +8,11 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from django.core.signals import setting_changed
-from django.dispatch import receiver
-
 from mcp_django.auth.interface import Authenticator, Identity
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
@@ -191,19 +186,11 @@ def _key_of(identity: Identity) -> Hashable:
     return identity
 
 
-@cache
+@kept
 def _rechecking(kind: type[Authenticator]) -> Service:
-    return Service(
+    return service_of_site(
         f"{kind.__module__}.{kind.__qualname__}.is_still_valid()",
         "streams end some time after it last said yes",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "MCP":
-        _rechecking.cache_clear()

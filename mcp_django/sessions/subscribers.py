@@ -6,16 +6,13 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from math import inf
-from typing import Any, Protocol
-
-from django.core.signals import setting_changed
-from django.dispatch import receiver
+from typing import Protocol
 
 from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.notices import Notice
@@ -185,19 +182,11 @@ class Subscriber:
         return await _readers().ask(partial(databases.ask, ask), is_suspect=True)
 
 
-@cache
+@kept
 def _readers() -> Service:
-    return Service(
+    return service_of_site(
         "who is asked what may be read",
         "some subscribers are not told of changes",
         timeout=lambda: mcp_settings.PERMISSION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logger,
     )
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "MCP":
-        _readers.cache_clear()

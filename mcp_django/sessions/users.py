@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
-from django.core.signals import setting_changed
 from django.db.models import Model
-from django.dispatch import receiver
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
-from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.server.decisions import ask_in_thread
 from mcp_django.server.threads import ThreadPool, authentication_threads
 
 
-@cache
+@kept
 def _users() -> Service:
-    return Service(
+    return service_of_site(
         "whoever knows the site's users",
         "what they send is refused",
         shown_as="the site's table of users",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        faults=says_away,
-        is_excused=databases.are_away,
         logger=logging.getLogger("mcp_django.sessions"),
     )
 
@@ -78,9 +72,3 @@ def _read(user: User) -> User | None:
         return user
     found = type(user)._default_manager.filter(pk=user.pk).first()
     return found if found is not None and getattr(found, "is_active", True) else None
-
-
-@receiver(setting_changed)
-def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting == "MCP":
-        _users.cache_clear()
