@@ -79,7 +79,11 @@ class Outbox:
     async def _send_all(self, mailbox: str, queue: _Queue) -> None:
         while batch := _take_some(queue):
             try:
-                message = {"type": "mcp.batch", "batch": batch}
+                message = {
+                    "type": "mcp.batch",
+                    "from": self._mailbox.name,
+                    "batch": batch,
+                }
                 if await self._mailbox.send(mailbox, message):
                     continue
                 self._full.note(len(batch))

@@ -475,11 +475,32 @@ async def test_silent_owner_is_404_in_time_and_remembered(
     async with joined(layer) as (poster, holder):
         opened = await holder.open(server)
         other = await holder.open(server)
+        await poster.open(server)  # and its mailbox, to which the other says hello
+        await quiet(layer)
         assert await poster.post(opened) == NOT_FOUND
         assert len(layer.posts) == 1
         for session in (opened, other):
             assert await poster.post(session) == NOT_FOUND
         assert len(layer.posts) == 1, "nothing more was sent to that mailbox"
+
+
+async def test_owner_that_is_heard_of_meanwhile_is_asked_again(
+    layer: Layer, server: Server, settings: Any
+) -> None:
+    """Our choice: one message that is late keeps no other from its session."""
+    settings.MCP = {"RELAY_TIMEOUT": 0.3}
+    layer.on_send = lambda channel, message: (
+        not is_post(message) or len(layer.posts) > 1
+    )
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server)
+        other = await poster.open(server)
+        await quiet(layer)
+        late = asyncio.create_task(poster.post(opened))
+        await until(lambda: bool(layer.posts))
+        assert await holder.post(other) == Taken(202)
+        assert await late == NOT_FOUND
+        assert await poster.post(opened) == Taken(202)
 
 
 async def test_lost_acknowledgement_is_404_though_the_message_was_taken(
