@@ -56,7 +56,13 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
         )
 
         def enter(session: Session | None) -> Callable[[], None]:
-            opened = OpenSession(session_id, self.server, identity, transport, session)
+            opened = OpenSession(
+                id=session_id,
+                server=self.server,
+                identity=identity,
+                transport=transport,
+                session=session,
+            )
             worker.open(opened)
             return partial(worker.close, opened)
 

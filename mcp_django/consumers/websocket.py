@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,7 +22,7 @@ from mcp_django.consumers.holding import (
     make_way_for_stream,
 )
 from mcp_django.exceptions import ServiceAway
-from mcp_django.server.requests import Request
+from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.runner import Session
 from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Sender
@@ -74,7 +74,9 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         )
 
         def enter(session: Session | None) -> Callable[[], None]:
-            connection = WebSocketConnection(identity, transport, session)
+            connection = WebSocketConnection(
+                identity=identity, transport=transport, session=session
+            )
             worker.hold(connection)
             if session is not None:
                 worker.listeners.add(session)
@@ -103,48 +105,10 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         await self.hold(handshake, transport, session_id, enter=enter, run=run)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WebSocketConnection:
-    """An open WebSocket, as its worker sees it.
+class WebSocketConnection(HeldSession[WebSocketServerTransport]):
+    """An open WebSocket, as its worker sees it."""
 
-    Attributes:
-        identity: Who opened it.
-        transport: Carries its messages.
-        session: What drives it; None if a program of the site does that itself.
-    """
-
-    identity: Identity
-    transport: WebSocketServerTransport
-    session: Session | None
-
-    @property
-    def running(self) -> Sequence[Request]:
-        """The requests of its session that are being answered."""
-        return () if self.session is None else self.session.requests
-
-    async def finish(self) -> None:
-        """Take no more requests, and end when none is left."""
-        if self.session is not None:
-            await self.session.finish()
-        await self.close()
-
-    @property
-    def unread_seconds(self) -> float:
-        """For how long its client has taken nothing of what it was sent."""
-        return self.transport.unread_seconds
-
-    @property
-    def silent_seconds(self) -> float:
-        """Nothing: the server itself asks whether the client is there."""
-        return 0.0
-
-    async def abort(self) -> None:
-        """End the connection of a client that is gone."""
-        await self.transport.close()
-
-    async def tick(self) -> None:
-        """Close it if its client does not read."""
-        await self.transport.tick()
+    __slots__ = ()
 
     async def close(self) -> None:
         """End what the client listens to, and the connection."""

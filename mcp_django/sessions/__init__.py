@@ -1,10 +1,11 @@
 """Finds the live end of a session, and drives it.
 
 `runner` drives what one client does over any two-way transport; `serving` is all that
-takes, `stdio` the same for a local client. `registry` finds a session of this process
-by its id, `addresses` makes the ids, `intake` hands over what was posted. `answering`
-runs a handler to its answer, in one of the `tasks`, with one of the `contexts`;
-`asking` asks the client meanwhile, and `handled` tells receivers of it.
+takes, `stdio` the same for a local client. `held` is such a session with its open
+connection; `registry` finds one of this process by its id, `addresses` makes the ids,
+`intake` hands over what was posted. `answering` runs a handler to its answer, in one of
+the `tasks`, with one of the `contexts`; `asking` asks the client meanwhile, and
+`handled` tells receivers of it.
 
 Over Streamable HTTP `exchanges` are the calls, of which `batches` come several in one
 and take `turns`; `notice_streams` and `resumed_streams` are its other streams.

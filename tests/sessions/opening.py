@@ -57,7 +57,9 @@ def open_session(
         (stream or Stream()).write, endpoint="/messages", limits=limits
     )
     session = Session(server, transport, LoopTasks(), id=id)
-    return OpenSession(id, server, identity, transport, session)
+    return OpenSession(
+        id=id, server=server, identity=identity, transport=transport, session=session
+    )
 
 
 async def initialize(opened: OpenSession, version: str = "2025-11-25") -> None:

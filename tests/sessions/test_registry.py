@@ -1,5 +1,7 @@
 """The open sessions of one worker."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -49,5 +51,5 @@ def test_session_belongs_to_one_user_of_one_server() -> None:
 def test_session_of_another_program_always_has_room() -> None:
     """Our choice: what drives it instead of ours has bounds of its own."""
     ours = open_session("one", SERVER)
-    theirs = type(ours)("two", SERVER, ours.identity, ours.transport, None)
+    theirs = replace(ours, id="two", session=None)
     assert (ours.has_room, theirs.has_room) == (True, True)

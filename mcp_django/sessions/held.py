@@ -1,0 +1,76 @@
+"""A connection that stays open, and the session that lives as long as it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from mcp_django.auth.interface import Identity
+from mcp_django.server.requests import Request
+from mcp_django.sessions.runner import Session
+
+
+class HeldTransport(Protocol):
+    """What is asked of the transport of such a connection."""
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent."""
+
+    async def tick(self) -> None:
+        """Keep it alive. Called every second."""
+
+    async def close(self) -> None:
+        """End it."""
+
+
+T = TypeVar("T", bound=HeldTransport)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class HeldSession(Generic[T]):
+    """A connection and its session, as their worker sees them.
+
+    Attributes:
+        identity: Who opened it; nobody else may use it.
+        transport: Carries its messages.
+        session: What drives it; None if a program of the site does that itself.
+    """
+
+    identity: Identity
+    transport: T
+    session: Session | None
+
+    @property
+    def running(self) -> Sequence[Request]:
+        """The requests of its session that are being answered."""
+        return () if self.session is None else self.session.requests
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long its client has taken nothing of what it was sent."""
+        return self.transport.unread_seconds
+
+    @property
+    def silent_seconds(self) -> float:
+        """Nothing: it is asked whether it is there, or cannot be opened again."""
+        return 0.0
+
+    async def tick(self) -> None:
+        """Keep the connection alive, or close it if its client does not read."""
+        await self.transport.tick()
+
+    async def finish(self) -> None:
+        """Take no more requests, and end when none is left."""
+        if self.session is not None:
+            await self.session.finish()
+        await self.close()
+
+    async def abort(self) -> None:
+        """End the connection of a client that is gone."""
+        await self.transport.close()
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.transport.close()
