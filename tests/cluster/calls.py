@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 import httpx2
 
-from tests.cluster.cluster import LogMark, Worker
+from tests.cluster.cluster import LogMark
 from tests.live.raw_http import Client, Message, ModernClient
+from tests.live.restartable import Worker
 
 FEW_LINES = 10
 """Most that a worker may write of one fault: what can be counted on two hands."""

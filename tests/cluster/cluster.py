@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,8 @@ from anyio.from_thread import start_blocking_portal
 from tests.cluster.postgres import PostgresServer
 from tests.cluster.proxies import Line, running_line
 from tests.live import processes
-from tests.live.daphne import serving
-from tests.live.restartable import RedisServer, Restartable
+from tests.live.daphne import Daphne, serving
+from tests.live.restartable import RedisServer, Worker
 
 APPLICATION: Final = "tests.cluster.asgi:application"
 USERS: Final = ("ann", "bob", "cid", "dot", "eve", "fay", "gus", "hal")
@@ -46,53 +46,6 @@ class User:
     def with_cookie(self) -> dict[str, str]:
         """Headers of a browser's requests."""
         return {"Cookie": f"sessionid={self.session}"}
-
-
-class Worker(Restartable):
-    """A Daphne.
-
-    Args:
-        name: Of its logs.
-        folder: For these.
-        extra: Its environment.
-
-    Attributes:
-        name: Of its logs.
-    """
-
-    def __init__(self, name: str, folder: Path, extra: Mapping[str, str]) -> None:
-        super().__init__()
-        self.name = name
-        self._folder = folder
-        self._extra = extra
-        self._starts = 0
-
-    @property
-    def url(self) -> str:
-        """Address of the site, without a path."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
-        self._starts += 1
-        daphne = running.enter_context(
-            serving(
-                APPLICATION,
-                log=self._folder / f"{self.name}-{self._starts}.log",
-                port=self.port,
-                extra=self._extra,
-                # What its clients ask is not what it has to say.
-                options=["--access-log", "/dev/null"],
-            )
-        )
-        return daphne.process
-
-    def log_lines(self) -> list[str]:
-        """Give what it wrote, since it was first started."""
-        logs = [
-            self._folder / f"{self.name}-{number}.log"
-            for number in range(1, self._starts + 1)
-        ]
-        return [line for log in logs for line in log.read_text().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -209,7 +162,8 @@ def running_cluster(
         }
         users = _make_users(environment)
         names = [f"worker{number}" for number in range(1, workers + 1)]
-        running = [Worker(name, folder, environment) for name in names]
+        serve = partial(_serve, folder, environment)
+        running = [Worker(name, serve) for name in names]
         for worker in running:
             stack.callback(worker.stop)
             worker.start()
@@ -228,6 +182,19 @@ def running_cluster(
             users=users,
             environment=environment,
         )
+
+
+def _serve(
+    folder: Path, environment: Mapping[str, str], *, name: str, port: int
+) -> AbstractContextManager[Daphne]:
+    return serving(
+        APPLICATION,
+        log=folder / f"{name}.log",
+        port=port,
+        extra=environment,
+        # What its clients ask is not what it has to say.
+        options=["--access-log", "/dev/null"],
+    )
 
 
 def _make_users(environment: Mapping[str, str]) -> Mapping[str, User]:

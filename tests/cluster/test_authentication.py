@@ -12,9 +12,10 @@ import pytest
 from anyio.to_thread import run_sync
 
 from tests.cluster.calls import wait_until_answered
-from tests.cluster.cluster import Cluster, Worker
+from tests.cluster.cluster import Cluster
 from tests.live.raw import open_http
 from tests.live.raw_http import ModernClient
+from tests.live.restartable import Worker
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.live

@@ -9,9 +9,10 @@ from anyio.to_thread import run_sync
 from mcp_django.conf import DEFAULTS
 from tests.cluster import mcp
 from tests.cluster.calls import call, new_key
-from tests.cluster.cluster import Cluster, Worker
+from tests.cluster.cluster import Cluster
 from tests.live.raw import BOUND, open_http
 from tests.live.raw_http import ModernClient, Session, open_session
+from tests.live.restartable import Worker
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live

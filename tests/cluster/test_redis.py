@@ -8,9 +8,10 @@ from anyio.to_thread import run_sync
 
 from tests.cluster import mcp
 from tests.cluster.calls import assert_few_lines, call, new_key
-from tests.cluster.cluster import Cluster, Worker
+from tests.cluster.cluster import Cluster
 from tests.live.raw import open_http
 from tests.live.raw_http import Answer, Client, ModernClient, open_session
+from tests.live.restartable import Worker
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live

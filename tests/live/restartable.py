@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 
+from tests.live.daphne import Daphne
 from tests.live.redis import free_port, running_redis
 
 
@@ -100,3 +102,48 @@ class RedisServer(Restartable):
     def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
         redis = running.enter_context(running_redis(self.folder, port=self.port))
         return redis.process
+
+
+class Serve(Protocol):
+    """Runs a Daphne until the end of a block."""
+
+    def __call__(self, *, name: str, port: int) -> AbstractContextManager[Daphne]:
+        """Run it.
+
+        Args:
+            name: Of its log.
+            port: Where it listens.
+        """
+
+
+class Worker(Restartable):
+    """A Daphne.
+
+    Args:
+        name: Of its logs.
+        serve: Runs it.
+
+    Attributes:
+        name: Of its logs.
+    """
+
+    def __init__(self, name: str, serve: Serve) -> None:
+        super().__init__()
+        self.name = name
+        self._serve = serve
+        self._logs: list[Path] = []
+
+    @property
+    def url(self) -> str:
+        """Address of the site, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def log_lines(self) -> list[str]:
+        """Give what it wrote, since it was first started."""
+        return [line for log in self._logs for line in log.read_text().splitlines()]
+
+    def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
+        name = f"{self.name}-{len(self._logs) + 1}"
+        daphne = running.enter_context(self._serve(name=name, port=self.port))
+        self._logs.append(daphne.log)
+        return daphne.process

@@ -66,8 +66,8 @@ async def running_site(
         server.start()
         async with running_proxy(server.port) as line:
             extra = {
-                "OUTAGE_LAYER": f"redis://127.0.0.1:{line.port}/0",
-                "OUTAGE_LAYER_KIND": layer,
+                "REDIS_URL": f"redis://127.0.0.1:{line.port}/0",
+                "REDIS_LAYER": layer,
                 "OUTAGE_CACHE": str(folder / "cache"),
                 **variables,
             }

@@ -1,9 +1,9 @@
 """Two Daphne processes on one Redis: Streamable HTTP needs no sticky sessions."""
 
 import random
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,7 +20,7 @@ from tests.live.raw_http import (
     Session,
     open_session,
 )
-from tests.live.restartable import RedisServer, Restartable
+from tests.live.restartable import RedisServer, Worker
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
@@ -29,40 +29,6 @@ LAYERS = ["core", "pubsub"]
 WATCHED = "test://watched-resource"
 ASKABLE: Message = {"elicitation": {"form": {}}}
 YES: Message = {"action": "accept", "content": {"go_on": True}}
-
-
-class Worker(Restartable):
-    """A Daphne process.
-
-    Args:
-        name: Of its logs.
-        redis: Joins it to the other one.
-        layer: Channel layer, "core" or "pubsub".
-    """
-
-    def __init__(self, name: str, redis: RedisServer, layer: str) -> None:
-        super().__init__()
-        self._name = name
-        self._folder = redis.folder
-        self._extra = {"REDIS_URL": redis.url, "REDIS_LAYER": layer}
-        self._starts = 0
-
-    @property
-    def url(self) -> str:
-        """Address of the site, without a path."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:
-        self._starts += 1
-        daphne = running.enter_context(
-            running_daphne(
-                self._folder,
-                name=f"{self._name}-{self._starts}",
-                port=self.port,
-                extra=self._extra,
-            )
-        )
-        return daphne.process
 
 
 class Pair:
@@ -76,8 +42,9 @@ class Pair:
 
     def __init__(self, folder: Path, layer: str) -> None:
         self.redis = RedisServer(folder)
-        self.one = Worker("one", self.redis, layer)
-        self.other = Worker("other", self.redis, layer)
+        extra = {"REDIS_URL": self.redis.url, "REDIS_LAYER": layer}
+        serve = partial(running_daphne, folder, extra=extra)
+        self.one, self.other = Worker("one", serve), Worker("other", serve)
 
 
 @pytest.fixture(scope="module", params=LAYERS)

@@ -21,7 +21,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from tests.cluster.calls import FEW_LINES, records_of
-from tests.cluster.cluster import Cluster, LogMark, Worker, running_cluster
+from tests.cluster.cluster import Cluster, LogMark, running_cluster
 from tests.cluster.postgres import find_programs
 from tests.cluster.soak.clients import KINDS
 from tests.cluster.soak.faults import FAULTS, Fault, Strike
@@ -35,6 +35,7 @@ from tests.cluster.soak.report import (
     table_of_strikes,
 )
 from tests.cluster.soak.traffic import Site
+from tests.live.restartable import Worker
 
 SETTINGS: Final = {
     # What is kept shall have lapsed by the end.

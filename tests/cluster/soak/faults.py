@@ -9,8 +9,9 @@ from typing import Final, TypeAlias
 
 import httpx2
 
-from tests.cluster.cluster import Cluster, Worker
+from tests.cluster.cluster import Cluster
 from tests.live.raw_http import BOTH
+from tests.live.restartable import Worker
 
 Strike: TypeAlias = Callable[[Cluster, Worker], object]
 

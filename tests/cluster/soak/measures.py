@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.cluster.cluster import Cluster, Worker
+from tests.cluster.cluster import Cluster
 from tests.live import processes
+from tests.live.restartable import Worker
 
 MEBIBYTE = 1024 * 1024
 

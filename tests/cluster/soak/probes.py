@@ -11,10 +11,11 @@ import httpx2
 
 from tests.cluster import mcp
 from tests.cluster.calls import call
-from tests.cluster.cluster import Cluster, User, Worker
+from tests.cluster.cluster import Cluster, User
 from tests.cluster.soak.traffic import LOST
 from tests.live.raw import open_http, open_stream
 from tests.live.raw_http import ModernClient, open_session
+from tests.live.restartable import Worker
 
 _TRY_SECONDS = 10.0
 
