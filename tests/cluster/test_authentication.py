@@ -112,6 +112,13 @@ async def test_write_that_hangs_keeps_others_from_nothing(cluster: Cluster) -> N
         connection.execute("SELECT * FROM mcp_tokens_token FOR UPDATE")
         return connection
 
+    def wait_until_one_waits() -> None:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        until = time.monotonic() + PATIENCE_SECONDS
+        with psycopg.connect(address, autocommit=True) as looking:
+            while looking.execute(waiting).fetchone() is None:
+                assert time.monotonic() < until
+
     connection = await run_sync(lock)
     try:
         async with (
@@ -120,6 +127,7 @@ async def test_write_that_hangs_keeps_others_from_nothing(cluster: Cluster) -> N
             anyio.create_task_group() as tasks,
         ):
             tasks.start_soon(refusals, dots, worker, 1)
+            await run_sync(wait_until_one_waits)
             for _ in range(10):
                 with anyio.fail_after(3):
                     await wait_until_answered(eves, worker, "run")
