@@ -10,7 +10,7 @@ from typing import Self
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models, router, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -171,14 +171,22 @@ class Token(models.Model):
     def record_use(self, now: datetime) -> None:
         """Remember that the token was used, if the last memory is a minute old.
 
-        May run concurrently; only one of the runs within a minute writes.
+        May run concurrently; only one of the runs within a minute writes. Where the
+        database can tell, nothing is remembered while somebody else writes the token.
         """
         before = now - LAST_USED_PRECISION
         if self.last_used_at is not None and self.last_used_at > before:
             return
-        Token.objects.filter(
+        using = router.db_for_write(Token)
+        due = Token.objects.using(using).filter(
             Q(last_used_at=None) | Q(last_used_at__lte=before), pk=self.pk
-        ).update(last_used_at=now)
+        )
+        if not connections[using].features.has_select_for_update_skip_locked:
+            due.update(last_used_at=now)
+            return
+        with transaction.atomic(using):
+            if due.select_for_update(skip_locked=True).first() is not None:
+                due.update(last_used_at=now)
 
     def state_at(self, now: datetime) -> TokenState:
         """Say whether the token opens anything; revoked outranks expired."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx2
@@ -21,6 +22,7 @@ from tests.patience import PATIENCE_SECONDS
 pytestmark = pytest.mark.live
 
 AUTHENTICATION_TIMEOUT = 5.0
+SOON = 3.0
 
 
 async def refusals(
@@ -98,39 +100,61 @@ async def test_database_that_hangs_holds_up_nobody_for_long(cluster: Cluster) ->
 
 
 async def test_write_that_hangs_keeps_others_from_nothing(cluster: Cluster) -> None:
-    """We promise it: somebody who edits a token holds up nobody but its user."""
+    """We promise it: a table that takes no writes for a while holds up one request."""
     [worker, _] = cluster.workers
     dot, eve = cluster.users["dot"], cluster.users["eve"]
-    port = cluster.postgres.port
-    address = f"host=127.0.0.1 port={port} user=site dbname=postgres"
+    lock = "LOCK TABLE mcp_tokens_token IN EXCLUSIVE MODE"  # which others may read
+    async with (
+        _holding(cluster, lock),
+        open_http(dot.with_token) as dots,
+        open_http(eve.with_token) as eves,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(refusals, dots, worker, 1)
+        await run_sync(_wait_until_one_waits, cluster)
+        for _ in range(10):
+            with anyio.fail_after(SOON):
+                await wait_until_answered(eves, worker, "run")
+        tasks.cancel_scope.cancel()
 
-    def lock() -> psycopg.Connection:
-        connection = psycopg.connect(address)
-        # So that the next use of each is recorded, which then has to wait.
+
+async def test_token_that_somebody_edits_can_be_used(cluster: Cluster) -> None:
+    """We promise it: that its use is recorded keeps nobody out."""
+    [worker, _] = cluster.workers
+    async with (
+        _holding(cluster, "SELECT * FROM mcp_tokens_token FOR UPDATE"),
+        open_http(cluster.users["eve"].with_token) as http,
+    ):
+        with anyio.fail_after(SOON):
+            await wait_until_answered(http, worker, "run")
+
+
+@asynccontextmanager
+async def _holding(cluster: Cluster, lock: str) -> AsyncIterator[None]:
+    """Hold a lock on tokens, whose next use has to be recorded."""
+
+    def take() -> psycopg.Connection:
+        connection = psycopg.connect(_address(cluster))
         connection.execute("UPDATE mcp_tokens_token SET last_used_at = NULL")
         connection.commit()
-        connection.execute("SELECT * FROM mcp_tokens_token FOR UPDATE")
+        connection.execute(lock)
         return connection
 
-    def wait_until_one_waits() -> None:
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        until = time.monotonic() + PATIENCE_SECONDS
-        with psycopg.connect(address, autocommit=True) as looking:
-            while looking.execute(waiting).fetchone() is None:
-                assert time.monotonic() < until
-
-    connection = await run_sync(lock)
+    connection = await run_sync(take)
     try:
-        async with (
-            open_http(dot.with_token) as dots,
-            open_http(eve.with_token) as eves,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(refusals, dots, worker, 1)
-            await run_sync(wait_until_one_waits)
-            for _ in range(10):
-                with anyio.fail_after(3):
-                    await wait_until_answered(eves, worker, "run")
-            tasks.cancel_scope.cancel()
+        yield
     finally:
         await run_sync(connection.close)
+
+
+def _wait_until_one_waits(cluster: Cluster) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    until = time.monotonic() + PATIENCE_SECONDS
+    with psycopg.connect(_address(cluster), autocommit=True) as looking:
+        while looking.execute(waiting).fetchone() is None:
+            assert time.monotonic() < until
+
+
+def _address(cluster: Cluster) -> str:
+    port = cluster.postgres.port
+    return f"host=127.0.0.1 port={port} user=site dbname=postgres"
