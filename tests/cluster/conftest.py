@@ -16,9 +16,9 @@ from tests.live.raw import open_http
 from tests.patience import SOON_SECONDS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Run two workers, Redis and PostgreSQL."""
+    """Run two workers, Redis and PostgreSQL; other tests need the time and files."""
     programs = find_programs()
     if programs is None and not os.environ.get("CI"):
         pytest.skip("PostgreSQL is not installed (Debian's package: postgresql)")
