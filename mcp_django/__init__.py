@@ -46,7 +46,7 @@ from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.media import Audio, File, Image
 from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
-from mcp_django.transports.stdio import stdio_server
+from mcp_django.transports.server.stdio import stdio_server
 
 __all__ = [
     "Answer",

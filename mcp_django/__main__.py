@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, CommandParser, handle_default_options
 from django.utils.module_loading import import_string
 
-from mcp_django.transports.stdio import claim_stdout
+from mcp_django.transports.server.stdio import claim_stdout
 
 _COMMAND = "mcp_django.management.commands.mcp_stdio.Command"
 _SETTINGS = "DJANGO_SETTINGS_MODULE"

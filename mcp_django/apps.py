@@ -7,7 +7,7 @@ import sys
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
-from mcp_django.transports.stdio import claim_stdout
+from mcp_django.transports.server.stdio import claim_stdout
 
 if sys.argv[1:2] == ["mcp_stdio"] and {"-h", "--help"}.isdisjoint(sys.argv):
     # The one import here with an effect: apps that come later in INSTALLED_APPS may
@@ -26,7 +26,7 @@ class MCPConfig(AppConfig):
     def ready(self) -> None:
         """Import every app's `mcp.py`, and connect what listens and checks."""
         from mcp_django.checks import register_checks
-        from mcp_django.sessions import notices, shutdown
+        from mcp_django.worker import notices, shutdown
 
         shutdown.arrange()
         notices.connect()

@@ -20,12 +20,12 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from mcp_django.bulkheads.steps import outermost
+from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.applications import application_of
 from mcp_django.consumers.exchange import Event
 from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.server.endpoints import Endpoint
-from mcp_django.sessions.contexts import own_context
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""

@@ -106,10 +106,10 @@ def section_of(name: str) -> str:
     [
         "mcp_django.Server",
         "mcp_django.Client",
-        "mcp_django.transports.stdio_client.StdioClientTransport",
-        "mcp_django.transports.streamable_http_client.StreamableHTTPClientTransport",
-        "mcp_django.transports.sse_client.SSEClientTransport",
-        "mcp_django.transports.websocket_client.WebSocketClientTransport",
+        "mcp_django.transports.client.stdio.StdioClientTransport",
+        "mcp_django.transports.client.streamable_http.StreamableHTTPClientTransport",
+        "mcp_django.transports.client.sse.SSEClientTransport",
+        "mcp_django.transports.client.websocket.WebSocketClientTransport",
         "mcp_django.transports.stream_pair.StreamPairTransport",
     ],
 )
@@ -125,9 +125,9 @@ def test_reference_names_what_classes_are_made_with(name: str) -> None:
     [
         "mcp_django.Server",
         "mcp_django.Client",
-        "mcp_django.transports.stdio_client.StdioClientTransport",
-        "mcp_django.transports.streamable_http_client.StreamableHTTPClientTransport",
-        "mcp_django.transports.websocket_client.WebSocketClientTransport",
+        "mcp_django.transports.client.stdio.StdioClientTransport",
+        "mcp_django.transports.client.streamable_http.StreamableHTTPClientTransport",
+        "mcp_django.transports.client.websocket.WebSocketClientTransport",
     ],
 )
 def test_reference_shows_how_classes_are_called(name: str) -> None:

@@ -14,13 +14,13 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 
-from mcp_django.bridge.outbox import Outbox
 from mcp_django.bridge.results import offers, question_for_legacy
+from mcp_django.bridge.send_queue import Outbox
 from mcp_django.client.answers import Answers
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.events import Peer
+from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.rounds import ASKS
 from mcp_django.protocol.server import ServerProtocol
 
 Ask: TypeAlias = Callable[[str, JSONObject], Awaitable[JSONObject]]

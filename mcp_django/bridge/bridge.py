@@ -31,11 +31,11 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
 
 from mcp_django.bridge.asking import ForwardedAnswers, SessionQuestions
 from mcp_django.bridge.calls import Calls
-from mcp_django.bridge.far_server import FarServer, is_severe
-from mcp_django.bridge.outbox import Outbox
 from mcp_django.bridge.queues import Queue
+from mcp_django.bridge.remote_server import FarServer, is_severe
 from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
+from mcp_django.bridge.send_queue import Outbox
 from mcp_django.bulkheads.strays import contained
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
 from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
@@ -52,10 +52,10 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
+from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import State, read_initialize
 from mcp_django.protocol.modern import LISTEN, is_modern
-from mcp_django.protocol.rounds import ASKS
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.transports.base import Sender, Transport
 

@@ -20,9 +20,9 @@ from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS, RequestId
 from pydantic import ValidationError
 
-from mcp_django.bridge.far_server import FarServer
-from mcp_django.bridge.outbox import Outbox
+from mcp_django.bridge.remote_server import FarServer
 from mcp_django.bridge.results import wire
+from mcp_django.bridge.send_queue import Outbox
 from mcp_django.client.changes import Change, offered_of
 from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol import jsonrpc

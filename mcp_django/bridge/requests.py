@@ -14,8 +14,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.bridge.asking import SessionQuestions
 from mcp_django.bridge.calls import Call, Calls, Report
 from mcp_django.bridge.changes import SessionChanges, listen
-from mcp_django.bridge.far_server import LOG_LEVELS, FarServer
-from mcp_django.bridge.outbox import Outbox
+from mcp_django.bridge.remote_server import LOG_LEVELS, FarServer
 from mcp_django.bridge.results import (
     Results,
     client_meta_of,
@@ -25,6 +24,7 @@ from mcp_django.bridge.results import (
     question_for_modern,
     server_info_of,
 )
+from mcp_django.bridge.send_queue import Outbox
 from mcp_django.client.connection import OnProgress
 from mcp_django.exceptions import (
     ErrorAnswer,
@@ -34,9 +34,9 @@ from mcp_django.exceptions import (
 )
 from mcp_django.protocol import jsonrpc, modern, versions
 from mcp_django.protocol.events import RequestReceived
+from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.modern import MAY_ASK
-from mcp_django.protocol.rounds import InputRequired, next_round, read_result
 
 _MAX_ROUNDS: Final = 100
 """Rounds of questions of one request; a server that asks more turns in circles."""

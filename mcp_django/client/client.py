@@ -43,10 +43,10 @@ from mcp_django.client.answers import (
 from mcp_django.client.changes import Changes
 from mcp_django.client.connecting import HTTPOptions, Target, headers_with, ways_to
 from mcp_django.client.connection import Connection, OnProgress, Patience
-from mcp_django.client.lasting import LastingConnection, result_of
 from mcp_django.client.notices import Notices, OnLog, OnNotification
 from mcp_django.client.output import check_output
 from mcp_django.client.reading import read, read_completion, read_tool_result
+from mcp_django.client.reconnecting import LastingConnection, result_of
 from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mcp_django.exceptions import ErrorReceived, HTTPRefused
 from mcp_django.transports.base import Transport
-from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
 from mcp_django.transports.stream_pair import (
     StreamPair,
     StreamPairTransport,
@@ -201,7 +201,7 @@ def _websocket(url: str, options: HTTPOptions) -> MakeTransport:
 
 def client_module(binding: str) -> Any:
     """Import the client's half of a binding, whose library may be missing."""
-    return importlib.import_module(f"mcp_django.transports.{binding}_client")
+    return importlib.import_module(f"mcp_django.transports.client.{binding}")
 
 
 def is_other_kind(error: Exception) -> bool:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_django.client.connecting import client_module, headers_with
 from mcp_django.transports.base import Transport
-from mcp_django.transports.child_process import StandardError
-from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.client.child_process import StandardError
+from mcp_django.transports.client.stdio import StdioClientTransport
 from mcp_django.transports.streams import ReadStream, WriteStream, open_streams
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from mcp_django.client.answers import Answers
 from mcp_django.client.connection import OnProgress, Patience
-from mcp_django.client.lasting import LastingConnection
 from mcp_django.client.reading import read_entries
+from mcp_django.client.reconnecting import LastingConnection
 from mcp_django.exceptions import (
     ErrorAnswer,
     LocalProtocolError,
@@ -20,8 +20,8 @@ from mcp_django.exceptions import (
 )
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.caching import ResultCache
+from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.rounds import InputRequired, next_round, read_result
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -33,7 +33,7 @@ from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
-from mcp_django.sessions.users import read
+from mcp_django.worker.users import read
 
 logger = logging.getLogger("mcp_django.gate")
 

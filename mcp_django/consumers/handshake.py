@@ -13,8 +13,9 @@ from mcp_django.consumers.exchange import (
     Send,
 )
 from mcp_django.exceptions import TransportClosed
-from mcp_django.transports.flow import Flow
-from mcp_django.transports.websocket import INTERNAL_ERROR, SUBPROTOCOL
+from mcp_django.transports.server.flow_control import Flow
+from mcp_django.transports.server.websocket import INTERNAL_ERROR
+from mcp_django.transports.websocket import SUBPROTOCOL
 
 
 class Handshake(Exchange):

@@ -19,8 +19,8 @@ from mcp_django.consumers.exchange import (
     refusal_of,
 )
 from mcp_django.exceptions import ServiceAway
+from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.server import Server
-from mcp_django.sessions.failures import tell_of_failure
 
 logger = logging.getLogger("mcp_django.consumers")
 

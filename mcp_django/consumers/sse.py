@@ -11,19 +11,19 @@ from anyio.abc import TaskGroup
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.holding import (
+from mcp_django.consumers.long_lived import (
     HoldingConsumer,
     check_streams,
     make_way_for_stream,
 )
-from mcp_django.consumers.paced import WatchedExchange
+from mcp_django.consumers.slow_reader import WatchedExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.tasks import LoopTasks
-from mcp_django.sessions.worker import current_worker
-from mcp_django.transports.sse import SSEServerTransport, StreamLimits
-from mcp_django.transports.unread import Account
+from mcp_django.sessions.session import Session
+from mcp_django.transports.server.sse import SSEServerTransport, StreamLimits
+from mcp_django.transports.server.unread import Account
+from mcp_django.worker.tasks import LoopTasks
+from mcp_django.worker.worker import current_worker
 
 
 class SSEConsumer(HoldingConsumer[SSEServerTransport]):

@@ -25,15 +25,31 @@ from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers, Refused, refusal_of
-from mcp_django.consumers.holding import (
+from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.consumers.long_lived import (
     check_goes_on,
     check_streams,
     make_way_for_stream,
 )
-from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
-from mcp_django.consumers.paced import PacedExchange
+from mcp_django.consumers.slow_reader import PacedExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
+from mcp_django.exchanges import event_store
+from mcp_django.exchanges.batches import BatchedExchange, run_together
+from mcp_django.exchanges.calls import (
+    LegacyExchange,
+    ModernExchange,
+    make_request,
+)
+from mcp_django.exchanges.event_store import Kind, Replay, StoredStream
+from mcp_django.exchanges.resumed_streams import ResumedStream
+from mcp_django.exchanges.session_id import (
+    HTTPSession,
+    make_session_id,
+    read_session_id,
+    renew_session_id,
+)
+from mcp_django.exchanges.streams import ListenStream, StandaloneStream
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
@@ -41,28 +57,12 @@ from mcp_django.server.fingerprints import fingerprint_of
 from mcp_django.server.languages import language_for
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
-from mcp_django.sessions import event_store
-from mcp_django.sessions.batches import BatchedExchange, run_together
-from mcp_django.sessions.event_store import Kind, Replay, StoredStream
-from mcp_django.sessions.exchanges import (
-    LegacyExchange,
-    ModernExchange,
-    make_request,
-)
-from mcp_django.sessions.http_sessions import (
-    HTTPSession,
-    make_session_id,
-    read_session_id,
-    renew_session_id,
-)
-from mcp_django.sessions.intake import ACCEPTED, Taken
-from mcp_django.sessions.making_way import make_way
-from mcp_django.sessions.notice_streams import ListenStream, StandaloneStream
-from mcp_django.sessions.resumed_streams import ResumedStream
-from mcp_django.sessions.worker import Worker, current_worker
+from mcp_django.sessions.posting import ACCEPTED, Taken
 from mcp_django.transports.base import Sender
 from mcp_django.transports.http_headers import Accepted, accepted, check_standard
-from mcp_django.transports.streamable_http import Reply, ReplyLimits
+from mcp_django.transports.server.streamable_http import Reply, ReplyLimits
+from mcp_django.worker.making_way import make_way
+from mcp_django.worker.worker import Worker, current_worker
 
 METHODS: Final = ("POST", "GET", "DELETE")
 

@@ -16,24 +16,24 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
 from mcp_django.consumers.handshake import Handshake
-from mcp_django.consumers.holding import (
+from mcp_django.consumers.long_lived import (
     HoldingConsumer,
     check_streams,
     make_way_for_stream,
 )
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.held import HeldSession
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.worker import current_worker
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
-from mcp_django.transports.flow import Flow
-from mcp_django.transports.unread import Account
-from mcp_django.transports.websocket import (
+from mcp_django.transports.server.flow_control import Flow
+from mcp_django.transports.server.unread import Account
+from mcp_django.transports.server.websocket import (
     INTERNAL_ERROR,
     POLICY_VIOLATION,
     WebSocketLimits,
     WebSocketServerTransport,
 )
+from mcp_django.worker.worker import current_worker
 
 logger = logging.getLogger("mcp_django.consumers")
 

@@ -44,13 +44,13 @@ from mcp_django.protocol.events import (
     RequestCancelled,
 )
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.modern import (
     LISTEN,
     MODERN_ERRORS,
     SUBSCRIPTION_ID_META_KEY,
 )
-from mcp_django.protocol.rounds import ASKS
 
 DISCOVER: Final = "server/discover"
 

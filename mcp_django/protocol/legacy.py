@@ -37,9 +37,9 @@ from mcp_django.protocol.events import (
     SessionRestarted,
 )
 from mcp_django.protocol.faults import describe_faults
-from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
+from mcp_django.protocol.pending_requests import InFlight
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""

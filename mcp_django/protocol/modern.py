@@ -49,9 +49,9 @@ from mcp_django.protocol.events import (
     RequestReceived,
 )
 from mcp_django.protocol.faults import describe_faults
-from mcp_django.protocol.in_flight import InFlight
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.models import read_as
+from mcp_django.protocol.pending_requests import InFlight
 from mcp_django.protocol.uris import UriSet, normalize
 
 LISTEN: Final = "subscriptions/listen"

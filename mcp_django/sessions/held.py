@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from mcp_django.auth.interface import Identity
 from mcp_django.server.requests import Request
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 
 
 class HeldTransport(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mcp_django.server.server import Server
 from mcp_django.sessions.held import HeldSession
-from mcp_django.transports.sse import SSEServerTransport
+from mcp_django.transports.server.sse import SSEServerTransport
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

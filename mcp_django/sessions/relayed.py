@@ -12,11 +12,11 @@ from typing import Final
 
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
-from mcp_django.sessions.intake import NOT_FOUND, Taken, refusal, take
-from mcp_django.sessions.outbox import Envelope
+from mcp_django.sessions.posting import NOT_FOUND, Taken, refusal, take
 from mcp_django.sessions.registry import OpenSession
-from mcp_django.sessions.users import read_again
 from mcp_django.transports.base import Sender
+from mcp_django.worker.send_queue import Envelope
+from mcp_django.worker.users import read_again
 
 logger = logging.getLogger("mcp_django.sessions")
 

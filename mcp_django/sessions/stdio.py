@@ -16,9 +16,9 @@ from mcp_django.client.connecting import HTTPOptions, ways_to
 from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
-from mcp_django.sessions.shutdown import heed_signals
 from mcp_django.transports.base import Sender
-from mcp_django.transports.stdio import StdioServerTransport
+from mcp_django.transports.server.stdio import StdioServerTransport
+from mcp_django.worker.shutdown import heed_signals
 
 _PARENT_SECONDS = 1.0
 

@@ -16,12 +16,12 @@ from mcp_django.client.client import Client
 from mcp_django.exceptions import MCPError
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.worker import current_worker
+from mcp_django.sessions.session import Session
 from mcp_django.testing.callers_thread import callers_thread, is_asyncio
 from mcp_django.testing.failures import Failures
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import MemoryTransport, memory_transports
+from mcp_django.worker.worker import current_worker
 
 _CALLBACKS: Final = ("on_elicit", "on_sample", "on_log", "on_notification")
 

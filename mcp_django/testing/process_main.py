@@ -22,7 +22,7 @@ import django
 from django.conf import settings
 from django.test.utils import override_settings, setup_test_environment
 
-from mcp_django.transports.stdio import claim_stdout
+from mcp_django.transports.server.stdio import claim_stdout
 
 
 def main() -> None:

@@ -1,24 +1,27 @@
 """Carry messages to and from one peer, each kind of connection in its own way.
 
-`base` is the interface, and `streams` shows any transport as a pair of anyio streams,
-`stream_pair` the other way round. Each binding has a file for each half:
+`Transport` is the interface. What both halves share is here: `base`, the bindings that
+are the same at both ends (`memory`, `byte_stream`), any transport as a pair of anyio
+streams (`streams`) and the other way round (`stream_pair`), `lines` for what carries a
+message a line, and the pure `event_stream` and `http_headers`.
 
-=================  ===================  ==============================================
-binding            server               client
-=================  ===================  ==============================================
-in memory          `memory`             the same
-bytes, in lines    `byte_stream`        the same; `lines` is what they share with stdio
-stdio              `stdio`              `stdio_client`, `child_process`
-HTTP+SSE           `sse`                `sse_client`
-Streamable HTTP    `streamable_http`    `streamable_http_client`; of that, `_exchange`
-                                        is one request, `_listening` the standalone
-                                        stream, and `_eras` says what differs
-WebSocket          `websocket`          `websocket_client`, `websocket_handshake`
-=================  ===================  ==============================================
+Each other binding has a file of the same name in `server` and in `client`, which know
+nothing of each other.
 
-The clients' halves are in files of their own because they need `httpx2` or
-`websockets`, which a server does not. What they share over HTTP is in `http_client`,
-`http_client_transport` and `http_failures`. Pure are `event_stream`, `http_headers` and
-`tool_headers`; `flow`, `owed` and `unread` are what is known of slow readers. May
-import `mcp_django.protocol`, `mcp_django.bulkheads` and `mcp_django.exceptions`.
+May import `mcp_django.protocol`, `mcp_django.bulkheads` and `mcp_django.exceptions`.
 """
+
+from mcp_django.transports.base import Sender, Transport
+from mcp_django.transports.byte_stream import ByteStreamTransport
+from mcp_django.transports.memory import memory_transports
+from mcp_django.transports.stream_pair import StreamPairTransport
+from mcp_django.transports.streams import open_streams
+
+__all__ = [
+    "ByteStreamTransport",
+    "Sender",
+    "StreamPairTransport",
+    "Transport",
+    "memory_transports",
+    "open_streams",
+]

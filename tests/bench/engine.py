@@ -49,8 +49,8 @@ def measure_engine() -> float:
 async def _measure() -> float:
     # These need Django to be set up.
     from mcp_django.server.discovery import servers
-    from mcp_django.sessions.runner import Session
-    from mcp_django.sessions.tasks import LoopTasks
+    from mcp_django.sessions.session import Session
+    from mcp_django.worker.tasks import LoopTasks
 
     [server] = servers().values()
     sink = _Sink()

@@ -34,7 +34,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.server import Server
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
 from tests import patience

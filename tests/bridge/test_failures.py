@@ -19,7 +19,7 @@ from mcp_django.bridge.bridge import bridge
 from mcp_django.exceptions import ConnectFailed, HTTPRefused
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
 from tests.bridge.bridges import (

@@ -10,7 +10,7 @@ from mcp_types import (
     ServerCapabilities,
 )
 
-from mcp_django.bridge.far_server import is_severe
+from mcp_django.bridge.remote_server import is_severe
 from mcp_django.bridge.results import (
     Results,
     describe,

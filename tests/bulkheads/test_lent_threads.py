@@ -13,10 +13,10 @@ from pytest_django import Settings
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.lent_threads import LentThreads
 from mcp_django.bulkheads.strays import Stray
-from mcp_django.sessions.contexts import own_context
+from mcp_django.bulkheads.task_contexts import own_context
 from tests.bulkheads.clocks import Clock
 from tests.patience import PATIENCE_SECONDS, SOON_SECONDS
-from tests.sessions.layers import until
+from tests.worker.layers import until
 
 
 @pytest.fixture

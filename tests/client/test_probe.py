@@ -12,10 +12,10 @@ import pytest
 from mcp_django.client.client import Client
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
-from mcp_django.transports.sse_client import SSEClientTransport
-from mcp_django.transports.stdio_client import StdioClientTransport
-from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
-from mcp_django.transports.websocket_client import WebSocketClientTransport
+from mcp_django.transports.client.sse import SSEClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
+from mcp_django.transports.client.streamable_http import StreamableHTTPClientTransport
+from mcp_django.transports.client.websocket import WebSocketClientTransport
 from tests.client.scripted import (
     LATEST,
     LATEST_LEGACY,

@@ -9,10 +9,10 @@ import pytest
 
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import HTTPOptions, ways_to
-from mcp_django.transports.sse_client import SSEClientTransport
-from mcp_django.transports.stdio_client import StdioClientTransport
-from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
-from mcp_django.transports.websocket_client import WebSocketClientTransport
+from mcp_django.transports.client.sse import SSEClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
+from mcp_django.transports.client.streamable_http import StreamableHTTPClientTransport
+from mcp_django.transports.client.websocket import WebSocketClientTransport
 
 OPTIONS = HTTPOptions({})
 TARGETS: dict[str, tuple[Any, list[tuple[type, bool]]]] = {

@@ -12,7 +12,7 @@ from mcp_django.client.answers import Answers
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import Way
 from mcp_django.client.connection import Connection, Patience
-from mcp_django.client.lasting import LastingConnection
+from mcp_django.client.reconnecting import LastingConnection
 from mcp_django.exceptions import ConnectFailed, HTTPRefused
 from mcp_django.protocol.client import ClientProtocol
 from mcp_django.protocol.jsonrpc import Message

@@ -17,7 +17,7 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 
 from mcp_django import Context, Server, SyncContext
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 
 server = Server("cluster", version="1.0.0", instructions="For tests of clusters.")
 

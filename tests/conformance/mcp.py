@@ -28,7 +28,7 @@ from mcp_types.jsonrpc import RequestId
 from pydantic import Field
 
 from mcp_django import Context, ErrorAnswer, Server, SyncContext, ToolError
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.conformance import asking
 
 MISSING_CAPABILITY = -32021

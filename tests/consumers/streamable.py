@@ -11,8 +11,8 @@ import anyio.lowlevel
 
 from mcp_django.consumers.applications import Application
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.event_stream import EventStreamDecoder, ServerSentEvent
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     LATEST,
     Connection,

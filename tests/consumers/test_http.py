@@ -20,10 +20,10 @@ from mcp_django.consumers.exchange import Disconnected, Event, Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.sse import SSEConsumer
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.worker import current_worker
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
-from mcp_django.transports.sse import SSEServerTransport
+from mcp_django.transports.server.sse import SSEServerTransport
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     Connection,
     make_scope,

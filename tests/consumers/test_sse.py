@@ -14,7 +14,7 @@ from pytest_django import Settings
 from mcp_django import Context, Server
 from mcp_django.auth.interface import nobody
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     Connection,
     make_scope,

@@ -20,9 +20,9 @@ from mcp_django.asgi import MCPRouter
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.sse import SSEConsumer
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.worker import current_worker
-from mcp_django.transports.sse import SSEServerTransport
+from mcp_django.sessions.session import Session
+from mcp_django.transports.server.sse import SSEServerTransport
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Response, open_stream, request, site
 from tests.consumers.streamable import (
     STREAM_ONLY,

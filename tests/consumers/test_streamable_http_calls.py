@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from mcp_django import Server
 from mcp_django.protocol import versions
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, make_scope, site_of
 from tests.consumers.credentials import token_of
 from tests.consumers.shop import Patience, patience, runs

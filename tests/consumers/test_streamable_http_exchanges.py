@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from mcp_django import Server
 from mcp_django.server.threads import authentication_threads
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import make_scope, site_of
 from tests.consumers.credentials import token_of
 from tests.consumers.shop import Patience, patience, runs

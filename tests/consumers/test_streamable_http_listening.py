@@ -16,7 +16,7 @@ from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.threads import authentication_threads
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, Response, make_scope, site_of
 from tests.consumers.credentials import token_of
 from tests.consumers.shop import server

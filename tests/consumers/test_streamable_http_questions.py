@@ -13,8 +13,8 @@ from pytest_django import Settings
 from mcp_django import Context, Server
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.sessions.addresses import make_ask_id
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.sealed_ids import make_ask_id
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import site_of
 from tests.consumers.credentials import cookie_of, token_of
 from tests.consumers.shop import Confirm, runs

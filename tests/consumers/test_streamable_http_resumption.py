@@ -13,9 +13,9 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from pytest_django import Settings
 
+from mcp_django.exchanges.session_id import read_session_id
 from mcp_django.protocol import versions
-from mcp_django.sessions.http_sessions import read_session_id
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection
 from tests.consumers.credentials import token_of
 from tests.consumers.shop import runs, server
@@ -36,8 +36,8 @@ from tests.consumers.streamable import (
     with_progress,
 )
 from tests.patience import PATIENCE_SECONDS
-from tests.sessions.caches import HangingCache
 from tests.site.mcp import Door
+from tests.worker.caches import HangingCache
 
 NOTHING_KEPT = (
     400,
@@ -411,8 +411,8 @@ async def test_stream_whose_events_vanish_meanwhile_ends(door: Door) -> None:
 # While the cache is away ------------------------------------------------------------
 
 LOCMEM = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-AWAY = {"BACKEND": "tests.sessions.caches.BrokenCache"}
-HANGING = {"BACKEND": "tests.sessions.caches.HangingCache"}
+AWAY = {"BACKEND": "tests.worker.caches.BrokenCache"}
+HANGING = {"BACKEND": "tests.worker.caches.HangingCache"}
 
 
 async def test_call_whose_events_cannot_be_kept_is_answered_without_event_ids(

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mcp_django import Context, Server
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, site_of
 from tests.consumers.credentials import token_of
 from tests.consumers.streamable import (

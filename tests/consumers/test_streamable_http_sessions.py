@@ -10,10 +10,10 @@ from django.core.signing import Signer
 from pytest_django import Settings
 
 from mcp_django import Server
+from mcp_django.exchanges.session_id import MAX_CHARACTERS
 from mcp_django.protocol import versions
 from mcp_django.server.threads import authentication_threads
-from mcp_django.sessions.http_sessions import MAX_CHARACTERS
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import LATEST, Response, request, site_of
 from tests.consumers.credentials import cookie_of, token_of
 from tests.consumers.shop import runs, server
@@ -535,7 +535,7 @@ async def test_end_that_cannot_be_kept_is_told_to_the_client(
 ) -> None:
     """Chosen: a process that is started later would take the session for open."""
     session = await open_session()
-    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    settings.CACHES = {"default": {"BACKEND": "tests.worker.caches.BrokenCache"}}
 
     ended = await session.delete()
 
@@ -550,7 +550,7 @@ async def test_settings_that_the_cache_does_not_take_are_refused(
 ) -> None:
     """Chosen: an error that says what does not answer, and when to try again."""
     session = await open_session()
-    settings.CACHES = {"default": {"BACKEND": "tests.sessions.caches.BrokenCache"}}
+    settings.CACHES = {"default": {"BACKEND": "tests.worker.caches.BrokenCache"}}
 
     for method, params in (
         ("logging/setLevel", {"level": "error"}),
@@ -574,7 +574,7 @@ def without_layer(request: pytest.FixtureRequest, settings: Settings) -> None:
     """Have a channel layer that answers nothing."""
     settings.CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "tests.sessions.layers.AwayLayer",
+            "BACKEND": "tests.worker.layers.AwayLayer",
             "CONFIG": {"hangs": request.param},
         }
     }

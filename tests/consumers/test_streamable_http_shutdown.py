@@ -9,9 +9,9 @@ import anyio
 import pytest
 from pytest_django import Settings
 
-from mcp_django.sessions.event_store import replay
-from mcp_django.sessions.http_sessions import HTTPSession, read_session_id
-from mcp_django.sessions.worker import current_worker
+from mcp_django.exchanges.event_store import replay
+from mcp_django.exchanges.session_id import HTTPSession, read_session_id
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, open_stream, site
 from tests.consumers.shop import runs
 from tests.consumers.streamable import (

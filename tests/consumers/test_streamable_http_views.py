@@ -18,7 +18,7 @@ from pytest_django import Settings
 from mcp_django import views
 from mcp_django.consumers.applications import Application
 from mcp_django.server.endpoints import Endpoint
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers import shop
 from tests.consumers.connections import make_scope, request
 from tests.consumers.credentials import cookie_of, token_of

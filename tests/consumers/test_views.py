@@ -21,7 +21,7 @@ from mcp_django import views
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.consumers.applications import Application
 from mcp_django.server.endpoints import Endpoint
-from mcp_django.sessions.worker import current_worker
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     make_scope,
     open_stream,

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from mcp_django.asgi import MCPRouter
 from mcp_django.consumers.exchange import Event
 from mcp_django.server.threads import authentication_threads
-from mcp_django.sessions.worker import current_worker
 from mcp_django.tokens.models import Token
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import WAIT_SECONDS, site
 from tests.consumers.credentials import cookie_of, token_of
 from tests.consumers.websocket_connections import (

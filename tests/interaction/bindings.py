@@ -28,13 +28,13 @@ from mcp_django.consumers.applications import Application, application_of
 from mcp_django.protocol.versions import LEGACY, MODERN
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.server import Server
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.tasks import LoopTasks
-from mcp_django.sessions.worker import current_worker
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import memory_transports
-from mcp_django.transports.stdio import StdioServerTransport
+from mcp_django.transports.server.stdio import StdioServerTransport
 from mcp_django.transports.streams import open_streams
+from mcp_django.worker.tasks import LoopTasks
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import site_of
 from tests.interaction.in_process import InProcessTransport
 from tests.interaction.websocket import connect_byte_stream, connect_websocket

@@ -118,7 +118,7 @@ async def test_crash_is_told_to_the_site_and_not_to_the_client(
             assert await client.call_for_text("double", number=1) == "2"
     assert len(signals) == 1
     [record] = [r for r in caplog.records if r.levelno >= logging.ERROR]
-    assert record.name == "mcp_django.sessions"
+    assert record.name == "mcp_django.server"
     assert record.exc_info is not None
     assert repr(record.exc_info[1]) == "RuntimeError('the secret of the site')"
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from mcp_django.consumers import daphne
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
-from mcp_django.transports.flow import Flow
+from mcp_django.transports.server.flow_control import Flow
 
 CHUNK = "x" * 1_000_000
 COUNT = 100

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcp_django.client.connecting import Target
-from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
 from tests.live import processes
 from tests.live.interpreters import python_with_sdk_1, python_with_sdk_2
 from tests.live.node import has_npm, node, npm_packages

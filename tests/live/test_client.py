@@ -23,7 +23,7 @@ from mcp_types import (
 from mcp_django import Client, ErrorReceived, RequestTimeout, ToolError
 from mcp_django.client.connecting import Target
 from mcp_django.protocol.versions import LATEST_LEGACY, LEGACY, MODERN
-from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
 from tests import patience
 from tests.live import processes
 from tests.live.daphne import SETTINGS, Daphne

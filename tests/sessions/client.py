@@ -17,7 +17,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.server import Server
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.memory import memory_transports
 from tests import patience

@@ -11,10 +11,10 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.server import Server
 from mcp_django.sessions.registry import OpenSession
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.tasks import LoopTasks
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
-from mcp_django.transports.sse import SSEServerTransport, StreamLimits
+from mcp_django.transports.server.sse import SSEServerTransport, StreamLimits
+from mcp_django.worker.tasks import LoopTasks
 
 LIMITS = StreamLimits(
     max_event_bytes=10_000,

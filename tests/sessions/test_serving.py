@@ -19,9 +19,9 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.serving import serve
-from mcp_django.sessions.worker import current_worker
 from mcp_django.transports.base import Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports
+from mcp_django.worker.worker import current_worker
 from tests import patience
 from tests.server.stray_errors import STRAYS
 from tests.transports.witness import Witness

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from mcp_django import Context, Server
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from tests.patience import PATIENCE_SECONDS
 from tests.work import Work, measured

@@ -2,7 +2,7 @@
 
 import anyio
 
-from mcp_django.transports.flow import Flow
+from mcp_django.transports.server.flow_control import Flow
 
 
 class Reader(Flow):

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
 
 from mcp_django import Context, Server
-from mcp_django.sessions.runner import Session
+from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import memory_transports
 from mcp_django.transports.streams import open_streams

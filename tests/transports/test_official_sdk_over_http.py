@@ -14,8 +14,8 @@ from mcp import ClientSession
 from mcp.shared.exceptions import MCPError
 
 from mcp_django.transports.base import Transport
-from mcp_django.transports.sse_client import SSEClientTransport
-from mcp_django.transports.streamable_http_client import StreamableHTTPClientTransport
+from mcp_django.transports.client.sse import SSEClientTransport
+from mcp_django.transports.client.streamable_http import StreamableHTTPClientTransport
 from mcp_django.transports.streams import open_streams
 from tests import patience
 from tests.consumers.connections import site_of

@@ -16,10 +16,10 @@ from mcp_django import Server
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.consumers.messages import MessagesConsumer
 from mcp_django.consumers.sse import SSEConsumer
-from mcp_django.sessions.runner import Session
-from mcp_django.sessions.worker import current_worker
-from mcp_django.transports.sse import SSEServerTransport
+from mcp_django.sessions.session import Session
+from mcp_django.transports.server.sse import SSEServerTransport
 from mcp_django.transports.streams import open_streams
+from mcp_django.worker.worker import current_worker
 from tests import patience
 from tests.interaction.in_process import InProcessTransport
 from tests.transports.official_sdk import make_server, wrap

@@ -17,7 +17,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import MemoryTransport, memory_transports
-from mcp_django.transports.sse import SSEServerTransport, StreamLimits
+from mcp_django.transports.server.sse import SSEServerTransport, StreamLimits
 from mcp_django.transports.streams import (
     ReadStream,
     SessionMessage,

@@ -12,7 +12,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from mcp_django.transports.websocket_client import WebSocketClientTransport
+from mcp_django.transports.client.websocket import WebSocketClientTransport
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
 _GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)

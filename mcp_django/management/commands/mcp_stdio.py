@@ -22,9 +22,9 @@ from mcp_django.database import needing_migrations
 from mcp_django.management.remote import check_url, headers_from
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
-from mcp_django.sessions.shutdown import end_now
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
-from mcp_django.transports.stdio import claim_stdout
+from mcp_django.transports.server.stdio import claim_stdout
+from mcp_django.worker.shutdown import end_now
 
 _GOODBYE_SECONDS = 0.9
 """For what follows when nothing more is answered."""

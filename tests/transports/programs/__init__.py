@@ -14,7 +14,7 @@ import anyio
 from mcp_types.jsonrpc import JSONRPCNotification
 
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.transports.stdio_client import StdioClientTransport
+from mcp_django.transports.client.stdio import StdioClientTransport
 from tests.transports.witness import PATIENCE_SECONDS
 
 PRELUDE = """

@@ -1,0 +1,235 @@
+"""From a request to its answer: the handler runs, again after each round of questions.
+
+Whoever carries the request says how its client is asked; in the modern era the answer
+itself asks, and the client sends the request again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import anyio
+from mcp_types.jsonrpc import INTERNAL_ERROR
+
+from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.strays import ends_task
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import (
+    BatchTooLarge,
+    ErrorAnswer,
+    MessageTooLarge,
+    ReaderTooSlow,
+    ResultTooLarge,
+)
+from mcp_django.protocol import jsonrpc, modern
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server import dispatch
+from mcp_django.server.asking import Question, questions_of
+from mcp_django.server.errors import INTERNAL_ERROR_TEXT, with_details
+from mcp_django.server.failures import tell_of_failure
+from mcp_django.server.handled import Handling
+from mcp_django.server.outcomes import Outcome
+from mcp_django.server.request_state import input_required
+from mcp_django.server.requests import Request
+from mcp_django.server.server import Server
+
+logger = logging.getLogger("mcp_django.server")
+
+_TOO_LARGE: Final = (
+    "the result takes %d bytes, and at most %d can be sent; ask for less: for a part "
+    "of it, such as fewer items or one page, and for the rest by further requests"
+)
+_TOO_LARGE_HERE: Final = (
+    "the result takes %d bytes, and at most %d can be sent on this connection; ask for "
+    "less"
+)
+_TOO_LARGE_TOGETHER: Final = (
+    "the request was carried out, but with its result the answers to the batch take %d "
+    "bytes, and at most %d can be sent in one body; send fewer requests in a batch"
+)
+_UNREAD: Final = (
+    "the request was carried out, but there is no room for the %d bytes of its result, "
+    "because %d bytes of earlier ones wait to be read; read them before you ask again"
+)
+
+Ask: TypeAlias = Callable[[Request, Sequence[Question[Any]]], Awaitable[None]]
+"""Asks the client of a legacy session a round of questions; learns the answers."""
+
+Answer: TypeAlias = JSONObject | ErrorAnswer
+"""A result, or the error that a request is answered with."""
+
+
+async def answer_of(
+    server: Server, request: Request, *, ask: Ask, is_ending: Callable[[], bool]
+) -> Answer:
+    """Run the handler of a request until there is an answer.
+
+    Args:
+        server: Who answers.
+        request: What is asked.
+        ask: For handlers that ask the client, in the legacy era.
+        is_ending: Says whether whoever runs this is being cancelled; else a
+            cancellation is the handler's own fault.
+    """
+    handling = Handling.begin(server, request)
+    answer: Answer
+    try:
+        try:
+            with request.threads.lend(request):  # on the hot path
+                result = await dispatch.answer(server, request)
+        except BaseException as error:
+            result = await _go_on(server, request, ask, handling, error)
+        answer = result
+        reason = request.refused_because
+        outcome = None
+        if handling is not None and handling.asked is not None:
+            outcome = Outcome.of_error(handling.asked)
+        elif handling is not None:
+            outcome = Outcome.of_result(result, reason)
+    except ErrorAnswer as error:
+        answer, outcome = error, Outcome.of_error(error)
+    except BaseException as error:
+        is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+        # If nobody cancelled the request, the handler waited for a task of its own.
+        if is_cancelled and (request.is_cancelled or is_ending()):
+            if handling is not None:
+                await handling.tell_cancelled(error)
+            raise
+        if not is_cancelled and ends_task(error):
+            raise
+        answer, outcome = await failed(request, error), Outcome("failed", error=error)
+    if handling is not None and outcome is not None:
+        await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
+    return answer
+
+
+async def _go_on(
+    server: Server,
+    request: Request,
+    ask: Ask,
+    handling: Handling | None,
+    ended_by: BaseException,
+) -> JSONObject:
+    """Give the result of a request whose first run has none.
+
+    Args:
+        server: As for `answer_of`.
+        request: As for `answer_of`.
+        ask: As for `answer_of`.
+        handling: Tells the site's receivers.
+        ended_by: What the first run raised; raised again unless it asks the client.
+    """
+    rounds = 0
+    while True:
+        questions = questions_of(ended_by)
+        if questions is None:
+            raise ended_by
+        if request.is_modern:
+            if handling is not None:
+                handling.asked = ended_by
+            result = input_required(server, request, questions)
+            return await dispatch.with_title(server, request, result)
+        rounds += 1
+        _check_rounds(request, rounds)
+        if handling is not None:
+            await handling.tell(Outcome.of_error(ended_by))
+        await ask(request, questions)
+        if handling is not None:
+            handling.begin_again()
+        try:
+            with request.lend():
+                return await dispatch.answer(server, request)
+        except BaseException as error:
+            ended_by = error
+
+
+def _check_rounds(request: Request, rounds: int) -> None:
+    """Refuse to ask for ever.
+
+    Raises:
+        RuntimeError: It was often enough.
+    """
+    if rounds > mcp_settings.MAX_ASK_ROUNDS:
+        raise RuntimeError(
+            f"{request.method} asked more than MCP['MAX_ASK_ROUNDS'] = "
+            f"{mcp_settings.MAX_ASK_ROUNDS} rounds of questions"
+        )
+
+
+def serialize(server: Server, request: Request, answer: Answer) -> bytes:
+    """Write the message that answers a request.
+
+    Raises:
+        ValueError: It holds what JSON or UTF-8 cannot carry.
+    """
+    if isinstance(answer, ErrorAnswer):
+        error = jsonrpc.error(request.id, answer.code, answer.message, answer.data)
+        return jsonrpc.serialize(error)
+    result = answer
+    if request.is_modern:
+        result = modern.complete(answer, server.server_info)
+    return jsonrpc.serialize_result(request.id, result)
+
+
+def bounded(request: Request, answer: bytes) -> bytes:
+    """Give an answer back if it is no larger than it may be.
+
+    Raises:
+        ResultTooLarge: It is.
+    """
+    limit = request.max_result_bytes
+    if limit is None:
+        limit = mcp_settings.MAX_RESULT_BYTES
+    if len(answer) > limit:
+        raise ResultTooLarge(len(answer), limit)
+    return answer
+
+
+UNSENDABLE = (
+    MessageTooLarge,
+    ReaderTooSlow,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
+"""What is raised for an answer that cannot be sent, in whose place another one can."""
+
+
+async def unsendable(request: Request, error: BaseException) -> Answer:
+    """Make the answer in place of one that cannot be sent."""
+    match error:
+        case ResultTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE % (size, limit)
+        case BatchTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE_TOGETHER % (size, limit)
+        case MessageTooLarge(size=size, limit=limit):
+            text = _TOO_LARGE_HERE % (size, limit)
+        case ReaderTooSlow(size=size, unread=unread):
+            text = _UNREAD % (size, unread)
+        case _:
+            return await failed(request, error)
+    return refused(request, text)
+
+
+def refused(request: Request, text: str) -> Answer:
+    """Make the answer for what the model, or else the client, can do better."""
+    if request.method == "tools/call":
+        return dispatch.tool_error(text)
+    return ErrorAnswer(INTERNAL_ERROR, text)
+
+
+async def failed(request: Request, error: BaseException) -> Answer:
+    """Make the answer for a failure that is the site's own business.
+
+    The failure is logged, and Django is told, as for a view that raised. While a
+    database is away, one of those that it makes fail is logged a minute.
+    """
+    if databases.note(error) is not False:
+        logger.error("%s failed", request.describe(), exc_info=error)
+    await tell_of_failure(Server, error)
+    text = with_details(INTERNAL_ERROR_TEXT, error)
+    if request.method == "tools/call":
+        return dispatch.tool_error(text)
+    return ErrorAnswer(INTERNAL_ERROR, text)

@@ -1,0 +1,5 @@
+"""The server's halves of the bindings: `sse`, `stdio`, `streamable_http`, `websocket`.
+
+`flow_control`, `owed_answers` and `unread` are what these know of clients that read
+slowly. Needs neither `httpx2` nor `websockets`, and may not import them.
+"""

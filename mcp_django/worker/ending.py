@@ -1,0 +1,60 @@
+"""What runs when a process ends: it gets some time, and what is left is said."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+from mcp_django.bulkheads.fair_threads import Held
+from mcp_django.bulkheads.shortages import summary_of
+from mcp_django.server.requests import Request
+from mcp_django.server.threads import held_by_handlers
+from mcp_django.worker.connections import Connections
+
+logger = logging.getLogger("mcp_django.worker")
+
+_LOOK_SECONDS: Final = 0.05
+
+
+async def finish_running(connections: Connections, seconds: float) -> None:
+    """Wait until nothing is open and no handler runs, at most so long.
+
+    Also for `def` handlers that nobody waits for any more: they may be in the middle of
+    something. What runs on is said in the log.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    # Threads say nothing when they end, so that this looks now and then.
+    while len(connections) or held_by_handlers():
+        if loop.time() >= deadline:
+            say_what_process_leaves(connections)
+            return
+        await asyncio.sleep(min(_LOOK_SECONDS, seconds))
+
+
+def say_what_process_leaves(connections: Connections) -> None:
+    """Say in the log which calls are broken off at the end of the process."""
+    running = [one for each in connections for one in each.running]
+    say_what_is_left("the process ends", running)
+
+
+def say_what_is_left(why: str, running: Iterable[Request]) -> None:
+    """Say in the log which calls are broken off, if there are any.
+
+    Args:
+        why: A clause.
+        running: The requests that are not answered.
+    """
+    left = [Held(one.describe(), one.owner, None, False) for one in running]
+    # Those that somebody waits for are among the requests.
+    left += [held for held in held_by_handlers() if held.is_given_up]
+    if left:
+        logger.warning(
+            "%s, and %d %s not over: %s",
+            why,
+            len(left),
+            "call is" if len(left) == 1 else "calls are",
+            summary_of(left),
+        )

@@ -1,0 +1,43 @@
+"""Passing change notices on to the sessions of this process and of all others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from mcp_django.server.notices import Notice, noticed
+from mcp_django.server.server import Server
+from mcp_django.worker.worker import current_worker, workers_of_process
+
+
+def pass_on(sender: Server, notice: Notice, **kwargs: Any) -> None:
+    """Receive `noticed`: tell every session of the server, wherever it lives."""
+    workers = workers_of_process()
+    for worker in workers:
+        worker.tell(sender.name, notice)
+    if workers:
+        workers[0].publish(sender.name, notice)
+    elif _has_running_loop():
+        current_worker().publish(sender.name, notice)
+    else:
+        # A command or a task queue: nobody here, but perhaps elsewhere.
+        async_to_sync(_publish_once)(sender.name, notice)
+
+
+def connect() -> None:
+    """Start passing notices on; done once, when the app is ready."""
+    noticed.connect(pass_on, dispatch_uid="mcp_django.worker.notices")
+
+
+async def _publish_once(server_name: str, notice: Notice) -> None:
+    await current_worker().relay.publish(server_name, notice)
+
+
+def _has_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

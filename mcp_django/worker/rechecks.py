@@ -1,0 +1,196 @@
+"""Whether the credentials of what is open still hold."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads.services import Service
+from mcp_django.bulkheads.site_services import kept, service_of_site
+from mcp_django.bulkheads.strays import ends_task
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
+from mcp_django.server.decisions import SaysNothing, ask_in_thread, truth_of
+from mcp_django.server.threads import recheck_threads
+from mcp_django.worker.connections import Connections, OpenConnection, close
+
+logger = logging.getLogger("mcp_django.worker")
+
+
+def seconds_without_yes() -> float:
+    """Say how long what is open goes on while nobody can check its credentials."""
+    seconds: float = max(
+        mcp_settings.RECHECK_GRACE_SECONDS, 2 * mcp_settings.RECHECK_SECONDS
+    )
+    return seconds
+
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """What is known of one identity.
+
+    Attributes:
+        yes_at: When somebody vouched for it last.
+        due_at: When to ask again.
+        is_asked: Whether somebody is asked now.
+        is_unasked: Whether nobody could be asked of late.
+        has_hung: Whether somebody was, and did not answer.
+    """
+
+    yes_at: float
+    due_at: float
+    is_asked: bool = False
+    is_unasked: bool = False
+    has_hung: bool = False
+
+
+class Rechecks:
+    """Ends what is of users who logged out, were deactivated or lost a token.
+
+    An authenticator that says no, or fails, ends the streams of that user at once. One
+    that cannot be asked, because its database is away, or does not answer, is asked
+    again soon; its streams end `RECHECK_GRACE_SECONDS` after the last yes. Each user is
+    asked about in a task of its own, few of one authenticator at a time.
+
+    Args:
+        connections: What is open.
+        start: Runs a coroutine in a task that somebody holds.
+        clock: Gives the time in seconds.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        start: Callable[[Coroutine[Any, Any, None]], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections = connections
+        self._start = start
+        self._clock = clock
+        self._looked_at = -math.inf
+        self._known: dict[Hashable, _Known] = {}
+        # For each authenticator, and for those with whom it has hung.
+        self._at_once: dict[tuple[type[Authenticator], bool], asyncio.Semaphore] = {}
+
+    def begin(self) -> None:
+        """Begin to ask about those who are due; called every second, never waits."""
+        now, step = self._clock(), mcp_settings.RECHECK_SECONDS / 10
+        if now < self._looked_at + step:
+            return
+        self._looked_at = now
+        by_identity = self._by_identity()
+        # Who is new was found by the authenticator not long ago.
+        self._known = {
+            key: self._known.get(key) or _Known(now, now + mcp_settings.RECHECK_SECONDS)
+            for key in by_identity
+        }
+        for key, known in self._known.items():
+            if known.is_unasked and now - known.yes_at >= seconds_without_yes():
+                known.is_unasked = False
+                self._end(by_identity[key], "nobody can vouch for its user")
+            elif not known.is_asked and now >= known.due_at - step:
+                known.is_asked = True
+                identity = by_identity[key][0].identity
+                self._start(self._recheck(identity, known))
+
+    def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
+        found: dict[Hashable, list[OpenConnection]] = {}
+        for connection in self._connections:
+            if connection.identity.authenticator is not None:
+                found.setdefault(_key_of(connection.identity), []).append(connection)
+        return found
+
+    async def _recheck(self, identity: Identity, known: _Known) -> None:
+        assert identity.authenticator is not None
+        try:
+            async with self._turn(identity.authenticator, known):
+                holds = await _holds(identity, identity.authenticator, known)
+        finally:
+            known.is_asked = False
+        now = self._clock()
+        known.is_unasked = holds is None
+        if holds is None:
+            pause = min(mcp_settings.AWAY_SECONDS, mcp_settings.RECHECK_SECONDS)
+            known.due_at = now + pause
+            return
+        known.due_at = now + mcp_settings.RECHECK_SECONDS
+        if holds:
+            known.yes_at = now
+        else:
+            connections = self._by_identity().get(_key_of(identity), ())
+            self._end(connections, "its credentials are no longer valid")
+
+    def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:
+        """Give what lets few ask an authenticator, so that others have threads, too."""
+        lane = type(authenticator), known.has_hung
+        if lane not in self._at_once:
+            most = max(1, mcp_settings.AUTHENTICATION_WORKERS // 2)
+            self._at_once[lane] = asyncio.Semaphore(1 if known.has_hung else most)
+        return self._at_once[lane]
+
+    def _end(self, connections: Iterable[OpenConnection], reason: str) -> None:
+        for connection in connections:
+            logger.info("a stream ends: %s", reason)
+            self._start(close(connection))
+
+
+async def _holds(
+    identity: Identity, authenticator: Authenticator, known: _Known
+) -> bool | None:
+    """Say whether an identity is still good; None if that cannot be told now."""
+    is_suspect, known.has_hung = known.has_hung, False
+
+    def ask() -> Any:
+        known.has_hung = True
+        found: Any = authenticator.is_still_valid(identity)
+        return found
+
+    try:
+        service = _rechecking(type(authenticator))
+        found = await ask_in_thread(
+            service,
+            ask,
+            recheck_threads.run,
+            lend=recheck_threads.lend,
+            is_suspect=is_suspect,
+        )
+        known.has_hung = False
+        return truth_of(found)
+    except ServiceAway:  # it has said so in the log
+        return None
+    except SaysNothing:
+        logger.exception("is_still_valid() does not decide; that means no")
+    except BaseException as error:
+        if ends_task(error):
+            raise
+        logger.exception("is_still_valid() failed; that means no")
+    return False
+
+
+def _key_of(identity: Identity) -> Hashable:
+    """Give what is the same for those whom one answer is about.
+
+    What the site made of a user or credential may have no hash, such as a user who is
+    not saved. It is asked about by itself.
+    """
+    try:
+        hash(identity)
+    except BaseException:  # nothing is awaited, and nothing thrown in
+        return id(identity)
+    return identity
+
+
+@kept
+def _rechecking(kind: type[Authenticator]) -> Service:
+    return service_of_site(
+        f"{kind.__module__}.{kind.__qualname__}.is_still_valid()",
+        "streams end some time after it last said yes",
+        timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
+        logger=logger,
+    )

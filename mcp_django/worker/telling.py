@@ -1,0 +1,389 @@
+"""What one worker tells all others: changes, cancellations, ends of sessions.
+
+A channel layer delivers to a group without saying who did not get it: a mailbox was
+full, or the group itself is gone. So everything is told twice: to the group at once,
+and a second later to each other worker that is known. It is numbered, so that who
+hears it twice takes it once, and who misses a number knows that something was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mcp_django.bulkheads.counted import Counted
+from mcp_django.exceptions import ServiceAway
+from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.worker.mailbox import Mailbox
+
+logger = logging.getLogger("mcp_django.worker")
+
+_PAUSE_SECONDS: Final = 0.05
+"""Between two messages to the group; what comes meanwhile goes together."""
+
+_MAX_TIMES = 3
+"""How often something is told to a worker whose mailbox is full."""
+
+_MAX_TOGETHER = 100
+_MAX_WAITING = 1000
+_MAX_SENDERS = 1000
+_MAX_MISSING = 100
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Something to be told to the group."""
+
+    told: JSONObject
+    until: float
+    futures: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What went to the group in one message, and goes to single workers again.
+
+    Attributes:
+        told: What is worth telling again; empty if that is only the number.
+        peers: Who has not got it yet; None for all who are known.
+        times: How often it was told.
+    """
+
+    told: Sequence[JSONObject]
+    peers: set[str] | None = None
+    times: int = 1
+
+
+class Teller:
+    """Tells all other workers of what happens here.
+
+    Args:
+        mailbox: Sends it.
+        start: Runs a coroutine in a task that somebody holds.
+        again_seconds: After which everything is told a second time.
+
+    Attributes:
+        id: Names the worker among those who tell.
+        number: Of the last message that went to the group.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        start: Callable[[Coroutine[Any, Any, None]], object],
+        *,
+        again_seconds: float = 1.0,
+    ) -> None:
+        self._again_seconds = again_seconds
+        self.id = secrets.token_urlsafe(9)
+        self.number = 0
+        self._mailbox = mailbox
+        self._start = start
+        self._waiting: OrderedDict[Hashable, _Waiting] = OrderedDict()
+        self._again: OrderedDict[int, _Told] = OrderedDict()
+        self._echoed = 0
+        self._refusal: ServiceAway | None = None
+        self._is_telling = False
+        self._is_telling_again = False
+        self._lost = Counted(
+            logger,
+            "%d changes, cancellations or ends of sessions were not told to all other "
+            "workers: the channel layer was away too long, or a mailbox is full",
+        )
+
+    def put(
+        self, told: JSONObject, key: Hashable = None, *, lasts: float = math.inf
+    ) -> _Waiting:
+        """Tell something soon; without waiting, and whether or not the layer works.
+
+        Args:
+            told: What is told.
+            key: What has the same and still waits is told once.
+            lasts: Seconds for which it is worth telling.
+        """
+        key = key if key is not None else object()
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = _Waiting(told, time.monotonic() + lasts)
+            self._waiting[key] = waiting
+            if len(self._waiting) > _MAX_WAITING:
+                _, dropped = self._waiting.popitem(last=False)
+                _settle([dropped], None)
+                self._lost.note()
+        if not self._is_telling:
+            self._is_telling = True
+            self._start(self._tell_all())
+        return waiting
+
+    async def tell(
+        self, told: JSONObject, key: Hashable = None, *, lasts: float = math.inf
+    ) -> None:
+        """Tell something, and wait until it is on its way.
+
+        Raises:
+            ServiceAway: The layer is away; it will be told when it is back.
+        """
+        waiting = self.put(told, key, lasts=lasts)
+        if self._refusal is not None:
+            raise self._refusal
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.futures.append(future)
+        await future
+
+    def hear_echo(self, number: int) -> None:
+        """Learn that a message to the group came back."""
+        self._echoed = max(self._echoed, number)
+
+    async def _tell_all(self) -> None:
+        try:
+            while self._waiting:
+                await self._tell_some()
+                await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            self._is_telling = False
+
+    async def _tell_some(self) -> None:
+        now = time.monotonic()
+        some: dict[Hashable, _Waiting] = {}
+        while self._waiting and len(some) < _MAX_TOGETHER:
+            key, waiting = self._waiting.popitem(last=False)
+            some[key] = waiting
+        self.number += 1
+        number, told = self.number, [waiting.told for waiting in some.values()]
+        try:
+            await self._mailbox.send_to_all(
+                {
+                    "type": "mcp.told",
+                    "from": self._mailbox.name,
+                    "by": self.id,
+                    "number": number,
+                    "told": told,
+                }
+            )
+        except ServiceAway as away:
+            _settle([*some.values(), *self._waiting.values()], away)
+            self._keep(some, now)
+            self._refusal = away
+            await asyncio.sleep(self._again_seconds)
+            return
+        finally:
+            self._refusal = None
+        _settle(some.values(), None)
+        lasting = [waiting.told for waiting in some.values() if waiting.until > now]
+        self._tell_again_later(number, lasting)
+
+    def _keep(self, some: dict[Hashable, _Waiting], now: float) -> None:
+        """Tell later what could not be told; it may have arrived all the same."""
+        for key, waiting in reversed(some.items()):
+            if waiting.until > now:
+                later = self._waiting.setdefault(key, waiting)
+                if later is waiting:
+                    self._waiting.move_to_end(key, last=False)
+            elif waiting.told.get("kind") != "event":
+                self._lost.note()
+        # So that who got it misses no number.
+        self._tell_again_later(self.number, [])
+
+    def _tell_again_later(self, number: int, told: Sequence[JSONObject]) -> None:
+        self._again[number] = _Told(told)
+        if len(self._again) > _MAX_WAITING:
+            _, dropped = self._again.popitem(last=False)
+            self._lost.note(len(dropped.told))
+        if not self._is_telling_again:
+            self._is_telling_again = True
+            self._start(self._tell_all_again())
+
+    async def _tell_all_again(self) -> None:
+        try:
+            while self._again:
+                await asyncio.sleep(self._again_seconds)
+                await self._tell_again()
+        finally:
+            self._is_telling_again = False
+
+    async def _tell_again(self) -> None:
+        """Tell each worker that is known what went to the group a second ago."""
+        told, self._again = self._again, OrderedDict()
+        if max(told) > self._echoed:
+            # It did not even come back here: something is wrong with the group.
+            self._start(self._mailbox.check())
+        full = set()
+        for peer in self._mailbox.living_peers():
+            batches = [
+                [number, batch.told]
+                for number, batch in told.items()
+                if batch.peers is None or peer in batch.peers
+            ]
+            message = {
+                "type": "mcp.told_again",
+                "from": self._mailbox.name,
+                "by": self.id,
+                "batches": batches,
+            }
+            try:
+                if batches and not await self._mailbox.send(peer, message):
+                    full.add(peer)
+            except ServiceAway:
+                self._again = OrderedDict({**told, **self._again})
+                return
+        if full:
+            self._keep_for(full, told)
+
+    def _keep_for(self, full: set[str], told: OrderedDict[int, _Told]) -> None:
+        """Tell once more whose mailbox was full."""
+        for number, batch in told.items():
+            left = full if batch.peers is None else full & batch.peers
+            batch.times += 1
+            if left and batch.times <= _MAX_TIMES:
+                batch.peers = left
+                self._again[number] = batch
+            elif left:
+                self._lost.note(len(batch.told))
+
+
+@dataclass(slots=True)
+class _Sender:
+    """What was heard of another worker.
+
+    Attributes:
+        highest: Number of the last message.
+        missing: Numbers before that which were not heard, and since when; infinity for
+            what was told before anything was heard of it.
+    """
+
+    highest: int
+    missing: dict[int, float]
+
+
+class Hearer:
+    """Takes what other workers tell, each message once, and sees what is missing.
+
+    Args:
+        on_told: Called with each thing told.
+        on_late: Called when something was not heard the first time.
+        on_lost: Called when something was not heard the second time either.
+        grace_seconds: What has not been heard by then, although later things have, is
+            lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_told: Callable[[JSONObject], None],
+        on_late: Callable[[], None],
+        on_lost: Callable[[], None],
+        grace_seconds: float = 5.0,
+    ) -> None:
+        self._grace_seconds = grace_seconds
+        self._on_told = on_told
+        self._on_late = on_late
+        self._on_lost = on_lost
+        self._senders: OrderedDict[str, _Sender] = OrderedDict()
+        self._looking: asyncio.TimerHandle | None = None
+        self._lost = Counted(
+            logger,
+            "%d messages in which other workers told of changes, cancellations or ends "
+            'of sessions did not arrive: raise the "capacity" of the channel layer if '
+            "this goes on",
+        )
+
+    def hear(self, by: str, number: int, told: Iterable[JSONObject]) -> None:
+        """Hear one message to the group.
+
+        Args:
+            by: Names who tells.
+            number: Of the message, from 1 on; 0 if they are not numbered.
+            told: What it tells.
+        """
+        if number:
+            sender = self._sender(by, number)
+            if number > sender.highest:
+                self._note_gap(sender, number - 1)
+                sender.highest = number
+            elif sender.missing.pop(number, None) is None:
+                return
+        for one in told:
+            self._on_told(one)
+
+    def hear_again(self, by: str, batches: Iterable[Sequence[Any]]) -> None:
+        """Hear a second time of messages to the group."""
+        for number, told in batches:
+            sender = self._senders.get(by)
+            if told and (
+                sender is None or number > sender.highest or number in sender.missing
+            ):
+                self._on_late()
+            self.hear(by, number, told)
+
+    def hear_number(self, by: str, number: int) -> None:
+        """Hear of the last message that somebody sent to the group."""
+        self._note_gap(self._sender(by, number + 1), number)
+
+    def _sender(self, by: str, number: int) -> _Sender:
+        sender = self._senders.get(by)
+        if sender is None:
+            before = range(max(1, number - _MAX_MISSING), number)
+            missing = dict.fromkeys(before, math.inf)
+            sender = self._senders[by] = _Sender(number - 1, missing)
+            if len(self._senders) > _MAX_SENDERS:
+                self._senders.popitem(last=False)
+        return sender
+
+    def _note_gap(self, sender: _Sender, last: int) -> None:
+        """Miss what was told from the highest number that was heard to the last."""
+        if last <= sender.highest:
+            return
+        now = time.monotonic()
+        first = max(sender.highest + 1, last + 1 - _MAX_MISSING)
+        lost = first - sender.highest - 1
+        sender.missing.update(dict.fromkeys(range(first, last + 1), now))
+        sender.highest = last
+        while len(sender.missing) > _MAX_MISSING:
+            lost += sender.missing.pop(next(iter(sender.missing))) != math.inf
+        if lost:
+            self._give_up(lost)
+        if self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(self._grace_seconds, self._look)
+
+    def _look(self) -> None:
+        """Give up what has been missing for too long."""
+        self._looking = None
+        now, lost, rest = time.monotonic(), 0, False
+        for sender in self._senders.values():
+            for number, since in list(sender.missing.items()):
+                if since == math.inf:
+                    continue
+                if now - since >= self._grace_seconds:
+                    del sender.missing[number]
+                    lost += 1
+                else:
+                    rest = True
+        if rest:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(self._grace_seconds, self._look)
+        if lost:
+            self._give_up(lost)
+
+    def _give_up(self, count: int) -> None:
+        self._lost.note(count)
+        self._on_lost()
+
+
+def _settle(some: Iterable[_Waiting], error: ServiceAway | None) -> None:
+    for waiting in some:
+        for future in waiting.futures:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        waiting.futures = []
