@@ -110,7 +110,7 @@ def section_of(name: str) -> str:
         "mcp_django.transports.client.streamable_http.StreamableHTTPClientTransport",
         "mcp_django.transports.client.sse.SSEClientTransport",
         "mcp_django.transports.client.websocket.WebSocketClientTransport",
-        "mcp_django.transports.stream_pair.StreamPairTransport",
+        "mcp_django.transports.StreamPairTransport",
     ],
 )
 def test_reference_names_what_classes_are_made_with(name: str) -> None:
