@@ -3,9 +3,11 @@
 Caches, channel layers, databases, authenticators and permissions are the site's, and
 may hang or fail. `services` asks them within a bound, and refuses at once while one is
 away; `site_services` are those that run code of the site. `faults` and `databases` tell
-by what was raised that something is away.
+by what was raised that something is away, `missing_migrations` that a database lacks a
+table. `decisions` are what code of the site says yes or no to.
 
-`fair_threads` run what may hang for ever, and `shortages` tells who holds them.
+`threads` are the pools for it, one for each kind of code. They are `fair_threads`,
+which run what may hang for ever, and `shortages` tells what holds them.
 `lent_threads` are for the async ORM, and each is one of `serial_threads`. What both run
 are `calls`. `strays` tells what would end more than a request from an error, and
 `steps` lets tasks live through it. `outages`, `floods` and `counted` say all this in

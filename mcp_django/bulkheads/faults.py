@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import InterfaceError, InternalError, OperationalError
 
-from mcp_django.database import lacks_something
+from mcp_django.bulkheads.missing_migrations import lacks_something
 from mcp_django.exceptions import MCPError, RequestTimeout, TransportError
 
 _AWAY: Final = (

@@ -1,8 +1,8 @@
 """What code of others raises that would end more than what it runs for.
 
 `StopIteration` cannot leave a thread, `SystemExit` and `KeyboardInterrupt` end the
-event loop, `GeneratorExit` and a cancellation that nobody asked for end a task without
-a word. Whoever catches all that such code raises lets pass what `ends_task`, and
+event loop, `GeneratorExit` and a cancellation that was not asked for end a task without
+a word. Code that catches all that such code raises lets pass what `ends_task`, and
 nothing else.
 """
 
@@ -18,6 +18,10 @@ import anyio
 Parameters = ParamSpec("Parameters")
 
 
+class Deliberate(BaseException):
+    """Ends what it is raised in on purpose, as questions to the client do: no stray."""
+
+
 class Stray(RuntimeError):
     """Stands for what would end more than a request; that is its cause."""
 
@@ -25,6 +29,31 @@ class Stray(RuntimeError):
     def of(cls, error: BaseException) -> Stray:
         """Say what stands for this."""
         return cls(f"{type(error).__qualname__} was raised, which is no error")
+
+
+def stray_of(error: BaseException, *, in_thread: bool = False) -> Stray | None:
+    """Give what to raise in place of what code of the site raised.
+
+    Args:
+        error: What it raised, or what was thrown into it.
+        in_thread: Whether it ran in a thread of its own, into which nothing is thrown.
+
+    Returns:
+        The error to raise instead; None to let it pass: an `Exception`, what is
+        deliberate, the end of the task that runs the code.
+    """
+    is_error = isinstance(error, Exception)
+    if is_error and not isinstance(error, StopIteration | StopAsyncIteration):
+        return None
+    if _is_deliberate(error) or (not in_thread and ends_task(error)):
+        return None
+    return Stray.of(error)
+
+
+def _is_deliberate(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):  # as task groups make one
+        return all(map(_is_deliberate, error.exceptions))
+    return isinstance(error, Deliberate)
 
 
 def error_of(error: BaseException) -> Exception:

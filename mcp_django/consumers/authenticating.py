@@ -12,13 +12,13 @@ from django.http import HttpRequest
 
 from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.missing_migrations import commands_for
 from mcp_django.bulkheads.services import Questions, Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.conf import mcp_settings
-from mcp_django.database import commands_for
 from mcp_django.exceptions import AuthenticationFailed, ServiceAway
-from mcp_django.server.decisions import ask_in_thread
-from mcp_django.server.threads import authentication_threads
 
 logger = logging.getLogger("mcp_django.gate")
 

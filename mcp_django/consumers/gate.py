@@ -23,6 +23,7 @@ from django.utils.functional import LazyObject
 from django.utils.module_loading import import_string
 
 from mcp_django.auth.interface import Authenticator, Identity, nobody
+from mcp_django.auth.users import read
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.authenticating import (
     Asking,
@@ -33,7 +34,6 @@ from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange, Refused
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
-from mcp_django.worker.users import read
 
 logger = logging.getLogger("mcp_django.gate")
 

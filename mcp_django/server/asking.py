@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 import anyio.lowlevel
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
+from mcp_django.bulkheads.strays import Deliberate
 from mcp_django.exceptions import (
     AskFailed,
     AskRefused,
@@ -103,7 +104,7 @@ class Answer:
         return self.action == "accept"
 
 
-class QuestionsAsked(BaseException):
+class QuestionsAsked(Deliberate):
     """Ends a run of a handler at questions that only the client can answer.
 
     Not an `Exception`, so that a handler's `except Exception` does not catch it. It is

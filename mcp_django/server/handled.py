@@ -8,12 +8,12 @@ from functools import partial
 
 import anyio
 
+from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context
-from mcp_django.server.decisions import ask_in_thread
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server

@@ -21,13 +21,13 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.decisions import ask_in_thread, settle
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.decisions import ask_in_thread, settle
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias, TypeVar
 from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import RequestId
 
+from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Answers, Given
 from mcp_django.server.outcomes import FeatureName
-from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
 Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]

@@ -16,11 +16,11 @@ import anyio
 import anyio.lowlevel
 
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.decisions import settle, truth_of
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.decisions import settle, truth_of
 from mcp_django.server.permissions import (
     A_FUNCTION,
     AnyFeature,

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from mcp_django.auth.users import read_again
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.posting import NOT_FOUND, Taken, refusal, take
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.transports.base import Sender
 from mcp_django.worker.send_queue import Envelope
-from mcp_django.worker.users import read_again
 
 logger = logging.getLogger("mcp_django.sessions")
 

@@ -11,18 +11,18 @@ from dataclasses import replace
 import anyio
 
 from mcp_django.auth.interface import User
+from mcp_django.auth.users import read, read_again
 from mcp_django.bulkheads.strays import contained
+from mcp_django.bulkheads.threads import lone_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
-from mcp_django.server.threads import lone_threads
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import OnMessage, Sender, Transport
 from mcp_django.worker.ending import say_what_is_left
 from mcp_django.worker.rechecks import seconds_without_yes
 from mcp_django.worker.tasks import LoopTasks
-from mcp_django.worker.users import read, read_again
 from mcp_django.worker.worker import current_worker
 
 logger = logging.getLogger("mcp_django.sessions")

@@ -20,6 +20,7 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
@@ -59,7 +60,6 @@ from mcp_django.server.question_rounds import Pending, ask_round
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import MAX_URIS, check_uri, subscribe
-from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber

@@ -11,7 +11,7 @@ from anyio.lowlevel import EventLoopToken, current_token
 from asgiref.sync import async_to_sync, sync_to_async
 
 from mcp_django.bulkheads.lent_threads import Owned
-from mcp_django.server.threads import ThreadPool
+from mcp_django.bulkheads.threads import ThreadPool
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from mcp_django.database import commands_for
+from mcp_django.bulkheads.missing_migrations import commands_for
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 
 _USERS_ON_PAGE: Final = 20

@@ -9,8 +9,8 @@ from typing import Final
 
 from mcp_django.bulkheads.fair_threads import Held
 from mcp_django.bulkheads.shortages import summary_of
+from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.server.requests import Request
-from mcp_django.server.threads import held_by_handlers
 from mcp_django.worker.connections import Connections
 
 logger = logging.getLogger("mcp_django.worker")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads.decisions import SaysNothing, ask_in_thread, truth_of
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.threads import recheck_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.server.decisions import SaysNothing, ask_in_thread, truth_of
-from mcp_django.server.threads import recheck_threads
 from mcp_django.worker.connections import Connections, OpenConnection, close
 
 logger = logging.getLogger("mcp_django.worker")

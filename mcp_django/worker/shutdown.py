@@ -18,8 +18,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
+from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.conf import mcp_settings
-from mcp_django.server.threads import held_by_handlers
 
 logger = logging.getLogger("mcp_django.worker")
 

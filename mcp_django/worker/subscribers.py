@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 from typing import Protocol
 
+from mcp_django.auth.users import read_again
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
@@ -19,7 +20,6 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import can_read
-from mcp_django.worker.users import read_again
 
 logger = logging.getLogger("mcp_django.worker")
 

@@ -7,7 +7,7 @@ from functools import partial
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mcp_django.server.threads import authentication_threads
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.tokens.models import Token
 
 

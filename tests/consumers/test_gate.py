@@ -21,7 +21,7 @@ from mcp_django import AuthenticationFailed
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.tokens import TokenAuthenticator
-from mcp_django.server.threads import authentication_threads
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.tokens.models import Token
 from tests.consumers.connections import (
     Response,

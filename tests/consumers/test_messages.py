@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from mcp_django import Server
 from mcp_django.auth.interface import nobody
-from mcp_django.server.threads import authentication_threads
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.worker.sealed_ids import make_session_id
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (

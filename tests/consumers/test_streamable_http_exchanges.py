@@ -14,7 +14,7 @@ from django.core.signals import got_request_exception
 from pytest_django import Settings
 
 from mcp_django import Server
-from mcp_django.server.threads import authentication_threads
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import make_scope, site_of
 from tests.consumers.credentials import token_of

@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mcp_django import ResourceNotFound, Server
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.threads import authentication_threads
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, Response, make_scope, site_of
 from tests.consumers.credentials import token_of

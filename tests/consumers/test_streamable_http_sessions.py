@@ -10,9 +10,9 @@ from django.core.signing import Signer
 from pytest_django import Settings
 
 from mcp_django import Server
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.exchanges.session_id import MAX_CHARACTERS
 from mcp_django.protocol import versions
-from mcp_django.server.threads import authentication_threads
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import LATEST, Response, request, site_of
 from tests.consumers.credentials import cookie_of, token_of

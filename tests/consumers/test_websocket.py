@@ -12,8 +12,8 @@ from django.core.handlers.asgi import ASGIHandler
 from pytest_django import Settings
 
 from mcp_django.asgi import MCPRouter
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.consumers.exchange import Event
-from mcp_django.server.threads import authentication_threads
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import WAIT_SECONDS, site

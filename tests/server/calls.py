@@ -7,6 +7,7 @@ from typing import Any
 from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
+from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -15,7 +16,6 @@ from mcp_django.server.asking import questions_of
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import CloseStream, Request, SessionState
 from mcp_django.server.server import Server
-from mcp_django.server.threads import ThreadPool, handler_threads
 from mcp_django.transports.base import Sender
 
 LATEST = "2025-11-25"

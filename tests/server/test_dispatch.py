@@ -26,11 +26,11 @@ from mcp_django import (
     SyncContext,
     ToolError,
 )
+from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.exceptions import CapabilityMissing, UrlElicitationRequired
 from mcp_django.protocol import modern
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.legacy import METHODS
-from mcp_django.server.threads import handler_threads
 from tests.server.calls import LATEST, Caller, Notebook
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]

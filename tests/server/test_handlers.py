@@ -14,10 +14,10 @@ from django.db import connection, transaction
 from django.utils import translation
 
 from mcp_django import Context, Server, SyncContext
+from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.conf import DEFAULTS
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
-from mcp_django.server.threads import handler_threads
 from tests import patience
 from tests.server.calls import Caller
 

@@ -14,10 +14,10 @@ from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
 from mcp_django import Server, SyncContext
+from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.server.threads import authentication_threads
 from mcp_django.sessions.serving import serve
 from mcp_django.transports.base import Transport
 from mcp_django.transports.memory import MemoryTransport, memory_transports

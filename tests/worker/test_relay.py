@@ -17,10 +17,10 @@ from django.utils.functional import SimpleLazyObject
 from mcp_types.jsonrpc import JSONRPCResponse
 
 from mcp_django import Context, Server
+from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
-from mcp_django.server.threads import handler_threads
 from mcp_django.sessions.posting import ACCEPTED, FULL, NOT_FOUND, Taken, refusal
 from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.worker.mailbox import GROUP

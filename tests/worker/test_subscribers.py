@@ -11,8 +11,8 @@ from django.utils.functional import SimpleLazyObject
 from pytest_django import Settings
 
 from mcp_django import Context, Server, SyncContext
+from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.server.notices import Notice
-from mcp_django.server.threads import handler_threads
 from mcp_django.worker.subscribers import Subscriber
 from tests.server.calls import MODERN, Caller, Notebook
 

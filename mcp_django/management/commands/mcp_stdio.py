@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from mcp_django.auth.interface import User
-from mcp_django.database import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_migrations
 from mcp_django.management.remote import check_url, headers_from
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server

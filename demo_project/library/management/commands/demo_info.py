@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mcp_django.database import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_migrations
 from mcp_django.tokens.models import Token
 
 INFO = """\

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from demo_project.library.seed import add_catalog, add_users
-from mcp_django.database import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_migrations
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from mcp_django.database import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_migrations
 from mcp_django.tokens.models import Token
 
 MAX_DAYS = 36_500

@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.services import Service
 from mcp_django.exceptions import ServiceAway
-from mcp_django.server.decisions import ask_in_thread
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, ProgrammingError, connection
 
-from mcp_django.database import (
+from mcp_django.bulkheads.missing_migrations import (
     MAKE_AND_MIGRATE,
     MIGRATE,
     commands_for,

@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.services import Questions, Service
-from mcp_django.server.strays import stray_of
+from mcp_django.bulkheads.strays import stray_of
 
 Lend: TypeAlias = Callable[[], AbstractContextManager[object]]
 

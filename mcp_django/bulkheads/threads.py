@@ -23,8 +23,8 @@ from django.utils import timezone, translation
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
 from mcp_django.bulkheads.lent_threads import LentThreads, Owned
 from mcp_django.bulkheads.shortages import Shortage
+from mcp_django.bulkheads.strays import stray_of
 from mcp_django.conf import mcp_settings
-from mcp_django.server.strays import stray_of
 
 logger = logging.getLogger("mcp_django.server")
 

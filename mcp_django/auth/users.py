@@ -10,11 +10,11 @@ from django.db.models import Model
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
+from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
+from mcp_django.bulkheads.threads import ThreadPool, authentication_threads
 from mcp_django.conf import mcp_settings
-from mcp_django.server.decisions import ask_in_thread
-from mcp_django.server.threads import ThreadPool, authentication_threads
 
 
 @kept

@@ -12,13 +12,13 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
 from mcp_django import Server, SyncContext
-from mcp_django.conf import DEFAULTS
-from mcp_django.server.threads import (
+from mcp_django.bulkheads.threads import (
     authentication_threads,
     handler_threads,
     lone_threads,
     permission_threads,
 )
+from mcp_django.conf import DEFAULTS
 from tests.patience import PATIENCE_SECONDS, SOON_SECONDS
 from tests.server.calls import Caller
 

@@ -1,4 +1,4 @@
-"""What to say when the database is not as the installed apps need it."""
+"""What to say of a database that lacks what the installed apps need."""
 
 from __future__ import annotations
 
