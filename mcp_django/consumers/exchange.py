@@ -105,7 +105,6 @@ class Exchange:
         cors_headers: To add to every answer; the gate fills them in.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
-        is_gone: Whether the client is known to be gone.
     """
 
     __slots__ = (
@@ -115,7 +114,6 @@ class Exchange:
         "cors_headers",
         "headers",
         "is_ended",
-        "is_gone",
         "is_started",
         "scope",
     )
@@ -128,7 +126,6 @@ class Exchange:
         self.cors_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
         self.is_ended = False
-        self.is_gone = False
 
     @property
     def method(self) -> str:
@@ -205,7 +202,6 @@ class Exchange:
         """Return when the client is gone."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.is_gone = True
 
     def leave(self) -> None:
         """Go on without the client, for as long as it takes; nothing to do here."""

@@ -16,11 +16,11 @@ from mcp_django.transports.server.flow_control import Flow, Uptake
 logger = logging.getLogger("mcp_django.consumers")
 
 _LOOK_SECONDS: Final = 1.0
-"""How often to look whether somebody reads who has much to read."""
+"""How often to look whether a client reads that has much to read."""
 
 
-class WatchedExchange(Exchange):
-    """An exchange whose event stream knows whether its client reads.
+class FlowAwareExchange(Exchange):
+    """An exchange that knows whether the client takes its event stream.
 
     A stream that ends while much is unread takes the connection with it: what lies in
     the server's buffer for a client that does not read would lie there for long.
@@ -28,8 +28,6 @@ class WatchedExchange(Exchange):
 
     flow: Flow | None = None
     """None unless the answer is an event stream, or large, and has not ended."""
-
-    _uptake: Uptake | None = None
 
     @property
     def is_congested(self) -> bool:
@@ -44,23 +42,7 @@ class WatchedExchange(Exchange):
         """Give what tells whether the client reads, until the answer has ended."""
         if self.flow is None:
             self.flow = flow_of(self._send)
-            self._uptake = Uptake(self.flow)
         return self.flow
-
-    @property
-    def unread_seconds(self) -> float:
-        """For how long the client has taken nothing, when it was looked last."""
-        return 0.0 if self._uptake is None else self._uptake.seconds
-
-    def look(self) -> float:
-        """Look for how long the client has taken nothing of what it was sent."""
-        return 0.0 if self._uptake is None else self._uptake.look()
-
-    async def write(self, chunk: bytes) -> None:
-        """Send a piece of the stream."""
-        if self._uptake is not None:
-            self._uptake.note_sent()
-        await super().write(chunk)
 
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream."""
@@ -83,10 +65,10 @@ class WatchedExchange(Exchange):
     def _close_flow(self) -> None:
         if self.flow is not None:
             self.flow.close()
-            self.flow = self._uptake = None
+            self.flow = None
 
 
-class PacedExchange(WatchedExchange):
+class FlowControlledExchange(FlowAwareExchange):
     """An exchange that waits for a slow reader, and ends one that does not read.
 
     What is large goes in pieces, each once the client has read enough of the others,
@@ -95,13 +77,30 @@ class PacedExchange(WatchedExchange):
     their own `send`.
     """
 
+    _uptake: Uptake | None = None
+
+    def watch(self) -> Flow:
+        """Give what tells whether the client reads, and note for how long not."""
+        flow = super().watch()
+        self._uptake = self._uptake or Uptake(flow)
+        return flow
+
+    @property
+    def unread_seconds(self) -> float:
+        """For how long the client has taken nothing, when it was looked last."""
+        return 0.0 if self._uptake is None else self._uptake.seconds
+
+    def look(self) -> float:
+        """Look for how long the client has taken nothing of what it was sent."""
+        return 0.0 if self._uptake is None else self._uptake.look()
+
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the stream; waits while the client has much to read."""
         if self.is_congested:
             await self._wait_for_reader()
         if len(chunk) <= PIECE_BYTES:
             if not self.is_ended:
-                await super().write(chunk)
+                await self._write(chunk)
             return
         await self._write_in_pieces(chunk)
 
@@ -121,9 +120,18 @@ class PacedExchange(WatchedExchange):
         for start in range(0, len(chunk), PIECE_BYTES):
             if self.is_ended:
                 return
-            await super().write(chunk[start : start + PIECE_BYTES])
+            await self._write(chunk[start : start + PIECE_BYTES])
             if self.is_congested:
                 await self._wait_for_reader()
+
+    async def _write(self, chunk: bytes) -> None:
+        if self._uptake is not None:
+            self._uptake.note_sent()
+        await super().write(chunk)
+
+    def _close_flow(self) -> None:
+        super()._close_flow()
+        self._uptake = None
 
     async def _wait_for_reader(self) -> None:
         progress, since = None, time.monotonic()

@@ -16,7 +16,7 @@ from mcp_django.consumers.long_lived import (
     check_streams,
     make_way_for_stream,
 )
-from mcp_django.consumers.slow_reader import WatchedExchange
+from mcp_django.consumers.slow_reader import FlowAwareExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.session import Session
@@ -34,11 +34,11 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
     Spec: 2024-11-05 basic/transports, "HTTP with SSE".
     """
 
-    exchange_type = WatchedExchange
+    exchange_type = FlowAwareExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Open the stream and hold it until either side ends it."""
-        assert isinstance(exchange, WatchedExchange)
+        assert isinstance(exchange, FlowAwareExchange)
         identity = await gate.admit(exchange, ("GET",))
         if identity is None:
             return

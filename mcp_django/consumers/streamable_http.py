@@ -32,7 +32,7 @@ from mcp_django.consumers.long_lived import (
     make_way_for_stream,
 )
 from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
-from mcp_django.consumers.slow_reader import PacedExchange
+from mcp_django.consumers.slow_reader import FlowControlledExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.exchanges import event_store
 from mcp_django.exchanges.batches import BatchedExchange, run_together
@@ -70,7 +70,7 @@ METHODS: Final = ("POST", "GET", "DELETE")
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
 
-    exchange_type = PacedExchange
+    exchange_type = FlowControlledExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a POST, hold a stream for a GET, end a session for a DELETE."""
