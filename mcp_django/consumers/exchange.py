@@ -13,8 +13,8 @@ from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
-from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol import jsonrpc
+from mcp_django.transports.server.refusals import Refused
 
 Scope: TypeAlias = dict[str, Any]
 Event: TypeAlias = Mapping[str, Any]
@@ -59,36 +59,6 @@ _NAMES: Mapping[bytes, str] = {
         "user-agent",
     )
 }
-
-
-class Refused(Exception):
-    """The exchange ends here, with this answer.
-
-    Attributes:
-        status: HTTP status.
-        message: One sentence for whoever reads the answer.
-        code: JSON-RPC error code.
-        headers: HTTP headers beside the usual ones.
-    """
-
-    def __init__(
-        self, status: int, message: str, *, code: int = -32600, headers: Headers = ()
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
-        self.headers = headers
-
-
-def refusal_of(away: ServiceAway) -> Refused:
-    """Refuse what needs a service that does not answer."""
-    return Refused(
-        503,
-        away.message,
-        code=away.code,
-        headers=[(b"retry-after", b"%d" % away.retry_after_seconds)],
-    )
 
 
 class Disconnected(Exception):

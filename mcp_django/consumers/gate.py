@@ -31,9 +31,10 @@ from mcp_django.consumers.authenticating import (
     commands_after,
 )
 from mcp_django.consumers.cors import EndpointCorsMiddleware
-from mcp_django.consumers.exchange import Exchange, Refused
+from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
+from mcp_django.transports.server.refusals import Refused
 
 logger = logging.getLogger("mcp_django.gate")
 

@@ -8,12 +8,12 @@ from mcp_django.consumers.exchange import (
     Event,
     Exchange,
     Receive,
-    Refused,
     Scope,
     Send,
 )
 from mcp_django.exceptions import TransportClosed
 from mcp_django.transports.server.flow_control import Flow
+from mcp_django.transports.server.refusals import Refused
 from mcp_django.transports.server.websocket import INTERNAL_ERROR
 from mcp_django.transports.websocket import SUBPROTOCOL
 

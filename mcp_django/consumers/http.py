@@ -9,18 +9,11 @@ from typing import Any, ClassVar
 from channels.consumer import AsyncConsumer
 
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.consumers.exchange import (
-    Disconnected,
-    Exchange,
-    Receive,
-    Refused,
-    Scope,
-    Send,
-    refusal_of,
-)
+from mcp_django.consumers.exchange import Disconnected, Exchange, Receive, Scope, Send
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.server import Server
+from mcp_django.transports.server.refusals import Refused, refusal_of
 
 logger = logging.getLogger("mcp_django.consumers")
 

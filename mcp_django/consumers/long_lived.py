@@ -10,10 +10,11 @@ from anyio.abc import TaskGroup
 
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
-from mcp_django.consumers.exchange import Exchange, Refused
+from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Transport
+from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.making_way import make_way
 from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import Worker

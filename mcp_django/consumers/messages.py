@@ -6,13 +6,13 @@ from functools import lru_cache
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
-from mcp_django.consumers.exchange import Exchange, Headers, Refused
+from mcp_django.consumers.exchange import Exchange, Headers
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.posting import NOT_FOUND, Taken, take
 from mcp_django.transports.base import Sender
+from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.worker.worker import current_worker
 
-RETRY_LATER: Headers = [(b"retry-after", b"1")]
 _NO_CODING: Headers = [(b"accept-encoding", b"identity")]
 
 

@@ -24,14 +24,14 @@ from mcp_types.jsonrpc import (
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
-from mcp_django.consumers.exchange import Exchange, Headers, Refused, refusal_of
+from mcp_django.consumers.exchange import Exchange, Headers
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.long_lived import (
     check_goes_on,
     check_streams,
     make_way_for_stream,
 )
-from mcp_django.consumers.messages import RETRY_LATER, check_is_json, respond_taken
+from mcp_django.consumers.messages import check_is_json, respond_taken
 from mcp_django.consumers.slow_reader import FlowControlledExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.exchanges import event_store
@@ -52,6 +52,7 @@ from mcp_django.exchanges.session_id import (
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
 from mcp_django.protocol import jsonrpc, legacy, modern, versions
 from mcp_django.protocol.events import Peer
+from mcp_django.protocol.http_headers import Accepted, accepted, check_standard
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.fingerprints import fingerprint_of
 from mcp_django.server.languages import language_for
@@ -59,7 +60,7 @@ from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.sessions.posting import ACCEPTED, Taken
 from mcp_django.transports.base import Sender
-from mcp_django.transports.http_headers import Accepted, accepted, check_standard
+from mcp_django.transports.server.refusals import RETRY_LATER, Refused, refusal_of
 from mcp_django.transports.server.streamable_http import Reply, ReplyLimits
 from mcp_django.worker.making_way import make_way
 from mcp_django.worker.worker import Worker, current_worker

@@ -14,7 +14,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
-from mcp_django.consumers.exchange import Disconnected, Exchange, Refused
+from mcp_django.consumers.exchange import Disconnected, Exchange
 from mcp_django.consumers.handshake import Handshake
 from mcp_django.consumers.long_lived import (
     HoldingConsumer,
@@ -26,6 +26,7 @@ from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.flow_control import Flow
+from mcp_django.transports.server.refusals import Refused
 from mcp_django.transports.server.unread import Account
 from mcp_django.transports.server.websocket import (
     INTERNAL_ERROR,

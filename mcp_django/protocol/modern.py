@@ -207,14 +207,6 @@ def check_method(message: JSONRPCRequest) -> None:
         )
 
 
-def header_mismatch(message: str, id: RequestId | None) -> RemoteProtocolError:
-    """Make the error for headers that do not say what the body says.
-
-    Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
-    """
-    return RemoteProtocolError(message, code=HEADER_MISMATCH, request_id=id)
-
-
 def error_code(code: int) -> int:
     """Give the code that the modern era has for an error of any version.
 

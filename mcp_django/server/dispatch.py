@@ -40,6 +40,7 @@ from mcp_django.exceptions import (
 )
 from mcp_django.protocol import modern, versions
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.http_headers import check_mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.versions import Kind
@@ -68,7 +69,6 @@ from mcp_django.server.rights import is_permitted, permitted
 from mcp_django.server.showing import shown, translated, translated_info
 from mcp_django.server.subscriptions import check_readable, check_uri
 from mcp_django.server.texts import settled
-from mcp_django.transports.http_headers import check_mirrored
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from mcp_django.exceptions import ErrorAnswer, ToolError
 from mcp_django.protocol import versions
+from mcp_django.protocol.http_headers import Mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.uris import fold, normalize
 from mcp_django.server.declarations import MAX_WHOLE
@@ -35,7 +36,6 @@ from mcp_django.server.showing import shown
 from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text
 from mcp_django.server.uri_templates import UriTemplate
-from mcp_django.transports.http_headers import Mirrored
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

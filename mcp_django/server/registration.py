@@ -17,6 +17,7 @@ from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from mcp_types import ToolAnnotations
 
+from mcp_django.protocol.http_headers import mirrored_parameters
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.accepted import innermost_of
 from mcp_django.server.declarations import (
@@ -48,7 +49,6 @@ from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic, read_atomic
 from mcp_django.server.uri_templates import UriTemplate
-from mcp_django.transports.http_headers import mirrored_parameters
 
 _HINTS = {
     "read_only": "readOnlyHint",

@@ -243,16 +243,6 @@ def test_methods_of_other_eras_are_unknown(method: str) -> None:
     assert error.message == f"unknown method: {method[:100]}"
 
 
-def test_headers_that_disagree_have_an_error_of_their_own() -> None:
-    """Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation"."""
-    error = modern.header_mismatch("Header mismatch: no", 7)
-    assert (error.code, error.message, error.request_id) == (
-        HEADER_MISMATCH,
-        "Header mismatch: no",
-        7,
-    )
-
-
 # Answers ----------------------------------------------------------------------------
 
 

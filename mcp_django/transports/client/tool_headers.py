@@ -11,8 +11,7 @@ from typing import Final
 from mcp_types import PROTOCOL_VERSION_META_KEY
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest
 
-from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.transports.http_headers import (
+from mcp_django.protocol.http_headers import (
     MAX_SHOWN,
     NAMED,
     Mirrored,
@@ -20,6 +19,7 @@ from mcp_django.transports.http_headers import (
     mirrored_parameters,
     value_at,
 )
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 logger = logging.getLogger("mcp_django.transports")
 

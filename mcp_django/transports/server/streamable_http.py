@@ -17,6 +17,7 @@ from mcp_types.jsonrpc import RequestId
 
 from mcp_django.exceptions import BatchTooLarge, MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.http_headers import Accepted
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
@@ -24,7 +25,6 @@ from mcp_django.transports.event_stream import (
     encode_priming,
     encode_retry,
 )
-from mcp_django.transports.http_headers import Accepted
 from mcp_django.transports.server.unread import UNCOUNTED_BYTES, Account, Unread
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]

@@ -17,12 +17,12 @@ from mcp_django.exceptions import (
     TransportClosed,
 )
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.http_headers import Accepted
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
     EventStreamDecoder,
     ServerSentEvent,
 )
-from mcp_django.transports.http_headers import Accepted
 from mcp_django.transports.server.streamable_http import (
     EventLog,
     Headers,

@@ -10,8 +10,7 @@ from mcp_types import HEADER_MISMATCH
 
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import jsonrpc
-from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.transports.http_headers import (
+from mcp_django.protocol.http_headers import (
     Accepted,
     accepted,
     check_mirrored,
@@ -20,6 +19,7 @@ from mcp_django.transports.http_headers import (
     encode_value,
     mirrored_parameters,
 )
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 VERSION = "2026-07-28"
 BOTH = Accepted(json=True, stream=True)

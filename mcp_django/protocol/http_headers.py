@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from mcp_types import HEADER_MISMATCH
 from mcp_types.jsonrpc import JSONRPCRequest
 
+from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.jsonrpc import JSON
-from mcp_django.protocol.modern import header_mismatch
 
 Mirrored: TypeAlias = Mapping[str, tuple[str, ...]]
 """Name of a header, in lower case -> names of the properties that lead to the value."""
@@ -190,7 +191,9 @@ def check_standard(
             if isinstance(value, str):
                 _check_name(value, headers, f"params.{member}")
     except ValueError as error:
-        raise header_mismatch(f"Header mismatch: {error}", message.id) from None
+        raise RemoteProtocolError(
+            f"Header mismatch: {error}", code=HEADER_MISMATCH, request_id=message.id
+        ) from None
 
 
 def _check_equal(name: str, value: str, headers: Mapping[str, str]) -> None:

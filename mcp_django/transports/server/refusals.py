@@ -1,0 +1,50 @@
+"""HTTP requests that are refused, wherever that is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from mcp_types.jsonrpc import INVALID_REQUEST
+
+from mcp_django.exceptions import ServiceAway
+
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+RETRY_LATER: Final[Headers] = ((b"retry-after", b"1"),)
+"""Of a refusal for want of room, which another second may bring."""
+
+
+class Refused(Exception):
+    """The exchange ends here, with this answer.
+
+    Attributes:
+        status: HTTP status.
+        message: One sentence for the reader of the answer.
+        code: JSON-RPC error code.
+        headers: HTTP headers beside the usual ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: int = INVALID_REQUEST,
+        headers: Headers = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers
+
+
+def refusal_of(away: ServiceAway) -> Refused:
+    """Refuse what needs a service that does not answer."""
+    return Refused(
+        503,
+        away.message,
+        code=away.code,
+        headers=[(b"retry-after", b"%d" % away.retry_after_seconds)],
+    )
