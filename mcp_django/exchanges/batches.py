@@ -16,7 +16,7 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.exchanges.calls import LegacyExchange, WaitForDisconnect
-from mcp_django.server.answering import Answer
+from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.streamable_http import Reply
 
 logger = logging.getLogger("mcp_django.exchanges")
@@ -41,7 +41,7 @@ class BatchedExchange(LegacyExchange):
         self._has_turn = False
         self.worker.turns.enter(self.session.key)
 
-    async def _answer(self) -> Answer:
+    async def _answer(self) -> ResultOrError:
         """Run the handler when it is its turn, if there is room for what it gives."""
         await self.worker.turns.begin(self.session.key)
         self._has_turn = True

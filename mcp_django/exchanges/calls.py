@@ -19,7 +19,6 @@ from mcp_types import (
     UNSUPPORTED_PROTOCOL_VERSION,
 )
 from mcp_types.jsonrpc import (
-    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     JSONRPCRequest,
     RequestId,
@@ -36,18 +35,16 @@ from mcp_django.exchanges.event_store import abandonment
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState
 from mcp_django.protocol import jsonrpc
-from mcp_django.protocol.events import Peer
+from mcp_django.protocol.events import Peer, RequestReceived
 from mcp_django.protocol.jsonrpc import JSONObject, Message
+from mcp_django.server import requests
 from mcp_django.server.answering import (
-    UNSENDABLE,
-    Answer,
+    ResultOrError,
     answer_of,
-    bounded,
-    serialize,
-    unsendable,
+    deliver,
 )
 from mcp_django.server.asking import Question
-from mcp_django.server.question_rounds import Pending, ask_round
+from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
@@ -148,15 +145,15 @@ class _Exchange(ABC):
         finally:
             self._let_go()  # last, because the end of the process waits for it
 
-    def _answer(self) -> Awaitable[Answer]:
+    def _answer(self) -> Awaitable[ResultOrError]:
         """Run the handler until there is an answer."""
         return answer_of(
             self.server, self.request, ask=self._ask, is_ending=self._has_to_end
         )
 
-    async def _deliver(self, answer: Answer) -> None:
+    async def _deliver(self, answer: ResultOrError) -> None:
         """Send the answer, or another one if it cannot be sent; none if cancelled."""
-        request, server = self.request, self.server
+        request = self.request
         if request.is_cancelled:
             return
         if self._is_held or isinstance(answer, ErrorAnswer):
@@ -164,17 +161,11 @@ class _Exchange(ABC):
                 await self._prepare(answer)
             except ServiceAway as away:
                 answer = away
-        try:
-            data = bounded(request, serialize(server, request, answer))
-            sending = self._send(answer, data)
-            del answer  # what is written is all that lies here until the client reads
-            await sending
-            return
-        except UNSENDABLE as error:
-            instead = await unsendable(request, error)
-        await self._send(instead, serialize(server, request, instead))
+        delivering = deliver(self.server, request, answer, send=self._send)
+        del answer  # what is written is all that lies here until the client reads
+        await delivering
 
-    def _send(self, answer: Answer, data: bytes) -> Coroutine[Any, Any, None]:
+    def _send(self, data: bytes, answer: ResultOrError) -> Coroutine[Any, Any, None]:
         """Send an answer that is written already."""
         if isinstance(answer, ServiceAway):
             retry_after = (b"retry-after", b"%d" % answer.retry_after_seconds)
@@ -248,11 +239,11 @@ class _Exchange(ABC):
         """Ask the client a round of questions."""
 
     @abstractmethod
-    def _status_of(self, answer: Answer) -> int:
+    def _status_of(self, answer: ResultOrError) -> int:
         """Give the HTTP status of an answer that is no part of a stream."""
 
     @abstractmethod
-    async def _prepare(self, answer: Answer) -> None:
+    async def _prepare(self, answer: ResultOrError) -> None:
         """Do what comes before an error, or the answer of a handler that waited."""
 
     @abstractmethod
@@ -275,12 +266,12 @@ class ModernExchange(_Exchange):
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         raise NotImplementedError  # The answer itself asks.
 
-    def _status_of(self, answer: Answer) -> int:
+    def _status_of(self, answer: ResultOrError) -> int:
         if isinstance(answer, ErrorAnswer):
             return _STATUSES.get(answer.code, 200)
         return 200
 
-    async def _prepare(self, answer: Answer) -> None:
+    async def _prepare(self, answer: ResultOrError) -> None:
         pass
 
     def _go_on_without_client(self) -> None:
@@ -335,10 +326,10 @@ class LegacyExchange(_Exchange):
         super()._let_go()
         self.worker.http.remove_call(self.session, self.request.id, self)
 
-    def _status_of(self, answer: Answer) -> int:
+    def _status_of(self, answer: ResultOrError) -> int:
         return 200
 
-    async def _prepare(self, answer: Answer) -> None:
+    async def _prepare(self, answer: ResultOrError) -> None:
         # What is answered is not cancelled any more.
         self.worker.http.remove_call(self.session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
@@ -359,9 +350,7 @@ class LegacyExchange(_Exchange):
 
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         if not self.reply.can_ask:
-            error = jsonrpc.error(None, INTERNAL_ERROR, "it reads no event stream")
-            for question in questions:
-                request.answers.learn(question, error)
+            refuse_round(request, questions, "it reads no event stream")
             return
         await ask_round(
             request,
@@ -373,7 +362,7 @@ class LegacyExchange(_Exchange):
 
     async def _begin_asking(
         self, question: Question[Any]
-    ) -> tuple[JSONRPCRequest, Pending]:
+    ) -> tuple[JSONRPCRequest, OpenQuestion]:
         if "elicitationId" in question.params:
             state = CachedState(self.session, self.server)
             await state.remember_elicitation(question.params["elicitationId"])
@@ -408,17 +397,11 @@ def make_request(
         reply: Where notifications go; None for nowhere.
         mirrors_headers: Whether the HTTP headers have to say what the arguments say.
     """
-    return Request(
-        id=message.id,
-        method=message.method,
-        params=message.params or {},
-        version=peer.version,
-        client_info=peer.client_info,
-        client_capabilities=peer.client_capabilities,
-        sender=sender,
+    return requests.make_request(
+        RequestReceived(message.id, message.method, message.params or {}, peer),
+        sender,
         # Without a way back to the exchange, which would be a cycle to be collected.
-        notify=_notify_nobody if reply is None else partial(_notify, reply),
-        log_level=peer.log_level,
+        _notify_nobody if reply is None else partial(_notify, reply),
         mirrors_headers=mirrors_headers,
     )
 

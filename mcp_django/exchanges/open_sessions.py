@@ -24,10 +24,11 @@ from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import has_ended, note_end, wishing
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import AnswerMessage
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
-from mcp_django.server.question_rounds import Answer, Pending
+from mcp_django.server.question_rounds import OpenQuestion
 from mcp_django.server.server import Server
 from mcp_django.sessions.posting import ACCEPTED, Taken, refusal
 from mcp_django.worker.relay import Relay
@@ -100,7 +101,7 @@ class HTTPSessions:
         self._is_told.set()
         # Several of one id, of clients that do not keep to the rules.
         self._calls: dict[tuple[str, RequestId], list[Call]] = {}
-        self._asks: dict[str, tuple[str, Pending]] = {}
+        self._asks: dict[str, tuple[str, OpenQuestion]] = {}
         self._followers: dict[tuple[str, str], asyncio.Event] = {}
         # Key of a session -> when it was last known to be open; never for one that
         # has ended.
@@ -288,11 +289,11 @@ class HTTPSessions:
 
     async def begin_asking(
         self, session: HTTPSession, question: Question[Any]
-    ) -> tuple[JSONRPCRequest, Pending]:
+    ) -> tuple[JSONRPCRequest, OpenQuestion]:
         """Make a request of a question; its id says where the answer has to go."""
         mailbox = await self._relay.open()
         name = secrets.token_urlsafe(12)
-        pending = Pending()
+        pending = OpenQuestion()
         self._asks[name] = (session.key, pending)
         id = make_ask_id(name, mailbox)
         return jsonrpc.request(id, question.method, question.params), pending
@@ -302,7 +303,7 @@ class HTTPSessions:
         name, _ = read_ask_id(id)
         self._asks.pop(name, None)
 
-    async def answer(self, session: HTTPSession, answer: Answer) -> Taken:
+    async def answer(self, session: HTTPSession, answer: AnswerMessage) -> Taken:
         """Hand an answer to whichever worker asked.
 
         Returns:
@@ -328,11 +329,11 @@ class HTTPSessions:
             return NOT_ASKED
         return (
             self._learn(name, session_key, answer)
-            if isinstance(answer, Answer)
+            if isinstance(answer, AnswerMessage)
             else NOT_ASKED
         )
 
-    def _learn(self, name: str, session_key: str, answer: Answer) -> Taken:
+    def _learn(self, name: str, session_key: str, answer: AnswerMessage) -> Taken:
         asked, pending = self._asks.get(name, ("", None))
         if pending is None or asked != session_key or pending.answer is not None:
             return NOT_ASKED

@@ -10,6 +10,9 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse, RequestId
 
 from mcp_django.protocol.jsonrpc import JSONObject
 
+AnswerMessage: TypeAlias = JSONRPCResponse | JSONRPCError
+"""The answer to a request, as a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -36,7 +39,7 @@ class Peer:
 class Answered:
     """The protocol answered a request by itself: send the answer."""
 
-    answer: JSONRPCResponse | JSONRPCError
+    answer: AnswerMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class AnswerReceived:
     """The peer answered a request of ours."""
 
     id: RequestId
-    answer: JSONRPCResponse | JSONRPCError
+    answer: AnswerMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,16 @@ class LegacyServerProtocol:
             case _:
                 return self._receive_answer(message)
 
+    def settle(self, id: RequestId) -> bool:
+        """Let a request wait no longer: it is answered now; False if it was cancelled.
+
+        For drivers that write the answer by themselves.
+        """
+        return self._in_flight.remove(id)
+
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""
-        if not self._in_flight.remove(id):
+        if not self.settle(id):
             return None
         return jsonrpc.result(id, result)
 
@@ -153,7 +160,7 @@ class LegacyServerProtocol:
         self, id: RequestId, code: int, message: str, data: object = None
     ) -> JSONRPCError | None:
         """Answer a request with an error; None if it was cancelled."""
-        if not self._in_flight.remove(id):
+        if not self.settle(id):
             return None
         return jsonrpc.error(id, code, message, data)
 

@@ -68,6 +68,13 @@ class ServerProtocol:
                     return self._modern.receive(message)
         return self._legacy.receive(message)
 
+    def settle(self, id: RequestId) -> bool:
+        """Let a request wait no longer: it is answered now; False if it was cancelled.
+
+        For drivers that write the answer by themselves.
+        """
+        return self._modern.settle(id) or self._legacy.settle(id)
+
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""
         return self._era_of(id).send_result(id, result)
@@ -91,5 +98,5 @@ class ServerProtocol:
         return self._legacy.send_ask_cancelled(id, reason)
 
     def _era_of(self, id: RequestId) -> LegacyServerProtocol | ModernServerProtocol:
-        """Find who took a request that waits for its answer."""
+        """Find the half of the protocol in which a request waits for its answer."""
         return self._modern if self._modern.has_in_flight(id) else self._legacy

@@ -57,13 +57,16 @@ _UNREAD: Final = (
 Ask: TypeAlias = Callable[[Request, Sequence[Question[Any]]], Awaitable[None]]
 """Asks the client of a legacy session a round of questions; learns the answers."""
 
-Answer: TypeAlias = JSONObject | ErrorAnswer
-"""A result, or the error that a request is answered with."""
+ResultOrError: TypeAlias = JSONObject | ErrorAnswer
+"""What a request is answered with."""
+
+Send: TypeAlias = Callable[[bytes, ResultOrError], Awaitable[None]]
+"""Sends an answer that is written already; is told what it says."""
 
 
 async def answer_of(
     server: Server, request: Request, *, ask: Ask, is_ending: Callable[[], bool]
-) -> Answer:
+) -> ResultOrError:
     """Run the handler of a request until there is an answer.
 
     Args:
@@ -74,7 +77,7 @@ async def answer_of(
             cancellation is the handler's own fault.
     """
     handling = Handling.begin(server, request)
-    answer: Answer
+    answer: ResultOrError
     try:
         try:
             with request.threads.lend(request):  # on the hot path
@@ -158,7 +161,7 @@ def _check_rounds(request: Request, rounds: int) -> None:
         )
 
 
-def serialize(server: Server, request: Request, answer: Answer) -> bytes:
+def serialize(server: Server, request: Request, answer: ResultOrError) -> bytes:
     """Write the message that answers a request.
 
     Raises:
@@ -173,7 +176,7 @@ def serialize(server: Server, request: Request, answer: Answer) -> bytes:
     return jsonrpc.serialize_result(request.id, result)
 
 
-def bounded(request: Request, answer: bytes) -> bytes:
+def _bounded(request: Request, answer: bytes) -> bytes:
     """Give an answer back if it is no larger than it may be.
 
     Raises:
@@ -187,7 +190,7 @@ def bounded(request: Request, answer: bytes) -> bytes:
     return answer
 
 
-UNSENDABLE = (
+_UNSENDABLE: Final = (
     MessageTooLarge,
     ReaderTooSlow,
     ValueError,
@@ -197,7 +200,32 @@ UNSENDABLE = (
 """What is raised for an answer that cannot be sent, in whose place another one can."""
 
 
-async def unsendable(request: Request, error: BaseException) -> Answer:
+async def deliver(
+    server: Server, request: Request, answer: ResultOrError, *, send: Send
+) -> None:
+    """Send the answer to a request, or another one in its place if it cannot be sent.
+
+    Args:
+        server: Who answers.
+        request: What is answered.
+        answer: What the request is answered with; hold no other reference to it, since
+            what is written is all that shall lie here until the client has read.
+        send: Sends an answer.
+
+    Raises:
+        TransportClosed: Nothing can be sent, if `send` raises it.
+    """
+    try:
+        sending = send(_bounded(request, serialize(server, request, answer)), answer)
+        del answer
+        await sending
+        return
+    except _UNSENDABLE as error:
+        instead = await _in_place_of(request, error)
+    await send(serialize(server, request, instead), instead)
+
+
+async def _in_place_of(request: Request, error: BaseException) -> ResultOrError:
     """Make the answer in place of one that cannot be sent."""
     match error:
         case ResultTooLarge(size=size, limit=limit):
@@ -213,14 +241,14 @@ async def unsendable(request: Request, error: BaseException) -> Answer:
     return refused(request, text)
 
 
-def refused(request: Request, text: str) -> Answer:
+def refused(request: Request, text: str) -> ResultOrError:
     """Make the answer for what the model, or else the client, can do better."""
     if request.method == "tools/call":
         return dispatch.tool_error(text)
     return ErrorAnswer(INTERNAL_ERROR, text)
 
 
-async def failed(request: Request, error: BaseException) -> Answer:
+async def failed(request: Request, error: BaseException) -> ResultOrError:
     """Make the answer for a failure that is the site's own business.
 
     The failure is logged, and Django is told, as for a view that raised. While a

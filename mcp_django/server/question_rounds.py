@@ -11,33 +11,33 @@ from mcp_types.jsonrpc import (
     INTERNAL_ERROR,
     JSONRPCError,
     JSONRPCRequest,
-    JSONRPCResponse,
     RequestId,
 )
 
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import AnswerMessage
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
 
-Answer: TypeAlias = JSONRPCResponse | JSONRPCError
-
 
 @dataclass(slots=True)
-class Pending:
+class OpenQuestion:
     """A question that the client has yet to answer."""
 
     is_answered: anyio.Event = field(default_factory=anyio.Event)
-    answer: Answer | None = None
+    answer: AnswerMessage | None = None
 
-    def learn(self, answer: Answer) -> None:
-        """Take the client's answer; whoever waits for it goes on."""
+    def learn(self, answer: AnswerMessage) -> None:
+        """Keep the client's answer; the request that waits for it goes on."""
         self.answer = answer
         self.is_answered.set()
 
 
-Begin: TypeAlias = Callable[[Question[Any]], Awaitable[tuple[JSONRPCRequest, Pending]]]
+Begin: TypeAlias = Callable[
+    [Question[Any]], Awaitable[tuple[JSONRPCRequest, OpenQuestion]]
+]
 End: TypeAlias = Callable[[RequestId], Message]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
@@ -59,7 +59,7 @@ async def ask_round(
         end: Stops waiting for it; gives what tells the client so.
         send: Sends a message to the client.
     """
-    asks: list[tuple[Question[Any], RequestId, Pending]] = []
+    asks: list[tuple[Question[Any], RequestId, OpenQuestion]] = []
     try:
         for question in questions:
             message, pending = await begin(question)
@@ -77,6 +77,21 @@ async def ask_round(
                     await send(withdrawal)
     for question, id, pending in asks:
         request.answers.learn(question, pending.answer or _no_answer(id))
+
+
+def refuse_round(
+    request: Request, questions: Sequence[Question[Any]], reason: str
+) -> None:
+    """Let a handler find that its client cannot be asked.
+
+    Args:
+        request: Whose handler asks.
+        questions: What it asks.
+        reason: For the handler, and its log.
+    """
+    error = jsonrpc.error(None, INTERNAL_ERROR, reason)
+    for question in questions:
+        request.answers.learn(question, error)
 
 
 def _no_answer(id: RequestId) -> JSONRPCError:

@@ -13,6 +13,7 @@ from mcp_types.jsonrpc import RequestId
 
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.protocol import versions
+from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Answers, Given
 from mcp_django.server.outcomes import FeatureName
@@ -204,3 +205,39 @@ class Request:
         """The `_meta` object of the request, empty if there is none."""
         meta = self.params.get("_meta")
         return meta if isinstance(meta, dict) else {}
+
+
+def make_request(
+    received: RequestReceived,
+    sender: Sender,
+    notify: Notify,
+    *,
+    session: SessionState | None = None,
+    threads: ThreadPool = handler_threads,
+    mirrors_headers: bool = False,
+) -> Request:
+    """Make what handlers see of a request.
+
+    Args:
+        received: The request, with what its client says of itself.
+        sender: Who sent it, as the transport knows.
+        notify: As for `Request`, like the others.
+        session: Of a legacy request.
+        threads: Where `def` handlers run.
+        mirrors_headers: Whether its headers have to say what its arguments say.
+    """
+    peer = received.peer
+    return Request(
+        id=received.id,
+        method=received.method,
+        params=received.params,
+        version=peer.version,
+        client_info=peer.client_info,
+        client_capabilities=peer.client_capabilities,
+        sender=sender,
+        notify=notify,
+        session=session,
+        log_level=peer.log_level,
+        threads=threads,
+        mirrors_headers=mirrors_headers,
+    )

@@ -45,19 +45,16 @@ from mcp_django.protocol.modern import LISTEN, Subscription
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.protocol.uris import UriSet
 from mcp_django.server.answering import (
-    UNSENDABLE,
-    Answer,
+    ResultOrError,
     answer_of,
-    bounded,
+    deliver,
     failed,
-    serialize,
-    unsendable,
 )
 from mcp_django.server.asking import Question
 from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice
-from mcp_django.server.question_rounds import Pending, ask_round
-from mcp_django.server.requests import Request, SessionState
+from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
+from mcp_django.server.requests import Request, SessionState, make_request
 from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import MAX_URIS, check_uri, subscribe
 from mcp_django.transports.base import Sender, Transport
@@ -177,7 +174,7 @@ class Session(SessionState):
         self._late_answers = 0
         self._room: anyio.Event | None = None
         self._idle: anyio.Event | None = None
-        self._asks: dict[RequestId, Pending] = {}
+        self._asks: dict[RequestId, OpenQuestion] = {}
         self._asking = 0
         self._uris = UriSet(server.resource_keys.of)
         # A set in all but type, which keeps the order and takes less memory when empty.
@@ -487,18 +484,11 @@ class Session(SessionState):
         run.cancel = self._tasks.start(self._answer(request), partial(self._end, run))
 
     def _request(self, received: RequestReceived, sender: Sender) -> Request:
-        peer = received.peer
-        return Request(
-            id=received.id,
-            method=received.method,
-            params=received.params,
-            version=peer.version,
-            client_info=peer.client_info,
-            client_capabilities=peer.client_capabilities,
-            sender=sender,
-            notify=self._notify,
-            session=None if peer.version in versions.MODERN else self,
-            log_level=peer.log_level,
+        return make_request(
+            received,
+            sender,
+            self._notify,
+            session=None if received.peer.version in versions.MODERN else self,
             threads=self._threads,
         )
 
@@ -518,28 +508,21 @@ class Session(SessionState):
         if isinstance(answer, UrlElicitationRequired):
             for elicitation_id in answer.elicitation_ids:
                 self._remember_elicitation(elicitation_id)
-        message = self._message(request.id, answer)
-        if message is None:
+        if not self._protocol.settle(request.id):
             return
-        try:
-            data = bounded(request, jsonrpc.serialize(message))
-            # What was written is all that waits with it until the client reads.
-            del answer, message
-            await self._send_written(data)
-            return
-        except UNSENDABLE as error:
-            instead = await unsendable(request, error)
-        await self._send_written(serialize(self.server, request, instead))
+        delivering = deliver(self.server, request, answer, send=self._send_written)
+        del answer  # what is written is all that waits here until the client reads
+        await delivering
 
     def _has_to_end(self) -> bool:
         return self._tasks.is_ending
 
-    async def _send_answer(self, id: RequestId, answer: Answer) -> None:
+    async def _send_answer(self, id: RequestId, answer: ResultOrError) -> None:
         message = self._message(id, answer)
         if message is not None:
             await self._send(message)
 
-    def _message(self, id: RequestId, answer: Answer) -> Message | None:
+    def _message(self, id: RequestId, answer: ResultOrError) -> Message | None:
         """Make the message that answers a request; None if it wants no answer."""
         if isinstance(answer, ErrorAnswer):
             return self._protocol.send_error(
@@ -586,9 +569,7 @@ class Session(SessionState):
 
     async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
         if self._asking >= _MAX_ASKING:
-            error = jsonrpc.error(None, INTERNAL_ERROR, "too many questions are open")
-            for question in questions:
-                request.answers.learn(question, error)
+            refuse_round(request, questions, "too many questions are open")
             return
         self._asking += 1
         self._begin_waiting()
@@ -605,9 +586,9 @@ class Session(SessionState):
 
     async def _begin_asking(
         self, question: Question[Any]
-    ) -> tuple[JSONRPCRequest, Pending]:
+    ) -> tuple[JSONRPCRequest, OpenQuestion]:
         message = self._protocol.send_ask(question.method, question.params)
-        pending = self._asks[message.id] = Pending()
+        pending = self._asks[message.id] = OpenQuestion()
         if "elicitationId" in question.params:
             self._remember_elicitation(question.params["elicitationId"])
         return message, pending
@@ -634,9 +615,9 @@ class Session(SessionState):
     async def _notify(self, method: str, params: JSONObject | None) -> None:
         await self._send(jsonrpc.notification(method, params))
 
-    async def _send_written(self, answer: bytes) -> None:
+    async def _send_written(self, written: bytes, answer: ResultOrError) -> None:
         try:
-            await self._transport.send_answer(answer)
+            await self._transport.send_answer(written)
         except TransportClosed as error:
             logger.debug("answer lost: %s", error)
 

@@ -12,7 +12,7 @@ from mcp_django.exceptions import AskFailed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.asking import Question
-from mcp_django.server.question_rounds import Pending, ask_round
+from mcp_django.server.question_rounds import OpenQuestion, ask_round
 from mcp_django.server.requests import Request
 from mcp_django.transports.base import Sender
 
@@ -49,15 +49,17 @@ class Client:
 
     def __init__(self, **answers: Any) -> None:
         self.sent: list[Message] = []
-        self.pending: dict[RequestId, Pending] = {}
+        self.pending: dict[RequestId, OpenQuestion] = {}
         self.ended: list[RequestId] = []
         self.answers = answers
         self.fault: Exception | None = None
 
-    async def begin(self, question: Question[Any]) -> tuple[JSONRPCRequest, Pending]:
+    async def begin(
+        self, question: Question[Any]
+    ) -> tuple[JSONRPCRequest, OpenQuestion]:
         if self.fault is not None and self.pending:
             raise self.fault
-        pending = self.pending[question.key] = Pending()
+        pending = self.pending[question.key] = OpenQuestion()
         return jsonrpc.request(question.key, question.method, question.params), pending
 
     def end(self, id: RequestId) -> Message:
