@@ -19,8 +19,8 @@ from mcp_django.bridge.send_queue import Outbox
 from mcp_django.client.answers import Answers
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.events import Peer
-from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.methods import QUESTIONS
 from mcp_django.protocol.server import ServerProtocol
 
 Ask: TypeAlias = Callable[[str, JSONObject], Awaitable[JSONObject]]
@@ -82,7 +82,7 @@ class SessionQuestions:
         """
         # Servers may ask as soon as they are connected, which is a moment too early.
         await self.is_settled.wait()
-        if self.peer is None or not offers(self.peer, ASKS[method], params):
+        if self.peer is None or not offers(self.peer, QUESTIONS[method], params):
             raise ErrorAnswer(
                 INTERNAL_ERROR,
                 f"nobody to ask {method!r}: no client offers it, or none has a request "

@@ -52,10 +52,10 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
-from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import State, read_initialize
-from mcp_django.protocol.modern import LISTEN, is_modern
+from mcp_django.protocol.methods import LISTEN, QUESTIONS
+from mcp_django.protocol.modern import is_modern
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.transports.base import Sender, Transport
 
@@ -386,7 +386,7 @@ class Bridge:
         Raises:
             ErrorAnswer: It cannot be asked, or refuses.
         """
-        answer = await self._calls.ask(ASKS[method], method, params)
+        answer = await self._calls.ask(QUESTIONS[method], method, params)
         if answer is not None:
             return answer
         return await self._questions.ask(method, params)

@@ -36,7 +36,7 @@ from mcp_django.protocol import jsonrpc, modern, versions
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.modern import MAY_ASK
+from mcp_django.protocol.methods import MAY_ASK
 
 _MAX_ROUNDS: Final = 100
 """Rounds of questions of one request; a server that asks more turns in circles."""

@@ -6,7 +6,7 @@ Everything here is a function of JSON values; nothing is changed in place.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from importlib.metadata import version as version_of
 from typing import Any, Final
 
@@ -23,12 +23,9 @@ from pydantic import BaseModel
 from mcp_django.client.handshake import Found
 from mcp_django.client.reading import clean_result, faults_of_parts
 from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol import versions
-from mcp_django.protocol.caching import CACHED
-from mcp_django.protocol.client import DISCOVER
+from mcp_django.protocol import methods, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.versions import Kind
 
 RETRY_MEMBERS: Final = frozenset({"inputResponses", "requestState"})
 """Params of a request that is sent again with answers.
@@ -48,13 +45,6 @@ _OF_ONE_HOP: Final = frozenset(
 """Members of `_meta` that say of a request what holds between two peers only."""
 
 _MODERN_MEMBERS: Final = frozenset({"cacheScope", "resultType", "ttlMs"})
-
-_LISTS: Final[Mapping[str, tuple[str, Kind]]] = {
-    "prompts/list": ("prompts", "prompt"),
-    "resources/list": ("resources", "resource"),
-    "resources/templates/list": ("resourceTemplates", "resource_template"),
-    "tools/list": ("tools", "tool"),
-}
 
 _MAX_WRAPPED: Final = 10_000
 """Tools to remember; a server that has more changes their names to no end."""
@@ -188,7 +178,7 @@ class Results:
         meta = result.get("_meta") or {}
         passed = {**result, "_meta": {SERVER_INFO_META_KEY: server_info, **meta}}
         is_complete = result.get("resultType", "complete") == "complete"
-        if is_complete and (method in CACHED or method == DISCOVER):
+        if is_complete and method in methods.KEPT:
             # Nothing is known of how long it holds, nor for whom.
             passed = {"ttlMs": 0, "cacheScope": "private", **passed}
         return passed
@@ -206,16 +196,16 @@ class Results:
             case "resources/read":
                 contents = versions.adapt_contents(result["contents"], version)
                 return {**result, "contents": contents}
-            case _ if method in _LISTS:
-                member, kind = _LISTS[method]
-                if kind == "tool":
-                    self._note_wrapped(result["tools"], version)
-                entries = [
-                    versions.adapt_entry(kind, entry, version)
-                    for entry in result[member]
-                ]
-                return {**result, member: entries}
-        return result
+        listed = methods.LISTS.get(method)
+        if listed is None:
+            return result
+        if listed.kind == "tool":
+            self._note_wrapped(result["tools"], version)
+        entries = [
+            versions.adapt_entry(listed.kind, entry, version)
+            for entry in result[listed.member]
+        ]
+        return {**result, listed.member: entries}
 
     def _note_wrapped(self, tools: list[JSONObject], version: str) -> None:
         if len(self._wrapped) > _MAX_WRAPPED:

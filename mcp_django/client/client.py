@@ -51,8 +51,9 @@ from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
 from mcp_django.protocol import jsonrpc, versions
-from mcp_django.protocol.client import DISCOVER, ClientProtocol, State
+from mcp_django.protocol.client import ClientProtocol, State
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.methods import DISCOVER, PING
 
 if TYPE_CHECKING:
     import ssl
@@ -274,7 +275,7 @@ class Client:
         Args:
             fresh: Whether to ask the server although what it said before still holds.
         """
-        tools = await self._requests.list("tools/list", "tools", Tool, fresh=fresh)
+        tools = await self._requests.list("tools/list", Tool, fresh=fresh)
         self._tools = {tool.name: tool for tool in tools}
         return tools
 
@@ -323,16 +324,14 @@ class Client:
 
     async def list_resources(self, *, fresh: bool = False) -> list[Resource]:
         """Give all resources that have a URI of their own."""
-        return await self._requests.list(
-            "resources/list", "resources", Resource, fresh=fresh
-        )
+        return await self._requests.list("resources/list", Resource, fresh=fresh)
 
     async def list_resource_templates(
         self, *, fresh: bool = False
     ) -> list[ResourceTemplate]:
         """Give all templates of URIs."""
-        method, member = "resources/templates/list", "resourceTemplates"
-        return await self._requests.list(method, member, ResourceTemplate, fresh=fresh)
+        method = "resources/templates/list"
+        return await self._requests.list(method, ResourceTemplate, fresh=fresh)
 
     async def read_resource(
         self, uri: str, *, timeout: float | None = None, fresh: bool = False
@@ -349,7 +348,7 @@ class Client:
 
     async def list_prompts(self, *, fresh: bool = False) -> list[Prompt]:
         """Give all prompts."""
-        return await self._requests.list("prompts/list", "prompts", Prompt, fresh=fresh)
+        return await self._requests.list("prompts/list", Prompt, fresh=fresh)
 
     async def get_prompt(
         self,
@@ -401,7 +400,7 @@ class Client:
         """
         await self._connection.connected()
         is_legacy = self._protocol.state is State.LEGACY
-        await self._requests.send("ping" if is_legacy else DISCOVER, timeout=timeout)
+        await self._requests.send(PING if is_legacy else DISCOVER, timeout=timeout)
 
     async def set_log_level(self, level: LoggingLevel) -> None:
         """Say which log messages to hear from now on, the least severe of them.

@@ -28,25 +28,30 @@ from mcp_types import (
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol import methods
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.versions import Kind
 
 logger = logging.getLogger("mcp_django.client")
 
 T = TypeVar("T")
 _Model = TypeVar("_Model", bound=BaseModel)
 
-LISTS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
-    "prompts/list": ("prompts", Prompt),
-    "resources/list": ("resources", Resource),
-    "resources/templates/list": ("resourceTemplates", ResourceTemplate),
-    "tools/list": ("tools", Tool),
+_ENTRIES: Final[Mapping[Kind, type[BaseModel]]] = {
+    "prompt": Prompt,
+    "resource": Resource,
+    "resource_template": ResourceTemplate,
+    "tool": Tool,
 }
-"""Method -> the member of its result that is a list, and what each entry is."""
+"""What a list is of -> what each entry is."""
 
-_SPECIFIED: Final = frozenset(
-    {*LISTS, "completion/complete", "prompts/get", "resources/read", "tools/call"}
-)
+_SPECIFIED: Final = methods.LISTS.keys() | {
+    "completion/complete",
+    "prompts/get",
+    "resources/read",
+    "tools/call",
+}
 _ANY_JSON: Final = frozenset(
     {"_meta", "arguments", "experimental", "extensions", "inputSchema", "metadata"}
     | {"outputSchema", "requestedSchema", "structuredContent"}
@@ -168,11 +173,10 @@ def clean_result(method: str, result: JSONObject) -> JSONObject:
     if method not in _SPECIFIED:
         return result
     cleaned: JSONObject = without_nulls(result)
-    if method in LISTS:
-        member, kind = LISTS[method]
-        if isinstance(entries := cleaned.get(member), list):
-            fitting = read_entries(kind, method, entries)
-            return {**cleaned, member: [entry for _, entry in fitting]}
+    listed = methods.LISTS.get(method)
+    if listed is not None and isinstance(entries := cleaned.get(listed.member), list):
+        fitting = read_entries(_ENTRIES[listed.kind], method, entries)
+        return {**cleaned, listed.member: [entry for _, entry in fitting]}
     match method:
         case "tools/call":
             return _with_fitting_blocks("the answer to 'tools/call'", cleaned)

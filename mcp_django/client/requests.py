@@ -18,7 +18,7 @@ from mcp_django.exceptions import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, methods
 from mcp_django.protocol.caching import ResultCache
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
@@ -103,7 +103,7 @@ class Requests:
         return result
 
     async def list(
-        self, method: str, member: str, kind: type[_Model], *, fresh: bool = False
+        self, method: str, kind: type[_Model], *, fresh: bool = False
     ) -> list[_Model]:
         """Give all entries of a list, all pages of it.
 
@@ -111,7 +111,6 @@ class Requests:
 
         Args:
             method: Such as "tools/list".
-            member: Of the result that has the entries.
             kind: What each of them is.
             fresh: Whether to ask in any case.
 
@@ -122,6 +121,7 @@ class Requests:
             return []
         if fresh:
             self.cache.forget(method)
+        member = methods.LISTS[method].member
         entries: list[JSON] = []
         cursor: JSON = None
         seen: set[str] = set()
@@ -152,7 +152,7 @@ class Requests:
 
         Spec: 2026-07-28 basic/versioning, "Capability Negotiation".
         """
-        capability = method.partition("/")[0]
+        capability = methods.METHODS[method].capability
 
         def is_declared() -> bool:
             return getattr(self._connection.found.capabilities, capability) is not None

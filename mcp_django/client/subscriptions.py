@@ -20,7 +20,7 @@ from mcp_django.client.reconnecting import LastingConnection, result_of
 from mcp_django.exceptions import ErrorReceived, MCPError, RequestTimeout
 from mcp_django.protocol.client import ClientProtocol, State, subscription_of
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.modern import LISTEN
+from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.uris import normalize
 
 logger = logging.getLogger("mcp_django.client")

@@ -50,7 +50,7 @@ from mcp_django.exchanges.session_id import (
     renew_session_id,
 )
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
-from mcp_django.protocol import jsonrpc, legacy, modern, versions
+from mcp_django.protocol import jsonrpc, legacy, methods, modern, versions
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.http_headers import Accepted, accepted, check_standard
 from mcp_django.protocol.jsonrpc import Message
@@ -132,7 +132,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         modern.check_version(peer, message.id)
         modern.check_method(message)
         worker = current_worker()
-        if message.method == modern.LISTEN:
+        if message.method == methods.LISTEN:
             await self._listen(
                 exchange, identity, accepts, make_request(message, peer, sender)
             )
@@ -190,7 +190,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         parsed: Message | list[Message],
         sender: Sender,
     ) -> None:
-        if isinstance(parsed, JSONRPCRequest) and parsed.method == "initialize":
+        if isinstance(parsed, JSONRPCRequest) and parsed.method == methods.INITIALIZE:
             await self._initialize(exchange, identity, accepts, parsed, sender)
             return
         session = await self._find_session(exchange, identity)
@@ -431,7 +431,9 @@ def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
     """
     if not isinstance(parsed, list) and modern.is_modern(parsed):
         return True
-    is_initialize = isinstance(parsed, JSONRPCRequest) and parsed.method == "initialize"
+    is_initialize = (
+        isinstance(parsed, JSONRPCRequest) and parsed.method == methods.INITIALIZE
+    )
     return version in versions.MODERN and not is_initialize
 
 
@@ -518,7 +520,7 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
     for message in messages:
         if not isinstance(message, JSONRPCRequest):
             continue
-        if message.method == "initialize":
+        if message.method == methods.INITIALIZE:
             raise RemoteProtocolError(
                 "initialize must not be part of a batch", request_id=message.id
             )

@@ -10,28 +10,11 @@ from typing import Final, TypeGuard
 
 from pydantic_core import to_json
 
+from mcp_django.protocol import methods
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, stand_in
 from mcp_django.protocol.uris import MAX_CHARACTERS, fold, normalize
 
-CACHED: Final = frozenset(
-    {
-        "prompts/list",
-        "resources/list",
-        "resources/read",
-        "resources/templates/list",
-        "tools/list",
-    }
-)
-"""Requests whose results say how long they hold."""
-
-_CHANGED: Final = {
-    "notifications/prompts/list_changed": ("prompts/list",),
-    "notifications/resources/list_changed": (
-        "resources/list",
-        "resources/templates/list",
-    ),
-    "notifications/tools/list_changed": ("tools/list",),
-}
+_UPDATED: Final = "notifications/resources/updated"
 
 _LONGEST_TTL_MS: Final = 365 * 24 * 3600 * 1000
 """A year; what is longer may be too large a number to reckon with."""
@@ -91,7 +74,7 @@ class ResultCache:
                 since then, this one may be older than the change, and is not kept.
         """
         ttl_ms = result.get("ttlMs")
-        if method not in CACHED or not isinstance(ttl_ms, int) or ttl_ms <= 0:
+        if method not in methods.KEPT or not isinstance(ttl_ms, int) or ttl_ms <= 0:
             return
         if mark != self._forgotten[method]:
             return
@@ -107,7 +90,7 @@ class ResultCache:
 
         Spec: 2026-07-28 server/utilities/caching, "Interaction with Notifications".
         """
-        if method == "notifications/resources/updated":
+        if method == _UPDATED:
             self._forgotten["resources/read"] += 1
             updated = _fold(params.get("uri"))
             for key in [
@@ -117,8 +100,9 @@ class ResultCache:
             ]:
                 del self._kept[key]
             return
-        for changed in _CHANGED.get(method, ()):
-            self.forget(changed)
+        for name, listed in methods.LISTS.items():
+            if listed.change == method:
+                self.forget(name)
 
     def forget(self, method: str) -> None:
         """Forget all results of a method, such as all pages of a list."""

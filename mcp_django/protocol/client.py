@@ -32,7 +32,7 @@ from mcp_types.jsonrpc import (
 from pydantic import ValidationError
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
-from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol import jsonrpc, methods, versions
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -44,16 +44,11 @@ from mcp_django.protocol.events import (
     RequestCancelled,
 )
 from mcp_django.protocol.faults import describe_faults
-from mcp_django.protocol.input_rounds import ASKS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.modern import (
-    LISTEN,
     MODERN_ERRORS,
     SUBSCRIPTION_ID_META_KEY,
 )
-
-DISCOVER: Final = "server/discover"
-
 
 _MAX_CANCELLED: Final = 100
 """Cancelled requests whose answer may still be on its way."""
@@ -114,7 +109,7 @@ class ClientProtocol:
 
     def send_discover(self, version: str) -> JSONRPCRequest:
         """Ask the server what it speaks, in a modern version."""
-        return self._request(DISCOVER, {"_meta": self._meta(version)})
+        return self._request(methods.DISCOVER, {"_meta": self._meta(version)})
 
     def send_initialize(self, version: str) -> JSONRPCRequest:
         """Offer the server a legacy version.
@@ -126,7 +121,7 @@ class ClientProtocol:
             "capabilities": _wire(self.capabilities),
             "clientInfo": self._client_info,
         }
-        return self._request("initialize", params)
+        return self._request(methods.INITIALIZE, params)
 
     def adopt(self, version: str) -> None:
         """Speak a version from now on.
@@ -197,7 +192,7 @@ class ClientProtocol:
         `initialize` must not be cancelled.
         """
         method = self._in_flight.pop(id, None)
-        if method is None or method == "initialize":
+        if method is None or method == methods.INITIALIZE:
             return None
         self._cancelled.append(id)
         params: JSONObject = {"requestId": id}
@@ -255,11 +250,11 @@ class ClientProtocol:
             # Spec: 2026-07-28 basic/transports/stdio, "Receiving Messages": servers
             # must not send requests, nor clients answers.
             return Ignored(f"request {method[:100]!r}, which modern servers never send")
-        if method == "ping":
+        if method == methods.PING:
             return Answered(jsonrpc.result(id, {}))
         if id in self._asked:
             return Ignored(f"request id {id!r} is in flight already")
-        capability = ASKS.get(method)
+        capability = methods.QUESTIONS.get(method)
         if capability is None or getattr(self.capabilities, capability) is None:
             text = f"this client does not offer {method[:100]}"
             return Answered(jsonrpc.error(id, METHOD_NOT_FOUND, text))
@@ -282,7 +277,7 @@ class ClientProtocol:
     def _receive_cancelled(self, params: JSONObject) -> ClientEvent:
         cancelled = CancelledNotificationParams.model_validate(params)
         id = cancelled.request_id
-        if id is not None and self._in_flight.get(id) == LISTEN:
+        if id is not None and self._in_flight.get(id) == methods.LISTEN:
             # Spec: 2026-07-28 basic/patterns/cancellation: so ends a subscription.
             del self._in_flight[id]
             return AnswerReceived(id, jsonrpc.result(id, {}))

@@ -20,6 +20,7 @@ from mcp_types import HEADER_MISMATCH
 from mcp_types.jsonrpc import JSONRPCRequest
 
 from mcp_django.exceptions import RemoteProtocolError
+from mcp_django.protocol import methods
 from mcp_django.protocol.jsonrpc import JSON
 
 Mirrored: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -30,13 +31,6 @@ ANNOTATION: Final = "x-mcp-header"
 
 MAX_SHOWN: Final = 100
 """Characters shown of a header's value."""
-
-NAMED: Final[Mapping[str, str]] = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-}
-"""Methods with an `Mcp-Name` header, and the parameter that it mirrors."""
 
 _PREFIX: Final = "=?base64?"
 _SUFFIX: Final = "?="
@@ -64,7 +58,7 @@ _HOLDS_SCHEMAS: Final = (
     "unevaluatedItems",
     "unevaluatedProperties",
 )
-_HOLDSNAMED_SCHEMAS: Final = (
+_HOLDS_NAMED_SCHEMAS: Final = (
     "$defs",
     "definitions",
     "dependencies",
@@ -184,7 +178,7 @@ def check_standard(
     try:
         _check_equal("mcp-protocol-version", version, headers)
         _check_equal("mcp-method", message.method, headers)
-        member = NAMED.get(message.method)
+        member = methods.NAMED.get(message.method)
         if member is not None:
             value = (message.params or {}).get(member)
             # A name that is no text is refused for itself, later.
@@ -292,7 +286,7 @@ def _schemas_in(
         held = schema.get(keyword)
         for inner in held if isinstance(held, list) else (held,):
             yield from _schemas_in(inner, (*path, keyword))
-    for keyword in _HOLDSNAMED_SCHEMAS:
+    for keyword in _HOLDS_NAMED_SCHEMAS:
         named = schema.get(keyword)
         for name, inner in named.items() if isinstance(named, Mapping) else ():
             yield from _schemas_in(inner, (*path, keyword, name))

@@ -7,18 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.modern import MAY_ASK
-
-ASKS: Final[Mapping[str, str]] = {
-    "elicitation/create": "elicitation",
-    "roots/list": "roots",
-    "sampling/createMessage": "sampling",
-}
-"""What a server may ask, and the capability that allows it."""
+from mcp_django.protocol.methods import MAY_ASK, QUESTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +81,11 @@ def next_round(
 
 def _read_question(key: str, question: JSON) -> tuple[str, JSONObject]:
     match question:
-        case {"method": str() as method} if method in ASKS:
+        case {"method": str() as method} if method in QUESTIONS:
             params = question.get("params")
             if params is None or isinstance(params, dict):
                 return method, params or {}
     raise RemoteProtocolError(
-        f"the server asks under {key[:100]!r} what is none of {sorted(ASKS)!r}, or "
-        "has params that are no object"
+        f"the server asks under {key[:100]!r} what is none of {sorted(QUESTIONS)!r}, "
+        "or has params that are no object"
     )

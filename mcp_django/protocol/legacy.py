@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
-from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol import jsonrpc, methods, versions
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -43,27 +43,6 @@ from mcp_django.protocol.pending_requests import InFlight
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""
-
-METHODS = frozenset(
-    {
-        "completion/complete",
-        "logging/setLevel",
-        "prompts/get",
-        "prompts/list",
-        "resources/list",
-        "resources/read",
-        "resources/subscribe",
-        "resources/templates/list",
-        "resources/unsubscribe",
-        "tools/call",
-        "tools/list",
-    }
-)
-"""Requests that a driver answers; `initialize` and `ping` are answered here.
-
-Spec: 2025-11-25 schema.ts, `ClientRequest`.
-"""
-
 
 _UNKNOWN_PEER = Peer(
     versions.LATEST_LEGACY, Implementation(name="", version=""), ClientCapabilities()
@@ -188,7 +167,7 @@ class LegacyServerProtocol:
 
     def _receive_request(self, message: JSONRPCRequest) -> Event:
         id, method = message.id, message.method
-        if method == "initialize":
+        if method == methods.INITIALIZE:
             return self._receive_initialize(message)
         if id in self._in_flight:
             return Ignored(f"request id {id!r} is in flight already")
@@ -233,9 +212,10 @@ class LegacyServerProtocol:
 
 def answer_at_once(message: JSONRPCRequest) -> JSONRPCResponse | JSONRPCError | None:
     """Answer what needs no handler: pings, and methods that there are not."""
-    if message.method == "ping":
+    if message.method == methods.PING:
         return jsonrpc.result(message.id, {})
-    if message.method not in METHODS:
+    method = methods.LEGACY.get(message.method)
+    if method is None or not method.needs_session:
         text = f"unknown method: {message.method[:100]}"
         return jsonrpc.error(message.id, METHOD_NOT_FOUND, text)
     return None

@@ -40,7 +40,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
 from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol import jsonrpc, methods, versions
 from mcp_django.protocol.events import (
     Answered,
     Event,
@@ -54,36 +54,9 @@ from mcp_django.protocol.models import read_as
 from mcp_django.protocol.pending_requests import InFlight
 from mcp_django.protocol.uris import UriSet, normalize
 
-LISTEN: Final = "subscriptions/listen"
-
 SUBSCRIPTION_ID_META_KEY: Final = "io.modelcontextprotocol/subscriptionId"
 
-METHODS: Final = frozenset(
-    {
-        LISTEN,
-        "completion/complete",
-        "prompts/get",
-        "prompts/list",
-        "resources/list",
-        "resources/read",
-        "resources/templates/list",
-        "server/discover",
-        "tools/call",
-        "tools/list",
-    }
-)
-"""Requests of the modern era, all answered by a driver.
-
-Spec: 2026-07-28 schema.ts, `ClientRequest`.
-"""
-
-MAY_ASK: Final = frozenset({"prompts/get", "resources/read", "tools/call"})
-"""Requests that may be answered with `input_required`.
-
-Spec: 2026-07-28 basic/patterns/mrtr, "Supported Requests".
-"""
-
-_MODERN_ONLY: Final = frozenset({LISTEN, "server/discover"})
+_ONLY_HERE: Final = methods.MODERN.keys() - methods.LEGACY.keys()
 """Methods that the legacy era does not have."""
 
 _META_KEYS: Final = (
@@ -111,7 +84,7 @@ def is_modern(message: Message) -> bool:
     """
     if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
         return False
-    if message.method in _MODERN_ONLY:
+    if message.method in _ONLY_HERE:
         return True
     meta = (message.params or {}).get("_meta")
     return isinstance(meta, dict) and not meta.keys().isdisjoint(_META_KEYS)
@@ -199,7 +172,7 @@ def check_method(message: JSONRPCRequest) -> None:
     Raises:
         RemoteProtocolError: It has no such method.
     """
-    if message.method not in METHODS:
+    if message.method not in methods.MODERN:
         raise RemoteProtocolError(
             f"unknown method: {message.method[:100]}",
             code=METHOD_NOT_FOUND,

@@ -38,7 +38,7 @@ from mcp_django.exceptions import (
     ToolError,
     UrlElicitationRequired,
 )
-from mcp_django.protocol import modern, versions
+from mcp_django.protocol import methods, modern, versions
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.http_headers import check_mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
@@ -107,7 +107,7 @@ async def _answer_in_language(server: Server, request: Request) -> JSONObject:
 
 async def _answer(server: Server, request: Request) -> JSONObject:
     """Answer a request in the language that is active."""
-    if request.is_retry and request.method in modern.MAY_ASK:
+    if request.is_retry and request.method in methods.MAY_ASK:
         restore(server, request)
     request.begin_run()
     try:

@@ -22,8 +22,8 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from mcp_django.auth.interface import owner_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
-from mcp_django.protocol import modern
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.methods import MAY_ASK
 from mcp_django.server.asking import Given, Question
 from mcp_django.server.requests import RETRY_MEMBERS, Request
 from mcp_django.signing import seal, unseal
@@ -48,10 +48,10 @@ def input_required(
         RuntimeError: A handler asks that may not, for too many rounds, or for more
             than the client can be made to carry.
     """
-    if request.method not in modern.MAY_ASK:
+    if request.method not in MAY_ASK:
         raise RuntimeError(
             f"{request.method} cannot ask the client in version {request.version}; "
-            f"only {sorted(modern.MAY_ASK)!r} can"
+            f"only {sorted(MAY_ASK)!r} can"
         )
     rounds = request.answers.given.rounds + 1
     if rounds > mcp_settings.MAX_ASK_ROUNDS:

@@ -19,7 +19,7 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol import jsonrpc, modern, versions
+from mcp_django.protocol import jsonrpc, methods, modern, versions
 from mcp_django.protocol.events import (
     Answered,
     Ignored,
@@ -216,7 +216,7 @@ def test_version_of_the_era_is_served() -> None:
     modern.check_version(PEER, 7)
 
 
-@pytest.mark.parametrize("method", sorted(modern.METHODS))
+@pytest.mark.parametrize("method", sorted(methods.MODERN))
 def test_methods_of_the_era_are_served(method: str) -> None:
     """Spec: 2026-07-28 schema.ts, `ClientRequest`."""
     modern.check_method(request(method))

@@ -11,9 +11,9 @@ from typing import Final
 from mcp_types import PROTOCOL_VERSION_META_KEY
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest
 
+from mcp_django.protocol import methods
 from mcp_django.protocol.http_headers import (
     MAX_SHOWN,
-    NAMED,
     Mirrored,
     encode_value,
     mirrored_parameters,
@@ -42,7 +42,7 @@ def standard_headers(
     version = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, dict) else None
     if isinstance(version, str):
         headers["mcp-protocol-version"] = encode_value(version)
-    name = params.get(NAMED.get(message.method, ""))
+    name = params.get(methods.NAMED.get(message.method, ""))
     if isinstance(name, str):
         headers["mcp-name"] = encode_value(name)
     return headers
