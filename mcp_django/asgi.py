@@ -68,7 +68,13 @@ class MCPRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        steps = Steps(self._answer(scope, receive, send))
+        answering = self._answer(scope, receive, send)
+        try:
+            # On the hot path: most connections are answered without waiting.
+            waits_for = answering.send(None)
+        except StopIteration:
+            return
+        steps = Steps(answering, waits_for)
         while True:
             try:
                 return await steps
@@ -92,8 +98,15 @@ class MCPRouter:
                 if prefix := get_script_prefix(scope):
                     set_script_prefix(prefix)
                 application, language = found
-                await application(preferring(language, scope), receive, send)
+                if language is not None:
+                    scope = preferring(language, scope)
+                await application(scope, receive, send)
                 return
+        await self._pass_on(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the other application answer what is not for MCP."""
+        kind = scope["type"]
         if kind == "websocket" and isinstance(self._application, ASGIHandler):
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return

@@ -91,12 +91,15 @@ class _InnerExchange:
         request = self._request
         urlconf = getattr(request, "urlconf", None)
         language = language_of_path(request.path_info, urlconf)
+        scope = dict(request.scope)
+        if language is not None:
+            scope = preferring(language, scope)
         body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
         self._incoming.put_nowait({"type": "http.request", "body": body})
         task = asyncio.create_task(
             outermost(
                 application_of(endpoint)(
-                    preferring(language, dict(request.scope)),
+                    scope,
                     self._incoming.get,
                     self._send,
                 )

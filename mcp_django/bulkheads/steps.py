@@ -10,28 +10,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mcp_django.bulkheads.strays import Stray
 
 T = TypeVar("T")
 
+_NOTHING: Final = object()
+"""Not None, for which a coroutine waits that lets others run."""
+
 
 class Steps(Generic[T]):
-    """Runs a coroutine; is awaited in the outermost one of a task of somebody else's.
+    """Runs the rest of a coroutine that waits for something, in a task of the server's.
 
-    That awaits it again after `take` whenever a `GeneratorExit` is thrown in.
+    It is awaited in the outermost coroutine of the task, again after `take` whenever a
+    `GeneratorExit` is thrown in.
 
     It has no `close`, by which Python would close what it runs.
 
     Args:
-        coroutine: What to run.
+        coroutine: What to run; has begun already.
+        waits_for: What its first `send` gave, for the task to wait for.
     """
 
-    __slots__ = ("_coroutine", "_is_over", "_task", "_thrown")
+    __slots__ = ("_coroutine", "_is_over", "_task", "_thrown", "_waits_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: object) -> None:
         self._coroutine = coroutine
+        self._waits_for = waits_for
         self._task = asyncio.current_task()
         self._thrown: Stray | None = None
         self._is_over = False
@@ -62,6 +68,9 @@ class Steps(Generic[T]):
 
     def send(self, value: Any) -> Any:
         """Go on with a value."""
+        waits_for, self._waits_for = self._waits_for, _NOTHING
+        if waits_for is not _NOTHING:
+            return waits_for
         thrown, self._thrown = self._thrown, None
         try:
             if thrown is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_plus
@@ -25,7 +25,7 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 _JSON: Headers = ((b"content-type", b"application/json"),)
 # Spec: RFC 9111, section 3: answers to POST are stored only where they ask for it.
 _JSON_NOT_STORED: Headers = (*_JSON, (b"cache-control", b"no-store"))
-
+_NO_CODING: Headers = ((b"accept-encoding", b"identity"),)
 
 STREAM_HEADERS: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -70,6 +70,7 @@ class Exchange:
 
     Attributes:
         scope: The ASGI scope.
+        method: The HTTP method, in capitals.
         headers: HTTP headers but those with credentials, names in lower case; a
             repeated one is joined by ", ".
         cors_headers: To add to every answer; the gate fills them in.
@@ -85,23 +86,19 @@ class Exchange:
         "headers",
         "is_ended",
         "is_started",
+        "method",
         "scope",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
+        self.method: str = scope["method"]
         self._receive = receive
         self._send = send
         self.headers = _read_headers(scope["headers"])
         self.cors_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
         self.is_ended = False
-
-    @property
-    def method(self) -> str:
-        """The HTTP method, in capitals."""
-        method: str = self.scope["method"]
-        return method
 
     @property
     def address(self) -> str:
@@ -145,13 +142,28 @@ class Exchange:
                 return unquote_plus(value)
         return None
 
-    async def read_body(self, max_bytes: int) -> bytes:
-        """Read the whole body.
+    async def read_json(self, max_bytes: int) -> bytes:
+        """Read the whole body, which has to be JSON as it is.
 
         Raises:
-            Refused: It is larger than `max_bytes`: 413.
+            Refused: 415 if it is said to be something else, which pages can send
+                unasked, or is compressed; 413 if it is larger than `max_bytes`.
             Disconnected: The client went away in the middle.
+
+        Spec: RFC 9110, section 15.5.16.
         """
+        if not _is_json(self.headers.get("content-type", "")):
+            raise Refused(415, "send JSON, with Content-Type: application/json")
+        coding = self.headers.get("content-encoding", "").strip()
+        if coding and coding.lower() != "identity":
+            raise Refused(
+                415,
+                f"send the JSON as it is, without Content-Encoding: {coding[:40]}",
+                headers=_NO_CODING,
+            )
+        return await self._read_body(max_bytes)
+
+    async def _read_body(self, max_bytes: int) -> bytes:
         declared = self.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > max_bytes:
             raise _too_large(max_bytes)
@@ -180,7 +192,7 @@ class Exchange:
         self, status: int, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer with a whole body; JSON if there is one."""
-        kind = _JSON if self.scope["method"] == "POST" else _JSON_NOT_STORED
+        kind = _JSON if self.method == "POST" else _JSON_NOT_STORED
         await self._start(
             status,
             [
@@ -271,6 +283,11 @@ def _read_headers(raw: Headers) -> dict[str, str]:
         text = value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def _too_large(max_bytes: int) -> Refused:

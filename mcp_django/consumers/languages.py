@@ -29,10 +29,8 @@ def language_of_path(path_info: str, urlconf: Any = None) -> str | None:
     return translation.get_language_from_path(path_info) if is_used else None
 
 
-def preferring(language: str | None, scope: Scope) -> Scope:
-    """Give a scope whose client prefers a language; as it is where there is none."""
-    if language is None:
-        return scope
+def preferring(language: str, scope: Scope) -> Scope:
+    """Give a scope whose client prefers a language."""
     preferred = [language.encode()]
     others: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
-from mcp_django.consumers.exchange import Exchange, Headers
+from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.posting import NOT_FOUND, Taken, take
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.worker.worker import current_worker
-
-_NO_CODING: Headers = [(b"accept-encoding", b"identity")]
 
 
 class MessagesConsumer(HTTPConsumer):
@@ -27,8 +23,7 @@ class MessagesConsumer(HTTPConsumer):
         identity = await gate.admit(exchange, ("POST",))
         if identity is None:
             return
-        check_is_json(exchange)
-        body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
+        body = await exchange.read_json(mcp_settings.MAX_BODY_BYTES)
         session_id = exchange.query("session_id")
         if session_id is None:
             raise Refused(
@@ -54,31 +49,6 @@ class MessagesConsumer(HTTPConsumer):
                 opened, body, sender, room_timeout=mcp_settings.ROOM_TIMEOUT
             )
         await respond_taken(exchange, taken)
-
-
-def check_is_json(exchange: Exchange) -> None:
-    """Refuse a body that is said to be something else; pages can send such unasked.
-
-    Raises:
-        Refused: 415, also for a body that is compressed.
-
-    Spec: RFC 9110, section 15.5.16.
-    """
-    headers = exchange.headers
-    if not _is_json(headers.get("content-type", "")):
-        raise Refused(415, "send JSON, with Content-Type: application/json")
-    coding = headers.get("content-encoding", "").strip()
-    if coding and coding.lower() != "identity":
-        raise Refused(
-            415,
-            f"send the JSON as it is, without Content-Encoding: {coding[:40]}",
-            headers=_NO_CODING,
-        )
-
-
-@lru_cache(maxsize=64)
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 async def respond_taken(exchange: Exchange, taken: Taken) -> None:

@@ -31,7 +31,7 @@ from mcp_django.consumers.long_lived import (
     check_streams,
     make_way_for_stream,
 )
-from mcp_django.consumers.messages import check_is_json, respond_taken
+from mcp_django.consumers.messages import respond_taken
 from mcp_django.consumers.slow_reader import FlowControlledExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.exchanges import event_store
@@ -92,8 +92,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             raise Refused(
                 406, "accept application/json and text/event-stream, or one of the two"
             )
-        check_is_json(exchange)
-        body = await exchange.read_body(mcp_settings.MAX_BODY_BYTES)
+        body = await exchange.read_json(mcp_settings.MAX_BODY_BYTES)
         sender = Sender(identity.user, exchange.headers, len(body), exchange.address)
         try:
             parsed = jsonrpc.parse(body)
