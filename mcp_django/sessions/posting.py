@@ -57,7 +57,7 @@ async def take(
     """
     transport = opened.transport
     try:
-        messages = transport.admit(jsonrpc.parse(body))
+        messages = transport.messages_of(jsonrpc.parse(body))
     except RemoteProtocolError as error:
         return refusal(400, error.message, code=error.code, data=error.data)
     if len(messages) > 1:

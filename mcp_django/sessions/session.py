@@ -89,16 +89,12 @@ _FINISHING = ErrorAnswer(
 )
 
 
-def _do_nothing() -> None:
-    pass
-
-
 @dataclass(slots=True)
 class _Run:
     """A request whose handler runs, or waits for the client's answers."""
 
     request: Request
-    cancel: Cancel = _do_nothing
+    cancel: Cancel | None = None
 
     @property
     def is_legacy(self) -> bool:
@@ -303,7 +299,7 @@ class Session(SessionState):
         self._notices.put(notice)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._tasks.start(coroutine, _do_nothing)
+        self._tasks.start(coroutine)
 
     def _wanted(self, notice: Notice) -> list[Notice]:
         """Give what the legacy session wants to know of a change, in its own words."""
@@ -536,7 +532,8 @@ class Session(SessionState):
         run = self._running.get(id)
         if run is not None:
             run.request.is_cancelled = True
-            run.cancel()
+            if run.cancel is not None:
+                run.cancel()
             return
         inbox = self._inbox or deque()
         for waiting in inbox:

@@ -27,7 +27,7 @@ class Sender:
     """Who sent a message, as far as the transport knows.
 
     Attributes:
-        user: The site's user; None where the transport authenticates nobody.
+        user: The site's user; None where the transport authenticates no user.
         headers: HTTP headers of the request that brought it, names in lower case;
             empty where there is no HTTP.
         size: Bytes that the message took on the wire, 0 if unknown.
@@ -58,16 +58,16 @@ class Transport(ABC):
     CLOSED nothing is delivered and nothing can be sent.
 
     Attributes:
-        on_message: Awaited for each message, in order; returns once the message is
-            taken, so that a transport that can stop reading does so meanwhile.
+        on_message: Awaited for each message, in order; returns once there was
+            room for it, so that a transport that can stop reading does so meanwhile.
         on_error: Called for what went wrong and did not end the transport, such as
             a line that is no message, or `RequestFailed` for one request.
         on_end: Awaited when the peer will send nothing more, where it can still read,
             as at the end of a pipe; the transport closes after it.
         on_close: Called once, when the transport is closed by either side.
         on_clear: Called when `is_congested` has become false.
-        takes_batches: Whether the peer may send batches now; whoever knows the
-            protocol version sets it.
+        takes_batches: Whether the peer may send batches now; the driver, which knows
+            the protocol version, sets it.
         answers_faults: Whether what is no message is answered with a JSON-RPC error;
             not at the client's end, where it is reported only.
     """
@@ -86,8 +86,8 @@ class Transport(ABC):
         self.on_message = _discard
         self.on_error = _log_error
         self.on_end = _return_at_once
-        self.on_close = _do_nothing
-        self.on_clear = _do_nothing
+        self.on_close = do_nothing
+        self.on_clear = do_nothing
 
     @property
     def is_congested(self) -> bool:
@@ -105,7 +105,7 @@ class Transport(ABC):
 
     @abstractmethod
     async def send(self, message: Message) -> None:
-        """Send one message; returns once the transport has taken it.
+        """Send one message; returns once it is written, or waits to be.
 
         May be called concurrently. Waits while the peer is too slow.
 
@@ -124,7 +124,7 @@ class Transport(ABC):
 
         Raises:
             TransportClosed: As for `send`.
-            MessageTooLarge: It is larger than the peer takes.
+            MessageTooLarge: It is larger than the peer accepts.
             ReaderTooSlow: The peer has yet to read too much.
         """
         message = jsonrpc.parse(answer)
@@ -135,7 +135,7 @@ class Transport(ABC):
     async def close(self) -> None:
         """Close the transport and release what it holds; more calls do nothing."""
 
-    def admit(self, parsed: Message | list[Message]) -> list[Message]:
+    def messages_of(self, parsed: Message | list[Message]) -> list[Message]:
         """Give the messages of one JSON text, if it may hold as many.
 
         Raises:
@@ -152,26 +152,34 @@ class Transport(ABC):
         return parsed
 
     async def deliver(self, text: bytes, sender: Sender) -> None:
-        """Take the messages of one JSON text, or answer what is wrong with it.
+        """Hand the messages of one JSON text over, or answer what is wrong with it.
 
-        Returns once they are taken; do not read on before.
+        Returns once they are handed over; do not read on before.
 
         Args:
             text: UTF-8 as it came.
             sender: Who sent it; the size is filled in here.
         """
         try:
-            messages = self.admit(jsonrpc.parse(text))
+            messages = self.messages_of(jsonrpc.parse(text))
             # The messages of a batch share its bytes, as far as room goes.
             sender = replace(sender, size=len(text) // len(messages))
             for message in messages:
-                await self.on_message(message, sender)
+                await self.receive(message, sender)
         except RemoteProtocolError as error:
             await self.refuse(error)
         except BaseException as error:
             if ends_task(error):
                 raise
             self.on_error(error_of(error))
+
+    async def receive(self, message: Message, sender: Sender) -> None:
+        """Hand one message over; override it to note what comes in.
+
+        Raises:
+            TransportClosed: What the message is for has ended.
+        """
+        await self.on_message(message, sender)
 
     async def refuse(self, error: RemoteProtocolError) -> None:
         """Report what is no message, and answer it with a JSON-RPC error.
@@ -198,8 +206,8 @@ def _log_error(error: Exception) -> None:
 
 
 async def _return_at_once() -> None:
-    pass
+    """Stand for `on_end` until it is set."""
 
 
-def _do_nothing() -> None:
-    pass
+def do_nothing() -> None:
+    """Stand for a callback until it is set."""

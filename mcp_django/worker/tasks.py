@@ -24,14 +24,16 @@ class Tasks(ABC):
 
     @abstractmethod
     def start(
-        self, coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None]
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_done: Callable[[], None] | None = None,
     ) -> Cancel:
         """Run a coroutine in a task of its own.
 
         Args:
             coroutine: What to run; it raises nothing but its cancellation.
-            on_done: Called when the task is over, also if it was cancelled before it
-                began.
+            on_done: Called when the task is over, if given; also if it was cancelled
+                before it began.
 
         Returns:
             What cancels the task; does nothing once it is over.
@@ -54,7 +56,9 @@ class GroupTasks(Tasks):
         self._group = group
 
     def start(
-        self, coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None]
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_done: Callable[[], None] | None = None,
     ) -> Cancel:
         """Run a coroutine in a task of its own."""
         return self._group.start_soon(_run, coroutine, on_done).cancel
@@ -81,12 +85,14 @@ class LoopTasks(Tasks):
         self._is_ending = False
 
     def start(
-        self, coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None]
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_done: Callable[[], None] | None = None,
     ) -> Cancel:
         """Run a coroutine in a task of its own; not any more once all of them end."""
         if self._is_ending:
             coroutine.close()
-            return _do_nothing
+            return lambda: None  # there is nothing to cancel
         loop = asyncio.get_running_loop()
         task = loop.create_task(outermost(coroutine), context=own_context())
         self._tasks[task] = None
@@ -106,17 +112,16 @@ class LoopTasks(Tasks):
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _finish(self, on_done: Callable[[], None], task: asyncio.Task[None]) -> None:
+    def _finish(
+        self, on_done: Callable[[], None] | None, task: asyncio.Task[None]
+    ) -> None:
         self._tasks.pop(task, None)
-        on_done()
-
-
-def _do_nothing() -> None:
-    pass
+        if on_done is not None:
+            on_done()
 
 
 async def _run(
-    coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None]
+    coroutine: Coroutine[Any, Any, None], on_done: Callable[[], None] | None
 ) -> None:
     try:
         # It may have been cancelled before it began.
@@ -124,4 +129,5 @@ async def _run(
         await coroutine
     finally:
         coroutine.close()
-        on_done()
+        if on_done is not None:
+            on_done()

@@ -45,10 +45,6 @@ _SUBSCRIBER_SECONDS = 30.0
 """How long all that one client subscribed to may take; the rest comes next time."""
 
 
-def _do_nothing() -> None:
-    pass
-
-
 def _unread_limits() -> UnreadLimits:
     return UnreadLimits(
         max_bytes=mcp_settings.MAX_UNREAD_BYTES,
@@ -162,7 +158,7 @@ class Worker:
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Cancel:
         """Run a coroutine in a task that is held until it ends."""
-        return self.tasks.start(coroutine, _do_nothing)
+        return self.tasks.start(coroutine)
 
     def tell(self, server_name: str, notice: Notice) -> None:
         """Tell this worker's sessions of a change; can be called in any thread."""

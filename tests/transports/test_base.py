@@ -38,22 +38,22 @@ def test_sender_is_nobody_unless_named() -> None:
     assert Sender().headers is NO_HEADERS
 
 
-def test_single_message_is_always_admitted() -> None:
+def test_single_message_is_no_batch() -> None:
     """Spec: JSON-RPC 2.0, section 4."""
-    assert Silent().admit(PING) == [PING]
+    assert Silent().messages_of(PING) == [PING]
 
 
 def test_batch_is_refused_until_the_version_takes_them() -> None:
     """Spec: 2025-03-26 basic, "Batching"; no other version has them."""
     transport = Silent()
     with pytest.raises(RemoteProtocolError) as caught:
-        transport.admit([PING, PING])
+        transport.messages_of([PING, PING])
     assert caught.value.message == (
         "batches are not part of this protocol version; send one message"
     )
     assert caught.value.code == -32600
     transport.takes_batches = True
-    assert transport.admit([PING, PING]) == [PING, PING]
+    assert transport.messages_of([PING, PING]) == [PING, PING]
 
 
 async def test_message_before_anybody_listens_is_logged_as_lost(

@@ -160,7 +160,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
 
     def _parse(self, text: bytes, era: Era) -> list[Message]:
         self.takes_batches = era.takes_batches
-        return self.admit(jsonrpc.parse(text))
+        return self.messages_of(jsonrpc.parse(text))
 
     # Requests -------------------------------------------------------------------
 

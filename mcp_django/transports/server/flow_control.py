@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mcp_django.transports.base import OnClear
+from mcp_django.transports.base import OnClear, do_nothing
 
 
 class Flow:
@@ -22,7 +22,7 @@ class Flow:
     on_clear: OnClear
 
     def __init__(self) -> None:
-        self.on_clear = _do_nothing
+        self.on_clear = do_nothing
 
     @property
     def is_congested(self) -> bool:
@@ -103,7 +103,3 @@ class Uptake:
             self._progress, self._since = progress, now
         self.seconds = now - self._since
         return self.seconds
-
-
-def _do_nothing() -> None:
-    pass

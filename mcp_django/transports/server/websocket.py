@@ -230,14 +230,12 @@ class WebSocketServerTransport(Transport):
             return
         await self.deliver(data, sender)
 
-    def admit(self, parsed: Message | list[Message]) -> list[Message]:
-        """Give the messages of one JSON text, if it may hold as many."""
-        messages = super().admit(parsed)
-        for message in messages:
-            if self._owed.note_received(message):
-                # Who pondered reads again.
-                self._progress_at = self._full_since = self._clock()
-        return messages
+    async def receive(self, message: Message, sender: Sender) -> None:
+        """Hand one message over, and keep in mind what it answers."""
+        if self._owed.note_received(message):
+            # The user who pondered reads again.
+            self._progress_at = self._full_since = self._clock()
+        await self.on_message(message, sender)
 
     async def receive_bytes(self) -> None:
         """Refuse a binary frame: messages are text."""
