@@ -224,7 +224,10 @@ class Requests:
             if total is not None:
                 params["total"] = total
             # Spec: 2025-03-26 changelog: messages are new there.
-            if message is not None and request.peer.version >= "2025-03-26":
+            if (
+                message is not None
+                and request.peer.version in versions.PROGRESS_MESSAGES
+            ):
                 params["message"] = message
             await self._outbox.send(
                 jsonrpc.notification("notifications/progress", params)

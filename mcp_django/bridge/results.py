@@ -63,7 +63,7 @@ def describe(found: Found, version: str) -> JSONObject:
     capabilities = wire(found.capabilities)
     # Their requests are not passed on.
     capabilities.pop("tasks", None)
-    if not versions.is_at_least(version, "2025-03-26"):
+    if version not in versions.COMPLETIONS:
         capabilities.pop("completions", None)
     described: JSONObject = {"capabilities": capabilities}
     if version in versions.LEGACY:

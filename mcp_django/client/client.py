@@ -132,11 +132,8 @@ class Client:
         max_rounds: int = 10,
         run_sync: RunSync = run_in_thread,
     ) -> None:
-        if version is not None and version not in versions.LEGACY + versions.MODERN:
-            raise ValueError(
-                f"version {version!r} is none of "
-                f"{[*versions.MODERN, *versions.LEGACY]!r}"
-            )
+        if version is not None and version not in versions.ALL:
+            raise ValueError(f"version {version!r} is none of {list(versions.ALL)!r}")
         _check_seconds(
             timeout=timeout,
             max_total_timeout=max_total_timeout,

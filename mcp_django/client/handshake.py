@@ -227,7 +227,7 @@ def _read_discovered(answer: JSONRPCResponse) -> DiscoverResult:
 def _choose(supported: Sequence[str], wanted: str | None) -> str:
     version = choose_version(supported, wanted)
     if version is None:
-        ours = [*versions.MODERN, *versions.LEGACY] if wanted is None else [wanted]
+        ours = list(versions.ALL) if wanted is None else [wanted]
         raise RemoteProtocolError(
             f"the server supports {supported!r:.200}, and none of {ours!r}"
         )

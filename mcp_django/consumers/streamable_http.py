@@ -394,7 +394,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             raise Refused(
                 400,
                 f"unsupported MCP-Protocol-Version {version[:100]!r}; supported are "
-                f"{[*versions.MODERN, *versions.LEGACY]!r}",
+                f"{list(versions.ALL)!r}",
             )
         id = exchange.headers.get("mcp-session-id")
         if id is None:
@@ -511,7 +511,7 @@ def _check_batch(messages: Sequence[Message], session: HTTPSession) -> None:
 
     Spec: 2025-03-26 basic, "Batching"; basic/lifecycle, "Initialization".
     """
-    if session.peer.version != versions.BATCHES:
+    if session.peer.version not in versions.BATCHES:
         raise RemoteProtocolError(
             "batches are not part of this protocol version; send one message"
         )

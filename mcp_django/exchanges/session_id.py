@@ -81,7 +81,7 @@ class HTTPSession:
 
         Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
         """
-        return self.peer.version >= "2025-11-25"
+        return self.peer.version in versions.EMPTY_EVENTS
 
     def is_of(self, peer: Peer) -> bool:
         """Say whether a peer is the one that opened it, as far as its id tells."""

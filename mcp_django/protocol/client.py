@@ -103,7 +103,7 @@ class ClientProtocol:
 
         Spec: 2025-03-26 basic, "Batching".
         """
-        return self.version == versions.BATCHES
+        return self.version in versions.BATCHES
 
     # What is found out of the server -------------------------------------------------
 
@@ -136,7 +136,7 @@ class ClientProtocol:
         else:
             raise RemoteProtocolError(
                 f"the server speaks version {version[:100]!r}, which is none of "
-                f"{[*versions.MODERN, *versions.LEGACY]!r}"
+                f"{list(versions.ALL)!r}"
             )
         self.version = version
 
@@ -328,7 +328,7 @@ def choose_version(supported: Sequence[JSON], wanted: str | None = None) -> str 
     Returns:
         The version; None if there is none for us.
     """
-    ours = (*versions.MODERN, *versions.LEGACY) if wanted is None else (wanted,)
+    ours = versions.ALL if wanted is None else (wanted,)
     return next((version for version in ours if version in supported), None)
 
 

@@ -106,7 +106,7 @@ class LegacyServerProtocol:
 
         Spec: 2025-03-26 basic, "Batching"; no other version has them.
         """
-        return self.state is State.OPEN and self.peer.version == versions.BATCHES
+        return self.state is State.OPEN and self.peer.version in versions.BATCHES
 
     def has_in_flight(self, id: RequestId) -> bool:
         """Say whether a request waits for its answer."""

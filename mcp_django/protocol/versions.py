@@ -13,62 +13,95 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
-LEGACY: Final[tuple[str, ...]] = tuple(reversed(HANDSHAKE_PROTOCOL_VERSIONS))
+LEGACY: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Versions opened by `initialize`, newest first."""
 
 LATEST_LEGACY: Final = LEGACY[0]
 
-MODERN: Final[tuple[str, ...]] = tuple(reversed(MODERN_PROTOCOL_VERSIONS))
+MODERN: Final = ("2026-07-28",)
 """Versions that each request names in its `_meta`, newest first."""
 
-BATCHES: Final = "2025-03-26"
-"""The one version in which a JSON-RPC batch may be received."""
+ALL: Final = (*MODERN, *LEGACY)
+"""Versions that are spoken here, newest first."""
+
+
+def _since(version: str) -> frozenset[str]:
+    """Give a version and all newer ones."""
+    return frozenset(ALL[: ALL.index(version) + 1])
+
+
+# Every difference between versions has a name, and is the versions that have it ------
+
+AUDIO: Final = _since("2025-03-26")
+"""Those with content that is sound."""
+
+BATCHES: Final = frozenset({"2025-03-26"})
+"""Those in which a JSON-RPC batch may be received."""
+
+COMPLETIONS: Final = _since("2025-03-26")
+"""Those in which servers declare that they complete arguments."""
+
+PROGRESS_MESSAGES: Final = _since("2025-03-26")
+"""Those whose reports of progress have a text."""
+
+TOOL_ANNOTATIONS: Final = _since("2025-03-26")
+"""Those with hints about what a tool does."""
+
+LAST_MODIFIED: Final = _since("2025-06-18")
+"""Those whose annotations say when something was changed."""
+
+META: Final = _since("2025-06-18")
+"""Those with `_meta` in features and in content."""
+
+RESOURCE_LINKS: Final = _since("2025-06-18")
+"""Those with content that names a resource."""
+
+STRUCTURED: Final = _since("2025-06-18")
+"""Those whose tools have an output schema, and results that follow it."""
+
+TITLES: Final = _since("2025-06-18")
+"""Those with names for people."""
+
+EMPTY_EVENTS: Final = _since("2025-11-25")
+"""Those whose clients know events that have an id and no data."""
+
+ICONS: Final = _since("2025-11-25")
+"""Those with icons."""
+
+IMPLEMENTATION_DETAILS: Final = _since("2025-11-25")
+"""Those in which programs say more of themselves than name, title and version."""
+
+VISITS: Final = _since("2025-11-25")
+"""Those in which a question may be a page to visit, and says whether it is."""
+
+VISIT_IDS: Final = frozenset(LEGACY)
+"""Those in which a page to visit has an id, by which the client hears of its end."""
 
 Kind: TypeAlias = Literal[
     "tool", "resource", "resource_template", "prompt", "argument", "implementation"
 ]
 
-# Member of an object -> version that introduced it, where that is not the first.
-_ADDED: Final[Mapping[Kind, Mapping[str, str]]] = {
-    "tool": {
-        "annotations": "2025-03-26",
-        "title": "2025-06-18",
-        "outputSchema": "2025-06-18",
-        "_meta": "2025-06-18",
-        "icons": "2025-11-25",
-    },
-    "resource": {
-        "title": "2025-06-18",
-        "_meta": "2025-06-18",
-        "icons": "2025-11-25",
-    },
-    "resource_template": {
-        "title": "2025-06-18",
-        "_meta": "2025-06-18",
-        "icons": "2025-11-25",
-    },
-    "prompt": {
-        "title": "2025-06-18",
-        "_meta": "2025-06-18",
-        "icons": "2025-11-25",
-    },
-    "argument": {"title": "2025-06-18"},
+# Member of an object -> versions that have it, where that is not all of them.
+_NAMED: Final = {"title": TITLES, "_meta": META, "icons": ICONS}
+_MEMBERS: Final[Mapping[Kind, Mapping[str, frozenset[str]]]] = {
+    "tool": {**_NAMED, "annotations": TOOL_ANNOTATIONS, "outputSchema": STRUCTURED},
+    "resource": _NAMED,
+    "resource_template": _NAMED,
+    "prompt": _NAMED,
+    "argument": {"title": TITLES},
     "implementation": {
-        "title": "2025-06-18",
-        "description": "2025-11-25",
-        "websiteUrl": "2025-11-25",
-        "icons": "2025-11-25",
+        "title": TITLES,
+        "description": IMPLEMENTATION_DETAILS,
+        "websiteUrl": IMPLEMENTATION_DETAILS,
+        "icons": ICONS,
     },
 }
-_CONTENT_ADDED: Final[Mapping[str, str]] = {
-    "audio": "2025-03-26",
-    "resource_link": "2025-06-18",
-}
-
+# Type of content -> versions that have it, where that is not all of them.
+_CONTENT: Final = {"audio": AUDIO, "resource_link": RESOURCE_LINKS}
+# Versions that have every type of content, with all of its members.
+_ALL_CONTENT: Final = AUDIO & RESOURCE_LINKS & META & LAST_MODIFIED & ICONS
 
 WRAPPED: Final = "x-fastmcp-wrap-result"
 """Keyword of an output schema: clients that know it take the value out of `result`.
@@ -91,18 +124,13 @@ def negotiate(offered: str) -> str:
     return offered if offered in LEGACY else LATEST_LEGACY
 
 
-def is_at_least(version: str, minimum: str) -> bool:
-    """Say whether a version is as new as another; both are date strings."""
-    return version >= minimum
-
-
 def adapt_entry(kind: Kind, entry: JSONObject, version: str) -> JSONObject:
     """Make of a feature as a list shows it what a version allows."""
-    added = _ADDED[kind]
+    members = _MEMBERS[kind]
     adapted = {
         name: value
         for name, value in entry.items()
-        if is_at_least(version, added.get(name, ""))
+        if version in members.get(name, ALL)
     }
     if "arguments" in adapted:
         adapted["arguments"] = [
@@ -136,22 +164,24 @@ def adapt_tool_result(
         version: Version of the session.
         schema: The tool's output schema, None if its results are unstructured.
     """
+    if version in MODERN:
+        return result
     if "structuredContent" in result:
-        if not is_at_least(version, "2025-06-18"):
+        structured = result["structuredContent"]
+        if version not in STRUCTURED:
             result = {k: v for k, v in result.items() if k != "structuredContent"}
-        else:
-            structured = result["structuredContent"]
-            unfit = version in LEGACY and not isinstance(structured, dict)
-            if unfit or (schema is not None and needs_wrapping(schema, version)):
-                result = {**result, "structuredContent": {"result": structured}}
-    if version >= LATEST_LEGACY:
+        elif not isinstance(structured, dict) or (
+            schema is not None and needs_wrapping(schema, version)
+        ):
+            result = {**result, "structuredContent": {"result": structured}}
+    if version in _ALL_CONTENT:
         return result
     return {**result, "content": adapt_content(result["content"], version)}
 
 
 def adapt_prompt_result(result: JSONObject, version: str) -> JSONObject:
     """Make of a prompt's messages what a version allows."""
-    if version >= LATEST_LEGACY:
+    if version in _ALL_CONTENT:
         return result
     messages = [
         {**message, "content": _adapt_block(message["content"], version)}
@@ -162,7 +192,7 @@ def adapt_prompt_result(result: JSONObject, version: str) -> JSONObject:
 
 def adapt_contents(contents: Sequence[JSONObject], version: str) -> list[JSONObject]:
     """Make of the contents of a resource what a version allows."""
-    if is_at_least(version, "2025-06-18"):
+    if version in META:
         return list(contents)
     return [{k: v for k, v in item.items() if k != "_meta"} for item in contents]
 
@@ -173,12 +203,12 @@ def adapt_content(blocks: Sequence[JSONObject], version: str) -> list[JSONObject
 
 
 def _adapt_block(block: JSONObject, version: str) -> JSONObject:
-    if not is_at_least(version, _CONTENT_ADDED.get(block["type"], "")):
+    if version not in _CONTENT.get(block["type"], ALL):
         return {"type": "text", "text": _describe(block)}
     adapted = dict(block)
     if block["type"] == "resource_link":
         adapted = adapt_entry("resource", adapted, version)
-    elif not is_at_least(version, "2025-06-18"):
+    elif version not in META:
         adapted.pop("_meta", None)
         if "resource" in adapted:
             [adapted["resource"]] = adapt_contents([adapted["resource"]], version)
@@ -201,7 +231,7 @@ def _describe(block: JSONObject) -> str:
 def _drop_last_modified(entry: JSONObject, version: str) -> None:
     """Leave `annotations.lastModified` out of a copy where it is unknown."""
     annotations = entry.get("annotations")
-    if annotations and not is_at_least(version, "2025-06-18"):
+    if annotations and version not in LAST_MODIFIED:
         entry["annotations"] = {
             k: v for k, v in annotations.items() if k != "lastModified"
         }

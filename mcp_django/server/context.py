@@ -37,6 +37,7 @@ from mcp_django.exceptions import (
     CapabilityMissing,
     UrlElicitationRequired,
 )
+from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.models import read_as
 from mcp_django.server.asking import Answer, Question, QuestionsAsked
@@ -54,9 +55,6 @@ Wire = TypeVar("Wire", bound=BaseModel)
 
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
-
-_NAMES_MODE = "2025-11-25"
-"""The version that began to name the mode of forms, because visits were new."""
 
 
 class _RequestContext:
@@ -167,7 +165,7 @@ class _RequestContext:
         params: JSONObject = {"progressToken": token, "progress": progress}
         if total is not None:
             params["total"] = total
-        if message is not None and request.version >= "2025-03-26":
+        if message is not None and request.version in versions.PROGRESS_MESSAGES:
             params["message"] = plain(message)
         return params
 
@@ -193,7 +191,7 @@ class _RequestContext:
             "message": str(message),
             "requestedSchema": plain(form.requested_schema),
         }
-        if self._request.version >= _NAMES_MODE:
+        if self._request.version in versions.VISITS:
             params["mode"] = "form"
 
         def read(result: JSONObject) -> Answer:
@@ -214,7 +212,7 @@ class _RequestContext:
             "url": str(url),
         }
         # Spec: 2026-07-28 schema.ts, `ElicitRequestURLParams`: no id any more.
-        if not self._request.is_modern:
+        if self._request.version in versions.VISIT_IDS:
             params["elicitationId"] = (
                 elicitation_id or self._request.answers.elicitation_id(name)
             )

@@ -586,7 +586,7 @@ class Server:
             capabilities["resources"] = {"subscribe": True, "listChanged": True}
         if self.prompts:
             capabilities["prompts"] = {"listChanged": True}
-        if self.completions and versions.is_at_least(version, "2025-03-26"):
+        if self.completions and version in versions.COMPLETIONS:
             capabilities["completions"] = {}
         return capabilities
 

@@ -10,10 +10,9 @@ from mcp_django.protocol import methods, versions
 from mcp_django.protocol.methods import METHODS
 
 ERAS = {"legacy": versions.LEGACY, "modern": versions.MODERN}
-VERSIONS = versions.LEGACY + versions.MODERN
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", versions.ALL)
 def test_every_version_has_the_methods_of_its_schema(version: str) -> None:
     """Spec: schema.ts of each version, `ClientRequest`."""
     [era] = [era for era, of_era in ERAS.items() if version in of_era]
@@ -81,6 +80,6 @@ def test_initialize_and_ping_alone_need_no_session() -> None:
 
 def test_questions_are_what_servers_request() -> None:
     """Spec: schema.ts of each version, `ServerRequest`; pings ask nothing."""
-    asked = {name for name, version in known.SERVER_REQUESTS if version in VERSIONS}
+    asked = {name for name, version in known.SERVER_REQUESTS if version in versions.ALL}
     assert methods.QUESTIONS.keys() == asked - {"ping"}
     assert set(methods.QUESTIONS.values()) <= ClientCapabilities.model_fields.keys()

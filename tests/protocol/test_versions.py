@@ -1,9 +1,11 @@
 """What each protocol version may carry: literal objects before and after."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.versions import Kind
@@ -16,7 +18,15 @@ def test_legacy_versions_are_known_newest_first() -> None:
     """Spec: the published revisions that begin with `initialize`."""
     assert versions.LEGACY == ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
     assert versions.LATEST_LEGACY == "2025-11-25"
-    assert versions.BATCHES == "2025-03-26"
+    assert {"2025-03-26"} == versions.BATCHES
+
+
+def test_versions_are_known_to_the_models_of_the_protocol() -> None:
+    """Our choice: what they know beyond is not announced before we can speak it."""
+    assert set(versions.LEGACY) <= set(HANDSHAKE_PROTOCOL_VERSIONS)
+    assert set(versions.MODERN) <= set(MODERN_PROTOCOL_VERSIONS)
+    assert versions.ALL == versions.MODERN + versions.LEGACY
+    assert sorted(versions.ALL, reverse=True) == list(versions.ALL)
 
 
 @pytest.mark.parametrize(
@@ -41,20 +51,17 @@ def test_offered_version_is_taken_if_known_else_the_newest(
     assert versions.negotiate(offered) == chosen
 
 
-@pytest.mark.parametrize(
-    ("version", "minimum", "expected"),
-    [
-        ("2025-06-18", "2025-03-26", True),
-        ("2025-06-18", "2025-06-18", True),
-        ("2025-06-18", "2025-11-25", False),
-        ("2024-11-05", "", True),
-    ],
-)
-def test_versions_are_compared_by_date(
-    version: str, minimum: str, expected: bool
-) -> None:
-    """Our choice: versions are date strings, which sort as they came."""
-    assert versions.is_at_least(version, minimum) is expected
+def differences() -> Iterator[tuple[str, frozenset[str]]]:
+    for name, value in vars(versions).items():
+        if name.isupper() and isinstance(value, frozenset):
+            yield name, value
+
+
+def test_differences_are_between_versions_that_are_spoken() -> None:
+    """Our choice: each is the versions that have something."""
+    assert dict(differences())["TITLES"] == {"2026-07-28", "2025-11-25", "2025-06-18"}
+    for name, having in differences():
+        assert having < set(versions.ALL), name
 
 
 # Entries of lists -------------------------------------------------------------------

@@ -117,7 +117,7 @@ class LegacySession(Era):
     @property
     def takes_batches(self) -> bool:
         """Whether it is of the one version that has batches."""
-        return self._version == versions.BATCHES
+        return self._version in versions.BATCHES
 
     def lose(self, session_id: str) -> bool:
         """Note that the server knows it no more, if it has this id."""
