@@ -10,6 +10,7 @@
     │           └── MessageLost they are too many to be read, and lost
     ├── ErrorAnswer             a handler answers with a JSON-RPC error of its own
     │   ├── UrlElicitationRequired
+    │   ├── AuthenticationFailed credentials are wrong, or do not suffice
     │   └── ServiceAway         a service that the site needs does not answer
     ├── ToolError               a failed tool call, for the model to read
     ├── ErrorReceived           the server answered our request with a JSON-RPC error
@@ -17,17 +18,16 @@
     ├── AskRefused              the client cannot or did not answer a question
     │   ├── CapabilityMissing   it never declared that it could
     │   └── AskFailed           it answered with an error, nonsense, or not in time
-    ├── TransportError          a transport cannot do what it was asked to
-    │   ├── ConnectFailed       no connection with the peer came about
-    │   ├── TransportClosed     it is closed
-    │   ├── MessageTooLarge     it cannot carry a message of this size
-    │   │   ├── ResultTooLarge  no connection shall carry it
-    │   │   └── BatchTooLarge   it can, but not beside the others of its batch
-    │   ├── ReaderTooSlow       the peer has yet to read too much
-    │   └── RequestFailed       no answer to one request will come
-    │       ├── HTTPRefused     it was refused with an HTTP status
-    │       └── SessionLost     its session is gone; a new one can be opened
-    └── AuthenticationFailed    credentials were given and are wrong
+    └── TransportError          a transport cannot do what it was asked to
+        ├── ConnectFailed       no connection with the peer came about
+        ├── TransportClosed     it is closed
+        ├── MessageTooLarge     it cannot carry a message of this size
+        │   ├── ResultTooLarge  no connection shall carry it
+        │   └── BatchTooLarge   it can, but not beside the others of its batch
+        ├── ReaderTooSlow       the peer has yet to read too much
+        └── RequestFailed       no answer to one request will come
+            ├── HTTPRefused     it was refused with an HTTP status
+            └── SessionLost     its session is gone; a new one can be opened
 
 `mcp_django.QuestionsAsked` is no error and no `Exception`: it ends a run of a handler
 that asks its client something.
@@ -36,8 +36,10 @@ that asks its client something.
 `django.core.exceptions.ImproperlyConfigured` for wrong settings.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -58,7 +60,7 @@ class ProtocolError(MCPError):
 
     Attributes:
         code: JSON-RPC error code to answer with.
-        message: One sentence for whoever reads the answer.
+        message: One sentence for the developer who reads the answer.
         data: Additional JSON value for the answer, or None.
     """
 
@@ -109,7 +111,7 @@ class ParseError(RemoteProtocolError):
 
 
 class MessageLost(ParseError):
-    """A message was too long to be read, and nobody can say which one it was."""
+    """A message was too long to be read, so that it is not known which one it was."""
 
 
 class ErrorAnswer(MCPError):
@@ -121,6 +123,7 @@ class ErrorAnswer(MCPError):
         code: JSON-RPC error code, for example -32602.
         message: One sentence for the client's developer; may be lazy.
         data: Additional JSON value, or None.
+
     """
 
     def __init__(self, code: int, message: Any, data: Any = None) -> None:
@@ -134,6 +137,16 @@ class ErrorAnswer(MCPError):
         self.data = data
         # Why, for the site; set where the client is told less.
         self.reason: str | None = None
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status, where the answer has one; None for what HTTP need not know."""
+        return None
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """HTTP headers that go with the status."""
+        return []
 
 
 class UrlElicitationRequired(ErrorAnswer):
@@ -192,6 +205,88 @@ class ServiceAway(ErrorAnswer):
             f"{service} does not answer; try again in {seconds} "
             f"{'second' if seconds == 1 else 'seconds'}",
         )
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return 503
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """When to try again."""
+        return [(b"retry-after", b"%d" % self.retry_after_seconds)]
+
+
+class AuthenticationFailed(ErrorAnswer):
+    """Credentials are wrong, expired or revoked, or do not suffice for a request.
+
+    An authenticator raises it at the gate; a handler, or what stands around it, for one
+    request alone. It is answered with an HTTP status and a challenge where there is one
+    to answer with, and elsewhere with a JSON-RPC error that has the same in its data.
+
+    Args:
+        message: For the log: which user, and why. Never the credential itself.
+        error: What the challenge calls it, where its scheme has names for errors; "" if
+            no credentials came. Decides the status: 403 for "insufficient_scope", 400
+            for "invalid_request", 401 for all others.
+        description: One sentence for the sender, who may be anybody.
+        parameters: What else the challenge says, such as `scope` or
+            `resource_metadata`.
+
+    Attributes:
+        challenges: Values of `WWW-Authenticate`; known once the authenticators have
+            been asked for them.
+
+    Spec: RFC 6750, sections 3 and 3.1; 2025-11-25 basic/authorization, "Scope Challenge
+    Handling".
+    """
+
+    error: str = "invalid_token"
+    description: Any = "the credentials are wrong, expired or revoked"
+    challenges: Sequence[str] = ()
+
+    def __init__(
+        self,
+        message: object = "",
+        *,
+        error: str | None = None,
+        description: Any = None,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        if error is not None:
+            self.error = error
+        if description is not None:
+            self.description = description
+        named = {"error": self.error} if self.error else {}
+        data = {**named, **parameters}
+        super().__init__(INVALID_REQUEST, self.description, data or None)
+        self.parameters = dict(parameters)
+        self.args = (message,)  # For the log; the client is told less.
+        self.reason = str(message)
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return _STATUSES.get(self.error, 401)
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The challenges."""
+        return [(b"www-authenticate", text.encode()) for text in self.challenges]
+
+    def with_challenges(self, challenges: Sequence[str]) -> AuthenticationFailed:
+        """Give a copy that has challenges: the same one may be raised again."""
+        copied = type(self).__new__(type(self))
+        copied.args = self.args
+        copied.__dict__.update(self.__dict__, challenges=challenges)
+        return copied
+
+
+_STATUSES = {"invalid_request": 400, "insufficient_scope": 403}
+"""HTTP statuses of failed authentication by error; 401 for all others.
+
+Spec: RFC 6750, section 3.1.
+"""
 
 
 class ToolError(MCPError):
@@ -359,31 +454,3 @@ class SessionLost(RequestFailed):
         request_id: Id of a request that was refused for it, and not carried out; None
             if the session was lost otherwise.
     """
-
-
-class AuthenticationFailed(MCPError):
-    """Credentials were given, and they are wrong, expired or revoked.
-
-    Args:
-        message: For the log: who, and why. Never the credential itself.
-        code: What the challenge calls it, where its scheme has names for errors.
-        description: One sentence for whoever sent it, who may be anybody.
-
-    Spec: RFC 6750, section 3.1.
-    """
-
-    code: str = "invalid_token"
-    description: str = "the credentials are wrong, expired or revoked"
-
-    def __init__(
-        self,
-        message: object = "",
-        *,
-        code: str | None = None,
-        description: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        if code is not None:
-            self.code = code
-        if description is not None:
-            self.description = description

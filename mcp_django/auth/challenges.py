@@ -1,4 +1,4 @@
-"""What a 401 tells in `WWW-Authenticate`: which credentials, and what was wrong.
+"""What a 401 or 403 tells in `WWW-Authenticate`: what is needed, and what was wrong.
 
 Spec: RFC 9110, 11.6.1; RFC 6750, section 3.
 """
@@ -29,11 +29,12 @@ def bearer_challenge(failure: AuthenticationFailed | None, **parameters: str) ->
     Args:
         failure: What was wrong with the token that came; None if none came, and then
             nothing is said of an error.
-        parameters: Such as `realm`, `scope` or `resource_metadata`, as they are.
+        parameters: Such as `realm`, `scope` or `resource_metadata`, as they are; those
+            of the failure go before them.
 
     Spec: RFC 6750, section 3.
     """
-    return _join("Bearer", parameters | _error_of(failure))
+    return _join("Bearer", parameters | _parameters_of(failure))
 
 
 def challenge_of(
@@ -82,14 +83,15 @@ def _add_error(challenge: str, failure: AuthenticationFailed | None) -> str:
         return challenge
     # In front of the rest, which may go on with another scheme's challenge.
     rest = challenge[match.end() :].strip()
-    begin = _join(match.group(), _error_of(failure))
+    begin = _join(match.group(), _parameters_of(failure))
     return f"{begin}, {rest.removeprefix(',').strip()}" if rest else begin
 
 
-def _error_of(failure: AuthenticationFailed | None) -> dict[str, str]:
+def _parameters_of(failure: AuthenticationFailed | None) -> dict[str, str]:
     if failure is None:
         return {}
-    return {"error": failure.code, "error_description": str(failure.description)}
+    told = {"error": failure.error, "error_description": str(failure.description)}
+    return told | failure.parameters
 
 
 def _join(scheme: str, parameters: dict[str, str]) -> str:

@@ -20,11 +20,11 @@ from mcp_django.conf import mcp_settings
 @kept
 def _users() -> Service:
     return service_of_site(
-        "whoever knows the site's users",
+        "what knows the site's users",
         "what they send is refused",
         shown_as="the site's table of users",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        logger=logging.getLogger("mcp_django.worker"),
+        logger=logging.getLogger("mcp_django.auth"),
     )
 
 
@@ -32,7 +32,7 @@ async def read(user: User) -> User:
     """Give the user itself in place of a lazy one, such as `request.user`.
 
     Raises:
-        ServiceAway: Whoever knows it does not answer.
+        ServiceAway: What knows it does not answer.
     """
     if isinstance(user, LazyObject):
         found: User = await ask_in_thread(
@@ -56,10 +56,10 @@ async def read_again(
         within: Seconds, if it must not take as long as it may.
 
     Returns:
-        The user; None if it is gone or inactive. Nobody stays nobody.
+        The user; None if it is gone or inactive. An anonymous one stays as it is.
 
     Raises:
-        ServiceAway: Whoever knows it does not answer.
+        ServiceAway: What knows it does not answer.
     """
     found: User | None = await ask_in_thread(
         _users(), lambda: _read(user_behind(user)), threads.run, within=within

@@ -13,10 +13,10 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
+from mcp_django.auth.authenticators import authenticator_paths, is_open_to_all
 from mcp_django.auth.interface import Authenticator
 from mcp_django.checks.languages import mismatch_of_language
 from mcp_django.conf import DEFAULTS
-from mcp_django.consumers.gate import authenticator_paths, is_open_to_all
 from mcp_django.consumers.origins import is_origin
 
 _MAY_BE_ZERO = frozenset({"MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"})

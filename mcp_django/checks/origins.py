@@ -11,12 +11,12 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
+from mcp_django.auth.authenticators import authenticator_paths, is_open_to_all
 from mcp_django.checks.authentication import (
     faults_of_authenticator,
     faults_of_setting,
 )
 from mcp_django.consumers.cors import EndpointCorsMiddleware
-from mcp_django.consumers.gate import authenticator_paths, is_open_to_all
 
 _UNGUESSABLE_ORIGIN = "https://2d0a1f4e7c.mcp-django.invalid"
 

@@ -1,4 +1,4 @@
-"""The gate: Host, Origin, CORS, body size, authentication, in this order.
+"""The gate: Host, Origin, CORS, method, credentials, in this order.
 
 Every way in passes it, because requests that a consumer answers pass no middleware of
 the project. What is refused is said in the log, and under `DEBUG` in the answer.
@@ -8,40 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
-from django.apps import apps
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
-from django.utils.functional import LazyObject
-from django.utils.module_loading import import_string
 
-from mcp_django.auth.interface import Authenticator, Identity, nobody
-from mcp_django.auth.users import read
+from mcp_django.auth.authenticating import commands_after, identify
+from mcp_django.auth.authenticators import is_open_to_all
+from mcp_django.auth.interface import Identity, nobody
 from mcp_django.conf import mcp_settings
-from mcp_django.consumers.authenticating import (
-    Asking,
-    challenges,
-    commands_after,
-)
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
-from mcp_django.transports.server.refusals import Refused
+from mcp_django.transports.server.refusals import Refused, refusal_of
 
 logger = logging.getLogger("mcp_django.gate")
 
 _LOOPBACK = (".localhost", "localhost", "127.0.0.1", "[::1]")
 _FOREIGN_SITES = ("cross-site", "same-site")
-_STATUSES = {"invalid_request": 400, "insufficient_scope": 403}
-"""Of failed authentication, by code; 401 for all others. Spec: RFC 6750, 3.1."""
 
 
 async def admit(
@@ -65,12 +55,7 @@ async def admit(
         check_origin(exchange.request)
         if await _apply_cors(exchange):
             return None
-    if exchange.method not in methods:
-        raise Refused(
-            405,
-            f"{exchange.method} is not allowed here; use {' or '.join(methods)}",
-            headers=[(b"allow", ", ".join(methods).encode())],
-        )
+    _check_method(exchange, methods)
     if is_open_to_all():  # On the hot path: for such, nothing has to be awaited.
         return nobody()
     return await authenticate(exchange, cookies_need_origin=cookies_need_origin)
@@ -157,6 +142,23 @@ def _cors_middleware() -> EndpointCorsMiddleware:
     return EndpointCorsMiddleware(lambda request: HttpResponse())
 
 
+# Method -------------------------------------------------------------------------
+
+
+def _check_method(exchange: Exchange, methods: Sequence[str]) -> None:
+    """Refuse an HTTP method that the endpoint has not.
+
+    Raises:
+        Refused: 405.
+    """
+    if exchange.method not in methods:
+        raise Refused(
+            405,
+            f"{exchange.method} is not allowed here; use {' or '.join(methods)}",
+            headers=[(b"allow", ", ".join(methods).encode())],
+        )
+
+
 # Authentication -----------------------------------------------------------------
 
 
@@ -168,29 +170,24 @@ async def authenticate(
     Args:
         exchange: The exchange, whose Origin is allowed if it has one.
         cookies_need_origin: Whether cookies prove nothing without the site's own
-            Origin, as in a handshake: browsers always send one with it, and ask
-            nobody whether another page may bring cookies along.
+            Origin, as in a handshake: browsers always send one with it, and cookies
+            go along whichever page it is that asks.
 
     Raises:
-        Refused: 401, with a challenge for each authenticator; 503, if migrations have
-            to be run first.
+        Refused: 401, or what else the failure demands, with challenges; 503, if
+            migrations have to be run first.
         ServiceAway: An authenticator, or what it asks, does not answer.
     """
     if is_open_to_all():
         return nobody()
-    found = authenticators()
-    request = exchange.request
-    origin = exchange.headers.get("origin")
     if cookies_need_origin:
-        cookies_count = origin is not None and is_own_origin(request, origin)
+        cookies_count = _is_of_site(exchange)
     else:
-        cookies_count = origin is not None or _is_not_foreign(request)
-    candidates = [a for a in found if cookies_count or not a.uses_cookies]
+        cookies_count = _is_not_foreign(exchange)
     try:
-        identity = await _identify(candidates, request, found)
-        if isinstance(identity.user, LazyObject):
-            identity = replace(identity, user=await read(identity.user))
-        return identity
+        return await identify(exchange.request, cookies_count=cookies_count)
+    except AuthenticationFailed as failure:
+        raise refusal_of(failure) from None
     except DatabaseError as error:
         commands = await commands_after(error)
         if commands is None:
@@ -202,81 +199,32 @@ async def authenticate(
         ) from None
 
 
-async def _identify(
-    candidates: Sequence[Authenticator],
-    request: HttpRequest,
-    found: Sequence[Authenticator],
-) -> Identity:
-    """Ask the candidates in turn; the first that knows a credential decides.
+def _is_of_site(exchange: Exchange) -> bool:
+    """Say whether a page of the site itself made a request."""
+    origin = exchange.headers.get("origin")
+    return origin is not None and is_own_origin(exchange.request, origin)
 
-    Raises:
-        Refused: 401, or what the code of a failure demands, with a challenge for each
-            of those found.
-        TypeError: What an authenticator gave is no identity.
+
+def _is_not_foreign(exchange: Exchange) -> bool:
+    """Say whether no foreign page can have made a request.
+
+    An Origin that came this far is allowed. Browsers that send none say in
+    Sec-Fetch-Site where the request comes from; other programs say nothing.
     """
-    asking = Asking(candidates, request)
-    failure: AuthenticationFailed | None = None
-    try:
-        if (identity := await asking.identity()) is not None:
-            return identity
-    except AuthenticationFailed as error:
-        logger.warning("authentication failed: %s", error)
-        failure = error
-    failed = None if failure is None else asking.asked
-    texts = await challenges(found, request, failed, failure)
-    headers = [(b"www-authenticate", text.encode()) for text in texts]
-    if failure is None:
-        raise Refused(401, "Authentication required", headers=headers)
-    status = _STATUSES.get(failure.code, 401)
-    raise Refused(status, str(failure.description), headers=headers)
+    headers = exchange.headers
+    return "origin" in headers or headers.get("sec-fetch-site") not in _FOREIGN_SITES
 
 
-def _is_not_foreign(request: HttpRequest) -> bool:
-    """Say whether no foreign page can have made a request without an Origin.
-
-    Browsers that send none say in Sec-Fetch-Site where the request comes from; other
-    programs say nothing. An Origin that came this far is allowed.
-    """
-    return request.headers.get("Sec-Fetch-Site") not in _FOREIGN_SITES
-
-
-def is_open_to_all() -> bool:
-    """Say whether `MCP["AUTHENTICATION"]` switches authentication off."""
-    paths = mcp_settings.AUTHENTICATION
-    return paths is not None and not paths
-
-
-def authenticators() -> tuple[Authenticator, ...]:
-    """Give the authenticators of `MCP["AUTHENTICATION"]`, or the default ones."""
-    return _authenticators(tuple(authenticator_paths()))
-
-
-def authenticator_paths() -> Sequence[str]:
-    """Give the dotted paths of the authenticators in use."""
-    paths: Sequence[str] | None = mcp_settings.AUTHENTICATION
-    if paths is not None:
-        return paths
-    default = []
-    if apps.is_installed("mcp_django.tokens"):
-        default.append("mcp_django.auth.tokens.TokenAuthenticator")
-    if apps.is_installed("django.contrib.sessions"):
-        default.append("mcp_django.auth.django_session.SessionAuthenticator")
-    return default
-
-
-@cache
-def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
-    return tuple(import_string(path)() for path in paths)
+# --------------------------------------------------------------------------------
 
 
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("MCP", "INSTALLED_APPS", "ALLOWED_HOSTS", "DEBUG"):
-        _authenticators.cache_clear()
+    if setting in ("MCP", "ALLOWED_HOSTS", "DEBUG"):
         _allowed_hosts.cache_clear()
 
 
-def _refuse(status: int, header: str, value: str, remedy: str) -> None:
+def _refuse(status: int, header: str, value: str, remedy: str) -> NoReturn:
     """Refuse a header's value.
 
     Raises:

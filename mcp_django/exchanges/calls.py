@@ -167,9 +167,8 @@ class _Exchange(ABC):
 
     def _send(self, data: bytes, answer: ResultOrError) -> Coroutine[Any, Any, None]:
         """Send an answer that is written already."""
-        if isinstance(answer, ServiceAway):
-            retry_after = (b"retry-after", b"%d" % answer.retry_after_seconds)
-            return self.reply.answer(data, 503, [retry_after])
+        if isinstance(answer, ErrorAnswer) and answer.status is not None:
+            return self.reply.answer(data, answer.status, answer.headers)
         return self.reply.answer(data, self._status_of(answer))
 
     @property

@@ -629,7 +629,7 @@ class Strict(Doorkeeper):
 
     def authenticate(self, request: HttpRequest) -> Identity | None:
         raise AuthenticationFailed(
-            "no", code=request.headers["X-Code"], description="no"
+            "no", error=request.headers["X-Code"], description="no"
         )
 
 

@@ -276,7 +276,7 @@ async def test_refusals_while_a_service_is_away_are_not_logged_one_by_one(
     assert refused.status == 405
 
     assert [record.name for record in caplog.records] == [
-        "mcp_django.gate",
+        "mcp_django.auth",
         "django.request",
     ]
 

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from mcp_types.jsonrpc import INVALID_REQUEST
 
-from mcp_django.exceptions import ServiceAway
+from mcp_django.exceptions import AuthenticationFailed, ServiceAway
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -40,11 +40,8 @@ class Refused(Exception):
         self.headers = headers
 
 
-def refusal_of(away: ServiceAway) -> Refused:
-    """Refuse what needs a service that does not answer."""
+def refusal_of(error: ServiceAway | AuthenticationFailed) -> Refused:
+    """Refuse for what has an HTTP status of its own."""
     return Refused(
-        503,
-        away.message,
-        code=away.code,
-        headers=[(b"retry-after", b"%d" % away.retry_after_seconds)],
+        error.status, str(error.message), code=error.code, headers=error.headers
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest
+from django.utils.functional import LazyObject
 
+from mcp_django.auth.authenticators import authenticators
 from mcp_django.auth.challenges import challenge_of, check_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.users import read
 from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.missing_migrations import commands_for
 from mcp_django.bulkheads.services import Questions, Service
@@ -20,18 +24,64 @@ from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ServiceAway
 
-logger = logging.getLogger("mcp_django.gate")
+logger = logging.getLogger("mcp_django.auth")
 
 
-class Asking:
+async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
+    """Find out who sent a request: the first authenticator that knows decides.
+
+    Args:
+        request: The request.
+        cookies_count: Whether what browsers attach by themselves proves anything.
+
+    Raises:
+        AuthenticationFailed: No authenticator vouches for its sender; with the
+            challenges of all.
+        ServiceAway: An authenticator, or what it asks, does not answer.
+        TypeError: What an authenticator gave is no identity.
+        Exception: Whatever an authenticator raises.
+    """
+    found = authenticators()
+    asking = _Asking([a for a in found if cookies_count or not a.uses_cookies], request)
+    try:
+        identity = await asking.identity()
+    except AuthenticationFailed as failure:
+        logger.warning("authentication failed: %s", failure)
+        texts = await _challenges(found, request, asking.asked, failure)
+        raise failure.with_challenges(texts) from None
+    if identity is None:
+        missing = AuthenticationFailed(error="", description="Authentication required")
+        raise missing.with_challenges(await _challenges(found, request))
+    if isinstance(identity.user, LazyObject):
+        return replace(identity, user=await read(identity.user))
+    return identity
+
+
+async def challenged(
+    failure: AuthenticationFailed, identity: Identity, request: HttpRequest
+) -> AuthenticationFailed:
+    """Add a challenge to the refusal of one request whose sender is known.
+
+    Args:
+        failure: What was raised while the request was answered.
+        identity: Of the sender; its authenticator says what else would do.
+        request: What brought the request.
+    """
+    vouching = identity.authenticator
+    found = () if vouching is None else (vouching,)
+    texts = await _challenges(found, request, vouching, failure)
+    return failure.with_challenges(texts)
+
+
+class _Asking:
     """Asks authenticators in turn, in one thread as long as none is `async def`.
 
     Attributes:
         asked: The one that was asked last; None if there is none.
 
     Args:
-        candidates: Whom to ask.
-        request: About which request.
+        candidates: The authenticators to ask.
+        request: What they are asked about.
     """
 
     def __init__(
@@ -76,16 +126,16 @@ class Asking:
             self.asked = following
 
 
-async def challenges(
+async def _challenges(
     found: Iterable[Authenticator],
     request: HttpRequest,
-    failed: Authenticator | None,
-    failure: AuthenticationFailed | None,
+    failed: Authenticator | None = None,
+    failure: AuthenticationFailed | None = None,
 ) -> list[str]:
     """Give what `WWW-Authenticate` says, which must not be empty.
 
     Only the authenticator that failed is told why: no other one's credentials came. A
-    challenge that cannot be had is left out: nobody comes in without it either.
+    challenge that cannot be had is left out: the request is refused without it, too.
     """
     texts = []
     for authenticator in found:
@@ -133,7 +183,7 @@ def _challenging(kind: type[Authenticator]) -> Service:
 
 @kept
 def _migrations() -> Service:
-    return _service("whoever knows of migrations", "requests are refused")
+    return _service("what tells of migrations", "requests are refused")
 
 
 def _service(name: str, effect: str) -> Service:
