@@ -23,18 +23,15 @@ from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler, Write
 from mcp_django.server.permissions import Permissions
+from mcp_django.server.prompt_results import prompt_result
 from mcp_django.server.requests import Request
-from mcp_django.server.results import (
-    RowOutput,
-    ToolOutput,
-    prompt_result,
-    resource_contents,
-)
+from mcp_django.server.resource_contents import RowOutput, resource_contents
 from mcp_django.server.rights import is_permitted_for
 from mcp_django.server.rows import has_rows, is_row
 from mcp_django.server.showing import shown
 from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text
+from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.uri_templates import UriTemplate
 
 if TYPE_CHECKING:

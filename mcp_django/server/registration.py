@@ -43,10 +43,10 @@ from mcp_django.server.handlers import make_handler
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.references import references_in
-from mcp_django.server.results import ToolOutput
 from mcp_django.server.signatures import Parameter
 from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
+from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.transactions import Atomic, read_atomic
 from mcp_django.server.uri_templates import UriTemplate
 

@@ -19,7 +19,9 @@ from pytest_django import Settings
 from mcp_django import Audio, File, Image, Server, ToolError
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.media import Media
-from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.prompt_results import prompt_result
+from mcp_django.server.resource_contents import resource_contents
+from mcp_django.server.tool_results import ToolOutput
 from tests.server.calls import LATEST, MODERN, Caller
 
 PNG = base64.b64decode(

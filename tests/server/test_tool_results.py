@@ -1,4 +1,4 @@
-"""What handlers return, as it goes into results."""
+"""What tools return, as it goes into results."""
 
 from __future__ import annotations
 
@@ -25,13 +25,10 @@ from jsonschema import Draft202012Validator
 from mcp_types import (
     Annotations,
     AudioContent,
-    BlobResourceContents,
     CallToolResult,
     ContentBlock,
     EmbeddedResource,
-    GetPromptResult,
     ImageContent,
-    PromptMessage,
     ResourceLink,
     TextContent,
     TextResourceContents,
@@ -40,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 from typing_extensions import TypeAliasType, TypedDict
 
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.results import ToolOutput, prompt_result, resource_contents
+from mcp_django.server.tool_results import ToolOutput
 
 ADVICE = (
     "; return plain values instead, such as `list(queryset.values(...))`, or a "
@@ -382,8 +379,8 @@ def broken_node() -> Node:
             list[Point],
             [Point(1), {"x": "secret"}],
             "returned list, which does not fit "
-            "list[tests.server.test_results.Point]: [1].x: Input should be a valid "
-            "integer, unable to parse string as an integer",
+            "list[tests.server.test_tool_results.Point]: [1].x: Input should be a "
+            "valid integer, unable to parse string as an integer",
         ),
         (
             Literal["a"],
@@ -406,7 +403,7 @@ def broken_node() -> Node:
             list[Point],
             User.objects.all(),
             "returned QuerySet, which does not fit "
-            "list[tests.server.test_results.Point]: Input should be a valid list"
+            "list[tests.server.test_tool_results.Point]: Input should be a valid list"
             + ADVICE,
         ),
         (
@@ -816,146 +813,3 @@ def test_json_value_is_written_unchanged(value: Any) -> None:
     assert typed["structuredContent"] == {"value": value}
     assert json.loads(typed["content"][0]["text"]) == {"value": value}
     assert verbatim["structuredContent"] == value
-
-
-# Prompts ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "messages"),
-    [
-        ("x", [{"role": "user", "content": WRITTEN_TEXT}]),
-        (gettext_lazy("x"), [{"role": "user", "content": WRITTEN_TEXT}]),
-        (IMAGE, [{"role": "user", "content": WRITTEN_IMAGE}]),
-        (
-            PromptMessage(role="assistant", content=TEXT),
-            [{"role": "assistant", "content": WRITTEN_TEXT}],
-        ),
-        (
-            ["x", IMAGE, PromptMessage(role="assistant", content=TEXT)],
-            [
-                {"role": "user", "content": WRITTEN_TEXT},
-                {"role": "user", "content": WRITTEN_IMAGE},
-                {"role": "assistant", "content": WRITTEN_TEXT},
-            ],
-        ),
-        (("x",), [{"role": "user", "content": WRITTEN_TEXT}]),
-        ([], []),
-    ],
-)
-def test_prompt_becomes_messages(value: Any, messages: list[dict[str, Any]]) -> None:
-    """Spec: 2025-11-25 server/prompts, "PromptMessage"."""
-    assert prompt_result(value, "What it does.") == {
-        "description": "What it does.",
-        "messages": messages,
-    }
-    assert prompt_result(value, None) == {"messages": messages}
-
-
-def test_whole_prompt_result_is_written_as_it_is() -> None:
-    """We chose it; its own description wins."""
-    message = PromptMessage(
-        role="user", content=TextContent(text="x", _meta={"a": None})
-    )
-    own = GetPromptResult(description="Own.", messages=[message], _meta={"b": None})
-
-    assert prompt_result(own, "Other.") == {
-        "_meta": {"b": None},
-        "description": "Own.",
-        "messages": [
-            {"role": "user", "content": {**WRITTEN_TEXT, "_meta": {"a": None}}}
-        ],
-    }
-    assert prompt_result(GetPromptResult(messages=[]), "Other.") == {
-        "description": "Other.",
-        "messages": [],
-    }
-
-
-@pytest.mark.parametrize(
-    ("value", "given"),
-    [(None, "NoneType"), (3, "int"), ({"a": 1}, "dict"), ([["x"]], "list")],
-)
-def test_prompt_of_another_type_is_a_type_error(value: Any, given: str) -> None:
-    """We chose it: there is no telling who would say this."""
-    with pytest.raises(TypeError) as caught:
-        prompt_result(value, None)
-    assert str(caught.value) == (
-        f"a prompt returned {given}; return text, Image, Audio, File, content blocks, "
-        "PromptMessage, a list of these, or GetPromptResult"
-    )
-
-
-# Resources --------------------------------------------------------------------------
-
-URI = "shop://orders/1"
-
-
-@pytest.mark.parametrize(
-    ("value", "content", "mime_type"),
-    [
-        ("x", {"text": "x"}, "text/plain"),
-        ("", {"text": ""}, "text/plain"),
-        (gettext_lazy("x"), {"text": "x"}, "text/plain"),
-        (b"\x00\xff", {"blob": "AP8="}, "application/octet-stream"),
-        (bytearray(b"\x00"), {"blob": "AA=="}, "application/octet-stream"),
-        (memoryview(b"\x00"), {"blob": "AA=="}, "application/octet-stream"),
-        ({"a": None}, {"text": '{"a":null}'}, "application/json"),
-        (["x"], {"text": '["x"]'}, "application/json"),
-        ([], {"text": "[]"}, "application/json"),
-        (None, {"text": "null"}, "application/json"),
-        (3, {"text": "3"}, "application/json"),
-        (Point(1), {"text": '{"x":1,"label":null}'}, "application/json"),
-    ],
-)
-def test_resource_becomes_one_content_of_its_kind(
-    value: Any, content: dict[str, str], mime_type: str
-) -> None:
-    """Spec: 2025-11-25 server/resources, "Resource Contents"."""
-    assert resource_contents(value, URI, None) == [
-        {"uri": URI, "mimeType": mime_type, **content}
-    ]
-    assert resource_contents(value, URI, "image/svg+xml") == [
-        {"uri": URI, "mimeType": "image/svg+xml", **content}
-    ]
-
-
-def test_whole_contents_are_written_as_they_are() -> None:
-    """We chose it; only a URI that was left empty is filled in."""
-    one = TextResourceContents(uri="shop://a", text="x", _meta={"a": None})
-    other = BlobResourceContents(uri="", blob="AA==", mime_type="image/png")
-    written_one = {"uri": "shop://a", "text": "x", "_meta": {"a": None}}
-    written_other = {"uri": URI, "blob": "AA==", "mimeType": "image/png"}
-
-    assert resource_contents(one, URI, "text/html") == [written_one]
-    assert resource_contents([one, other], URI, None) == [written_one, written_other]
-    assert resource_contents((other,), URI, None) == [written_other]
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (
-            [TextResourceContents(uri="shop://a", text="x"), 5],
-            "a resource returned a list of contents with int in it; make text or "
-            "contents of it as well",
-        ),
-        (User(), "cannot write User as JSON" + ADVICE),
-        (User.objects.all(), "cannot write QuerySet as JSON" + ADVICE),
-    ],
-)
-def test_resource_that_cannot_be_written_is_a_type_error(
-    value: Any, message: str
-) -> None:
-    """We chose it."""
-    with pytest.raises(TypeError) as caught:
-        resource_contents(value, URI, None)
-    assert str(caught.value) == message
-
-
-def test_text_of_prompts_and_resources_must_be_unicode() -> None:
-    """Spec: RFC 8259, section 8.1: JSON text is UTF-8."""
-    with pytest.raises(ValueError, match="surrogates not allowed"):
-        prompt_result("\ud800", None)
-    with pytest.raises(ValueError, match="surrogates not allowed"):
-        resource_contents("\ud800", URI, None)
