@@ -7,53 +7,43 @@ names, without `await`. Both are injected by annotation.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio.lowlevel
-from django.utils.functional import Promise
 from mcp_types import (
     BlobResourceContents,
     ClientCapabilities,
-    CreateMessageRequestParams,
     CreateMessageResult,
     CreateMessageResultWithTools,
-    ElicitResult,
     Implementation,
-    ListRootsResult,
     LoggingLevel,
     Root,
     SamplingMessage,
-    TextContent,
     TextResourceContents,
 )
 from mcp_types.jsonrpc import RequestId
-from pydantic import BaseModel, ValidationError
 
 from mcp_django.auth.interface import User, nobody
-from mcp_django.exceptions import (
-    AskFailed,
-    CapabilityMissing,
-    UrlElicitationRequired,
-)
-from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.models import read_as
-from mcp_django.server.asking import Answer, Question, QuestionsAsked
-from mcp_django.server.forms import Form
+from mcp_django.server.asking import Answer
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
-from mcp_django.server.requests import LOG_LEVELS, Request
-from mcp_django.server.schemas import explain
-from mcp_django.server.texts import Text, plain
+from mcp_django.server.questions import (
+    Schema,
+    form_question,
+    roots_question,
+    sample_question,
+    url_question,
+)
+from mcp_django.server.reports import log_params, progress_params
+from mcp_django.server.requests import Request
+from mcp_django.server.texts import Text
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 T = TypeVar("T")
-Wire = TypeVar("Wire", bound=BaseModel)
 
-Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
 Contents: TypeAlias = TextResourceContents | BlobResourceContents
 
 
@@ -147,153 +137,6 @@ class _RequestContext:
         """Whether nobody waits for the answer any more; look at it in long loops."""
         return self._request.is_cancelled
 
-    def _progress_params(
-        self, progress: float, total: float | None, message: Text | None
-    ) -> JSONObject | None:
-        """Make a progress notification; None if the client wants to see none."""
-        request = self._request
-        token = request.meta.get("progressToken")
-        if not isinstance(token, str | int) or isinstance(token, bool):
-            return None
-        # Spec: 2025-11-25 basic/utilities/progress: notifications stop after
-        # completion, and the value increases, also when the handler is run again.
-        if request.is_cancelled or (
-            request.progress is not None and progress <= request.progress
-        ):
-            return None
-        request.progress = progress
-        params: JSONObject = {"progressToken": token, "progress": progress}
-        if total is not None:
-            params["total"] = total
-        if message is not None and request.version in versions.PROGRESS_MESSAGES:
-            params["message"] = plain(message)
-        return params
-
-    def _log_params(
-        self, level: LoggingLevel, data: JSON, logger: str | None
-    ) -> JSONObject | None:
-        """Make a log notification; None if nobody would see it."""
-        if level not in LOG_LEVELS:
-            raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
-        if self._request.is_cancelled:
-            return None
-        params: JSONObject = {"level": level, "data": plain(data)}
-        if logger is not None:
-            params["logger"] = str(logger)
-        return params
-
-    def _form_question(
-        self, message: Text, schema: Schema, key: str | None
-    ) -> Question[Answer]:
-        self._require_elicitation("form")
-        form = Form.of(schema)
-        params: JSONObject = {
-            "message": str(message),
-            "requestedSchema": plain(form.requested_schema),
-        }
-        if self._request.version in versions.VISITS:
-            params["mode"] = "form"
-
-        def read(result: JSONObject) -> Answer:
-            given = _read_as(ElicitResult, result)
-            data = form.parse(given.content) if given.action == "accept" else None
-            return Answer(given.action, data)
-
-        return self._question(key, "elicitation/create", params, read)
-
-    def _url_question(
-        self, message: Text, url: Text, elicitation_id: str | None, key: str | None
-    ) -> Question[Answer]:
-        self._require_elicitation("url")
-        name = self._request.answers.name(key)
-        params: JSONObject = {
-            "mode": "url",
-            "message": str(message),
-            "url": str(url),
-        }
-        # Spec: 2026-07-28 schema.ts, `ElicitRequestURLParams`: no id any more.
-        if self._request.version in versions.VISIT_IDS:
-            params["elicitationId"] = (
-                elicitation_id or self._request.answers.elicitation_id(name)
-            )
-
-        def read(result: JSONObject) -> Answer:
-            return Answer(_read_as(ElicitResult, result).action)
-
-        asker = self._request.describe()
-        return Question(name, "elicitation/create", params, read, asker)
-
-    def _sample_question(
-        self,
-        messages: Text | Sequence[SamplingMessage],
-        max_tokens: int,
-        key: str | None,
-        params: Mapping[str, Any],
-    ) -> Question[CreateMessageResult | CreateMessageResultWithTools]:
-        with_tools = "tools" in params or "tool_choice" in params
-        sampling = self._request.client_capabilities.sampling
-        if sampling is None or (with_tools and sampling.tools is None):
-            self._refuse({"sampling": {"tools": {}} if with_tools else {}})
-        if isinstance(messages, str | Promise):
-            text = TextContent(text=str(messages))
-            messages = [SamplingMessage(role="user", content=text)]
-        wire: JSONObject = CreateMessageRequestParams(
-            messages=list(messages), max_tokens=max_tokens, **plain(params)
-        ).model_dump(mode="json", by_alias=True, exclude_none=True)
-        form = CreateMessageResultWithTools if with_tools else CreateMessageResult
-        read = partial(_read_as, form)
-        return self._question(key, "sampling/createMessage", wire, read)
-
-    def _roots_question(self, key: str | None) -> Question[list[Root]]:
-        if self._request.client_capabilities.roots is None:
-            self._refuse({"roots": {}})
-
-        def read(result: JSONObject) -> list[Root]:
-            return _read_as(ListRootsResult, result).roots
-
-        return self._question(key, "roots/list", {}, read)
-
-    def _question(
-        self, key: str | None, method: str, params: JSONObject, read: Any
-    ) -> Question[Any]:
-        name = self._request.answers.name(key)
-        return Question(name, method, params, read, self._request.describe())
-
-    def _require_elicitation(self, mode: str) -> None:
-        """Refuse what the client did not declare; the version decides nothing.
-
-        Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
-        """
-        declared = self._request.client_capabilities.elicitation
-        if declared is not None:
-            has_urls = declared.url is not None
-            if mode == "url" and has_urls:
-                return
-            if mode == "form" and (declared.form is not None or not has_urls):
-                return
-        self._refuse({"elicitation": {mode: {}}})
-
-    def _refuse(self, required: dict[str, Any]) -> NoReturn:
-        [(capability, parts)] = required.items()
-        name = ".".join([capability, *parts])
-        client = self._request.client_info.name or "the client"
-        raise CapabilityMissing(
-            f"{client} cannot be asked: it did not declare the capability {name!r}",
-            required=required,
-        )
-
-
-def _read_as(form: type[Wire], result: JSONObject) -> Wire:
-    """Read a result of the client.
-
-    Raises:
-        ValueError: It is none; the text does not show what is in it.
-    """
-    try:
-        return read_as(form, result)
-    except ValidationError as error:
-        raise ValueError(explain(error, result, show_values=False)) from None
-
 
 class Context(_RequestContext):
     """What an `async def` handler may use while it answers one request."""
@@ -318,7 +161,7 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 basic/utilities/progress.
         """
-        params = self._progress_params(progress, total, message)
+        params = progress_params(self._request, progress, total, message)
         if params is not None:
             await self._request.notify("notifications/progress", params)
 
@@ -334,7 +177,7 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 server/utilities/logging.
         """
-        params = self._log_params(level, data, logger)
+        params = log_params(self._request, level, data, logger)
         if params is not None and await self._request.wants_log(level):
             await self._request.notify("notifications/message", params)
 
@@ -360,7 +203,7 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 client/elicitation.
         """
-        question = self._form_question(message, schema, key)
+        question = form_question(self._request, message, schema, key)
         return await self._request.answers.ask_together(question)
 
     async def elicit_url(
@@ -387,7 +230,7 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 client/elicitation, "URL Mode Elicitation Requests".
         """
-        question = self._url_question(message, url, elicitation_id, key)
+        question = url_question(self._request, message, url, elicitation_id, key)
         return await self._request.answers.ask_together(question)
 
     async def sample(
@@ -414,7 +257,7 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 client/sampling.
         """
-        question = self._sample_question(messages, max_tokens, key, params)
+        question = sample_question(self._request, messages, max_tokens, key, params)
         return await self._request.answers.ask_together(question)
 
     async def list_roots(self, *, key: str | None = None) -> list[Root]:
@@ -426,7 +269,9 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 client/roots.
         """
-        return await self._request.answers.ask_together(self._roots_question(key))
+        return await self._request.answers.ask_together(
+            roots_question(self._request, key)
+        )
 
     async def read_resource(self, uri: str) -> list[Contents]:
         """Read one of the server's own resources, with this user's permissions.
@@ -483,7 +328,7 @@ class SyncContext(_RequestContext):
         message: Text | None = None,
     ) -> None:
         """Tell the client how far the request is."""
-        params = self._progress_params(progress, total, message)
+        params = progress_params(self._request, progress, total, message)
         if params is not None:
             self._notify("notifications/progress", params)
 
@@ -496,7 +341,9 @@ class SyncContext(_RequestContext):
         self, message: Text, schema: Schema, *, key: str | None = None
     ) -> Answer:
         """Ask the user to fill in a form."""
-        return self._request.answers.ask(self._form_question(message, schema, key))
+        return self._request.answers.ask(
+            form_question(self._request, message, schema, key)
+        )
 
     def elicit_url(
         self,
@@ -507,7 +354,7 @@ class SyncContext(_RequestContext):
         key: str | None = None,
     ) -> Answer:
         """Ask the user to visit a page; the answer says whether they agreed to."""
-        question = self._url_question(message, url, elicitation_id, key)
+        question = url_question(self._request, message, url, elicitation_id, key)
         return self._request.answers.ask(question)
 
     def sample(
@@ -519,12 +366,12 @@ class SyncContext(_RequestContext):
         **params: Any,
     ) -> CreateMessageResult | CreateMessageResultWithTools:
         """Ask the client's language model."""
-        question = self._sample_question(messages, max_tokens, key, params)
+        question = sample_question(self._request, messages, max_tokens, key, params)
         return self._request.answers.ask(question)
 
     def list_roots(self, *, key: str | None = None) -> list[Root]:
         """Ask which folders and files the client lets servers work on."""
-        return self._request.answers.ask(self._roots_question(key))
+        return self._request.answers.ask(roots_question(self._request, key))
 
     def read_resource(self, uri: str) -> list[Contents]:
         """Read one of the server's own resources, with this user's permissions."""
@@ -543,28 +390,3 @@ class SyncContext(_RequestContext):
     ) -> T:
         """Run a coroutine function in the event loop that waits for this thread."""
         return self._request.threads.wait_for(function, *arguments, token=self._token)
-
-
-def ask_for_visits(
-    server: Server, request: Request, required: UrlElicitationRequired
-) -> NoReturn:
-    """Ask the user to visit URLs that have to be visited first; modern era.
-
-    That the user agreed to a visit does not say that it is over: the handler, which
-    still requires it, knows better.
-
-    Raises:
-        QuestionsAsked: The client has to be asked, for the first time or again.
-        CapabilityMissing: The client did not declare `elicitation.url`.
-        AskFailed: The user did not agree.
-    """
-    context = Context(server, request)
-    questions = []
-    for visit in required.data["elicitations"]:
-        key = visit.get("elicitationId") or visit["url"]
-        question = context._url_question(visit["message"], visit["url"], None, key)
-        found = request.answers.find(question)
-        if found is not None and not found[0].accepted:
-            raise AskFailed(f"the user did not agree to visit {visit['url']}")
-        questions.append(question)
-    raise QuestionsAsked(questions)

@@ -45,7 +45,6 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.versions import Kind
 from mcp_django.server.argument_work import MAX_ARGUMENTS
-from mcp_django.server.context import ask_for_visits
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import (
     NOT_PERMITTED,
@@ -63,6 +62,7 @@ from mcp_django.server.features import (
 from mcp_django.server.identity import referred
 from mcp_django.server.languages import language_for
 from mcp_django.server.outcomes import FeatureName
+from mcp_django.server.questions import ask_for_visits
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import RETRY_MEMBERS, Request, SessionState
 from mcp_django.server.rights import is_permitted, permitted
@@ -279,7 +279,7 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
                 raise
             # As `_asking_for_visits` does, which costs more. Raises what is caught
             # below, too.
-            ask_for_visits(server, request, error)
+            ask_for_visits(request, error)
     except CapabilityMissing as error:
         if request.is_modern:
             raise
@@ -300,7 +300,7 @@ def _asking_for_visits(server: Server, request: Request) -> Iterator[None]:
     except UrlElicitationRequired as error:
         if not request.is_modern:
             raise
-        ask_for_visits(server, request, error)
+        ask_for_visits(request, error)
 
 
 def _check_headers(tool: Tool, request: Request, arguments: Mapping[str, JSON]) -> None:
