@@ -24,7 +24,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from mcp_django.server.argument_work import MAX_ARGUMENTS, MAX_SMALL
-from mcp_django.server.signatures import InvalidArguments, read_signature
+from mcp_django.server.invalid_arguments import InvalidArguments
+from mcp_django.server.signatures import read_signature
 from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK
 from tests.work import measured
 

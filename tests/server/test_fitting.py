@@ -20,8 +20,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 from typing_extensions import TypedDict
 
 from mcp_django.server.fitting import MAX_FITTED, Fitting
+from mcp_django.server.invalid_arguments import InvalidArguments
 from mcp_django.server.server import Server
-from mcp_django.server.signatures import InvalidArguments, Signature, read_signature
+from mcp_django.server.signatures import Signature, read_signature
 from tests.server.calls import Caller
 
 

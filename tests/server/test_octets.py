@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from typing_extensions import TypedDict
 
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.invalid_arguments import InvalidArguments
 from mcp_django.server.server import Server
-from mcp_django.server.signatures import InvalidArguments, read_signature
+from mcp_django.server.signatures import read_signature
 from mcp_django.server.tool_results import ToolOutput
 from tests.server.calls import LATEST, MODERN, Caller
 

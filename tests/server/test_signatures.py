@@ -25,8 +25,8 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.invalid_arguments import InvalidArguments
 from mcp_django.server.signatures import (
-    InvalidArguments,
     Parameter,
     Signature,
     read_signature,

@@ -7,7 +7,8 @@ import typing_extensions
 from jsonschema import Draft202012Validator
 from pydantic import Field
 
-from mcp_django.server.signatures import InvalidArguments, read_signature
+from mcp_django.server.invalid_arguments import InvalidArguments
+from mcp_django.server.signatures import read_signature
 from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.typed_dicts import with_portable_typed_dicts
 

@@ -8,7 +8,8 @@ import pytest
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON
-from mcp_django.server.signatures import InvalidArguments, read_signature
+from mcp_django.server.invalid_arguments import InvalidArguments
+from mcp_django.server.signatures import read_signature
 from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 from tests.work import measured
