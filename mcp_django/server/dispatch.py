@@ -45,6 +45,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.versions import Kind
 from mcp_django.server.argument_work import MAX_ARGUMENTS
+from mcp_django.server.cache_hints import NEVER_CACHE, CacheHints
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import (
     NOT_PERMITTED,
@@ -52,13 +53,7 @@ from mcp_django.server.errors import (
     UNKNOWN,
     ResourceNotFound,
 )
-from mcp_django.server.features import (
-    NEVER_CACHE,
-    CacheHints,
-    Prompt,
-    Resource,
-    Tool,
-)
+from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.identity import referred
 from mcp_django.server.languages import language_for
 from mcp_django.server.outcomes import FeatureName

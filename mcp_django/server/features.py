@@ -1,4 +1,4 @@
-"""Tools, resources, prompts and completions, as they are registered and called."""
+"""Tools, resources and prompts, as they are registered and called."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from django.utils.functional import Promise
 from mcp_types import Annotations, Icon, ToolAnnotations
 from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import BaseModel
@@ -18,7 +17,7 @@ from mcp_django.protocol import versions
 from mcp_django.protocol.http_headers import Mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.uris import fold, normalize
-from mcp_django.server.declarations import MAX_WHOLE
+from mcp_django.server.cache_hints import NEVER_CACHE, CacheHints
 from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler, Write
@@ -29,7 +28,6 @@ from mcp_django.server.resource_contents import RowOutput, resource_contents
 from mcp_django.server.rights import is_permitted_for
 from mcp_django.server.rows import has_rows, is_row
 from mcp_django.server.showing import shown
-from mcp_django.server.suggestions import Guard, visible
 from mcp_django.server.texts import has_lazy_text
 from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.uri_templates import UriTemplate
@@ -38,11 +36,6 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-
-CacheScope: TypeAlias = Literal["private", "public"]
-
-MAX_COMPLETIONS = 100
-"""Most values in one completion. Spec: 2025-11-25 server/utilities/completion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,65 +104,6 @@ class Tool:
                 if not has_rows(value):
                     raise
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class CacheHints:
-    """How long, and for whom, a client may keep what it was answered.
-
-    Attributes:
-        ttl_ms: Milliseconds for which it may be taken as fresh.
-        scope: "private" for its user alone, "public" for everybody.
-
-    Raises:
-        ValueError: There is no such time or scope.
-
-    Spec: 2026-07-28 server/utilities/caching.
-    """
-
-    ttl_ms: int
-    scope: CacheScope
-
-    def __post_init__(self) -> None:
-        is_whole = isinstance(self.ttl_ms, int) and not isinstance(self.ttl_ms, bool)
-        if not is_whole or self.ttl_ms < 0:
-            raise ValueError(
-                f"ttl_ms must be a whole number of 0 or more milliseconds, not "
-                f"{self.ttl_ms!r}"
-            )
-        if self.ttl_ms > MAX_WHOLE:
-            raise ValueError(f"ttl_ms must be at most {MAX_WHOLE}, not {self.ttl_ms!r}")
-        if self.scope not in ("private", "public"):
-            raise ValueError(
-                f"cache_scope must be 'private' or 'public', not {self.scope!r}"
-            )
-
-    def check_text(self, what: str, *, is_lazy: bool) -> None:
-        """Refuse to share with everybody what is in the language of one.
-
-        Raises:
-            ValueError: The scope is public, and the text is lazy.
-        """
-        if self.scope == "public" and is_lazy:
-            raise ValueError(
-                f"{what} has lazy text, and cache_scope='public' would let caches "
-                "show one user's language to everybody; leave one of the two out"
-            )
-
-    def check_permission(self, feature: str, permission: object) -> None:
-        """Refuse to share with everybody what only some may see.
-
-        Raises:
-            ValueError: The scope is public, and there is a permission.
-        """
-        if self.scope == "public" and permission is not None:
-            raise ValueError(
-                f"{feature} needs a permission, and cache_scope='public' would let "
-                "caches show it to everybody; leave one of the two out"
-            )
-
-
-NEVER_CACHE = CacheHints(0, "private")
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,85 +245,6 @@ class Prompt:
             server, request, keywords, Write(write_in_loop, write)
         )
         return versions.adapt_prompt_result(result, request.version)
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A function that suggests values for an argument of a prompt or template.
-
-    Attributes:
-        handler: The function.
-        argument: What it suggests values for.
-        guards: Who may see which of them.
-    """
-
-    handler: Handler
-    argument: str
-    guards: tuple[Guard, ...] = ()
-
-    async def complete(
-        self,
-        server: Server,
-        request: Request,
-        value: str,
-        arguments: Mapping[str, str],
-    ) -> JSONObject:
-        """Suggest values and give the `CompleteResult`.
-
-        Raises:
-            TypeError: The function returned something else than a series of texts.
-        """
-        given: dict[str, Any] = {"value": value}
-        if "arguments" in self.handler.signature.input_schema["properties"]:
-            given["arguments"] = dict(arguments)
-        keywords = self.handler.signature.arguments(given)
-
-        result = await self.handler.call(server, request, keywords, _write_completion)
-        values = result["values"]
-        if self.guards:
-            kept, is_all = await visible(
-                server,
-                request,
-                self.guards,
-                self.argument,
-                values,
-                arguments,
-                at_most=MAX_COMPLETIONS,
-            )
-            if not is_all:
-                # How many there are in all would tell of those that are hidden.
-                return {"completion": {"values": kept, "hasMore": True}}
-            values = kept
-        return {
-            "completion": {
-                "values": values[:MAX_COMPLETIONS],
-                "total": len(values),
-                "hasMore": len(values) > MAX_COMPLETIONS,
-            }
-        }
-
-
-def _suggested(found: Any) -> JSONObject:
-    """Write the texts that a completion returned.
-
-    Raises:
-        TypeError: It is something else than a series of texts.
-    """
-    if isinstance(found, str | Promise):
-        raise TypeError("a completion returned str; return a list of texts")
-    return {"values": [str(item) for item in found]}
-
-
-def _suggested_in_loop(
-    request: Request, found: Any
-) -> JSONObject | Awaitable[JSONObject]:
-    if isinstance(found, str | Promise | list | tuple):
-        return _suggested(found)
-    # A queryset, or a generator over one, reads its rows while it is iterated.
-    return request.run_in_thread(partial(_suggested, found))
-
-
-_write_completion = Write(_suggested_in_loop, _suggested)
 
 
 def check_name(kind: str, name: str) -> str:

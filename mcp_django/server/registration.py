@@ -20,6 +20,8 @@ from mcp_types import ToolAnnotations
 from mcp_django.protocol.http_headers import mirrored_parameters
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.accepted import innermost_of
+from mcp_django.server.cache_hints import CacheHints
+from mcp_django.server.completions import Completion
 from mcp_django.server.declarations import (
     check_annotations,
     check_count,
@@ -29,15 +31,7 @@ from mcp_django.server.declarations import (
     check_mappings,
     check_texts,
 )
-from mcp_django.server.features import (
-    CacheHints,
-    Completion,
-    Prompt,
-    Resource,
-    Tool,
-    check_name,
-    make_entry,
-)
+from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.fitting import Fitting
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.outcomes import FeatureName

@@ -20,7 +20,6 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import SchemaError as SchemaBuildError
 from pydantic_core import core_schema
 
-from mcp_django.server.bounded_validation import ALSO_TRIED
 from mcp_django.server.fitting import Doubt
 from mcp_django.server.octets import (
     ENCODED,
@@ -29,6 +28,7 @@ from mcp_django.server.octets import (
     with_base64,
     write_model,
 )
+from mcp_django.server.validation_watch import ALSO_TRIED
 
 MISSING = "missing, but required"
 """Why a value that is not there is wrong."""

@@ -23,6 +23,8 @@ from mcp_types import (
 from mcp_django.auth.interface import User
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.cache_hints import CacheHints, CacheScope
+from mcp_django.server.completions import Completion
 from mcp_django.server.declarations import (
     check_count,
     check_entry,
@@ -31,16 +33,7 @@ from mcp_django.server.declarations import (
 )
 from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
-from mcp_django.server.features import (
-    CacheHints,
-    CacheScope,
-    Completion,
-    Prompt,
-    Resource,
-    Tool,
-    check_name,
-    make_entry,
-)
+from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.handlers import Around, make_around
 from mcp_django.server.identity import ResourceKeys, matches
 from mcp_django.server.notices import Notice, send_after_commit

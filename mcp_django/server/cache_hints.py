@@ -1,0 +1,69 @@
+"""For how long clients may keep what they were answered, and who else may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from mcp_django.server.declarations import MAX_WHOLE
+
+CacheScope: TypeAlias = Literal["private", "public"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheHints:
+    """How long, and for whom, a client may keep what it was answered.
+
+    Attributes:
+        ttl_ms: Milliseconds for which it may be taken as fresh.
+        scope: "private" for its user alone, "public" for everybody.
+
+    Raises:
+        ValueError: There is no such time or scope.
+
+    Spec: 2026-07-28 server/utilities/caching.
+    """
+
+    ttl_ms: int
+    scope: CacheScope
+
+    def __post_init__(self) -> None:
+        is_whole = isinstance(self.ttl_ms, int) and not isinstance(self.ttl_ms, bool)
+        if not is_whole or self.ttl_ms < 0:
+            raise ValueError(
+                f"ttl_ms must be a whole number of 0 or more milliseconds, not "
+                f"{self.ttl_ms!r}"
+            )
+        if self.ttl_ms > MAX_WHOLE:
+            raise ValueError(f"ttl_ms must be at most {MAX_WHOLE}, not {self.ttl_ms!r}")
+        if self.scope not in ("private", "public"):
+            raise ValueError(
+                f"cache_scope must be 'private' or 'public', not {self.scope!r}"
+            )
+
+    def check_text(self, what: str, *, is_lazy: bool) -> None:
+        """Refuse to share with everybody what is in the language of one.
+
+        Raises:
+            ValueError: The scope is public, and the text is lazy.
+        """
+        if self.scope == "public" and is_lazy:
+            raise ValueError(
+                f"{what} has lazy text, and cache_scope='public' would let caches "
+                "show one user's language to everybody; leave one of the two out"
+            )
+
+    def check_permission(self, feature: str, permission: object) -> None:
+        """Refuse to share with everybody what only some may see.
+
+        Raises:
+            ValueError: The scope is public, and there is a permission.
+        """
+        if self.scope == "public" and permission is not None:
+            raise ValueError(
+                f"{feature} needs a permission, and cache_scope='public' would let "
+                "caches show it to everybody; leave one of the two out"
+            )
+
+
+NEVER_CACHE = CacheHints(0, "private")
