@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from mcp_django.server.context import Context, SyncContext
+from mcp_django.server.functions import innermost_of
 from mcp_django.server.schemas import union_members
 from mcp_django.server.typed_dicts import with_portable_typed_dicts
 
@@ -88,28 +89,6 @@ def _unreadable(name: str, error: Exception) -> ValueError:
         f"cannot read the annotations of {name!r}: {error}; import what they name "
         "at the top of the module, outside `if TYPE_CHECKING`"
     )
-
-
-def innermost_of(function: Any) -> Callable[..., Any]:
-    """Find the `def` below partials, decorators and `__call__`."""
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        elif inspect.isroutine(function):
-            return function
-        else:
-            function = function.__call__
-
-
-def docstring_of(function: Callable[..., Any]) -> str | None:
-    """Give the docstring of a handler; of a callable object, its class's at worst."""
-    innermost = innermost_of(function)
-    told: Any = innermost
-    if innermost.__name__ == "__call__" and not innermost.__doc__:
-        told = getattr(innermost, "__self__", innermost)
-    return inspect.getdoc(told)
 
 
 def _is_async(function: Any, name: str) -> bool:

@@ -5,7 +5,6 @@ What is wrong with a function raises `ValueError`, with what to do about it.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,6 @@ from mcp_types import ToolAnnotations
 
 from mcp_django.protocol.http_headers import mirrored_parameters
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.accepted import innermost_of
 from mcp_django.server.cache_hints import CacheHints
 from mcp_django.server.completions import Completion
 from mcp_django.server.declarations import (
@@ -33,6 +31,7 @@ from mcp_django.server.declarations import (
 )
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.fitting import Fitting
+from mcp_django.server.functions import name_of
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
@@ -386,31 +385,6 @@ def make_completion(
         )
     guards = guards_of(feature.permission, feature.handler.signature)
     return Completion(handler, argument, guards)
-
-
-def place_of(function: Callable[..., Any]) -> str:
-    """Say where a function is written: file and line."""
-    innermost = innermost_of(function)
-    code = getattr(getattr(innermost, "__func__", innermost), "__code__", None)
-    if code is None:  # It is not written in Python.
-        return repr(innermost)
-    return f"{code.co_filename}:{code.co_firstlineno}"
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """Give the name of a function, or of what is like one.
-
-    Raises:
-        ValueError: It is a text: a name given by position.
-    """
-    if isinstance(function, str):
-        raise ValueError(
-            f"{function!r} is no function; give a name by keyword: name={function!r}"
-        )
-    while isinstance(function, functools.partial):
-        function = function.func
-    name: str = getattr(function, "__name__", type(function).__name__)
-    return name
 
 
 def _check_variables(

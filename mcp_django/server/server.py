@@ -34,6 +34,7 @@ from mcp_django.server.declarations import (
 from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
+from mcp_django.server.functions import place_of
 from mcp_django.server.handlers import Around, make_around
 from mcp_django.server.identity import ResourceKeys, matches
 from mcp_django.server.notices import Notice, send_after_commit
@@ -45,7 +46,6 @@ from mcp_django.server.registration import (
     make_resource,
     make_tool,
     naming,
-    place_of,
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted

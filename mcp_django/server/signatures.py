@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp_django.server.accepted import EMPTY, Accepted, accepted_by, docstring_of
+from mcp_django.server.accepted import EMPTY, Accepted, accepted_by
 from mcp_django.server.docstrings import Docstring
+from mcp_django.server.functions import docstring_of
 from mcp_django.server.model_arguments import ModelArguments, modelled
 from mcp_django.server.references import without_references
 from mcp_django.server.verbatim_arguments import VerbatimArguments

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
-from mcp_django.server.accepted import innermost_of
+from mcp_django.server.functions import innermost_of
 from mcp_django.server.invalid_arguments import InvalidArguments
 from mcp_django.server.permissions import Condition, Permissions
 from mcp_django.server.requests import Request

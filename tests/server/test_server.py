@@ -18,8 +18,8 @@ from mcp_django import Context, Server, SyncContext
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.discovery import all_servers, servers
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.functions import place_of
 from mcp_django.server.notices import Notice, noticed
-from mcp_django.server.registration import place_of
 from tests.server.calls import Caller
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
