@@ -8,16 +8,11 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from mcp_django.auth.interface import Identity
-from mcp_django.conf import mcp_settings
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Transport
-from mcp_django.transports.server.refusals import Refused
-from mcp_django.worker.making_way import make_way
 from mcp_django.worker.tasks import LoopTasks
-from mcp_django.worker.worker import Worker
 
 T = TypeVar("T", bound=Transport)
 
@@ -82,40 +77,3 @@ class HoldingConsumer(HTTPConsumer, Generic[T]):
                 # Last, because the end of the process waits for it.
                 if leave is not None:
                     leave()
-
-
-async def make_way_for_stream(worker: Worker, identity: Identity) -> None:
-    """End what is dead of a user who has as many streams as a user may have."""
-    owner, limit = identity.owner, mcp_settings.MAX_STREAMS_PER_USER
-    if owner and worker.connections.count_of(owner) >= limit:
-        await make_way(worker, owner, "stream")
-
-
-def check_streams(worker: Worker, identity: Identity) -> None:
-    """Refuse one more connection of a user who has too many; nobody is not a user.
-
-    Raises:
-        Refused: 429; 503 if the process ends.
-    """
-    check_goes_on(worker)
-    limit = mcp_settings.MAX_STREAMS_PER_USER
-    if identity.owner and worker.connections.count_of(identity.owner) >= limit:
-        raise Refused(
-            429,
-            f"{limit} streams of this user are open; close one",
-            headers=[(b"retry-after", b"10")],
-        )
-
-
-def check_goes_on(worker: Worker) -> None:
-    """Refuse what begins while the process ends.
-
-    Raises:
-        Refused: 503.
-    """
-    if worker.is_ending:
-        raise Refused(
-            503,
-            "the server is being shut down; try again",
-            headers=[(b"retry-after", b"1")],
-        )

@@ -11,11 +11,7 @@ from anyio.abc import TaskGroup
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.long_lived import (
-    HoldingConsumer,
-    check_streams,
-    make_way_for_stream,
-)
+from mcp_django.consumers.long_lived import HoldingConsumer
 from mcp_django.consumers.slow_reader import FlowAwareExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.registry import OpenSession
@@ -44,34 +40,32 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
             return
         worker = current_worker()
         session_id = await worker.new_session_id()
-        await make_way_for_stream(worker, identity)
-        # Nothing waits from here until the stream is counted.
-        check_streams(worker, identity)
-        transport = SSEServerTransport(
-            exchange.write,
-            endpoint=_endpoint_url(exchange, session_id),
-            limits=_limits(),
-            flow=exchange.watch(),
-            account=Account(worker.unread, identity.owner),
-        )
-
-        def enter(session: Session | None) -> Callable[[], None]:
-            opened = OpenSession(
-                id=session_id,
-                server=self.server,
-                identity=identity,
-                transport=transport,
-                session=session,
+        with await worker.reserve(identity.owner, "stream"):
+            transport = SSEServerTransport(
+                exchange.write,
+                endpoint=_endpoint_url(exchange, session_id),
+                limits=_limits(),
+                flow=exchange.watch(),
+                account=Account(worker.unread, identity.owner),
             )
-            worker.open(opened)
-            return partial(worker.close, opened)
 
-        async def run(tasks: TaskGroup) -> None:
-            await exchange.start_events()
-            await transport.start(tasks)
-            await exchange.wait_for_disconnect()
+            def enter(session: Session | None) -> Callable[[], None]:
+                opened = OpenSession(
+                    id=session_id,
+                    server=self.server,
+                    identity=identity,
+                    transport=transport,
+                    session=session,
+                )
+                worker.open(opened)
+                return partial(worker.close, opened)
 
-        await self.hold(exchange, transport, session_id, enter=enter, run=run)
+            async def run(tasks: TaskGroup) -> None:
+                await exchange.start_events()
+                await transport.start(tasks)
+                await exchange.wait_for_disconnect()
+
+            await self.hold(exchange, transport, session_id, enter=enter, run=run)
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str

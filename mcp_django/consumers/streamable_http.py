@@ -26,11 +26,6 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange, Headers
 from mcp_django.consumers.http import HTTPConsumer
-from mcp_django.consumers.long_lived import (
-    check_goes_on,
-    check_streams,
-    make_way_for_stream,
-)
 from mcp_django.consumers.messages import respond_taken
 from mcp_django.consumers.slow_reader import FlowControlledExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
@@ -62,7 +57,6 @@ from mcp_django.sessions.posting import ACCEPTED, Taken
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused, refusal_of
 from mcp_django.transports.server.streamable_http import Reply, ReplyLimits
-from mcp_django.worker.making_way import make_way
 from mcp_django.worker.worker import Worker, current_worker
 
 METHODS: Final = ("POST", "GET", "DELETE")
@@ -138,19 +132,17 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        if _are_too_many(worker, identity):
-            await _make_room(worker, identity)
-        check_goes_on(worker)
-        reply = Reply(
-            exchange,
-            accepted=accepts,
-            limits=_limits,
-            unread=worker.unread,
-            owner=identity.owner,
-        )
-        request = make_request(message, peer, sender, reply, mirrors_headers=True)
-        running = ModernExchange(self.server, worker, identity, reply, request)
-        await running.run(exchange.wait_for_disconnect)
+        with await worker.reserve(identity.owner, "call"):
+            reply = Reply(
+                exchange,
+                accepted=accepts,
+                limits=_limits,
+                unread=worker.unread,
+                owner=identity.owner,
+            )
+            request = make_request(message, peer, sender, reply, mirrors_headers=True)
+            running = ModernExchange(self.server, worker, identity, reply, request)
+            await running.run(exchange.wait_for_disconnect)
 
     async def _listen(
         self,
@@ -171,13 +163,11 @@ class StreamableHTTPConsumer(HTTPConsumer):
             raise RemoteProtocolError(
                 error.message, code=error.code, data=error.data, request_id=request.id
             ) from None
-        await make_way_for_stream(worker, identity)
-        # Nothing waits from here until the stream is counted.
-        check_streams(worker, identity)
-        stream = ListenStream(
-            self.server, worker, identity, exchange, subscription, request
-        )
-        await stream.run(exchange.wait_for_disconnect)
+        with await worker.reserve(identity.owner, "stream"):
+            stream = ListenStream(
+                self.server, worker, identity, exchange, subscription, request
+            )
+            await stream.run(exchange.wait_for_disconnect)
 
     # Versions with sessions -------------------------------------------------------
 
@@ -221,14 +211,12 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        if _are_too_many(worker, identity):
-            await _make_room(worker, identity)
-        check_goes_on(worker)
-        request = make_request(message, session.peer, sender, reply)
-        running = LegacyExchange(
-            self.server, worker, identity, reply, request, session, exchange.leave
-        )
-        await running.run(exchange.wait_for_disconnect)
+        with await worker.reserve(identity.owner, "call"):
+            request = make_request(message, session.peer, sender, reply)
+            running = LegacyExchange(
+                self.server, worker, identity, reply, request, session, exchange.leave
+            )
+            await running.run(exchange.wait_for_disconnect)
 
     async def _answer_batch(
         self,
@@ -246,13 +234,11 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         worker = current_worker()
         answers = [legacy.answer_at_once(message) for message in requests]
-        count = answers.count(None)
+        count, places = answers.count(None), None
         if count:
             await _check_room(worker, session, identity, count)
-            if _are_too_many(worker, identity, count):
-                await _make_room(worker, identity, count)
-            check_goes_on(worker)
-        # Nothing waits from here until the requests are counted.
+            places = await worker.reserve(identity.owner, "call", count)
+        # Nothing waits from here until their session counts the requests.
         reply = _reply_of(
             exchange,
             accepts,
@@ -275,7 +261,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
             if answer is None
         ]
         at_once = [jsonrpc.serialize(answer) for answer in answers if answer]
-        await run_together(running, at_once, reply, exchange.wait_for_disconnect)
+        await run_together(
+            running, places, at_once, reply, exchange.wait_for_disconnect
+        )
 
     async def _initialize(
         self,
@@ -340,9 +328,20 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 headers=[(b"allow", b"POST, DELETE")],
             )
         worker = current_worker()
-        await make_way_for_stream(worker, identity)
-        # Nothing waits from here until the stream is counted.
-        check_streams(worker, identity)
+        with await worker.reserve(identity.owner, "stream"):
+            await self._hold_stream(
+                exchange, identity, session, last_event_id, replayed
+            )
+
+    async def _hold_stream(
+        self,
+        exchange: Exchange,
+        identity: Identity,
+        session: HTTPSession,
+        last_event_id: str | None,
+        replayed: Replay | None,
+    ) -> None:
+        worker = current_worker()
         if replayed is not None and replayed.kind == "call":
             stream: ResumedStream | StandaloneStream = ResumedStream(
                 self.server, worker, identity, exchange, session, replayed=replayed
@@ -434,31 +433,6 @@ def _is_modern(parsed: Message | list[Message], version: str | None) -> bool:
         isinstance(parsed, JSONRPCRequest) and parsed.method == methods.INITIALIZE
     )
     return version in versions.MODERN and not is_initialize
-
-
-def _are_too_many(worker: Worker, identity: Identity, more: int = 1) -> bool:
-    """Say whether a user has too many calls running for more; nobody is not a user."""
-    most = mcp_settings.MAX_CALLS_PER_USER
-    if len(worker.connections) + more <= most:
-        return False
-    owner = identity.owner
-    return bool(owner) and worker.connections.count_of(owner, "call") + more > most
-
-
-async def _make_room(worker: Worker, identity: Identity, more: int = 1) -> None:
-    """End a call of a user whose client is gone, so that there is room for more.
-
-    Raises:
-        Refused: 503: there is none.
-    """
-    await make_way(worker, identity.owner, "call")
-    if _are_too_many(worker, identity, more):
-        most = mcp_settings.MAX_CALLS_PER_USER
-        raise Refused(
-            503,
-            f"{most} requests of this user may run at a time; try again later",
-            headers=RETRY_LATER,
-        )
 
 
 async def _wait_for_reader(worker: Worker, identity: Identity) -> None:

@@ -16,11 +16,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange
 from mcp_django.consumers.handshake import Handshake
-from mcp_django.consumers.long_lived import (
-    HoldingConsumer,
-    check_streams,
-    make_way_for_stream,
-)
+from mcp_django.consumers.long_lived import HoldingConsumer
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.session import Session
@@ -62,48 +58,48 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         subprotocol = handshake.choose_subprotocol()
         worker = current_worker()
         session_id = await worker.new_session_id()
-        await make_way_for_stream(worker, identity)
-        # Nothing waits from here until the connection is counted.
-        check_streams(worker, identity)
-        flow = handshake.flow()
-        transport = WebSocketServerTransport(
-            handshake.send_text,
-            handshake.close,
-            flow=flow,
-            limits=_limits(),
-            account=Account(worker.unread, identity.owner),
-        )
-
-        def enter(session: Session | None) -> Callable[[], None]:
-            connection = WebSocketConnection(
-                identity=identity, transport=transport, session=session
+        with await worker.reserve(identity.owner, "stream"):
+            flow = handshake.flow()
+            transport = WebSocketServerTransport(
+                handshake.send_text,
+                handshake.close,
+                flow=flow,
+                limits=_limits(),
+                account=Account(worker.unread, identity.owner),
             )
-            worker.hold(connection)
-            if session is not None:
-                worker.listeners.add(session)
 
-            def leave() -> None:
+            def enter(session: Session | None) -> Callable[[], None]:
+                connection = WebSocketConnection(
+                    identity=identity, transport=transport, session=session
+                )
+                worker.hold(connection)
                 if session is not None:
-                    worker.listeners.discard(session)
-                worker.let_go(connection)
+                    worker.listeners.add(session)
 
-            return leave
+                def leave() -> None:
+                    if session is not None:
+                        worker.listeners.discard(session)
+                    worker.let_go(connection)
 
-        async def run(tasks: TaskGroup) -> None:
-            handshake.limit_messages(
-                max(mcp_settings.MAX_LINE_BYTES, mcp_settings.MAX_EVENT_BYTES)
-            )
-            await handshake.accept(subprotocol)
-            await transport.start(tasks)
-            try:
-                await _read(handshake, transport, flow, _Caller(handshake, identity))
-            except BaseException as error:
-                if ends_task(error):
+                return leave
+
+            async def run(tasks: TaskGroup) -> None:
+                handshake.limit_messages(
+                    max(mcp_settings.MAX_LINE_BYTES, mcp_settings.MAX_EVENT_BYTES)
+                )
+                await handshake.accept(subprotocol)
+                await transport.start(tasks)
+                try:
+                    await _read(
+                        handshake, transport, flow, _Caller(handshake, identity)
+                    )
+                except BaseException as error:
+                    if ends_task(error):
+                        raise
+                    await transport.close(INTERNAL_ERROR, "internal error")
                     raise
-                await transport.close(INTERNAL_ERROR, "internal error")
-                raise
 
-        await self.hold(handshake, transport, session_id, enter=enter, run=run)
+            await self.hold(handshake, transport, session_id, enter=enter, run=run)
 
 
 class WebSocketConnection(HeldSession[WebSocketServerTransport]):

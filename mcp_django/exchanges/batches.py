@@ -18,6 +18,7 @@ from mcp_django.exceptions import ErrorAnswer
 from mcp_django.exchanges.calls import LegacyExchange, WaitForDisconnect
 from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.streamable_http import Reply
+from mcp_django.worker.connections import Places
 
 logger = logging.getLogger("mcp_django.exchanges")
 
@@ -65,6 +66,7 @@ class BatchedExchange(LegacyExchange):
 
 async def run_together(
     exchanges: Sequence[BatchedExchange],
+    places: Places | None,
     at_once: Sequence[bytes],
     reply: Reply,
     wait_for_disconnect: WaitForDisconnect,
@@ -75,22 +77,25 @@ async def run_together(
 
     Args:
         exchanges: One for each request that needs a handler.
+        places: Reserved for them, one each; None if there are none.
         at_once: The answers to the others.
         reply: Takes all of the answers.
         wait_for_disconnect: Returns when the reply is complete, or the client gone.
     """
-    for exchange in exchanges:
-        exchange.worker.start(_run_alone(exchange))
+    if places is not None:
+        for exchange in exchanges:
+            exchange.worker.start(_run_alone(exchange, places))
     for answer in at_once:
         await reply.answer(answer)
     await wait_for_disconnect()
     reply.detach()
 
 
-async def _run_alone(exchange: BatchedExchange) -> None:
+async def _run_alone(exchange: BatchedExchange, places: Places) -> None:
     try:
-        # Whoever began the batch watches its client.
-        await exchange.run(asyncio.Event().wait)
+        with places:
+            # The task of the batch itself watches its client.
+            await exchange.run(asyncio.Event().wait)
     except Exception:
         # Such as a cache that is away; the connection ends without this answer.
         logger.exception("a request of a batch failed")

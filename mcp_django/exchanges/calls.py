@@ -49,6 +49,7 @@ from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.streamable_http import Reply
+from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
@@ -67,7 +68,7 @@ Spec: 2026-07-28 basic/transports/streamable-http; basic, "`_meta`".
 """
 
 
-class _Exchange(ABC):
+class _Exchange(OpenConnection, ABC):
     """One request of one POST, from its handler to its answer.
 
     The handler runs in the task of the connection. It often ends without waiting for
@@ -178,7 +179,6 @@ class _Exchange(ABC):
 
     async def finish(self) -> None:
         """Leave it alone: it ends with its answer."""
-        return
 
     async def tick(self) -> None:
         """Keep the connection alive while the handler is silent."""
@@ -188,11 +188,6 @@ class _Exchange(ABC):
     def unread_seconds(self) -> float:
         """For how long the client has taken nothing of what it was sent."""
         return self.reply.unread_seconds
-
-    @property
-    def silent_seconds(self) -> float:
-        """Nothing: a call makes way for no other."""
-        return 0.0
 
     async def abort(self) -> None:
         """End the connection of a client that is gone."""

@@ -33,6 +33,7 @@ from mcp_django.transports.event_stream import (
     encode_retry,
 )
 from mcp_django.transports.server.streamable_http import HTTPResponse
+from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber
 from mcp_django.worker.worker import Worker
@@ -47,7 +48,7 @@ RETRY_MS = 5000
 are told nothing, which is less than a restart takes."""
 
 
-class EventStream(ABC):
+class EventStream(OpenConnection, ABC):
     """An event stream that stays open until either side ends it.
 
     An idle one costs no task: whoever holds the connection waits for the client to go,
@@ -111,11 +112,6 @@ class EventStream(ABC):
             finally:
                 # Last, because the end of the process waits for it.
                 self._worker.let_go(self)
-
-    @property
-    def running(self) -> Sequence[Request]:
-        """No request: nothing is answered here."""
-        return ()
 
     async def finish(self) -> None:
         """End the stream."""

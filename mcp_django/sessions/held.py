@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from mcp_django.auth.interface import Identity
 from mcp_django.server.requests import Request
 from mcp_django.sessions.session import Session
+from mcp_django.worker.connections import OpenConnection
 
 
 class HeldTransport(Protocol):
@@ -29,7 +30,7 @@ T = TypeVar("T", bound=HeldTransport)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class HeldSession(Generic[T]):
+class HeldSession(OpenConnection, Generic[T]):
     """A connection and its session, as their worker sees them.
 
     Attributes:
@@ -51,11 +52,6 @@ class HeldSession(Generic[T]):
     def unread_seconds(self) -> float:
         """For how long its client has taken nothing of what it was sent."""
         return self.transport.unread_seconds
-
-    @property
-    def silent_seconds(self) -> float:
-        """Nothing: it is asked whether it is there, or cannot be opened again."""
-        return 0.0
 
     async def tick(self) -> None:
         """Keep the connection alive, or close it if its client does not read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.held import HeldSession
 from mcp_django.transports.server.sse import SSEServerTransport
@@ -25,6 +26,16 @@ class OpenSession(HeldSession[SSEServerTransport]):
     def belongs_to(self, server_name: str, owner: str) -> bool:
         """Say whether a user may use the session, at a server's endpoint."""
         return self.server.name == server_name and self.identity.owner == owner
+
+    async def is_deaf(self) -> bool:
+        """Ping a client of which nothing was heard for long, and wait for its answer.
+
+        Its session ends with the stream, so that silence alone does not end it.
+        """
+        transport = self.transport
+        if transport.heard_seconds_ago < mcp_settings.MAX_HELD_SECONDS:
+            return False
+        return not await transport.is_heard(mcp_settings.ROOM_TIMEOUT)
 
     @property
     def has_room(self) -> bool:

@@ -1,19 +1,20 @@
-"""What is open in one worker, counted by user."""
+"""What is open in one worker, and how much more each user may open."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import anyio
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
+from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -21,11 +22,24 @@ _END_SECONDS = 1.0
 """For connections that are ended to be gone."""
 
 Kind: TypeAlias = Literal["stream", "call"]
-"""What stays open until somebody ends it, and what ends with its answer."""
+"""What stays open until either side ends it, and what ends with its answer."""
+
+
+class TooManyOpen(Refused):
+    """A user has as much open as a user may have."""
+
+
+_TOO_MANY: Final = {
+    "stream": (429, "%d streams of this user are open; close one", 10),
+    "call": (503, "%d requests of this user may run at a time; try again later", 1),
+}
+"""HTTP status of the refusal, what it says, and after how many seconds to try again."""
 
 
 class OpenConnection(Protocol):
     """Something that stays open, and that its worker looks after."""
+
+    __slots__ = ()
 
     @property
     def identity(self) -> Identity:
@@ -34,12 +48,13 @@ class OpenConnection(Protocol):
     @property
     def running(self) -> Sequence[Request]:
         """The requests that are being answered."""
+        return ()
 
     @property
     def unread_seconds(self) -> float:
         """For how long its client has taken nothing of what it was sent.
 
-        0.0 if it has taken all, or nobody can tell.
+        0.0 if it has taken all, or that cannot be told.
         """
         return 0.0
 
@@ -50,6 +65,13 @@ class OpenConnection(Protocol):
         0.0 of what makes way for no other.
         """
         return 0.0
+
+    async def is_deaf(self) -> bool:
+        """Ask its client whether it is there, if nothing was heard of it for long.
+
+        False of what makes way for no other, or cannot ask.
+        """
+        return False
 
     async def tick(self) -> None:
         """Keep it alive. Called every second; must not wait for its client."""
@@ -82,12 +104,47 @@ class Listener(Protocol):
         """Ask again what of its subscriptions its user may read."""
 
 
+class Places:
+    """Places of a user that are reserved; each is left once, one by a `with` block."""
+
+    __slots__ = ("_counts", "_key")
+
+    def __init__(
+        self, counts: dict[tuple[str, Kind], int], key: tuple[str, Kind]
+    ) -> None:
+        self._counts = counts
+        self._key = key
+
+    def leave(self) -> None:
+        """Leave one of them to others."""
+        left = self._counts[self._key] - 1
+        if left:
+            self._counts[self._key] = left
+        else:
+            del self._counts[self._key]
+
+    def __enter__(self) -> None:
+        """Hold one of them to the end of the block."""
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it."""
+        self.leave()
+
+
 class Connections:
-    """The open connections of one worker."""
+    """The open connections of one worker.
+
+    What is to be opened needs a place, which is counted from when it is reserved. What
+    has begun to wait is added, and looked after until it is removed.
+
+    Attributes:
+        is_ending: Whether the process is about to end, so that nothing more begins.
+    """
 
     def __init__(self) -> None:
+        self.is_ending = False
         self._all: dict[OpenConnection, Kind] = {}
-        self._counts: Counter[tuple[str, Kind]] = Counter()
+        self._reserved: dict[tuple[str, Kind], int] = {}
         self._ending: set[OpenConnection] = set()
         self._ended: anyio.Event | None = None
 
@@ -102,17 +159,36 @@ class Connections:
         """Iterate over a copy, with what each of them is."""
         return iter(list(self._all.items()))
 
+    def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
+        """Count more connections of a user, unless those are too many.
+
+        Args:
+            owner: Names the user; "" is none, and has no limit.
+            kind: What is to be opened.
+            count: How many of them.
+
+        Raises:
+            TooManyOpen: They are.
+            Refused: The process ends.
+        """
+        if self.is_ending:
+            raise Refused(
+                503, "the server is being shut down; try again", headers=RETRY_LATER
+            )
+        key = owner, kind
+        count += self._reserved.get(key, 0)
+        if owner and count > (most := _most_of(kind)):
+            raise _too_many(kind, most)
+        self._reserved[key] = count
+        return Places(self._reserved, key)
+
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
         self._all[connection] = kind
-        self._counts[connection.identity.owner, kind] += 1
 
     def remove(self, connection: OpenConnection) -> None:
         """Look after it no longer."""
-        counted = connection.identity.owner, self._all.pop(connection)
-        self._counts[counted] -= 1
-        if not self._counts[counted]:
-            del self._counts[counted]
+        del self._all[connection]
         self._ending.discard(connection)
         if self._ended is not None:
             self._ended.set()
@@ -142,9 +218,20 @@ class Connections:
                 self._ended = self._ended or anyio.Event()
                 await self._ended.wait()
 
-    def count_of(self, owner: str, kind: Kind = "stream") -> int:
-        """Count the open connections of one kind that a user has."""
-        return self._counts[owner, kind]
+
+def _most_of(kind: Kind) -> int:
+    most: int = (
+        mcp_settings.MAX_STREAMS_PER_USER
+        if kind == "stream"
+        else mcp_settings.MAX_CALLS_PER_USER
+    )
+    return most
+
+
+def _too_many(kind: Kind, most: int) -> TooManyOpen:
+    status, message, seconds = _TOO_MANY[kind]
+    headers = [(b"retry-after", b"%d" % seconds)]
+    return TooManyOpen(status, message % most, headers=headers)
 
 
 async def close(connection: OpenConnection) -> None:

@@ -25,11 +25,14 @@ from mcp_django.worker.connections import (
     Kind,
     Listener,
     OpenConnection,
+    Places,
+    TooManyOpen,
     close,
     finish,
 )
 from mcp_django.worker.ending import finish_running, say_what_process_leaves
 from mcp_django.worker.local_notices import LocalNotices
+from mcp_django.worker.making_way import make_way
 from mcp_django.worker.rechecks import Rechecks
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.sealed_ids import make_session_id
@@ -67,7 +70,6 @@ class Worker:
         relay: The way to sessions of other workers.
         turns: The requests of batches that run or wait, by session.
         unread: What its clients have yet to read.
-        is_ending: Whether the process is about to end.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -91,12 +93,36 @@ class Worker:
         )
         self.http = HTTPSessions(self.relay, self.start)
         self._notices = LocalNotices(self.listeners, self.http, self.start)
-        self.is_ending = False
         self._rechecks = Rechecks(self.connections, self.start)
         self._subscriptions_asked_at = -math.inf
         self._asking = asyncio.Semaphore(_SUBSCRIBERS_AT_ONCE)
         self._asked: set[Listener | Standalone] = set()
         self._ticking: set[OpenConnection] = set()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the process is about to end."""
+        return self.connections.is_ending
+
+    async def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
+        """Reserve places for what a user is about to open.
+
+        If the user has too much open, what is dead of it makes way first.
+
+        Args:
+            owner: Names the user; "" is none, and has no limit.
+            kind: What is to be opened.
+            count: How many of them.
+
+        Raises:
+            TooManyOpen: Nothing, or not enough, makes way.
+            Refused: The process ends.
+        """
+        try:
+            return self.connections.reserve(owner, kind, count)
+        except TooManyOpen:
+            await make_way(self.connections, owner, kind)
+            return self.connections.reserve(owner, kind, count)
 
     async def new_session_id(self) -> str:
         """Make the id of a session that this worker is about to open."""
@@ -176,7 +202,7 @@ class Worker:
 
         Whoever is open can tell so from when this is called, before it is awaited.
         """
-        self.is_ending = True
+        self.connections.is_ending = True
         return self._close_all()
 
     async def _close_all(self) -> None:

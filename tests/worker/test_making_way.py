@@ -93,9 +93,9 @@ async def test_what_takes_nothing_makes_way_first(settings: Settings) -> None:
     settings.MCP = {"MAX_FULL_SECONDS": 10, "MAX_HELD_SECONDS": 300}
     worker = Worker(asyncio.get_running_loop())
     held = await hold(worker, (ANN, 10, 0), (ANN, 30, 0), (ANN, 0, 999), (BOB, 99, 0))
-    await make_way(worker, "1", "stream")
+    await make_way(worker.connections, "1", "stream")
     assert [each.ended for each in held] == ["", "aborted", "", ""]
-    assert worker.connections.count_of("1") == 2
+    assert len(worker.connections.of("1", "stream")) == 2
 
 
 async def test_quiet_stream_makes_way_properly(settings: Settings) -> None:
@@ -103,10 +103,10 @@ async def test_quiet_stream_makes_way_properly(settings: Settings) -> None:
     settings.MCP = {"MAX_FULL_SECONDS": 10, "MAX_HELD_SECONDS": 300}
     worker = Worker(asyncio.get_running_loop())
     held = await hold(worker, (ANN, 9, 0), (ANN, 0, 300), (ANN, 0, 400), (BOB, 0, 999))
-    await make_way(worker, "1", "stream")
+    await make_way(worker.connections, "1", "stream")
     assert [each.ended for each in held] == ["", "", "closed", ""]
-    await make_way(worker, "1", "stream")
-    await make_way(worker, "1", "stream")
+    await make_way(worker.connections, "1", "stream")
+    await make_way(worker.connections, "1", "stream")
     assert [each.ended for each in held] == ["", "closed", "closed", ""]
 
 
@@ -115,7 +115,9 @@ async def test_those_who_come_together_end_one_each(settings: Settings) -> None:
     settings.MCP = {"MAX_FULL_SECONDS": 10}
     worker = Worker(asyncio.get_running_loop())
     held = await hold(worker, *[(ANN, 20.0 + number, 0.0) for number in range(4)])
-    await asyncio.gather(*[make_way(worker, "1", "stream") for _ in range(3)])
+    await asyncio.gather(
+        *[make_way(worker.connections, "1", "stream") for _ in range(3)]
+    )
     assert [each.ended for each in held] == ["", "aborted", "aborted", "aborted"]
 
 
@@ -125,8 +127,8 @@ async def test_only_a_call_that_is_stuck_makes_way(settings: Settings) -> None:
     worker = Worker(asyncio.get_running_loop())
     streams = await hold(worker, (ANN, 99, 999))
     calls = await hold(worker, (ANN, 0, 999), (ANN, 10, 0), kind="call")
-    await make_way(worker, "1", "call")
-    await make_way(worker, "1", "call")
+    await make_way(worker.connections, "1", "call")
+    await make_way(worker.connections, "1", "call")
     assert [each.ended for each in calls] == ["", "aborted"]
     assert streams[0].ended == ""
 
@@ -165,8 +167,8 @@ async def test_session_makes_way_only_if_its_client_does_not_answer(
     stream.transport = opened.transport
     opened.transport.on_close = partial(worker.close, opened)
     worker.open(opened)
-    await make_way(worker, "2", "stream")
+    await make_way(worker.connections, "2", "stream")
     assert stream.sent == []
-    await make_way(worker, "1", "stream")
+    await make_way(worker.connections, "1", "stream")
     assert len(stream.sent) == 1
     assert opened.transport.is_closed == (not answers)

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from mcp_django.auth.interface import Authenticator
 from mcp_django.server.server import Server
 from mcp_django.sessions.registry import OpenSession
-from mcp_django.worker.connections import Connections
+from mcp_django.worker.connections import Connections, OpenConnection
 from mcp_django.worker.rechecks import Rechecks
 from tests.bulkheads.clocks import Clock
 from tests.patience import PATIENCE_SECONDS
@@ -195,11 +195,8 @@ async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> N
     bad = Vouching()
     bad.says = False
 
-    class Stuck:
+    class Stuck(OpenConnection):
         identity = watch.open(bad).identity
-        unread_seconds = silent_seconds = 0.0
-
-        running = ()
 
         async def tick(self) -> None: ...
 

@@ -15,6 +15,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
+from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.sealed_ids import mailbox_of
 from mcp_django.worker.worker import Worker, current_worker, workers_of_process
 from tests import patience
@@ -114,12 +115,10 @@ ENDING = ("StopIteration", "GeneratorExit", "SystemExit", "CancelledError")
 """Those of `STRAYS` that end a thread, a task or the process."""
 
 
-class Stubborn:
+class Stubborn(OpenConnection):
     """A connection that can neither be ticked nor closed, nor told of changes."""
 
     identity = Identity(AnonymousUser())
-    running = ()
-    unread_seconds = silent_seconds = 0.0
     uris = ()
 
     def __init__(self, kind: str, server: Server) -> None:
@@ -175,12 +174,10 @@ async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
     assert "looking after the connections failed; going on" not in caplog.messages
 
 
-class Hanging:
+class Hanging(OpenConnection):
     """A call whose tick waits for a cache that does not answer."""
 
     identity = Identity(AnonymousUser())
-    running = ()
-    unread_seconds = silent_seconds = 0.0
 
     def __init__(self) -> None:
         self.ticks = 0
