@@ -6,9 +6,10 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
-from mcp_django.sessions.posting import NOT_FOUND, Taken, take
+from mcp_django.sessions.posting import take
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
+from mcp_django.worker.acknowledgement import NOT_FOUND, Taken
 from mcp_django.worker.worker import current_worker
 
 

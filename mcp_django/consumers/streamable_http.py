@@ -53,10 +53,10 @@ from mcp_django.server.fingerprints import fingerprint_of
 from mcp_django.server.languages import language_for
 from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
-from mcp_django.sessions.posting import ACCEPTED, Taken
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused, refusal_of
 from mcp_django.transports.server.streamable_http import Reply, ReplyLimits
+from mcp_django.worker.acknowledgement import ACCEPTED, Taken
 from mcp_django.worker.worker import Worker, current_worker
 
 METHODS: Final = ("POST", "GET", "DELETE")

@@ -30,7 +30,7 @@ from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
 from mcp_django.server.question_rounds import OpenQuestion
 from mcp_django.server.server import Server
-from mcp_django.sessions.posting import ACCEPTED, Taken, refusal
+from mcp_django.worker.acknowledgement import ACCEPTED, Taken, refusal
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.sealed_ids import make_ask_id, read_ask_id
 

@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import anyio
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest
+from mcp_types.jsonrpc import JSONRPCRequest
 
 from mcp_django.exceptions import RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.transports.base import Sender
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What to answer to a POST.
-
-    Attributes:
-        status: HTTP status; 202 says that the session took the message.
-        body: JSON bytes, empty for 202.
-    """
-
-    status: int
-    body: bytes = b""
-
-
-ACCEPTED = Taken(202)
-
-
-def refusal(
-    status: int, message: str, *, code: int = INTERNAL_ERROR, data: Any = None
-) -> Taken:
-    """Make the answer to a POST that was not taken: a JSON-RPC error without id."""
-    return Taken(status, jsonrpc.serialize(jsonrpc.error(None, code, message, data)))
-
-
-NOT_FOUND = refusal(404, "Session not found", code=-32001)
-"""One answer for all: nobody learns whether a session of somebody else exists."""
-
-FULL = refusal(503, "The session has no room for more requests; try again later")
+from mcp_django.worker.acknowledgement import ACCEPTED, FULL, NOT_FOUND, Taken, refusal
 
 
 async def take(

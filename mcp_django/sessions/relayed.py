@@ -13,9 +13,10 @@ from typing import Final
 from mcp_django.auth.users import read_again
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
-from mcp_django.sessions.posting import NOT_FOUND, Taken, refusal, take
+from mcp_django.sessions.posting import take
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.transports.base import Sender
+from mcp_django.worker.acknowledgement import NOT_FOUND, Taken, refusal
 from mcp_django.worker.send_queue import Envelope
 
 logger = logging.getLogger("mcp_django.sessions")

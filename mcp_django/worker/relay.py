@@ -29,13 +29,13 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
-from mcp_django.sessions.posting import NOT_FOUND, Taken, refusal
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.sessions.relayed import Relayed
+from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
 from mcp_django.worker.channel_layers import ChannelLayer, make_service
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.sealed_ids import mailbox_of
-from mcp_django.worker.send_queue import BROKEN, Envelope, Outbox
+from mcp_django.worker.send_queue import Envelope, Outbox
 from mcp_django.worker.telling import Hearer, Teller
 
 logger = logging.getLogger("mcp_django.worker")

@@ -11,14 +11,12 @@ from typing import Any, Final, TypeAlias
 
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
-from mcp_django.sessions.posting import FULL, Taken, refusal
+from mcp_django.worker.acknowledgement import BROKEN, FULL, Taken
 from mcp_django.worker.mailbox import Mailbox
 
 logger = logging.getLogger("mcp_django.worker")
 
 Envelope: TypeAlias = dict[str, Any]
-
-BROKEN = refusal(503, "The session cannot be reached now; try again later")
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
 """What may wait for one mailbox; a message to the layer takes an eighth."""

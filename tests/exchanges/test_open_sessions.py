@@ -21,11 +21,10 @@ from mcp_django.exchanges.session_state import CachedState, has_ended, note_end
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.asking import Question
 from mcp_django.server.notices import Notice
-from mcp_django.sessions.posting import ACCEPTED, Taken
 from mcp_django.sessions.registry import Registry
+from mcp_django.worker.acknowledgement import ACCEPTED, BROKEN, Taken
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.sealed_ids import make_ask_id
-from mcp_django.worker.send_queue import BROKEN
 from mcp_django.worker.tasks import LoopTasks
 from tests.exchanges.http_sessions import open_session
 from tests.worker.caches import DelayingCache

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.server import Server
-from mcp_django.sessions.posting import ACCEPTED, FULL, NOT_FOUND, take
+from mcp_django.sessions.posting import take
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.transports.base import Sender
+from mcp_django.worker.acknowledgement import ACCEPTED, FULL, NOT_FOUND
 from tests.sessions.opening import Stream, body_of, initialize, open_session
 
 CALL = body_of("tools/call", {"name": "wait"})

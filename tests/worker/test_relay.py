@@ -21,12 +21,18 @@ from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
-from mcp_django.sessions.posting import ACCEPTED, FULL, NOT_FOUND, Taken, refusal
 from mcp_django.sessions.registry import OpenSession, Registry
+from mcp_django.worker.acknowledgement import (
+    ACCEPTED,
+    BROKEN,
+    FULL,
+    NOT_FOUND,
+    Taken,
+    refusal,
+)
 from mcp_django.worker.mailbox import GROUP
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.sealed_ids import make_session_id
-from mcp_django.worker.send_queue import BROKEN
 from tests import patience
 from tests.sessions.opening import Stream, body_of, initialize, open_session
 from tests.worker.layers import Layer, quiet, until

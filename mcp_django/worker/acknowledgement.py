@@ -1,0 +1,40 @@
+"""What a POST is answered, by whichever worker took its message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mcp_types.jsonrpc import INTERNAL_ERROR
+
+from mcp_django.protocol import jsonrpc
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What to answer to a POST.
+
+    Attributes:
+        status: HTTP status; 202 says that the session took the message.
+        body: JSON bytes, empty for 202.
+    """
+
+    status: int
+    body: bytes = b""
+
+
+def refusal(
+    status: int, message: str, *, code: int = INTERNAL_ERROR, data: Any = None
+) -> Taken:
+    """Make the answer to a POST that was not taken: a JSON-RPC error without id."""
+    return Taken(status, jsonrpc.serialize(jsonrpc.error(None, code, message, data)))
+
+
+ACCEPTED: Final = Taken(202)
+
+NOT_FOUND: Final = refusal(404, "Session not found", code=-32001)
+"""One answer for all: no client learns whether a session of another user exists."""
+
+FULL: Final = refusal(503, "The session has no room for more requests; try again later")
+
+BROKEN: Final = refusal(503, "The session cannot be reached now; try again later")
