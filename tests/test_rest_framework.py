@@ -13,7 +13,7 @@ import pytest
 from mcp_types.jsonrpc import INVALID_PARAMS
 from rest_framework import exceptions as rest
 
-from mcp_django.server.errors import RESOURCE_NOT_FOUND
+from mcp_django.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_django.server.server import Server
 from tests.server.calls import LATEST, MODERN, Caller
 

@@ -26,14 +26,14 @@ from mcp_django.bridge.send_queue import Outbox
 from mcp_django.client.changes import Change, offered_of
 from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import UriSet, normalize
 
 logger = logging.getLogger("mcp_django.client")
 
-_RESOURCE_NOT_FOUND: Final = -32002
 _LONGEST_DELAY: Final = 60.0
 
 
@@ -142,7 +142,7 @@ class SessionChanges:
                 if not is_honored:
                     self._uris.remove(uri)
         if not is_honored:
-            raise ErrorAnswer(_RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri})
+            raise ErrorAnswer(RESOURCE_NOT_FOUND, "Resource not found", {"uri": uri})
 
     async def unsubscribe(self, uri: str) -> None:
         """Hear of a resource no more.

@@ -46,6 +46,7 @@ from mcp_django.exchanges.session_id import (
 )
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
 from mcp_django.protocol import jsonrpc, legacy, methods, modern, versions
+from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.http_headers import Accepted, accepted, check_standard
 from mcp_django.protocol.jsonrpc import Message
@@ -405,7 +406,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         session = await self._open_session(id, identity)
         if session is None:
             # One answer for all: nobody learns of the sessions of somebody else.
-            raise Refused(404, "Session not found", code=-32001)
+            raise Refused(404, "Session not found", code=SESSION_NOT_FOUND)
         return session
 
     async def _open_session(self, id: str, identity: Identity) -> HTTPSession | None:

@@ -20,7 +20,8 @@ from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.protocol.modern import Subscription, complete
+from mcp_django.protocol.modern import complete
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.fingerprints import changed_since, fingerprint_of
 from mcp_django.server.notices import Notice, Topic, changing_lists
 from mcp_django.server.requests import Request

@@ -33,6 +33,7 @@ from pydantic import ValidationError
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, methods, versions
+from mcp_django.protocol.error_codes import MODERN_ONLY
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -45,10 +46,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
-from mcp_django.protocol.modern import (
-    MODERN_ERRORS,
-    SUBSCRIPTION_ID_META_KEY,
-)
+from mcp_django.protocol.subscriptions import SUBSCRIPTION_ID_META_KEY
 
 _MAX_CANCELLED: Final = 100
 """Cancelled requests whose answer may still be on its way."""
@@ -353,7 +351,7 @@ def is_modern_error(error: JSONRPCError) -> bool:
     Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
     Initialization-Based Versions".
     """
-    return error.error.code in MODERN_ERRORS
+    return error.error.code in MODERN_ONLY
 
 
 def subscription_of(params: JSONObject) -> RequestId | None:

@@ -8,14 +8,12 @@ Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar, get_args
+from typing import Final, TypeVar, get_args
 
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
-    HEADER_MISMATCH,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
     SERVER_INFO_META_KEY,
@@ -23,13 +21,10 @@ from mcp_types import (
     ClientCapabilities,
     Implementation,
     LoggingLevel,
-    SubscriptionFilter,
 )
 from mcp_types.jsonrpc import (
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
@@ -52,9 +47,6 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.pending_requests import InFlight
-from mcp_django.protocol.uris import UriSet, normalize
-
-SUBSCRIPTION_ID_META_KEY: Final = "io.modelcontextprotocol/subscriptionId"
 
 _ONLY_HERE: Final = methods.MODERN.keys() - methods.LEGACY.keys()
 """Methods that the legacy era does not have."""
@@ -68,12 +60,6 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_KEPT_BYTES: Final = 4096
 _NOBODY: Final = Implementation(name="", version="")
 _LOG_LEVELS: Final = get_args(LoggingLevel)
-MODERN_ERRORS: Final = frozenset(
-    {HEADER_MISMATCH, MISSING_REQUIRED_CLIENT_CAPABILITY, UNSUPPORTED_PROTOCOL_VERSION}
-)
-"""Codes that no earlier version has."""
-_RESERVED: Final = range(-32099, -32019)
-_OLD_RESOURCE_NOT_FOUND: Final = -32002
 
 
 def is_modern(message: Message) -> bool:
@@ -180,17 +166,6 @@ def check_method(message: JSONRPCRequest) -> None:
         )
 
 
-def error_code(code: int) -> int:
-    """Give the code that the modern era has for an error of any version.
-
-    Spec: 2026-07-28 basic, "Error Codes": codes of earlier versions must not be sent,
-    nor reserved ones that are not defined.
-    """
-    if code == _OLD_RESOURCE_NOT_FOUND:
-        return INVALID_PARAMS
-    return INTERNAL_ERROR if code in _RESERVED and code not in MODERN_ERRORS else code
-
-
 def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
     """Add to a result what every one has: its type, and who made it.
 
@@ -254,76 +229,6 @@ class ModernServerProtocol:
         if not self.settle(id):
             return None
         return jsonrpc.error(id, code, message, data)
-
-
-class Subscription:
-    """What one `subscriptions/listen` request is told.
-
-    Args:
-        id: Of the request; every message carries it.
-        honored: What the server agreed to tell.
-        key_of: As for `UriSet`.
-
-    Attributes:
-        uris: Resources that it is told of.
-
-    Spec: 2026-07-28 basic/patterns/subscriptions.
-    """
-
-    __slots__ = ("_honored", "_methods", "id", "uris")
-
-    def __init__(
-        self,
-        id: RequestId,
-        honored: SubscriptionFilter,
-        key_of: Callable[[str], str] = normalize,
-    ) -> None:
-        self.id = id
-        self._honored = honored
-        self.uris = UriSet(key_of)
-        for uri in honored.resource_subscriptions or ():
-            self.uris.add(uri)
-        self._methods = frozenset(_methods_of(honored))
-
-    @property
-    def acknowledgement(self) -> JSONRPCNotification:
-        """The first message of the subscription: what it will be told."""
-        honored = self._honored.model_dump(
-            mode="json", by_alias=True, exclude_none=True
-        )
-        return jsonrpc.notification(
-            "notifications/subscriptions/acknowledged",
-            {"_meta": self._meta, "notifications": honored},
-        )
-
-    @property
-    def result(self) -> JSONObject:
-        """The answer to the request, when the server ends the subscription."""
-        return {"_meta": self._meta}
-
-    def notification(
-        self, method: str, params: Mapping[str, Any]
-    ) -> JSONRPCNotification | None:
-        """Make the notification of a change; None if the client did not ask for it."""
-        is_wanted = (
-            params["uri"] in self.uris if "uri" in params else method in self._methods
-        )
-        if not is_wanted:
-            return None
-        return jsonrpc.notification(method, {"_meta": self._meta, **params})
-
-    @property
-    def _meta(self) -> JSONObject:
-        return {SUBSCRIPTION_ID_META_KEY: self.id}
-
-
-def _methods_of(honored: SubscriptionFilter) -> Iterable[str]:
-    if honored.tools_list_changed:
-        yield "notifications/tools/list_changed"
-    if honored.prompts_list_changed:
-        yield "notifications/prompts/list_changed"
-    if honored.resources_list_changed:
-        yield "notifications/resources/list_changed"
 
 
 def _read_member(form: type[_Model], key: str, value: JSON) -> _Model:

@@ -38,7 +38,8 @@ from mcp_django.exceptions import (
     ToolError,
     UrlElicitationRequired,
 )
-from mcp_django.protocol import methods, modern, versions
+from mcp_django.protocol import error_codes, methods, modern, versions
+from mcp_django.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.http_headers import check_mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
@@ -49,7 +50,6 @@ from mcp_django.server.cache_hints import NEVER_CACHE, CacheHints
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import (
     NOT_PERMITTED,
-    RESOURCE_NOT_FOUND,
     UNKNOWN,
     ResourceNotFound,
 )
@@ -143,7 +143,11 @@ def _answer_failure(request: Request, error: Exception) -> JSONObject:
     match error:
         case ErrorAnswer():
             answered = settled(error)
-            code = modern.error_code(error.code) if request.is_modern else error.code
+            code = (
+                error_codes.in_modern_era(error.code)
+                if request.is_modern
+                else error.code
+            )
             if code != error.code:
                 answered = ErrorAnswer(code, answered.message, answered.data)
                 answered.reason = error.reason

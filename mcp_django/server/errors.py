@@ -10,13 +10,6 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from mcp_django.bulkheads.strays import Stray
 from mcp_django.exceptions import ErrorAnswer
 
-RESOURCE_NOT_FOUND = -32002
-"""Until 2025-11-25; later versions have -32602 for it.
-
-Spec: 2025-11-25 server/resources, "Error Handling".
-"""
-
-
 UNKNOWN: Final = "unknown"
 NOT_PERMITTED: Final = "not permitted"
 """Why a feature was refused, for the site; the client learns only of the first."""

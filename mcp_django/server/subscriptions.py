@@ -19,7 +19,7 @@ from mcp_django.exceptions import ErrorAnswer, MCPError, ServiceAway
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.django_errors import Refusal

@@ -42,8 +42,8 @@ from mcp_django.protocol.events import (
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol, State, read_initialize
 from mcp_django.protocol.methods import LISTEN
-from mcp_django.protocol.modern import Subscription
 from mcp_django.protocol.server import ServerProtocol
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import UriSet
 from mcp_django.server.answering import (
     ResultOrError,

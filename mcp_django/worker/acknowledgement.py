@@ -8,6 +8,7 @@ from typing import Any, Final
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def refusal(
 
 ACCEPTED: Final = Taken(202)
 
-NOT_FOUND: Final = refusal(404, "Session not found", code=-32001)
+NOT_FOUND: Final = refusal(404, "Session not found", code=SESSION_NOT_FOUND)
 """One answer for all: no client learns whether a session of another user exists."""
 
 FULL: Final = refusal(503, "The session has no room for more requests; try again later")

@@ -23,7 +23,7 @@ from mcp_types.jsonrpc import (
 
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.modern import SUBSCRIPTION_ID_META_KEY
+from mcp_django.protocol.subscriptions import SUBSCRIPTION_ID_META_KEY
 from tests.bridge.bridges import (
     CLIENT_INFO,
     ERAS,

@@ -19,7 +19,7 @@ from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.leases import Lease, Watch
 from mcp_django.exchanges.resumed_streams import ResumedStream
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
-from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender

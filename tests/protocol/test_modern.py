@@ -6,15 +6,11 @@ import pytest
 from mcp_types import (
     ClientCapabilities,
     Implementation,
-    SubscriptionFilter,
 )
 from mcp_types.jsonrpc import (
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    URL_ELICITATION_REQUIRED,
+    UNSUPPORTED_PROTOCOL_VERSION,
     JSONRPCError,
 )
 
@@ -29,7 +25,7 @@ from mcp_django.protocol.events import (
     RequestReceived,
 )
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
-from mcp_django.protocol.modern import ModernServerProtocol, Subscription
+from mcp_django.protocol.modern import ModernServerProtocol
 
 VERSION = "2026-07-28"
 KEY = "io.modelcontextprotocol"
@@ -40,7 +36,6 @@ META: JSONObject = {
 }
 SERVER_INFO: JSONObject = {"name": "shop", "version": "1.0.0"}
 SERVED_BY: JSONObject = {f"{KEY}/serverInfo": SERVER_INFO}
-UNSUPPORTED_PROTOCOL_VERSION = -32022
 
 PEER = Peer(
     VERSION,
@@ -265,30 +260,6 @@ def test_result_keeps_what_it_says_itself() -> None:
     assert given == {"resultType": "input_required", "_meta": {"a": 1}}
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (-32002, INVALID_PARAMS),
-        (URL_ELICITATION_REQUIRED, INTERNAL_ERROR),
-        (-32099, INTERNAL_ERROR),
-        (-32023, INTERNAL_ERROR),
-        (MISSING_REQUIRED_CLIENT_CAPABILITY, MISSING_REQUIRED_CLIENT_CAPABILITY),
-        (HEADER_MISMATCH, HEADER_MISMATCH),
-        (UNSUPPORTED_PROTOCOL_VERSION, UNSUPPORTED_PROTOCOL_VERSION),
-        (-32100, -32100),
-        (-32019, -32019),
-        (-32000, -32000),
-        (INVALID_PARAMS, INVALID_PARAMS),
-        (7, 7),
-    ],
-)
-def test_codes_that_the_era_does_not_have_are_replaced(
-    code: int, expected: int
-) -> None:
-    """Spec: 2026-07-28 basic, "Error Codes"."""
-    assert modern.error_code(code) == expected
-
-
 # A two-way connection ---------------------------------------------------------------
 
 
@@ -418,80 +389,3 @@ def test_other_notifications_are_reported() -> None:
     assert protocol.receive(jsonrpc.notification("notifications/x")) == Notified(
         "notifications/x", {}
     )
-
-
-# Subscriptions ----------------------------------------------------------------------
-
-ALL = SubscriptionFilter(
-    tools_list_changed=True,
-    prompts_list_changed=True,
-    resources_list_changed=True,
-    resource_subscriptions=["shop://orders/7"],
-)
-
-
-def test_acknowledgement_says_what_is_told() -> None:
-    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
-    assert Subscription(7, ALL).acknowledgement == jsonrpc.notification(
-        "notifications/subscriptions/acknowledged",
-        {
-            "_meta": {f"{KEY}/subscriptionId": 7},
-            "notifications": {
-                "toolsListChanged": True,
-                "promptsListChanged": True,
-                "resourcesListChanged": True,
-                "resourceSubscriptions": ["shop://orders/7"],
-            },
-        },
-    )
-
-
-def test_acknowledgement_leaves_out_what_is_not_told() -> None:
-    """Spec: 2026-07-28 basic/patterns/subscriptions, "Acknowledgment"."""
-    message = Subscription("a", SubscriptionFilter()).acknowledgement
-    assert message.params == {
-        "_meta": {f"{KEY}/subscriptionId": "a"},
-        "notifications": {},
-    }
-
-
-CHANGES: dict[str, tuple[str, JSONObject]] = {
-    "tools": ("notifications/tools/list_changed", {}),
-    "prompts": ("notifications/prompts/list_changed", {}),
-    "resources": ("notifications/resources/list_changed", {}),
-    "a resource": ("notifications/resources/updated", {"uri": "shop://orders/7"}),
-}
-
-
-@pytest.mark.parametrize(("method", "params"), CHANGES.values(), ids=CHANGES)
-def test_change_is_told_to_whoever_asked_for_it(
-    method: str, params: JSONObject
-) -> None:
-    """Spec: 2026-07-28 basic/patterns/subscriptions, "Receiving Notifications"."""
-    told = Subscription(2**60, ALL).notification(method, params)
-    assert told == jsonrpc.notification(
-        method, {"_meta": {f"{KEY}/subscriptionId": 2**60}, **params}
-    )
-    assert Subscription(7, SubscriptionFilter()).notification(method, params) is None
-
-
-@pytest.mark.parametrize(
-    ("method", "params"),
-    [
-        ("notifications/resources/updated", {"uri": "shop://orders/8"}),
-        ("notifications/elicitation/complete", {"elicitationId": "a"}),
-        ("notifications/message", {"level": "info", "data": 1}),
-    ],
-)
-def test_other_changes_are_not_told(method: str, params: JSONObject) -> None:
-    """Spec: 2026-07-28 basic/patterns/subscriptions, "Opening a Stream"."""
-    assert Subscription(7, ALL).notification(method, params) is None
-
-
-def test_end_of_a_subscription_is_a_result() -> None:
-    """Spec: 2026-07-28 basic/patterns/subscriptions, "Graceful Closure"."""
-    result = modern.complete(Subscription(7, ALL).result, SERVER_INFO)
-    assert result == {
-        "resultType": "complete",
-        "_meta": {f"{KEY}/subscriptionId": 7, **SERVED_BY},
-    }

@@ -29,9 +29,9 @@ from django.utils.translation import gettext_lazy
 from mcp_types.jsonrpc import INVALID_PARAMS
 from pydantic import AfterValidator
 
+from mcp_django.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context, SyncContext
-from mcp_django.server.errors import RESOURCE_NOT_FOUND
 from mcp_django.server.server import Server
 from tests.server.calls import LATEST, MODERN, Caller
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 
 from mcp_django import Context, ErrorAnswer, ResourceNotFound, Server, SyncContext
 from mcp_django.exceptions import ToolError
+from mcp_django.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.dispatch import tool_error
-from mcp_django.server.errors import RESOURCE_NOT_FOUND
 from mcp_django.server.subscriptions import subscribe
 from tests.server.calls import LATEST, MODERN, Caller, Notebook
 

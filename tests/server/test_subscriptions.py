@@ -10,7 +10,7 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from mcp_django import ErrorAnswer, Server, SyncContext
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.modern import Subscription
+from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.notices import Notice
 from mcp_django.server.subscriptions import (

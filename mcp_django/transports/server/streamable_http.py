@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
 
 import anyio
-from mcp_types.jsonrpc import RequestId
+from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 
 from mcp_django.exceptions import BatchTooLarge, MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -379,7 +379,9 @@ class Reply:
         """Complete the reply without an answer, because none will come."""
         if self._state is _State.NEW and not self._accepted.stream:
             self._state = _State.ENDED
-            error = jsonrpc.error(None, -32603, "the request was ended; try again")
+            error = jsonrpc.error(
+                None, INTERNAL_ERROR, "the request was ended; try again"
+            )
             await self._response.respond(
                 503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
             )
