@@ -1,4 +1,4 @@
-"""The `MCP` setting: every key, its default and its meaning, in this one place.
+"""The `MCP` setting: every key, its type, default and meaning, in this one place.
 
 Read lazily and afresh after `override_settings`, so that importing `mcp_django`
 needs no configured settings::
@@ -10,148 +10,156 @@ needs no configured settings::
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, TypeAlias, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-DEFAULTS: dict[str, Any] = {
+Language: TypeAlias = str | Callable[..., Any] | None
+"""A language's code, or a function that gives one, or its dotted path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MCPSettings:
+    """The keys of `settings.MCP`, with their defaults."""
+
     # Who is asking -------------------------------------------------------------
     # Dotted paths of authenticators, tried in order; [] lets everybody in. None
     # means Django sessions, and before them tokens when mcp_django.tokens is
     # installed.
-    "AUTHENTICATION": None,
+    AUTHENTICATION: Sequence[str] | None = None
     # Seconds between two looks at the credentials of an open stream, and at the rights
     # to what its client subscribed to.
-    "RECHECK_SECONDS": 30.0,
-    # Seconds since somebody last vouched for a user, until the streams end whose
-    # credentials cannot be looked at; at least twice RECHECK_SECONDS.
-    "RECHECK_GRACE_SECONDS": 60.0,
+    RECHECK_SECONDS: float = 30.0
+    # Seconds since an authenticator last vouched for a user, until the streams end
+    # whose credentials cannot be looked at; at least twice RECHECK_SECONDS.
+    RECHECK_GRACE_SECONDS: float = 60.0
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.
-    "ALLOWED_HOSTS": [],
+    ALLOWED_HOSTS: Sequence[str] = field(default_factory=list)
     # Origins such as "https://app.example" accepted on MCP paths, beside the
     # site's own and those of django-cors-headers.
-    "ALLOWED_ORIGINS": [],
+    ALLOWED_ORIGINS: Sequence[str] = field(default_factory=list)
     # Largest body of an HTTP request, in bytes.
-    "MAX_BODY_BYTES": 4 * 1024 * 1024,
+    MAX_BODY_BYTES: int = 4 * 1024 * 1024
     # Largest line on stdio, and largest message over a WebSocket, in bytes.
-    "MAX_LINE_BYTES": 16 * 1024 * 1024,
+    MAX_LINE_BYTES: int = 16 * 1024 * 1024
     # Open streams and WebSockets of one user on one process.
-    "MAX_STREAMS_PER_USER": 100,
+    MAX_STREAMS_PER_USER: int = 100
     # Requests of one user over Streamable HTTP that run on one process.
-    "MAX_CALLS_PER_USER": 1000,
+    MAX_CALLS_PER_USER: int = 1000
     # Room in a session ----------------------------------------------------------
     # Handlers of one session that run at the same time.
-    "MAX_CONCURRENT": 32,
+    MAX_CONCURRENT: int = 32
     # Messages, and their bytes, of one session that wait for a handler.
-    "MAX_INBOX": 1000,
-    "MAX_INBOX_BYTES": 8 * 1024 * 1024,
+    MAX_INBOX: int = 1000
+    MAX_INBOX_BYTES: int = 8 * 1024 * 1024
     # Seconds a POST waits for room in its session, or for its user to read what was
     # answered before, until it is answered 503.
-    "ROOM_TIMEOUT": 3.0,
+    ROOM_TIMEOUT: float = 3.0
     # Answers --------------------------------------------------------------------
     # Largest answer to a request, in bytes, over every connection; a tool, resource or
     # prompt may have another (max_result_bytes=). Answers to a batch that go in one
     # body take no more together.
-    "MAX_RESULT_BYTES": 32 * 1024 * 1024,
+    MAX_RESULT_BYTES: int = 32 * 1024 * 1024
     # Bytes of answers that one user, and all users together, have yet to read, on one
     # process. No user gets more than is left for all.
-    "MAX_UNREAD_BYTES_PER_USER": 128 * 1024 * 1024,
-    "MAX_UNREAD_BYTES": 512 * 1024 * 1024,
+    MAX_UNREAD_BYTES_PER_USER: int = 128 * 1024 * 1024
+    MAX_UNREAD_BYTES: int = 512 * 1024 * 1024
     # Slow readers ---------------------------------------------------------------
     # Largest SSE event, and largest message sent over a WebSocket, in bytes; common
     # Python clients drop the connection above 1 MiB.
-    "MAX_EVENT_BYTES": 1024 * 1024 - 1024,
+    MAX_EVENT_BYTES: int = 1024 * 1024 - 1024
     # Largest picture, sound or file in a result, in bytes; base64 takes a third more.
-    "MAX_FILE_BYTES": 10 * 1024 * 1024,
+    MAX_FILE_BYTES: int = 10 * 1024 * 1024
     # Bytes sent on an SSE stream before the client must show that it reads.
-    "UNCONFIRMED_BYTES": 1024 * 1024,
+    UNCONFIRMED_BYTES: int = 1024 * 1024
     # Bytes held back for a client that does not read, and for how many seconds; where
     # there is no room for more, or more waits to be sent over a WebSocket, the seconds
     # until its connection ends.
-    "MAX_HELD_BYTES": 4 * 1024 * 1024,
-    "MAX_HELD_SECONDS": 300.0,
-    "MAX_FULL_SECONDS": 10.0,
+    MAX_HELD_BYTES: int = 4 * 1024 * 1024
+    MAX_HELD_SECONDS: float = 300.0
+    MAX_FULL_SECONDS: float = 10.0
     # Seconds between two keep-alive comments on a silent stream.
-    "KEEP_ALIVE_SECONDS": 15.0,
+    KEEP_ALIVE_SECONDS: float = 15.0
     # Streamable HTTP ------------------------------------------------------------
     # Seconds for which a handler may be silent before its answer becomes an event
     # stream, so that the connection stays alive.
-    "STREAM_AFTER_SECONDS": 5.0,
+    STREAM_AFTER_SECONDS: float = 5.0
     # Seconds for which the id of a session of the versions before 2026-07-28 is good.
-    "SESSION_MAX_AGE": 7 * 24 * 3600,
+    SESSION_MAX_AGE: int = 7 * 24 * 3600
     # Alias of the cache that keeps what such a session set: log level, subscriptions,
     # and that it has ended.
-    "CACHE": "default",
+    CACHE: str = "default"
     # Alias of the cache that keeps events, so that clients of versions before
     # 2026-07-28 can come back for what they missed; None for no such thing.
-    "EVENT_STORE_CACHE": None,
+    EVENT_STORE_CACHE: str | None = None
     # How many events of each stream it keeps, and for how many seconds.
-    "EVENT_STORE_EVENTS": 100,
-    "EVENT_STORE_SECONDS": 900.0,
+    EVENT_STORE_EVENTS: int = 100
+    EVENT_STORE_SECONDS: float = 900.0
     # Milliseconds after which clients shall come back.
-    "RETRY_MS": 1000,
+    RETRY_MS: int = 1000
     # Asking the client ----------------------------------------------------------
     # Seconds to wait for a client's answer to one round of questions.
-    "ASK_TIMEOUT": 600.0,
+    ASK_TIMEOUT: float = 600.0
     # Rounds of questions one request may take.
-    "MAX_ASK_ROUNDS": 20,
+    MAX_ASK_ROUNDS: int = 20
     # What others do -------------------------------------------------------------
     # Seconds that the authenticators may take to say who asks, and one of them whether
     # an identity is still good, and that reading a user may take.
-    "AUTHENTICATION_TIMEOUT": 5.0,
+    AUTHENTICATION_TIMEOUT: float = 5.0
     # Seconds that a permission may take to say yes or no, and a handler, where it is
     # asked whether the user may still read what the client subscribed to.
-    "PERMISSION_TIMEOUT": 5.0,
+    PERMISSION_TIMEOUT: float = 5.0
     # Seconds that the receivers of request_handled, and those of Django's
     # got_request_exception, may hold up an answer.
-    "RECEIVER_TIMEOUT": 5.0,
+    RECEIVER_TIMEOUT: float = 5.0
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.
-    "AWAY_SECONDS": 5.0,
+    AWAY_SECONDS: float = 5.0
     # Seconds a cache may take.
-    "CACHE_TIMEOUT": 2.0,
+    CACHE_TIMEOUT: float = 2.0
     # Threads --------------------------------------------------------------------
     # Threads per process for `def` handlers, of which one user alone may have half; for
     # permissions, and what else requests of every kind ask of the site; for
     # authentication; for what `async def` handlers do synchronously, such as the async
     # ORM; and for each cache.
-    "SYNC_WORKERS": 32,
-    "PERMISSION_WORKERS": 8,
-    "AUTHENTICATION_WORKERS": 4,
-    "ASYNC_WORKERS": 16,
-    "CACHE_WORKERS": 8,
+    SYNC_WORKERS: int = 32
+    PERMISSION_WORKERS: int = 8
+    AUTHENTICATION_WORKERS: int = 4
+    ASYNC_WORKERS: int = 16
+    CACHE_WORKERS: int = 8
     # The end of a process ---------------------------------------------------------
     # Seconds that running calls get to be answered when the process ends; then it goes,
     # whatever runs.
-    "SHUTDOWN_SECONDS": 5.0,
+    SHUTDOWN_SECONDS: float = 5.0
     # Several processes ----------------------------------------------------------
     # Alias of the channel layer that joins processes.
-    "CHANNEL_LAYER": "default",
+    CHANNEL_LAYER: str = "default"
     # Seconds the channel layer may take, and a relayed message to be acknowledged by
     # its session.
-    "RELAY_TIMEOUT": 2.0,
+    RELAY_TIMEOUT: float = 2.0
     # Texts ---------------------------------------------------------------------
     # Language of the answers: a code such as "de", or a function from the context to
     # one, also by its dotted path. None, also as what the function gives: what the
     # client prefers (Accept-Language).
-    "LANGUAGE": None,
+    LANGUAGE: Language = None
     # Lists ----------------------------------------------------------------------
     # Features on one page of a list.
-    "PAGE_SIZE": 100,
-}
+    PAGE_SIZE: int = 100
 
 
-class MCPSettings:
-    """Attribute access to the `MCP` setting, with defaults.
+DEFAULTS: Final[Mapping[str, Any]] = asdict(MCPSettings())
+"""The default of every key."""
 
-    Raises:
-        ImproperlyConfigured: On access, if `settings.MCP` has an unknown key.
-    """
+
+class _LazySettings:
+    """Reads `settings.MCP` when a key is asked for first."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
@@ -162,20 +170,20 @@ class MCPSettings:
                 f"settings.MCP has unknown keys {sorted(unknown)!r}; "
                 f"known are {sorted(DEFAULTS)!r}"
             )
-        for key, default in DEFAULTS.items():
-            # Kept on the instance, so that the hot path is an attribute lookup.
-            self.__dict__[key] = given.get(key, default)
-        return self.__dict__[name]
-
-    def forget(self) -> None:
-        """Read `settings.MCP` afresh at the next access."""
-        self.__dict__.clear()
+        # Kept on the instance, so that the hot path is an attribute lookup.
+        vars(self).update({**DEFAULTS, **given})
+        return vars(self)[name]
 
 
-mcp_settings = MCPSettings()
+mcp_settings: Final = cast(MCPSettings, _LazySettings())
+"""The values of the project.
+
+Raises:
+    ImproperlyConfigured: On access, if `settings.MCP` has an unknown key.
+"""
 
 
 @receiver(setting_changed)
 def _forget_settings(*, setting: str, **kwargs: object) -> None:
     if setting == "MCP":
-        mcp_settings.forget()
+        vars(mcp_settings).clear()

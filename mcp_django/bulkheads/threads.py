@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import anyio
 import anyio.from_thread
@@ -32,6 +32,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LOOK_SECONDS: Final = 1.0
+
+PoolSize: TypeAlias = Literal[
+    "SYNC_WORKERS",
+    "PERMISSION_WORKERS",
+    "AUTHENTICATION_WORKERS",
+    "ASYNC_WORKERS",
+]
+"""Keys of the `MCP` setting that say how many threads a pool has."""
 
 _is_in_pool: ContextVar[bool] = ContextVar("mcp_django_is_in_pool", default=False)
 
@@ -59,13 +67,13 @@ class ThreadPool:
     def __init__(
         self,
         name: str,
-        setting: str,
+        setting: PoolSize,
         *,
         purpose: str,
         is_shared: bool = True,
         replaces: bool = False,
         beside: ThreadPool | None = None,
-        lent: str | None = None,
+        lent: PoolSize | None = None,
     ) -> None:
         self.beside = beside or self
         self._lent = LentThreads(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 
 
 def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
@@ -98,7 +98,7 @@ def _layer() -> tuple[str, Any]:
     given = getattr(settings, "MCP", {})
     alias = given.get("CHANNEL_LAYER") if isinstance(given, dict) else None
     if not isinstance(alias, str):
-        alias = DEFAULTS["CHANNEL_LAYER"]
+        alias = MCPSettings.CHANNEL_LAYER
     layers = getattr(settings, "CHANNEL_LAYERS", {})
     return alias, layers.get(alias) if isinstance(layers, dict) else None
 

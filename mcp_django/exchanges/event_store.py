@@ -39,7 +39,7 @@ from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.leases import lease_key
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.server.streamable_http import EventLog
-from mcp_django.worker.caches import SiteCache, cache_of
+from mcp_django.worker.caches import event_cache
 
 Kind: TypeAlias = Literal["call", "standalone"]
 
@@ -215,7 +215,7 @@ class StoredStream(EventLog):
             return not cache.add(key, end, timeout)
 
         try:
-            is_ended = await _cache().ask(look)
+            is_ended = await event_cache().ask(look)
         except ServiceAway:
             return False  # The client that is here shall have its answer.
         if is_held:
@@ -231,14 +231,14 @@ class StoredStream(EventLog):
         key = _stream_key(self._session_key, self._name)
         timeout = mcp_settings.EVENT_STORE_SECONDS
         with contextlib.suppress(ServiceAway):
-            if not await _cache().ask(lambda cache: cache.touch(key, timeout)):
+            if not await event_cache().ask(lambda cache: cache.touch(key, timeout)):
                 self._note(is_ended=self._is_ended)
 
     async def _forget(self) -> None:
         """Let nobody wait for a stream of which something is lost."""
         key = _stream_key(self._session_key, self._name)
         with contextlib.suppress(ServiceAway):
-            await _cache().ask(lambda cache: cache.delete(key))
+            await event_cache().ask(lambda cache: cache.delete(key))
             self._name = ""
 
     @property
@@ -306,7 +306,7 @@ async def replay_after(session_key: str, name: str, after: int) -> Replay:
         LookupError: There is no such stream, or there are no longer all these events.
         ServiceAway: The event store does not answer.
     """
-    replayed = await _cache().ask(partial(_read_after, session_key, name, after))
+    replayed = await event_cache().ask(partial(_read_after, session_key, name, after))
     if replayed is None:
         raise LookupError(name)
     return replayed
@@ -321,7 +321,7 @@ async def abandon(session_key: str, name: str) -> None:
     Raises:
         ServiceAway: The event store does not answer.
     """
-    await _cache().ask(partial(_abandon, session_key, name))
+    await event_cache().ask(partial(_abandon, session_key, name))
 
 
 def abandonment(id: RequestId) -> bytes:
@@ -412,10 +412,6 @@ def _parse_id(text: str) -> tuple[str, int]:
     if parts is None:
         raise LookupError("no id of ours")
     return parts[1], int(parts[2])
-
-
-def _cache() -> SiteCache:
-    return cache_of(mcp_settings.EVENT_STORE_CACHE)
 
 
 def _stream_key(session_key: str, name: str) -> str:

@@ -13,7 +13,7 @@ from django.core.cache import BaseCache
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.leases import Lease
-from mcp_django.worker.caches import cache_of
+from mcp_django.worker.caches import event_cache
 
 logger = logging.getLogger("mcp_django.exchanges")
 
@@ -135,7 +135,7 @@ async def _write(writes: Iterable[_Write]) -> set[str]:
         return cache.set_many(values, timeout=timeout) or []
 
     try:
-        failed = await cache_of(mcp_settings.EVENT_STORE_CACHE).ask(keep)
+        failed = await event_cache().ask(keep)
     except ServiceAway:
         return set(values)
     if failed:

@@ -13,9 +13,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.worker.caches import cache_of
+from mcp_django.worker.caches import event_cache
 
 LEASE_SECONDS: Final = 10.0
 """For as long the key is kept."""
@@ -60,9 +59,7 @@ class Lease:
         now, key = self._clock(), lease_key(self.name)
         try:
             with suppress(ServiceAway):
-                await cache_of(mcp_settings.EVENT_STORE_CACHE).ask(
-                    lambda cache: cache.set(key, 1, LEASE_SECONDS)
-                )
+                await event_cache().ask(lambda cache: cache.set(key, 1, LEASE_SECONDS))
                 lapsed_at = self._renewed_at + _DOUBT_SECONDS
                 if now > lapsed_at:
                     self._absent = lapsed_at, self._clock()

@@ -46,9 +46,10 @@ async def language_of(server: Server, request: Request) -> str | None:
         What `MCP["LANGUAGE"]` says, else what the client prefers of the site's
         languages; None, to stay with the one that is active, if neither says anything.
     """
-    chosen = mcp_settings.LANGUAGE
-    if chosen is not None and not is_code(chosen):
-        chosen = await _ask(chosen, server, request)
+    given = mcp_settings.LANGUAGE
+    chosen: object = given
+    if given is not None and not is_code(given):
+        chosen = await _ask(given, server, request)
     if chosen:
         supported = supported_language(chosen)
         if supported is not None:

@@ -112,6 +112,13 @@ def cache_of(alias: str) -> SiteCache:
     return cache
 
 
+def event_cache() -> SiteCache:
+    """Give the cache that keeps events; `MCP["EVENT_STORE_CACHE"]` has to name one."""
+    alias = mcp_settings.EVENT_STORE_CACHE
+    assert alias is not None
+    return cache_of(alias)
+
+
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: object) -> None:
     if setting in ("CACHES", "MCP"):

@@ -18,11 +18,11 @@ from mcp_django.bulkheads.threads import (
     lone_threads,
     permission_threads,
 )
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 from tests.patience import PATIENCE_SECONDS, SOON_SECONDS
 from tests.server.calls import Caller
 
-_THREADS: int = DEFAULTS["SYNC_WORKERS"]
+_THREADS = MCPSettings.SYNC_WORKERS
 
 
 class Hanging:
@@ -178,7 +178,7 @@ async def test_authentication_that_hangs_is_replaced() -> None:
         go_on.wait(PATIENCE_SECONDS)
 
     try:
-        for _ in range(2 * DEFAULTS["AUTHENTICATION_WORKERS"]):
+        for _ in range(2 * MCPSettings.AUTHENTICATION_WORKERS):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(authentication_threads.run, hang)
                 await anyio.to_thread.run_sync(begun.acquire)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync
 
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 from tests.cluster import mcp
 from tests.cluster.calls import call, new_key
 from tests.cluster.cluster import Cluster
@@ -56,7 +56,7 @@ async def test_handlers_that_hang_starve_nobody_else(cluster: Cluster) -> None:
     """We promise it: neither other users, nor the end of the process."""
     worker, _ = cluster.workers
     keys = {new_key() for _ in range(HANGING)}
-    held = DEFAULTS["SYNC_WORKERS"] // 2
+    held = MCPSettings.SYNC_WORKERS // 2
 
     async def hang(key: str) -> None:
         async with ModernClient(ann).open_call(worker.url, "hang", key=key):

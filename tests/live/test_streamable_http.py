@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from anyio.abc import TaskStatus
 
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 from tests.live import processes
 from tests.live.daphne import Daphne, running_daphne
 from tests.live.raw import BOUND, INITIALIZE, open_http
@@ -289,7 +289,7 @@ async def test_big_result_needs_an_answer_in_json(site: Daphne, era: str) -> Non
         [block] = result["content"]
         assert re.fullmatch(
             rf"the result takes 5000\d\d\d bytes, and at most "
-            rf"{DEFAULTS['MAX_EVENT_BYTES']} can be sent on this connection; ask for "
+            rf"{MCPSettings.MAX_EVENT_BYTES} can be sent on this connection; ask for "
             "less",
             block["text"],
         )
@@ -385,7 +385,7 @@ async def test_idle_streams_hold_no_thread_and_no_database_connection(
         # Pools may have grown that are for all streams together: the one that looks
         # users up, and that of the cache.
         threads = processes.thread_count(site.pid)
-        most = DEFAULTS["AUTHENTICATION_WORKERS"] + DEFAULTS["CACHE_WORKERS"]
+        most = MCPSettings.AUTHENTICATION_WORKERS + MCPSettings.CACHE_WORKERS
         assert threads - threads_before <= most
         # A look at the credentials may be under way.
         with anyio.fail_after(BOUND):

@@ -13,7 +13,7 @@ from mcp import ClientSession
 from mcp.client.sse import sse_client
 from mcp_types import TextContent
 
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 from tests.live import processes
 from tests.live.daphne import Daphne, running_daphne
 from tests.live.raw import BOUND, RawStream, open_http, open_stream
@@ -102,7 +102,7 @@ async def test_idle_streams_hold_no_thread_and_no_database_connection(
             connections = processes.open_files(site.pid).count(str(database))
             await wait_until_sessions(first, 60)
         # The pool that looks users up may have grown; it is for all streams together.
-        assert threads - threads_before <= DEFAULTS["AUTHENTICATION_WORKERS"]
+        assert threads - threads_before <= MCPSettings.AUTHENTICATION_WORKERS
         assert connections == 0
 
 

@@ -15,14 +15,14 @@ from django.utils import translation
 
 from mcp_django import Context, Server, SyncContext
 from mcp_django.bulkheads.threads import handler_threads
-from mcp_django.conf import DEFAULTS
+from mcp_django.conf import MCPSettings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
 from tests import patience
 from tests.server.calls import Caller
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
-_THREADS: int = DEFAULTS["SYNC_WORKERS"]
+_THREADS = MCPSettings.SYNC_WORKERS
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
 
 
