@@ -46,7 +46,7 @@ class HeldSession(OpenConnection, Generic[T]):
     @property
     def running(self) -> Sequence[Request]:
         """The requests of its session that are being answered."""
-        return () if self.session is None else self.session.requests
+        return () if self.session is None else self.session.room.running
 
     @property
     def unread_seconds(self) -> float:

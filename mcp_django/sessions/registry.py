@@ -40,7 +40,7 @@ class OpenSession(HeldSession[SSEServerTransport]):
     @property
     def has_room(self) -> bool:
         """Whether a request would be taken at once."""
-        return self.session is None or self.session.has_room
+        return self.session is None or not self.session.room.is_full
 
 
 class Registry:

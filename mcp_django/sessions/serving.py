@@ -67,7 +67,7 @@ async def serve(
             with anyio.move_on_after(mcp_settings.SHUTDOWN_SECONDS):
                 await session.finish()
         finally:
-            say_what_is_left("the client has gone", session.requests)
+            say_what_is_left("the client has gone", session.room.running)
 
     transport.on_close = end
     transport.on_end = finish

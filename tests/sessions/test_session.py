@@ -259,7 +259,6 @@ async def test_session_ends_when_another_client_initializes(
         await client.session.notify(Notice("tools"))
         await client.notified("notifications/tools/list_changed")
         assert client.notifications("notifications/resources/updated") == []
-        assert client.session.log_level == "info"
         assert await client.call_tool("add", a=1, b=2)
 
 
@@ -336,7 +335,7 @@ async def test_so_many_handlers_run_and_the_others_wait_in_order(
         await client.settle()
         # Which of two tasks begins first is the event loop's business.
         assert sorted(gate.entered) == ["a", "b"]
-        assert client.session.has_room
+        assert not client.session.room.is_full
         gate.open()
         for id, name in zip(ids, "abcde", strict=True):
             assert await client.answer_to(id) == jsonrpc.result(id, tool_text(name))
@@ -387,11 +386,11 @@ async def test_inbox_is_bounded_by_messages_and_bytes(
     async with initialized(server) as client:
         session = client.session
         assert len(await fill(session, 10, size=size)) == taken
-        assert not session.has_room
+        assert session.room.is_full
         gate.open()
         for number in range(taken):
             await client.answer_to(f"call-{number}")
-        assert session.has_room
+        assert not session.room.is_full
 
 
 async def test_request_without_room_waits_until_there_is_some(
@@ -403,7 +402,7 @@ async def test_request_without_room_waits_until_there_is_some(
         ids = [await client.start_tool("wait", name=name) for name in "abcd"]
         await wait_all_tasks_blocked()
         assert gate.entered == ["a"]
-        assert not client.session.has_room
+        assert client.session.room.is_full
         gate.open()
         for id in ids:
             await client.answer_to(id)
@@ -428,7 +427,7 @@ async def test_full_session_takes_pings_answers_and_cancellations(
             ):
                 await session.receive(message, Sender())
         await client.answer_to("p")
-        assert session.has_room
+        assert not session.room.is_full
 
 
 async def test_request_that_waits_for_room_learns_of_the_end(
@@ -472,11 +471,11 @@ async def test_session_says_when_it_is_idle(server: Server, gate: Gate) -> None:
     """Our choice: stdio waits for that at the end of its input."""
     async with initialized(server) as client:
         with anyio.fail_after(PATIENCE_SECONDS):
-            await client.session.wait_until_idle()
+            await client.session.room.wait_until_idle()
         ids = [await client.start_tool("wait", name=name) for name in "ab"]
         await client.settle()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(client.session.wait_until_idle)
+            tasks.start_soon(client.session.room.wait_until_idle)
             await wait_all_tasks_blocked()
             gate.open()
         for id in ids:
@@ -608,7 +607,7 @@ async def test_one_question_too_many_is_not_asked(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our choice: what waits for users is bounded as well."""
-    monkeypatch.setattr("mcp_django.sessions.session._MAX_ASKING", 1)
+    monkeypatch.setattr("mcp_django.sessions.questions._MAX_ASKING", 1)
 
     @server.tool
     async def ask(context: Context) -> str:
@@ -640,7 +639,7 @@ async def test_request_cancelled_before_it_began_never_runs(
         )
         gate.open()
         await client.settle()
-        await session.wait_until_idle()
+        await session.room.wait_until_idle()
         await client.settle()
         assert gate.entered == []
         assert client.answers_to("x") == []
@@ -704,7 +703,7 @@ async def test_running_def_handler_is_told_and_its_answer_dropped(
         assert await anyio.to_thread.run_sync(started.wait, PATIENCE_SECONDS)
         await client.cancel(id)
         await client.settle()
-        await client.session.wait_until_idle()
+        await client.session.room.wait_until_idle()
         go_on.set()
         assert await anyio.to_thread.run_sync(done.wait, PATIENCE_SECONDS)
         await client.settle()
@@ -1321,7 +1320,7 @@ async def test_requests_to_listen_that_wait_for_a_permission_count(
     server: Server, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our choice: a hundred on one connection, however fast they come."""
-    monkeypatch.setattr("mcp_django.sessions.session._MAX_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr("mcp_django.sessions.subscriptions._MAX_SUBSCRIPTIONS", 1)
 
     async def may(user: object) -> bool:
         await gate.wait("permission")
@@ -1335,24 +1334,6 @@ async def test_requests_to_listen_that_wait_for_a_permission_count(
         await client.notified("notifications/subscriptions/acknowledged")
         await client.settle()
         assert [len(client.answers_to(id)) for id in ids] == [0, 1, 1]
-
-
-async def test_what_nobody_listens_for_does_not_wait_for_a_slow_client(
-    server: Server,
-) -> None:
-    """Our choice: only what is wanted may pile up."""
-    async with connected(server, wrap=Slow) as client:
-        await listen(client, "shop://terms")
-        await client.notified("notifications/subscriptions/acknowledged")
-        slow = Slow.made[-1]
-        slow.hold()
-        await client.session.notify(Notice("resource", "shop://terms"))
-        await slow.until_held()
-        for number in range(100):
-            await client.session.notify(Notice("resource", f"shop://{number}"))
-        assert client.session._notices is not None
-        assert not client.session._notices._waiting
-        slow.let_go()
 
 
 async def test_notice_that_cannot_be_sent_ends_nothing(
@@ -1479,30 +1460,6 @@ async def test_visit_that_is_required_is_an_error_and_its_end_is_told(
         ]
 
 
-async def test_visits_that_never_end_are_forgotten(server: Server) -> None:
-    """Our choice: the thousand newest are remembered."""
-
-    @server.tool
-    def require(number: int) -> None:
-        raise UrlElicitationRequired(
-            ElicitRequestURLParams(
-                message="Pay.", url="https://shop/pay", elicitation_id=f"pay-{number}"
-            )
-        )
-
-    async with initialized(server) as client:
-        for number in range(1001):
-            await client.error_of(
-                "tools/call", {"name": "require", "arguments": {"number": number}}
-            )
-        for number in (0, 1, 1000):
-            await told(client, "elicitation", f"pay-{number}")
-        assert client.notifications("notifications/elicitation/complete") == [
-            {"elicitationId": "pay-1"},
-            {"elicitationId": "pay-1000"},
-        ]
-
-
 # Ends -------------------------------------------------------------------------------
 
 
@@ -1524,7 +1481,7 @@ async def test_answers_to_a_client_that_left_are_lost_quietly(
         await client.close()
         gate.open()
         with anyio.fail_after(PATIENCE_SECONDS):
-            await client.session.wait_until_idle()
+            await client.session.room.wait_until_idle()
     assert caplog.messages == []
 
 
@@ -1572,7 +1529,7 @@ class TestOnAsyncio:
             await client.cancel(id)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await cleaned_up.wait()
-                await client.session.wait_until_idle()
+                await client.session.room.wait_until_idle()
             await client.settle()
             assert client.answers_to(id) == []
 
