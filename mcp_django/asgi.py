@@ -21,8 +21,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import set_script_prefix
 
-from mcp_django import well_known
 from mcp_django.bulkheads.steps import Steps
+from mcp_django.consumers import well_known
 from mcp_django.consumers.applications import (
     Application,
     ScopeType,
@@ -39,7 +39,7 @@ from mcp_django.consumers.exchange import (
     Send,
 )
 from mcp_django.consumers.languages import language_of_path, preferring
-from mcp_django.routing import (
+from mcp_django.server.routes import (
     endpoint_at,
     is_by_path_alone,
     is_setting_of_routes,

@@ -11,10 +11,10 @@ from django.http.response import HttpResponseBase
 
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.gate import check_origin
-from mcp_django.routing import endpoint_at
+from mcp_django.consumers.well_known import is_left_to_us
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.routes import endpoint_at
 from mcp_django.transports.server.refusals import Refused
-from mcp_django.well_known import is_left_to_us
 
 GetResponse: TypeAlias = (
     Callable[[HttpRequest], HttpResponseBase]

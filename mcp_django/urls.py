@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from mcp_django.well_known import PlaceConverter, no_oauth
+from mcp_django.consumers.well_known import PlaceConverter, no_oauth
 
 register_converter(PlaceConverter, "mcp_oauth_place")
 

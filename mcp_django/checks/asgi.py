@@ -15,11 +15,11 @@ from django.core import checks
 from django.core.handlers.base import BaseHandler
 from django.utils.module_loading import import_string
 
-from mcp_django import well_known
 from mcp_django.asgi import MCPRouter
 from mcp_django.auth.authenticators import is_open_to_all
 from mcp_django.checks.authentication import faults_of_setting
 from mcp_django.checks.servers import readable_endpoints
+from mcp_django.consumers import well_known
 
 _MAX_LOOKED_AT = 1000
 

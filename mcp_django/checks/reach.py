@@ -9,9 +9,9 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
-from mcp_django.routing import endpoint_at, routes
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.routes import endpoint_at, routes
 from mcp_django.server.server import Server
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core import checks
 
-from mcp_django.routing import all_endpoints
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.features import check_name
+from mcp_django.server.routes import all_endpoints
 from mcp_django.server.server import Server
 
 

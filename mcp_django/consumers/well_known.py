@@ -27,7 +27,7 @@ from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
 from mcp_django.consumers.cors import EndpointCorsMiddleware
-from mcp_django.routing import all_endpoints, endpoint_at
+from mcp_django.server.routes import all_endpoints, endpoint_at
 
 NO_OAUTH: Final = "This site has no OAuth; ask its administrator for a token"
 

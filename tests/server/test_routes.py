@@ -7,7 +7,7 @@ from django.conf.urls.i18n import i18n_patterns
 from django.utils import translation
 from pytest_django import Settings
 
-from mcp_django.routing import all_endpoints, endpoint_at, path_info_of
+from mcp_django.server.routes import all_endpoints, endpoint_at, path_info_of
 from tests.converted_urls import open_houses
 from tests.site.mcp import server
 
