@@ -56,7 +56,8 @@ from mcp_django.server.requests import Request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused, refusal_of
-from mcp_django.transports.server.streamable_http import Reply, ReplyLimits
+from mcp_django.transports.server.reply_events import ReplyLimits
+from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.acknowledgement import ACCEPTED, Taken
 from mcp_django.worker.worker import Worker, current_worker
 
@@ -205,7 +206,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         sender: Sender,
     ) -> None:
         worker = current_worker()
-        reply = _reply_of(exchange, accepts, worker, session, owner=identity.owner)
+        reply = _reply_of(exchange, accepts, worker, session, identity)
         answer = legacy.answer_at_once(message)
         if answer is not None:
             await reply.answer(jsonrpc.serialize(answer))
@@ -245,8 +246,8 @@ class StreamableHTTPConsumer(HTTPConsumer):
             accepts,
             worker,
             session,
-            owner=identity.owner,
-            expected=len(requests),
+            identity,
+            batch_size=len(requests),
         )
         running = [
             BatchedExchange(
@@ -572,21 +573,20 @@ def _reply_of(
     accepts: Accepted,
     worker: Worker,
     session: HTTPSession,
+    identity: Identity,
     *,
-    owner: str,
-    expected: int | None = None,
+    batch_size: int | None = None,
 ) -> Reply:
-    """Make the reply to a POST of a session; `expected` answers for a batch."""
+    """Make the reply to a POST of a session."""
     return Reply(
         exchange,
         accepted=accepts,
         limits=_limits,
-        expected=expected or 1,
-        is_batch=expected is not None,
+        batch_size=batch_size,
         log=_new_log(worker, session, "call"),
         primes=session.primes_streams,
         unread=worker.unread,
-        owner=owner,
+        owner=identity.owner,
     )
 
 

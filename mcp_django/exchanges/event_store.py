@@ -38,7 +38,7 @@ from mcp_django.exceptions import RemoteProtocolError, ServiceAway, TransportClo
 from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.leases import lease_key
 from mcp_django.protocol import jsonrpc
-from mcp_django.transports.server.streamable_http import EventLog
+from mcp_django.transports.server.event_log import EventLog
 from mcp_django.worker.caches import event_cache
 
 Kind: TypeAlias = Literal["call", "standalone"]

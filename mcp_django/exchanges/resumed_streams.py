@@ -15,7 +15,7 @@ from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.streams import RETRY_MS, EventStream
 from mcp_django.server.server import Server
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event, encode_retry
-from mcp_django.transports.server.streamable_http import HTTPResponse
+from mcp_django.transports.server.http_response import HTTPResponse
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")

@@ -33,7 +33,7 @@ from mcp_django.transports.event_stream import (
     encode_priming,
     encode_retry,
 )
-from mcp_django.transports.server.streamable_http import HTTPResponse
+from mcp_django.transports.server.http_response import HTTPResponse
 from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber

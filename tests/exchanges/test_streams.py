@@ -24,7 +24,7 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import KEEP_ALIVE, EventStreamDecoder
-from mcp_django.transports.server.streamable_http import Headers, HTTPResponse
+from mcp_django.transports.server.http_response import Headers, HTTPResponse
 from mcp_django.worker.worker import Worker, current_worker
 from tests.exchanges.http_sessions import open_session
 from tests.server.calls import MODERN, Caller

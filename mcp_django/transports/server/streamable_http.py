@@ -1,4 +1,4 @@
-"""Streamable HTTP: one POST, and whatever it is answered with.
+"""Streamable HTTP: one POST, and what it is answered with.
 
 Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports.
 """
@@ -6,178 +6,60 @@ Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import anyio
 from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 
-from mcp_django.exceptions import BatchTooLarge, MessageTooLarge, TransportClosed
+from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.http_headers import Accepted
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.transports.event_stream import (
-    KEEP_ALIVE,
-    encode_event,
-    encode_priming,
-    encode_retry,
-)
+from mcp_django.transports.server.collected_answers import CollectedAnswers
+from mcp_django.transports.server.event_log import EventLog
+from mcp_django.transports.server.http_response import Headers, HTTPResponse
+from mcp_django.transports.server.reply_events import ReplyEvents, ReplyLimits
+from mcp_django.transports.server.reply_states import TABLE, State
 from mcp_django.transports.server.unread import UNCOUNTED_BYTES, Account, Unread
-
-Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
-
-
-class HTTPResponse(Protocol):
-    """How an HTTP response is written, whatever the server."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether a write would wait until the client has read something."""
-
-    async def respond(
-        self, status: int, body: bytes = ..., headers: Headers = ...
-    ) -> None:
-        """Answer with a whole body."""
-
-    async def start_events(self, headers: Headers = ...) -> None:
-        """Begin to answer with an event stream."""
-
-    async def write(self, chunk: bytes) -> None:
-        """Send a piece of the stream; waits while the client does not read."""
-
-    async def end_stream(self) -> None:
-        """End the stream cleanly."""
-
-    def look(self) -> float:
-        """Look for how long the client has taken nothing of what it was sent.
-
-        To be called every second or so; 0.0 where nobody can tell.
-        """
-        return 0.0
-
-    @property
-    def unread_seconds(self) -> float:
-        """For how long, when it was looked last."""
-        return 0.0
-
-    def abort(self) -> None:
-        """End the connection at once, with all that the client has not read."""
-        return
-
-
-class EventLog(ABC):
-    """Keeps the events of one stream, for clients that lose their connection."""
-
-    @property
-    @abstractmethod
-    def retry_ms(self) -> int:
-        """When clients shall come back, in milliseconds."""
-
-    @abstractmethod
-    async def open(self) -> str:
-        """Make an id for the beginning of the stream, before its first event.
-
-        Returns:
-            The id; "" if the stream is lost.
-        """
-
-    @property
-    @abstractmethod
-    def is_lost(self) -> bool:
-        """Whether events could not be kept, so that nobody can come back for them."""
-
-    @abstractmethod
-    def expect(self, id: RequestId) -> None:
-        """Expect an answer to a request on the stream."""
-
-    @abstractmethod
-    async def append(self, data: bytes, *, is_last: bool) -> str:
-        """Keep an event and give its id; "" if the stream is lost.
-
-        Raises:
-            TransportClosed: It was ended in place of us.
-        """
-
-    @abstractmethod
-    async def end(self) -> None:
-        """Keep that no event will follow."""
-
-    @abstractmethod
-    async def tell(self) -> None:
-        """Tell a client that came back already that there is more."""
-
-    @abstractmethod
-    def tick(self) -> None:
-        """Keep in mind that the stream is open. Called every second; waits for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyLimits:
-    """What a reply may cost, and when it becomes a stream; see the `MCP` settings."""
-
-    max_event_bytes: int
-    stream_after_seconds: float
-    keep_alive_seconds: float
-    max_result_bytes: int = 32 * 1024 * 1024
-    max_held_seconds: float = 300.0
-
-
-class _State(Enum):
-    NEW = auto()
-    STREAMING = auto()
-    DETACHED = auto()
-    ENDED = auto()
 
 
 class Reply:
     """What one POST is answered with: JSON, or events once something comes first.
 
-    ::
-
-        NEW --send()--> STREAMING --answer()--> ENDED
-         |                  |
-         |                  +--detach()--> DETACHED --answer()--> ENDED
-         +--answer()--> ENDED
-
-    Detached, what is sent goes to the log alone, or nowhere if there is none.
-
-    Answers to a batch that go in one body are collected, no more of them than one
-    result may take.
+    What it does in which state, and what state comes next, `reply_states` says.
 
     Args:
         response: Writes the HTTP response.
         accepted: What the client can read.
         limits: Gives what the reply may cost; most replies need not know.
-        expected: Answers that make the reply complete.
-        is_batch: Whether the answers are to a batch.
+        batch_size: How many answers complete the reply to a batch; None for one
+            request alone.
         log: Keeps the events; None where streams cannot be resumed.
         primes: Whether the stream begins with an event without data.
         headers: HTTP headers beside the usual ones.
-        unread: Counts large answers until the client has read them; None for nobody.
-        owner: Names the user; "" for nobody.
+        unread: Counts large answers until the client has read them; None where nothing
+            is counted.
+        owner: Names the user whose client reads; "" where there is none.
         clock: Gives the time in seconds; never goes back.
+
+    Attributes:
+        state: How far it has come.
     """
 
     __slots__ = (
-        "_accepted",
-        "_account_made",
+        "_begun_at",
         "_clock",
         "_collected",
+        "_events_made",
         "_expected",
         "_headers",
-        "_is_batch",
         "_limits",
-        "_lock_made",
         "_log",
         "_owner",
         "_primes",
         "_response",
-        "_state",
         "_unread",
-        "_written_at",
+        "state",
     )
 
     def __init__(
@@ -186,8 +68,7 @@ class Reply:
         *,
         accepted: Accepted,
         limits: Callable[[], ReplyLimits],
-        expected: int = 1,
-        is_batch: bool = False,
+        batch_size: int | None = None,
         log: EventLog | None = None,
         primes: bool = False,
         headers: Headers = (),
@@ -196,52 +77,55 @@ class Reply:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._response = response
-        self._accepted = accepted
         self._limits = limits
-        self._expected = expected
-        self._is_batch = is_batch
         self._log = log
         self._primes = primes
         self._headers = headers
-        self._clock = clock
         self._unread = unread
         self._owner = owner
-        self._account_made: Account | None = None
-        self._collected: list[bytes] = []
-        self._state = _State.NEW
-        self._lock_made: anyio.Lock | None = None
-        self._written_at = clock()
+        self._clock = clock
+        self._events_made: ReplyEvents | None = None
+        self._collected: CollectedAnswers | None = None
+        self._begun_at = clock()
+        self._expected = batch_size or 1
+        if accepted.stream:
+            is_undecided = accepted.json and batch_size is None
+            self.state = State.UNDECIDED if is_undecided else State.EVENTS
+        elif batch_size is None:
+            self.state = State.JSON
+        else:
+            self.state = State.COLLECTING
+            self._collected = CollectedAnswers(Account(unread, owner), limits)
 
     @property
     def can_ask(self) -> bool:
         """Whether the client sees what is sent before the answer, now or later."""
-        return (
-            self._accepted.stream
-            and not self.is_ended
-            and (self._state is not _State.DETACHED or self._is_kept)
-        )
+        if self.state is State.AWAY:
+            return self._is_kept
+        return self.state in (State.UNDECIDED, State.EVENTS, State.STREAMING)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is complete."""
+        return self.state is State.ENDED
+
+    @property
+    def is_full(self) -> bool:
+        """Whether answers that are collected take most of what one body may."""
+        return self._collected is not None and self._collected.is_full
 
     @property
     def unread_seconds(self) -> float:
         """For how long the client has taken nothing of what it was sent."""
-        is_streaming = self._state is _State.STREAMING
+        is_streaming = self.state is State.STREAMING
         return self._response.unread_seconds if is_streaming else 0.0
-
-    def give_up(self) -> None:
-        """End the connection of a client that is gone, or does not read."""
-        self._response.abort()
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether the reply is complete."""
-        return self._state is _State.ENDED
 
     def expect(self, id: RequestId) -> None:
         """Say which request is to be answered, for clients that come back for it."""
         if self._log is not None:
             self._log.expect(id)
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Coroutine[Any, Any, None]:
         """Send a message that is no answer; dropped if the client reads JSON only.
 
         Raises:
@@ -249,21 +133,8 @@ class Reply:
             MessageTooLarge: The event would be larger than clients take.
             ValueError: The message cannot be written as JSON.
         """
-        if self.is_ended:
-            raise TransportClosed("cannot send: the request is answered")
-        if not self._accepted.stream:
-            return
-        data = jsonrpc.serialize(message)
-        self._check_size(data)
-        await self._send_event(data, is_last=False)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether answers that are collected take most of what one body may."""
-        return (
-            self._is_collecting
-            and self._account.held * 2 > self._limits().max_result_bytes
-        )
+        do, self.state = _STEPS[self.state].send
+        return do(self, message)
 
     def answer(
         self, data: bytes, status: int = 200, headers: Headers = ()
@@ -283,62 +154,10 @@ class Reply:
             ReaderTooSlow: The client's user has yet to read too much.
         """
         # On the hot path: neither a coroutine nor a count more.
-        if not self._is_batch and len(data) <= UNCOUNTED_BYTES:
-            return self._answer(data, status, headers)
-        if self._is_collecting:
-            return self._collect(data)
-        return self._answer_counted(data, status, headers)
-
-    async def _answer(self, data: bytes, status: int, headers: Headers) -> None:
-        if self._state is _State.ENDED:
-            return
-        if self._state is _State.NEW and self._accepted.json and not self._is_batch:
-            self._expected -= 1
-            self._state = _State.ENDED
-            await self._response.respond(status, data, [*self._headers, *headers])
-            return
-        self._check_size(data)
-        # Before anything is waited for, so that of two answers one is the last.
-        self._expected -= 1
-        try:
-            await self._send_event(data, is_last=not self._expected)
-        except BaseException:
-            self._expected += 1
-            raise
-
-    async def _answer_counted(self, data: bytes, status: int, headers: Headers) -> None:
-        """Send an answer, and count it until it is read."""
-        if len(data) <= UNCOUNTED_BYTES:
-            await self._answer(data, status, headers)
-            return
-        with self._account.holding(len(data)):
-            await self._answer(data, status, headers)
-
-    async def _collect(self, data: bytes) -> None:
-        """Keep an answer until those to the whole batch are there."""
-        size = self._account.held + len(data)
-        limit = self._limits().max_result_bytes
-        if len(data) <= UNCOUNTED_BYTES:
-            # Also what stands for a larger one has to find room.
-            self._account.add(len(data))
-        elif size > limit:
-            raise BatchTooLarge(size, limit)
-        else:
-            self._account.take(len(data))
-        self._collected.append(data)
-        self._expected -= 1
-        if not self._expected:
-            await self._respond_collected()
-
-    async def _respond_collected(self) -> None:
-        self._state = _State.ENDED
-        # Joined once: joined with each answer, a long batch would hold up all.
-        body = b"[" + b",".join(self._collected) + b"]"
-        self._collected.clear()
-        try:
-            await self._response.respond(200, body, self._headers)
-        finally:
-            self._account.close()
+        if len(data) > UNCOUNTED_BYTES and self._collected is None:
+            return self._answer_counted(data, status, headers)
+        do, self.state = _STEPS[self.state].answer
+        return do(self, data, status, headers)
 
     async def skip(self, last_words: bytes = b"") -> None:
         """Count an answer that will not come, or is not wanted any more.
@@ -347,86 +166,44 @@ class Reply:
             last_words: What clients that come back, and those that read, get instead.
         """
         self._expected -= 1
-        if last_words and self._state in (_State.STREAMING, _State.DETACHED):
+        if last_words and self.state in (State.STREAMING, State.AWAY):
             await self._say(last_words)
         if self._expected > 0 or self.is_ended:
             return
-        if self._collected:
-            await self._respond_collected()
-            return
-        async with self._lock:
+        async with self._events.lock:
             pass  # Answers that are on their way go first.
         await self.break_off()
 
-    async def _say(self, last_words: bytes) -> None:
-        async with self._lock:
-            if self._log is None or self._log.is_lost or self.is_ended:
-                return
-            try:
-                id = await self._log.append(last_words, is_last=self._expected <= 0)
-            except TransportClosed:
-                return
-            if self._state is _State.STREAMING and not self._response.is_congested:
-                await self._write(encode_event("message", last_words, id=id))
-
-    async def begin_stream(self) -> None:
-        """Become an event stream, if that has not begun; harmless otherwise."""
-        if self._state is _State.NEW and self._accepted.stream:
-            async with self._lock:
-                await self._begin()
-
-    async def break_off(self) -> None:
+    def break_off(self) -> Coroutine[Any, Any, None]:
         """Complete the reply without an answer, because none will come."""
-        if self._state is _State.NEW and not self._accepted.stream:
-            self._state = _State.ENDED
-            error = jsonrpc.error(
-                None, INTERNAL_ERROR, "the request was ended; try again"
-            )
-            await self._response.respond(
-                503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
-            )
-            return
-        if self._state is _State.NEW:
-            # There is nothing to come back for.
-            self._log = None
-        await self.begin_stream()
-        try:
-            if self._log is not None and not self.is_ended:
-                await self._log.end()
-                await self._log.tell()
-        finally:
-            await self._end_stream()
+        do, self.state = _STEPS[self.state].break_off
+        return do(self)
 
     def detach(self) -> None:
         """Go on without the connection, which is gone."""
-        if self._state is _State.NEW:
-            # The client has nothing to come back with.
-            self._log = None
-            if self._collected:
-                self._collected.clear()
-                self._account.close()
-        if not self.is_ended:
-            self._state = _State.DETACHED
+        do, self.state = _STEPS[self.state].detach
+        do(self)
 
     async def release(self, retry_ms: int | None) -> bool:
         """End the connection, and let the client come back for the rest.
 
         Returns:
-            Whether the connection is ended; False where nobody could come back.
+            Whether the connection is ended; False where no client could come back.
         """
-        if not self._is_kept or not self._primes or self._state is _State.DETACHED:
+        if not (self._primes and self._is_kept):
             return False
-        if not self._accepted.stream:
-            return False
-        async with self._lock:
+        async with self._events.lock:
             await self._begin()
-            if self._state is not _State.STREAMING or not self._is_kept:
+            if not self._is_kept:
                 return False
-            if retry_ms is not None:
-                await self._write(encode_retry(retry_ms))
-            self._state = _State.DETACHED
-            await self._response.end_stream()
-        return True
+            if retry_ms is not None and self.state is State.STREAMING:
+                await self._events.write_retry(retry_ms)
+            do, self.state = _STEPS[self.state].release
+            return await do(self)
+
+    def give_up(self) -> None:
+        """End the connection of a client that is gone, or does not read."""
+        self._response.abort()
 
     async def tick(self) -> None:
         """Keep the connection alive while nothing comes. To be called every second.
@@ -435,22 +212,142 @@ class Reply:
         """
         if self._log is not None and not self.is_ended:
             self._log.tick()  # also while the client is away, who may come back
-        silence = self._clock() - self._written_at
-        if self._state is _State.NEW:
-            if silence >= self._limits().stream_after_seconds:
-                await self.begin_stream()
-        elif self._state is _State.STREAMING and (
-            self._response.look() > self._limits().max_held_seconds
-        ):
-            self.give_up()
-        elif (
-            self._state is _State.STREAMING
-            and silence >= self._limits().keep_alive_seconds
-            # Whoever ticks must not wait for one slow client.
-            and not (self._lock.locked() or self._response.is_congested)
-        ):
-            async with self._lock:
-                await self._write(KEEP_ALIVE)
+        do, self.state = _STEPS[self.state].tick
+        await do(self)
+
+    # What is done, by the names of the table ------------------------------------------
+
+    async def _nothing(self, *_: object) -> bool:
+        return False
+
+    def _leave(self) -> None:
+        pass
+
+    def _respond(
+        self, data: bytes, status: int, headers: Headers
+    ) -> Coroutine[Any, Any, None]:
+        return self._response.respond(status, data, [*self._headers, *headers])
+
+    async def _answer_counted(self, data: bytes, status: int, headers: Headers) -> None:
+        with Account(self._unread, self._owner).holding(len(data)):
+            do, self.state = _STEPS[self.state].answer
+            await do(self, data, status, headers)
+
+    async def _answer_by_event(self, data: bytes, *_: object) -> None:
+        self._limits().check_event(data)
+        # Before anything is waited for, so that of two answers one is the last.
+        self._expected -= 1
+        try:
+            await self._send_event(data, is_last=not self._expected)
+        except BaseException:
+            self._expected += 1
+            raise
+
+    async def _count(self, data: bytes, *_: object) -> None:
+        if self._collected is not None:
+            self._collected.add(data)
+        self._expected -= 1
+        if not self._expected:
+            await self._end()
+
+    async def _send_message(self, message: Message) -> None:
+        data = jsonrpc.serialize(message)
+        self._limits().check_event(data)
+        await self._send_event(data, is_last=False)
+
+    async def _fail(self, *_: object) -> None:
+        raise TransportClosed("cannot send: the request is answered")
+
+    async def _send_event(self, data: bytes, *, is_last: bool) -> None:
+        events = self._events
+        async with events.lock:
+            await self._begin()
+            if self.is_ended:  # It was answered while this waited.
+                return
+            try:
+                id = await events.keep(data, is_last=is_last)
+            except TransportClosed:  # A client that came back was answered.
+                await self._end()
+                return
+            do, self.state = _STEPS[self.state].pass_on
+            await do(self, data, id)
+            if is_last:
+                await self._end()
+
+    async def _write_event(self, data: bytes, id: str) -> None:
+        await self._events.write(data, id)
+
+    async def _tell(self, *_: object) -> None:
+        await self._events.tell()
+
+    async def _say(self, last_words: bytes) -> None:
+        async with self._events.lock:
+            if self.is_ended:
+                return
+            await self._events.say_last(
+                last_words,
+                is_last=self._expected <= 0,
+                is_read=self.state is State.STREAMING,
+            )
+
+    async def _begin(self) -> None:
+        """Begin a stream in a state where that is next; the caller holds the lock."""
+        do, self.state = _STEPS[self.state].begin
+        await do(self)
+
+    async def _open(self) -> None:
+        await self._events.open(self._headers)
+
+    async def _end(self) -> None:
+        """End the reply, because nothing will follow."""
+        do, self.state = _STEPS[self.state].end
+        await do(self)
+
+    async def _hang_up(self) -> bool:
+        await self._response.end_stream()
+        return True
+
+    async def _end_empty(self) -> None:
+        # No client can come back for that.
+        self._log = None
+        await self._response.start_events(self._headers)
+        await self._response.end_stream()
+
+    async def _complete(self) -> None:
+        assert self._collected is not None
+        await self._collected.respond(self._response, self._headers)
+
+    async def _complete_or_refuse(self) -> None:
+        await (self._complete() if self._collected else self._refuse())
+
+    async def _refuse(self) -> None:
+        error = jsonrpc.error(None, INTERNAL_ERROR, "the request was ended; try again")
+        await self._response.respond(
+            503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
+        )
+
+    async def _finish(self) -> None:
+        try:
+            await self._events.finish()
+        finally:
+            await self._end()
+
+    def _forget(self) -> None:
+        self._log = None
+        if self._events_made is not None:
+            self._events_made.log = None
+        if self._collected is not None:
+            self._collected.close()
+            self._collected = None
+
+    async def _begin_if_silent(self) -> None:
+        silence = self._clock() - self._begun_at
+        if silence >= self._limits().stream_after_seconds:
+            async with self._events.lock:
+                await self._begin()
+
+    async def _keep_alive(self) -> None:
+        await self._events.keep_alive(self._limits())
 
     @property
     def _is_kept(self) -> bool:
@@ -458,72 +355,45 @@ class Reply:
         return self._log is not None and not self._log.is_lost
 
     @property
-    def _is_collecting(self) -> bool:
-        """Whether answers to a batch are kept until all are there."""
-        return (
-            self._is_batch
-            and self._state is _State.NEW
-            and self._accepted.json
-            and not self._accepted.stream
-        )
+    def _events(self) -> ReplyEvents:
+        # Made when they are needed: most replies are no streams.
+        if self._events_made is None:
+            self._events_made = ReplyEvents(
+                self._response,
+                log=self._log,
+                primes=self._primes,
+                clock=self._clock,
+                begun_at=self._begun_at,
+            )
+        return self._events_made
 
-    @property
-    def _account(self) -> Account:
-        # Made when it is needed: most answers are small.
-        if self._account_made is None:
-            self._account_made = Account(self._unread, self._owner)
-        return self._account_made
 
-    def _check_size(self, data: bytes) -> None:
-        limit = self._limits().max_event_bytes
-        if len(data) > limit:
-            raise MessageTooLarge(len(data), limit)
+# The table ------------------------------------------------------------------------
 
-    async def _send_event(self, data: bytes, *, is_last: bool) -> None:
-        async with self._lock:
-            await self._begin()
-            if self.is_ended:
-                return
-            id = ""
-            if self._log is not None:
-                try:
-                    id = await self._log.append(data, is_last=is_last)
-                except TransportClosed:  # A client that came back was answered.
-                    await self._end_stream()
-                    return
-            if self._state is _State.STREAMING:
-                await self._write(encode_event("message", data, id=id))
-            elif self._log is not None:
-                await self._log.tell()
-            if is_last:
-                await self._end_stream()
+_Step: TypeAlias = tuple[Callable[..., Coroutine[Any, Any, Any]], State]
 
-    async def _begin(self) -> None:
-        """Become an event stream, whoever holds the lock; harmless if it is one."""
-        # Whoever held the lock before may have begun, or answered.
-        if self._state is not _State.NEW:
-            return
-        self._state = _State.STREAMING
-        await self._response.start_events(self._headers)
-        if self._log is not None and self._primes:
-            id = await self._log.open()
-            if id:
-                await self._write(encode_priming(id, self._log.retry_ms))
 
-    async def _end_stream(self) -> None:
-        was_streaming = self._state is _State.STREAMING
-        self._state = _State.ENDED
-        if was_streaming:
-            await self._response.end_stream()
+class _Steps(NamedTuple):
+    """A row of the table: what is done in a state, and the next one."""
 
-    async def _write(self, chunk: bytes) -> None:
-        self._written_at = self._clock()
-        await self._response.write(chunk)
+    send: _Step
+    answer: _Step
+    begin: _Step
+    pass_on: _Step
+    tick: _Step
+    release: tuple[Callable[[Reply], Coroutine[Any, Any, bool]], State]
+    detach: tuple[Callable[[Reply], None], State]
+    break_off: _Step
+    end: _Step
 
-    @property
-    def _lock(self) -> anyio.Lock:
-        """Held while events are written, so that they do not mix."""
-        # Made when it is needed: most replies are no streams.
-        if self._lock_made is None:
-            self._lock_made = anyio.Lock()
-        return self._lock_made
+
+def _steps_in(state: State) -> _Steps:
+    steps = dict.fromkeys(_Steps._fields, ("nothing", state))
+    steps |= {"detach": ("leave", state), **TABLE[state]}
+    found = {
+        name: (getattr(Reply, f"_{do}"), then) for name, (do, then) in steps.items()
+    }
+    return _Steps(**found)
+
+
+_STEPS: Final = {state: _steps_in(state) for state in State}

@@ -23,13 +23,11 @@ from mcp_django.transports.event_stream import (
     EventStreamDecoder,
     ServerSentEvent,
 )
-from mcp_django.transports.server.streamable_http import (
-    EventLog,
-    Headers,
-    HTTPResponse,
-    Reply,
-    ReplyLimits,
-)
+from mcp_django.transports.server.event_log import EventLog
+from mcp_django.transports.server.http_response import Headers, HTTPResponse
+from mcp_django.transports.server.reply_events import ReplyLimits
+from mcp_django.transports.server.reply_states import State
+from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.transports.server.unread import Unread, UnreadLimits
 from tests.patience import PATIENCE_SECONDS
 
@@ -171,6 +169,12 @@ def make(accepted: Accepted = BOTH, **options: Any) -> tuple[Reply, Response, Cl
     return reply, response, clock
 
 
+async def begin(reply: Reply, clock: Clock) -> None:
+    """Let it be silent for so long that it becomes a stream."""
+    clock.now += LIMITS.stream_after_seconds
+    await reply.tick()
+
+
 def notification(number: int) -> jsonrpc.Message:
     return jsonrpc.notification("notifications/message", {"data": number})
 
@@ -218,7 +222,6 @@ async def test_what_comes_before_the_answer_is_dropped_if_only_json_is_read() ->
     """Our choice: there is nowhere to put it."""
     reply, response, clock = make(JSON_ONLY, log=Log(), primes=True)
     await reply.send(notification(1))
-    await reply.begin_stream()
     clock.now += 1000
     await reply.tick()
     assert await reply.release(None) is False
@@ -237,7 +240,7 @@ async def test_nothing_can_be_sent_after_the_answer(accepted: Accepted) -> None:
 
 async def test_batch_is_an_array_if_only_json_is_read() -> None:
     """Spec: JSON-RPC 2.0, section 6."""
-    reply, response, _ = make(JSON_ONLY, expected=3, is_batch=True)
+    reply, response, _ = make(JSON_ONLY, batch_size=3)
     await reply.answer(result(1))
     await reply.skip()
     assert response.status == 0
@@ -247,7 +250,7 @@ async def test_batch_is_an_array_if_only_json_is_read() -> None:
 
 async def test_batch_whose_last_answer_is_not_wanted_is_an_array_as_well() -> None:
     """Our choice: whatever order they come in."""
-    reply, response, _ = make(JSON_ONLY, expected=2, is_batch=True)
+    reply, response, _ = make(JSON_ONLY, batch_size=2)
     await reply.answer(result(1))
     await reply.skip()
     assert json.loads(response.body) == answered(1)
@@ -279,7 +282,7 @@ async def test_answer_is_an_event_if_only_streams_are_read() -> None:
 
 async def test_batch_is_a_stream_if_streams_are_read() -> None:
     """Our choice: the first answer waits for no other."""
-    reply, response, _ = make(expected=2, is_batch=True)
+    reply, response, _ = make(batch_size=2)
     await reply.answer(result(1))
     assert response.messages == answered(1)
     await reply.answer(result(2))
@@ -318,7 +321,7 @@ async def test_message_that_cannot_be_written_is_refused() -> None:
 
 async def test_concurrent_messages_do_not_mix_and_none_is_lost() -> None:
     """Our choice: also while the client reads slowly; answers are the last."""
-    reply, response, _ = make(expected=5, is_batch=True)
+    reply, response, _ = make(batch_size=5)
     response.before_write = anyio.lowlevel.checkpoint
     async with anyio.create_task_group() as tasks:
         for number in range(5):
@@ -333,7 +336,7 @@ async def test_concurrent_messages_do_not_mix_and_none_is_lost() -> None:
 
 async def test_answer_that_is_not_wanted_waits_for_those_on_their_way() -> None:
     """Our choice: as above."""
-    reply, response, _ = make(expected=2, is_batch=True)
+    reply, response, _ = make(batch_size=2)
     response.before_write = anyio.lowlevel.checkpoint
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reply.answer, result(1))
@@ -346,7 +349,7 @@ async def test_answer_that_is_not_wanted_waits_for_those_on_their_way() -> None:
 async def test_answer_that_cannot_be_sent_does_not_count() -> None:
     """Our choice: whoever skips it then does not take another's place."""
     log = Log()
-    reply, response, _ = make(expected=2, is_batch=True, log=log)
+    reply, response, _ = make(batch_size=2, log=log)
     log.is_away = True
     with pytest.raises(ConnectionError):
         await reply.answer(result(1))
@@ -360,8 +363,8 @@ async def test_answer_that_cannot_be_sent_does_not_count() -> None:
 
 async def test_answer_that_is_cancelled_on_its_way_does_not_count() -> None:
     """Our choice: as above."""
-    reply, response, _ = make(expected=2, is_batch=True)
-    await reply.begin_stream()
+    reply, response, clock = make(batch_size=2)
+    await begin(reply, clock)
     response.before_write = anyio.sleep_forever
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reply.answer, result(1))
@@ -428,9 +431,8 @@ async def test_silent_stream_is_kept_alive() -> None:
 async def test_log_is_ticked_until_the_answer_also_while_the_client_is_away() -> None:
     """Our choice: so that it does not forget a call that takes long."""
     log = Log()
-    reply, _, _ = make(log=log, primes=True)
-    await reply.begin_stream()
-    await reply.tick()
+    reply, _, clock = make(log=log, primes=True)
+    await begin(reply, clock)
     reply.detach()
     await reply.tick()
     assert log.ticks == 2
@@ -603,6 +605,83 @@ async def test_stream_ends_even_if_the_log_is_away() -> None:
     assert reply.is_ended
 
 
+# Every state ------------------------------------------------------------------------
+
+WALK = """
+             send       answer     skip      tick       release    detach     break_off
+UNDECIDED    STREAMING  ENDED      ENDED     STREAMING  AWAY       GONE       ENDED
+JSON         JSON       ENDED      ENDED     JSON       JSON       GONE       ENDED
+COLLECTING   COLLECTING COLLECTING COLLECTING COLLECTING COLLECTING GONE      ENDED
+EVENTS       STREAMING  ENDED      ENDED     STREAMING  AWAY       GONE       ENDED
+STREAMING    STREAMING  ENDED      ENDED     STREAMING  AWAY       AWAY       ENDED
+AWAY         AWAY       ENDED      ENDED     AWAY       AWAY       AWAY       ENDED
+GONE         GONE       ENDED      ENDED     GONE       GONE       GONE       ENDED
+ENDED        refused    ENDED      ENDED     ENDED      ENDED      ENDED      ENDED
+"""
+"""The state after each call in each state."""
+
+
+async def bring_to(state: State, log: Log) -> tuple[Reply, Response, Clock]:
+    """Make a reply that is in a state."""
+    options: dict[str, Any] = {"log": log, "primes": True}
+    if state is State.COLLECTING:
+        options["batch_size"] = 2
+    reads = {State.JSON: JSON_ONLY, State.COLLECTING: JSON_ONLY}
+    reads[State.EVENTS] = STREAM_ONLY
+    reply, response, clock = make(reads.get(state, BOTH), **options)
+    match state:
+        case State.STREAMING:
+            await reply.send(notification(0))
+        case State.AWAY:
+            await reply.release(None)
+        case State.GONE:
+            reply.detach()
+        case State.ENDED:
+            await reply.answer(result(0))
+    assert reply.state is state
+    return reply, response, clock
+
+
+def walks() -> list[Any]:
+    head, *rows = [line.split() for line in WALK.strip().splitlines()]
+    assert [row[0] for row in rows] == [state.name for state in State]
+    return [
+        pytest.param(State[name], call, after, id=f"{name}-{call}")
+        for name, *cells in rows
+        for call, after in zip(head, cells, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("state", "call", "after"), walks())
+async def test_every_call_in_every_state_leads_to_one(
+    state: State, call: str, after: str
+) -> None:
+    """Our choice: the table of `reply_states`; `Response` allows what HTTP does."""
+    log = Log()
+    reply, response, clock = await bring_to(state, log)
+    clock.now += 10
+    match call:
+        case "send" if after == "refused":
+            with pytest.raises(TransportClosed):
+                await reply.send(notification(1))
+            return
+        case "send":
+            await reply.send(notification(1))
+        case "answer":
+            await reply.answer(result(1))
+        case "detach":
+            reply.detach()
+        case "release":
+            assert await reply.release(None) is (after != state.name)
+        case _:
+            await getattr(reply, call)()
+    assert reply.state is State[after]
+    if reply.is_ended and state not in (State.AWAY, State.GONE):
+        assert response.is_ended
+    if reply.is_ended and state in (State.STREAMING, State.AWAY):
+        assert log.is_ended
+
+
 # Any order --------------------------------------------------------------------------
 
 
@@ -611,7 +690,7 @@ class Script:
 
     def __init__(self, accepted: Accepted, expected: int, **options: Any) -> None:
         self.reply, self.response, self.clock = make(
-            accepted, expected=expected, is_batch=expected > 1, **options
+            accepted, batch_size=expected if expected > 1 else None, **options
         )
         self.expected = expected
         self.reads_streams = accepted.stream
@@ -638,7 +717,7 @@ class Script:
         await self.reply.tick()
 
     async def begin(self, number: int) -> None:
-        await self.reply.begin_stream()
+        await begin(self.reply, self.clock)
 
     async def release(self, number: int) -> None:
         self.is_left = await self.reply.release(number) or self.is_left
@@ -698,9 +777,9 @@ def test_any_order_of_operations_makes_a_response_that_http_allows(
 async def test_what_was_answered_elsewhere_is_not_answered_again() -> None:
     """Our choice: by whoever took this worker for dead, while it was stopped."""
     log = Log()
-    reply, response, _ = make(log=log)
+    reply, response, clock = make(log=log)
     reply.expect(1)
-    await reply.begin_stream()
+    await begin(reply, clock)
     written = response.body
     log.is_ended_by_another = True
     await reply.answer(b"{}")
@@ -791,7 +870,7 @@ async def test_large_answer_is_counted_no_more_when_its_task_is_cancelled() -> N
 async def test_collected_answers_are_no_larger_together_than_one_may_be() -> None:
     """We promise it: MCP["MAX_RESULT_BYTES"] for one body; small ones have room."""
     unread = budget(100 * LARGE)
-    reply, response = make_slow(JSON_ONLY, unread, expected=5, is_batch=True)
+    reply, response = make_slow(JSON_ONLY, unread, batch_size=5)
     response.is_read.set()
     await reply.answer(large(1))
     assert not reply.is_full
@@ -810,7 +889,7 @@ async def test_collected_answers_are_no_larger_together_than_one_may_be() -> Non
 async def test_collected_answers_that_nobody_will_read_are_dropped() -> None:
     """We promise it: they count no longer than their connection lives."""
     unread = budget(100 * LARGE)
-    reply, _ = make_slow(JSON_ONLY, unread, expected=2, is_batch=True)
+    reply, _ = make_slow(JSON_ONLY, unread, batch_size=2)
     await reply.answer(large(1))
     reply.detach()
     assert unread.total == 0
@@ -819,7 +898,7 @@ async def test_collected_answers_that_nobody_will_read_are_dropped() -> None:
 async def test_answers_to_a_batch_that_go_as_events_are_not_collected() -> None:
     """We promise it: each may be as large as any event."""
     unread = budget(100 * LARGE)
-    reply, response = make_slow(BOTH, unread, expected=4, is_batch=True)
+    reply, response = make_slow(BOTH, unread, batch_size=4)
     response.is_read.set()
     for id in range(4):
         await reply.answer(large(id))
