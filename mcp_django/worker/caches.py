@@ -21,6 +21,7 @@ from django.dispatch import receiver
 from mcp_django.bulkheads.fair_threads import FairThreads
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ServiceAway
 
 T = TypeVar("T")
 
@@ -113,9 +114,14 @@ def cache_of(alias: str) -> SiteCache:
 
 
 def event_cache() -> SiteCache:
-    """Give the cache that keeps events; `MCP["EVENT_STORE_CACHE"]` has to name one."""
+    """Give the cache that keeps events, of `MCP["EVENT_STORE_CACHE"]`.
+
+    Raises:
+        ServiceAway: None is named any more.
+    """
     alias = mcp_settings.EVENT_STORE_CACHE
-    assert alias is not None
+    if alias is None:
+        raise ServiceAway("the event store", 1.0)
     return cache_of(alias)
 
 
