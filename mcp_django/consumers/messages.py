@@ -30,17 +30,18 @@ class MessagesConsumer(HTTPConsumer):
             raise Refused(
                 400, "the query parameter session_id is missing; the stream names it"
             )
+        owner = identity.owner
         worker = current_worker()
         opened = worker.registry.find(session_id)
         if opened is None:
             taken = await worker.relay.post(
                 session_id,
                 server_name=self.server.name,
-                owner=identity.owner,
+                owner=owner,
                 body=body,
                 headers=exchange.headers,
             )
-        elif not opened.belongs_to(self.server.name, identity.owner):
+        elif not opened.belongs_to(self.server.name, owner):
             taken = NOT_FOUND
         else:
             sender = Sender(

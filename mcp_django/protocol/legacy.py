@@ -180,7 +180,7 @@ class LegacyServerProtocol:
                     id, INVALID_REQUEST, f"send initialize first, then {method}"
                 )
             )
-        self._in_flight.add(id)
+        self._in_flight[id] = None
         return RequestReceived(id, method, message.params or {}, self.peer)
 
     def _receive_initialize(self, message: JSONRPCRequest) -> Event:

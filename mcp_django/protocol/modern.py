@@ -206,7 +206,7 @@ class ModernServerProtocol:
             return Answered(
                 jsonrpc.error(message.id, error.code, error.message, error.data)
             )
-        self._in_flight.add(message.id)
+        self._in_flight[message.id] = None
         return RequestReceived(message.id, message.method, message.params or {}, peer)
 
     def settle(self, id: RequestId) -> bool:

@@ -26,7 +26,7 @@ async def take(
         room_timeout: Seconds to wait for room; answers, pings and notifications
             never wait.
     """
-    transport = opened.transport
+    transport, session = opened.transport, opened.session
     try:
         messages = transport.messages_of(jsonrpc.parse(body))
     except RemoteProtocolError as error:
@@ -36,7 +36,9 @@ async def take(
         sender = replace(sender, size=len(body) // len(messages))
     try:
         for message in messages:
-            if opened.has_room or not isinstance(message, JSONRPCRequest):
+            if session is None or not (
+                session.room.is_full and isinstance(message, JSONRPCRequest)
+            ):
                 await transport.receive(message, sender)
                 continue
             with anyio.move_on_after(room_timeout) as scope:

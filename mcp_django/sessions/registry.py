@@ -37,11 +37,6 @@ class OpenSession(HeldSession[SSEServerTransport]):
             return False
         return not await transport.is_heard(mcp_settings.ROOM_TIMEOUT)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a request would be taken at once."""
-        return self.session is None or not self.session.room.is_full
-
 
 class Registry:
     """Session id to open session, for one worker."""

@@ -1,6 +1,7 @@
 """Handing posted bodies to a session."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -10,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.sessions.posting import take
 from mcp_django.sessions.registry import OpenSession
@@ -155,9 +157,24 @@ async def test_batch_is_taken_message_by_message(server: Server, settings: Any) 
     batch = b"[%b]" % b",".join(calls)
     assert len(batch) < 1000
     assert await post(opened, batch) == (202, None)
-    assert opened.has_room
     assert opened.session is not None
+    assert not opened.session.room.is_full
     await opened.session.end()
+
+
+async def test_program_that_drives_a_stream_by_itself_bounds_itself(
+    server: Server,
+) -> None:
+    """Our choice: there is no room of ours to look at."""
+    received: list[Message] = []
+
+    async def receive(message: Message, sender: Sender) -> None:
+        received.append(message)
+
+    opened = replace(open_session("one", server), session=None)
+    opened.transport.on_message = receive
+    assert await post(opened, CALL) == (202, None)
+    assert [jsonrpc.serialize(message) for message in received] == [CALL]
 
 
 async def test_session_that_has_just_ended_is_not_found(server: Server) -> None:

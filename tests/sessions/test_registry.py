@@ -1,7 +1,5 @@
 """The open sessions of one worker."""
 
-from dataclasses import replace
-
 import pytest
 from django.contrib.auth.models import User
 
@@ -46,10 +44,3 @@ def test_session_belongs_to_one_user_of_one_server() -> None:
     assert not opened.belongs_to("shop", "2")
     assert not opened.belongs_to("shop", "")
     assert not opened.belongs_to("other", "1")
-
-
-def test_session_of_another_program_always_has_room() -> None:
-    """Our choice: what drives it instead of ours has bounds of its own."""
-    ours = open_session("one", SERVER)
-    theirs = replace(ours, id="two", session=None)
-    assert (ours.has_room, theirs.has_room) == (True, True)

@@ -324,7 +324,7 @@ class SSEServerTransport(Transport):
                 self._uptake.note_sent()
                 if self._flow.is_congested:
                     self._in_buffer += counted
-                else:
+                elif counted:
                     self._account.give_back(counted)
         finally:
             self._is_writing = False

@@ -148,13 +148,13 @@ class Account:
         Raises:
             ReaderTooSlow: There is no room for so many.
         """
-        if self._unread is not None:
+        if self._unread is not None and size:
             self._unread.take(self._owner, size)
         self.held += size
 
     def add(self, size: int) -> None:
         """Count bytes for which there has to be room; pair with `give_back`."""
-        if self._unread is not None:
+        if self._unread is not None and size:
             self._unread.add(self._owner, size)
         self.held += size
 

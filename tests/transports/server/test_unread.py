@@ -1,5 +1,8 @@
 """The budget of bytes that are not read yet."""
 
+import gc
+import weakref
+
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
@@ -77,6 +80,24 @@ def test_nothing_more_is_counted_than_was() -> None:
         assert unread.total == 200
         raise ZeroDivisionError
     assert (unread.total, account.held) == (0, 0)
+
+
+def test_what_goes_at_once_leaves_no_trace() -> None:
+    """Our choice: a user whose answers are not counted is not kept in mind either."""
+
+    class Owner(str):
+        pass
+
+    unread, owner = make(), Owner("ann")
+    is_kept = weakref.ref(owner)
+    account = Account(unread, owner)
+    account.take(0)
+    account.add(0)
+    account.close()
+    del account, owner
+    gc.collect()
+    assert is_kept() is None
+    assert unread.total == 0
 
 
 def test_user_is_full_with_half_of_the_budget() -> None:
