@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application as get_django_application
-from django.core.exceptions import BadRequest
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
 from django.urls import set_script_prefix
 
 from mcp_django.bulkheads.steps import Steps
@@ -31,7 +28,6 @@ from mcp_django.consumers.applications import (
 )
 from mcp_django.consumers.daphne import deny_handshake
 from mcp_django.consumers.exchange import (
-    Event,
     Exchange,
     Headers,
     Receive,
@@ -110,13 +106,9 @@ class MCPRouter:
         if kind == "websocket" and isinstance(self._application, ASGIHandler):
             await deny_handshake(scope, send, 404, _NO_BODY, b"")
             return
-        if kind == "http" and well_known.may_be_place(scope["path"]):
-            request = _request_of(scope)
-            if request is not None:
-                if well_known.registers_in_vain(request):
-                    await _send_response(well_known.answer(request), send)
-                    return
-                send = _without_oauth(request, send)
+        if kind == "http":
+            await well_known.pass_on(self._application, scope, receive, send)
+            return
         await self._application(scope, receive, send)
 
 
@@ -146,56 +138,6 @@ def _application_at(
     if endpoint is None or not has_application(endpoint, kind):
         return None
     return application_of(endpoint, kind), language_of_path(path_info)
-
-
-def _without_oauth(request: HttpRequest, send: Send) -> Send:
-    """Give a `send` that puts our answer in the place of Django's own 404.
-
-    What a view says in JSON stays: the project may have an OAuth of its own.
-    """
-    is_replaced = False
-
-    async def send_or_replace(event: Event) -> None:
-        nonlocal is_replaced
-        if event["type"] == "http.response.start" and event["status"] == 404:
-            if well_known.asks_for_oauth(request):
-                is_replaced = not (
-                    _is_json(event) and well_known.match_of(request.path_info)
-                )
-            if is_replaced:
-                await _send_response(well_known.answer(request), send)
-        if not is_replaced:
-            await send(event)
-
-    return send_or_replace
-
-
-def _request_of(scope: Scope) -> HttpRequest | None:
-    """Give the request as Django sees it, None if it cannot be read."""
-    try:
-        return ASGIRequest(scope, BytesIO())
-    except (LookupError, ValueError, BadRequest):
-        return None
-
-
-def _is_json(start: Event) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.startswith(b"application/json")
-        for name, value in start["headers"]
-    )
-
-
-async def _send_response(response: HttpResponse, send: Send) -> None:
-    body = response.content
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in response.items()
-        if name.lower() != "content-length"
-    ]
-    headers.append((b"content-length", b"%d" % len(body)))
-    start = {"status": response.status_code, "headers": headers}
-    await send({"type": "http.response.start", **start})
-    await send({"type": "http.response.body", "body": body})
 
 
 @receiver(setting_changed)

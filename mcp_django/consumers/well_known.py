@@ -1,21 +1,23 @@
-"""Where clients look for OAuth after a 401, and what a site without it answers.
+"""What clients get that look for OAuth after a 401, or for a document of an endpoint.
 
 Without an answer they get the site's page for what it does not have, which they show to
 their user: under `DEBUG` the whole URLconf. What the project has at such a path always
 goes first.
 
-Spec: 2025-11-25 basic/authorization, "Authorization Server Discovery"; RFC 8414,
-section 3.1; RFC 9728, section 3.1; OpenID Connect Discovery 1.0, section 4.
+Spec: 2025-11-25 basic/authorization, "Authorization Server Discovery".
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from functools import cache
+from io import BytesIO
 from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
+from django.core.handlers.asgi import ASGIRequest
 from django.http import (
     Http404,
     HttpRequest,
@@ -26,34 +28,33 @@ from django.http import (
 from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
+from mcp_django.consumers.applications import Application
 from mcp_django.consumers.cors import EndpointCorsMiddleware
-from mcp_django.server.routes import all_endpoints, endpoint_at
+from mcp_django.consumers.exchange import Event, Receive, Scope, Send
+from mcp_django.server import well_known
+from mcp_django.server.routes import all_endpoints
+from mcp_django.server.well_known import documents, place_at
+
+logger = logging.getLogger("mcp_django.consumers")
 
 NO_OAUTH: Final = "This site has no OAuth; ask its administrator for a token"
 
-_METADATA = re.compile(
-    r"(?P<before>.*)/\.well-known/"
-    r"(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)"
-    r"(?P<after>(?:/.*)?)",
-    re.DOTALL,
-)
 _REGISTRATION: Final = "/register"
 
 
-def may_be_place(path: str) -> bool:
-    """Say quickly whether a path may be one where clients look for OAuth."""
-    return "/.well-known/" in path or _is_registration(path)
+# Where clients look ---------------------------------------------------------------
+
+
+def _may_be_place(path: str) -> bool:
+    return well_known.may_be_place(path) or _is_registration(path)
 
 
 def _is_registration(path: str) -> bool:
     return path.removesuffix("/").endswith(_REGISTRATION)
 
 
-def is_place(path: str, script_name: str) -> bool:
-    """Say whether clients of the project's MCP endpoints look for OAuth at a path.
-
-    They put the path of the endpoint behind the well-known one, or before it, or leave
-    it out.
+def _is_place(path: str, script_name: str) -> bool:
+    """Say whether clients of the project's MCP endpoints look at a path.
 
     Args:
         path: The whole path of a URL.
@@ -61,32 +62,19 @@ def is_place(path: str, script_name: str) -> bool:
     """
     if path.removesuffix("/") in (_REGISTRATION, script_name + _REGISTRATION):
         return bool(all_endpoints())
-    match = _METADATA.fullmatch(path)
-    if match is None:
-        return False
-    before, after = match["before"], match["after"].rstrip("/")
-    if before in ("", script_name):
-        return _is_endpoint(after, script_name) if after else bool(all_endpoints())
-    return not after and _is_endpoint(before, script_name)
+    return place_at(path, script_name) is not None
 
 
-def _is_endpoint(path: str, script_name: str) -> bool:
-    if "/.well-known/" in path:  # Else a long path of many would ask again for each.
-        return False
-    path_info = path.removeprefix(script_name)
-    return any(endpoint_at(found) for found in (path_info, f"{path_info}/"))
-
-
-def asks_for_oauth(request: HttpRequest) -> bool:
-    """Say whether a request looks for OAuth.
+def _looks_for_us(request: HttpRequest) -> bool:
+    """Say whether a request looks for OAuth, or for a document of an endpoint.
 
     Many sites have something else at /register: there a client posts JSON.
     """
-    if not may_be_place(request.path):
+    if not _may_be_place(request.path):
         return False
     if _is_registration(request.path) and not _registers(request):
         return False
-    return is_place(request.path, request.META.get("SCRIPT_NAME") or "")
+    return _is_place(request.path, _script_name_of(request))
 
 
 def _registers(request: HttpRequest) -> bool:
@@ -95,32 +83,16 @@ def _registers(request: HttpRequest) -> bool:
     return request.method == "POST" and request.content_type == "application/json"
 
 
+def _script_name_of(request: HttpRequest) -> str:
+    return request.META.get("SCRIPT_NAME") or ""
+
+
 def is_left_to_us(request: HttpRequest) -> bool:
-    """Say whether a request looks for OAuth where the project has nothing."""
-    if not asks_for_oauth(request):
+    """Say whether a request looks for us where the project has nothing."""
+    if not _looks_for_us(request):
         return False
     match = match_of(request.path_info)
-    return match is None or match.func is no_oauth
-
-
-def registers_in_vain(request: HttpRequest) -> bool:
-    """Say whether a client registers where only `APPEND_SLASH` has an answer.
-
-    That leads to a form for people, or fails under `DEBUG`.
-    """
-    return (
-        request.path.endswith(_REGISTRATION)
-        and is_left_to_us(request)
-        and _leads_on(request.path_info)
-    )
-
-
-def _leads_on(path_info: str) -> bool:
-    """Say whether the project has something at the same path with a slash."""
-    if not settings.APPEND_SLASH or path_info.endswith("/"):
-        return False
-    match = match_of(f"{path_info}/")
-    return match is not None and match.func is not no_oauth
+    return match is None or match.func is answer_or_404
 
 
 def match_of(path_info: str) -> ResolverMatch | None:
@@ -131,19 +103,24 @@ def match_of(path_info: str) -> ResolverMatch | None:
         return None
 
 
-def answer(request: HttpRequest) -> HttpResponse:
-    """Answer a request that looks for OAuth, or its preflight.
+def _leads_on(path_info: str) -> bool:
+    """Say whether the project has something at the same path with a slash."""
+    if not settings.APPEND_SLASH or path_info.endswith("/"):
+        return False
+    match = match_of(f"{path_info}/")
+    return match is not None and match.func is not answer_or_404
 
-    The body is shaped as errors of OAuth are, of which clients show the description.
-    """
-    response: HttpResponse = JsonResponse(
-        {"error": "not_found", "error_description": NO_OAUTH},
-        status=404,
-        headers={"cache-control": "no-store"},
-    )
+
+# What they get --------------------------------------------------------------------
+
+
+def _answer(request: HttpRequest) -> HttpResponse:
+    """Answer a request that looks for us, or its preflight."""
     cors = _cors_middleware()
     if cors.check_preflight(request):
         response = HttpResponse()
+    else:
+        response = _document_for(request) or _no_oauth()
     cors.add_response_headers(request, response)
     return response
 
@@ -153,10 +130,35 @@ def _cors_middleware() -> EndpointCorsMiddleware:
     return EndpointCorsMiddleware(lambda request: HttpResponse())
 
 
+def _document_for(request: HttpRequest) -> HttpResponse | None:
+    place = place_at(request.path, _script_name_of(request))
+    document = None if place is None else documents.get(place.name)
+    if document is None or request.method not in ("GET", "HEAD"):
+        return None
+    assert place is not None
+    try:
+        return document(request, place)
+    except Exception:
+        logger.exception("no document can be given at %s", request.path)
+        return JsonResponse({"error": "server_error"}, status=500)
+
+
+def _no_oauth() -> HttpResponse:
+    """Say that there is none, as errors of OAuth do: clients show the description."""
+    return JsonResponse(
+        {"error": "not_found", "error_description": NO_OAUTH},
+        status=404,
+        headers={"cache-control": "no-store"},
+    )
+
+
+# The Django way in ----------------------------------------------------------------
+
+
 @csrf_exempt
 @login_not_required
-def no_oauth(request: HttpRequest, place: str) -> HttpResponse:
-    """Say that there is no OAuth, as a view of `mcp_django.urls`.
+def answer_or_404(request: HttpRequest, place: str) -> HttpResponse:
+    """Answer what looks for us, as a view of `mcp_django.urls`.
 
     Where the project has the same path with a slash, all else is led there, as
     `APPEND_SLASH` does where nothing is.
@@ -164,8 +166,8 @@ def no_oauth(request: HttpRequest, place: str) -> HttpResponse:
     Raises:
         Http404: The request is for something else.
     """
-    if asks_for_oauth(request):
-        return answer(request)
+    if _looks_for_us(request):
+        return _answer(request)
     if _leads_on(request.path_info):
         target = request.get_full_path(force_append_slash=True)
         return HttpResponsePermanentRedirect(target)
@@ -173,10 +175,10 @@ def no_oauth(request: HttpRequest, place: str) -> HttpResponse:
 
 
 class PlaceConverter:
-    """Matches a whole path where clients look for OAuth, unless it is somebody's.
+    """Matches a whole path where clients look, unless the project has something there.
 
-    `APPEND_SLASH` leads from a path that nobody has to the same with a slash: where the
-    project has that one, this must not get between.
+    `APPEND_SLASH` leads from a path that is not in the URLconf to the same with a
+    slash: where the project has that one, this must not get between.
     """
 
     regex = r"(?:.*/)?\.well-known/.*|register/?"
@@ -188,8 +190,8 @@ class PlaceConverter:
             ValueError: It is another one.
         """
         path = f"/{value}"
-        if not is_place(path, get_script_prefix().rstrip("/")):
-            raise ValueError(f"{path!r} is no place of OAuth")
+        if not _is_place(path, get_script_prefix().rstrip("/")):
+            raise ValueError(f"no client looks at {path!r}")
         if path != _REGISTRATION and _leads_on(path):
             raise ValueError(f"{path!r} leads to {path + '/'!r}")
         return value
@@ -197,3 +199,82 @@ class PlaceConverter:
     def to_url(self, value: str) -> str:
         """Give the path back."""
         return value
+
+
+# The ASGI way in ------------------------------------------------------------------
+
+
+async def pass_on(
+    application: Application, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Let an application answer an HTTP request, and answer where it has nothing."""
+    if not _may_be_place(scope["path"]):
+        await application(scope, receive, send)
+        return
+    request = _request_of(scope)
+    if request is None:
+        await application(scope, receive, send)
+    elif _registers_in_vain(request):
+        await _send_response(_answer(request), send)
+    else:
+        await application(scope, receive, _replacing_404(request, send))
+
+
+def _request_of(scope: Scope) -> HttpRequest | None:
+    """Give the request as Django sees it, None if it cannot be read."""
+    try:
+        return ASGIRequest(scope, BytesIO())
+    except (LookupError, ValueError, BadRequest):
+        return None
+
+
+def _registers_in_vain(request: HttpRequest) -> bool:
+    """Say whether a client registers where only `APPEND_SLASH` has an answer.
+
+    That leads to a form for people, or fails under `DEBUG`.
+    """
+    return (
+        request.path.endswith(_REGISTRATION)
+        and is_left_to_us(request)
+        and _leads_on(request.path_info)
+    )
+
+
+def _replacing_404(request: HttpRequest, send: Send) -> Send:
+    """Give a `send` that puts our answer in the place of Django's own 404.
+
+    What a view says in JSON stays: the project may have an OAuth of its own.
+    """
+    is_replaced = False
+
+    async def send_or_replace(event: Event) -> None:
+        nonlocal is_replaced
+        if event["type"] == "http.response.start" and event["status"] == 404:
+            if _looks_for_us(request):
+                is_replaced = not (_is_json(event) and match_of(request.path_info))
+            if is_replaced:
+                await _send_response(_answer(request), send)
+        if not is_replaced:
+            await send(event)
+
+    return send_or_replace
+
+
+def _is_json(start: Event) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"application/json")
+        for name, value in start["headers"]
+    )
+
+
+async def _send_response(response: HttpResponse, send: Send) -> None:
+    body = response.content
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.items()
+        if name.lower() != "content-length"
+    ]
+    headers.append((b"content-length", b"%d" % len(body)))
+    start = {"status": response.status_code, "headers": headers}
+    await send({"type": "http.response.start", **start})
+    await send({"type": "http.response.body", "body": body})

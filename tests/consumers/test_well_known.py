@@ -17,6 +17,7 @@ from pytest_django import Settings
 from mcp_django import Server
 from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.consumers.applications import Application
+from mcp_django.server.well_known import Place, documents
 from tests.consumers.connections import Response, request
 
 SENTENCE = "This site has no OAuth; ask its administrator for a token"
@@ -372,6 +373,95 @@ async def test_site_without_endpoints_is_left_alone(settings: Settings) -> None:
     for url in (WELL_KNOWN, f"{WELL_KNOWN}/mcp"):
         assert_untouched(await request(site, "GET", url))
     assert_untouched(await request(site, "POST", "/register", headers=JSON))
+
+
+# Documents ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def described() -> Iterator[None]:
+    """Have a document of each endpoint, such as an optional app has."""
+    documents["oauth-protected-resource"] = describe
+    documents["mcp-card"] = describe
+    yield
+    del documents["oauth-protected-resource"], documents["mcp-card"]
+
+
+def describe(request: HttpRequest, place: Place) -> HttpResponse | None:
+    """Name the endpoint that is asked of; of the root only if asked for a card."""
+    if place.endpoint is None and place.name != "mcp-card":
+        return None
+    if place.path.endswith("sse"):
+        raise LookupError("no document for that")
+    name = place.endpoint and place.endpoint.server.name
+    return JsonResponse(
+        {"resource": request.build_absolute_uri(place.path), "of": name}
+    )
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("/.well-known/oauth-protected-resource/mcp", "/mcp"),
+        ("/.well-known/oauth-protected-resource/mcp/", "/mcp/"),
+        ("/mcp/.well-known/mcp-card", "/mcp"),
+        ("/.well-known/mcp-card/under/a/shop/tools", "/under/a/shop/tools"),
+    ],
+)
+async def test_document_of_an_endpoint_is_given(
+    site: Application, place: str, path: str
+) -> None:
+    """Spec: RFC 9728, 3.1. Chosen: on both ways in, by whatever name an app chose."""
+    response = await request(site, "GET", place)
+
+    assert response.status == 200
+    assert response.json() == {
+        "resource": f"http://testserver{path}",
+        "of": "site",
+    }
+
+
+@pytest.mark.usefixtures("described")
+async def test_document_of_the_whole_site_is_given(site: Application) -> None:
+    """Spec: RFC 8615, section 3. Chosen: the document may say that there is none."""
+    card = await request(site, "GET", "/.well-known/mcp-card")
+    assert (card.status, card.json()["of"]) == (200, None)
+
+    assert_no_oauth(await request(site, "GET", WELL_KNOWN))
+    assert_no_oauth(await request(site, "GET", "/.well-known/openid-configuration"))
+    assert_untouched(await request(site, "GET", "/.well-known/mcp-card/elsewhere"))
+
+
+@pytest.mark.usefixtures("described")
+async def test_document_is_only_read(site: Application) -> None:
+    """Chosen: what else a client does there has no answer."""
+    assert_no_oauth(await request(site, "POST", f"{WELL_KNOWN}/mcp", headers=JSON))
+
+
+@pytest.mark.usefixtures("described")
+async def test_document_that_fails_is_500_in_json(
+    site: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: clients read JSON, and the site reads the log."""
+    response = await request(site, "GET", f"{WELL_KNOWN}/mcp/sse")
+
+    assert (response.status, response.json()) == (500, {"error": "server_error"})
+    [record] = [r for r in caplog.records if r.name == "mcp_django.consumers"]
+    assert record.exc_info is not None
+
+
+@pytest.mark.usefixtures("described")
+async def test_pages_of_allowed_origins_may_read_documents(
+    request_site: Any, settings: Settings
+) -> None:
+    """Chosen: clients in browsers read them, too."""
+    settings.MCP = {"ALLOWED_ORIGINS": [APP]}
+    headers = {"origin": APP}
+    response = await request_site("GET", f"{WELL_KNOWN}/mcp", headers=headers)
+
+    assert response.status == 200
+    assert response.header("access-control-allow-origin") == APP
 
 
 def test_wsgi_answers_too(settings: Settings, client: Client) -> None:
