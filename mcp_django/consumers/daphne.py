@@ -4,7 +4,7 @@ Daphne calls an application with `send=partial(server.handle_reply, protocol)`. 
 `send` never waits for a slow reader, it refuses every handshake with 403, and it closes
 with few codes only. What it lacks is asked of the protocol object itself, by the public
 interfaces of Twisted and autobahn, here and nowhere else. Under other servers, and
-where somebody has wrapped `send`, the ways of ASGI are taken.
+where middleware has wrapped `send`, the ways of ASGI are taken.
 """
 
 from __future__ import annotations
@@ -70,21 +70,15 @@ class _DaphneFlow(Flow):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._is_congested = False
         self._is_lost = False
         self._cleared: anyio.Event | None = None
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the peer has yet to read much of what it was sent."""
-        return self._is_congested
 
     @property
     def has_unread(self) -> bool:
         """Whether the peer's system has yet to acknowledge something."""
         if self._is_lost:
             return False
-        return self._is_congested or delivery_of(self._transport).is_pending
+        return self.is_congested or delivery_of(self._transport).is_pending
 
     def progress(self) -> object:
         """Give what has gone to the system's buffer, and from there to the peer's."""
@@ -96,19 +90,19 @@ class _DaphneFlow(Flow):
 
     async def wait(self) -> None:
         """Return when the buffer is empty, or the connection is lost."""
-        while self._is_congested:
+        while self.is_congested:
             self._cleared = self._cleared or anyio.Event()
             await self._cleared.wait()
 
     def pauseProducing(self) -> None:
         """Be told that the buffer is full."""
-        self._is_congested = not self._is_lost
+        self.is_congested = not self._is_lost
 
     def resumeProducing(self) -> None:
         """Be told that the buffer is empty."""
-        if not self._is_congested:
+        if not self.is_congested:
             return
-        self._is_congested = False
+        self.is_congested = False
         if self._cleared is not None:
             self._cleared.set()
             self._cleared = None
@@ -243,7 +237,7 @@ class _WebSocketFlow(_DaphneFlow):
 
     def _set_ping_timeout(self) -> None:
         protocol = self._protocol
-        if not (self._is_congested or self._is_reading_held):
+        if not (self.is_congested or self._is_reading_held):
             protocol.autoPingTimeout = self._ping_timeout
             return
         protocol.autoPingTimeout = 0
@@ -261,7 +255,7 @@ class _WebSocketFlow(_DaphneFlow):
 def leave(send: Send) -> None:
     """Let an application go on for as long as it takes, after its client has gone.
 
-    Daphne would end it after ten seconds. Whoever calls this holds the task.
+    Daphne would end it after ten seconds. The caller holds the task.
     """
     request = _protocol_of(send, "daphne.http_protocol", "WebRequest")
     if request is not None:

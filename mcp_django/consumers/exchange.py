@@ -193,18 +193,25 @@ class Exchange:
     ) -> None:
         """Answer with a whole body; JSON if there is one."""
         kind = _JSON if self.method == "POST" else _JSON_NOT_STORED
-        await self._start(
-            status,
-            [
-                *(kind if body else ()),
-                (b"content-length", b"%d" % len(body)),
-                *headers,
-            ],
+        # On the hot path: both events are sent from right here.
+        self.is_started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    *(kind if body else ()),
+                    (b"content-length", b"%d" % len(body)),
+                    *headers,
+                    *self.cors_headers,
+                ],
+            }
         )
         if len(body) > PIECE_BYTES:
             await self._send_in_pieces(body)
-        else:
-            await self._end(body)
+            return
+        self.is_ended = True
+        await self._send({"type": "http.response.body", "body": body})
 
     async def _send_in_pieces(self, body: bytes) -> None:
         """Send a large body; others do so no faster than the client reads."""
@@ -229,7 +236,14 @@ class Exchange:
         # What only the gate needs is large, and streams live long.
         self.__dict__.pop("request", None)
         self.headers = {}
-        await self._start(200, [*STREAM_HEADERS, *headers])
+        self.is_started = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [*STREAM_HEADERS, *headers, *self.cors_headers],
+            }
+        )
 
     @property
     def is_congested(self) -> bool:
@@ -258,16 +272,6 @@ class Exchange:
         """End the stream cleanly; more calls do nothing, nor if the client is gone."""
         if not self.is_ended:
             await self._end(b"")
-
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.is_started = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": headers + self.cors_headers,
-            }
-        )
 
     async def _end(self, body: bytes) -> None:
         self.is_ended = True

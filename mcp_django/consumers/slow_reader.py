@@ -126,7 +126,7 @@ class FlowControlledExchange(FlowAwareExchange):
 
     async def _write(self, chunk: bytes) -> None:
         if self._uptake is not None:
-            self._uptake.note_sent()
+            self._uptake.is_pending = True
         await super().write(chunk)
 
     def _close_flow(self) -> None:

@@ -15,24 +15,19 @@ class Reader(Flow):
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_congested = False
         self._has_room = anyio.Event()
         self.is_closed = False
         self.has_read = 0
 
     @property
-    def is_congested(self) -> bool:
-        return self._is_congested
-
-    @property
     def has_unread(self) -> bool:
-        return self._is_congested
+        return self.is_congested
 
     def progress(self) -> object:
         return self.has_read
 
     async def wait(self) -> None:
-        while self._is_congested:
+        while self.is_congested:
             await self._has_room.wait()
 
     def close(self) -> None:
@@ -41,11 +36,11 @@ class Reader(Flow):
 
     def stop(self) -> None:
         """Read nothing any more."""
-        self._is_congested = True
+        self.is_congested = True
         self._has_room = anyio.Event()
 
     def read(self) -> None:
         """Read everything."""
-        self._is_congested = False
+        self.is_congested = False
         self._has_room.set()
         self.on_clear()

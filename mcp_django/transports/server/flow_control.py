@@ -16,18 +16,15 @@ class Flow:
     not read either. Others override what they know better.
 
     Attributes:
+        is_congested: Whether the peer has yet to read much of what it was sent.
         on_clear: Called when `is_congested` has become false.
     """
 
+    is_congested: bool = False
     on_clear: OnClear
 
     def __init__(self) -> None:
         self.on_clear = do_nothing
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the peer has yet to read much of what it was sent."""
-        return False
 
     @property
     def has_unread(self) -> bool:
@@ -41,7 +38,7 @@ class Flow:
     async def wait(self) -> None:
         """Return when it is not congested, or the connection is lost.
 
-        Has no timeout: whoever waits knows for how long.
+        Has no timeout: the caller knows for how long to wait.
         """
 
     @contextmanager
@@ -62,39 +59,37 @@ class Flow:
 class Uptake:
     """For how long a peer has taken nothing of what it was sent.
 
-    Who reads nothing is one thing; where a path passes nothing any more, not even the
-    peer's system acknowledges what it was sent, however little that is.
+    A program that reads nothing is one thing; where a path passes nothing any more, not
+    even the peer's system acknowledges what it was sent, however little that is.
 
     Args:
         flow: Tells what was taken.
         clock: Gives the time in seconds; never goes back.
 
     Attributes:
-        seconds: How long, when it was looked last; 0.0 if nothing is unread, or nobody
-            can tell.
+        is_pending: Whether there may be something to take. To be set when something is
+            sent.
+        seconds: How long, when it was looked last; 0.0 if nothing is unread, or that
+            is not known.
     """
 
-    __slots__ = ("_clock", "_flow", "_is_pending", "_progress", "_since", "seconds")
+    __slots__ = ("_clock", "_flow", "_progress", "_since", "is_pending", "seconds")
 
     def __init__(self, flow: Flow, clock: Callable[[], float] = time.monotonic) -> None:
         self._flow = flow
         self._clock = clock
-        self._is_pending = False
+        self.is_pending = False
         self._progress: object = None
         self._since = 0.0
         self.seconds = 0.0
 
-    def note_sent(self) -> None:
-        """Keep in mind that there is something to take."""
-        self._is_pending = True
-
     def look(self) -> float:
         """Look how long it is now; to be called every second or so."""
         # Asking the system costs something, and most streams are silent.
-        if not self._is_pending:
+        if not self.is_pending:
             return 0.0
         if not self._flow.has_unread:
-            self._is_pending = False
+            self.is_pending = False
             self._progress = None
             self.seconds = 0.0
             return 0.0

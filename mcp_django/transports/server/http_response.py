@@ -1,4 +1,4 @@
-"""How an HTTP response is written, as those who write one see it."""
+"""How an HTTP response is written, as the code that writes one sees it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from mcp_django.protocol.jsonrpc import Message
 class OwedAnswers:
     """Requests sent to a peer that it has yet to answer, because its user ponders.
 
-    Who ponders may read nothing meanwhile, so that nobody should be cut off for that.
+    A user who ponders may read nothing meanwhile, and is not to be cut off for that.
     """
 
     __slots__ = ("_ids",)

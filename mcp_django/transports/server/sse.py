@@ -321,7 +321,7 @@ class SSEServerTransport(Transport):
             while self._outgoing:
                 chunk, counted = self._outgoing.pop(0)
                 await self._write(chunk)
-                self._uptake.note_sent()
+                self._uptake.is_pending = True
                 if self._flow.is_congested:
                     self._in_buffer += counted
                 elif counted:

@@ -211,7 +211,7 @@ class Reply:
         One ends through which nothing passes any more.
         """
         if self._log is not None and not self.is_ended:
-            self._log.tick()  # also while the client is away, who may come back
+            self._log.tick()  # also while the client is away: it may come back
         do, self.state = _STEPS[self.state].tick
         await do(self)
 

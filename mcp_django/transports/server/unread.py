@@ -37,8 +37,8 @@ class Unread:
     """What the clients of one worker have yet to read.
 
     A user may have as much of it as the limit says, and no more than is left for all.
-    So whoever holds much leaves as much to everybody else as they hold themselves, and
-    some is always left for who comes next.
+    So a user who has much of it leaves as much to all others, and some is always left
+    for the user who comes next.
 
     Args:
         limits: Gives the limits, as they are now.
@@ -63,7 +63,7 @@ class Unread:
         own = self.bytes_of(owner)
         # With them, they have no more than is left.
         fair = max(limits.max_bytes - self.total - own, 0) // 2
-        # One answer of whatever size is for whoever has none.
+        # One answer of whatever size is for a user who has none.
         return min(limits.max_bytes_per_user - own, fair) if own else fair
 
     def is_full(self, owner: Hashable) -> bool:
@@ -105,7 +105,7 @@ class Unread:
         self._by_owner[owner] = self.bytes_of(owner) + size
 
     def give_back(self, owner: Hashable, size: int) -> None:
-        """Count bytes no longer: they are read, or nobody will read them."""
+        """Count bytes no longer: they are read, or will not be."""
         self.total -= size
         left = self.bytes_of(owner) - size
         if left:
@@ -122,7 +122,8 @@ class Account:
 
     Args:
         unread: Where it is counted; None where nothing is, as over one's own pipes.
-        owner: Names the user; "" for nobody, each of whose connections counts alone.
+        owner: Names the user; "" where there is none, so that each connection counts
+            alone.
 
     Attributes:
         held: How many bytes it has.

@@ -181,7 +181,7 @@ class WebSocketServerTransport(Transport):
                         self._owed.note_sent(message)
                     await self._send_text(data.decode())
                     self._sent += 1
-                    self._uptake.note_sent()
+                    self._uptake.is_pending = True
                 finally:
                     self._is_sending = False
         except BaseException:

@@ -25,7 +25,7 @@ def test_time_counts_while_nothing_is_taken() -> None:
     uptake = Uptake(path, lambda: now[0])
     path.unread = True
     assert uptake.look() == 0.0  # nothing was sent
-    uptake.note_sent()
+    uptake.is_pending = True
     seconds = []
     for taken in (0, 0, 0, 5, 5):
         path.taken = taken
@@ -37,8 +37,8 @@ def test_time_counts_while_nothing_is_taken() -> None:
     assert (uptake.look(), uptake.seconds) == (0.0, 0.0)
 
 
-def test_where_nobody_can_tell_nothing_is_unread() -> None:
-    """Chosen: nobody is cut off for what is not known."""
+def test_where_the_server_cannot_tell_nothing_is_unread() -> None:
+    """Chosen: no client is cut off for what is not known."""
     uptake = Uptake(Flow())
-    uptake.note_sent()
+    uptake.is_pending = True
     assert uptake.look() == 0.0
