@@ -168,7 +168,7 @@ async def _ask_in_thread(
     service: Service | Questions, function: Callable[[], Any]
 ) -> Any:
     threads = authentication_threads
-    return await ask_in_thread(service, function, threads.run, lend=threads.lend)
+    return await ask_in_thread(service, function, threads.run, lend=threads.lent.run)
 
 
 @kept

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -21,7 +20,7 @@ from django.db import close_old_connections
 from django.utils import timezone, translation
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
-from mcp_django.bulkheads.lent_threads import LentThreads, Owned
+from mcp_django.bulkheads.lent_threads import LentThreads
 from mcp_django.bulkheads.shortages import Shortage
 from mcp_django.bulkheads.strays import stray_of
 from mcp_django.conf import mcp_settings
@@ -53,6 +52,9 @@ class ThreadPool:
     Django keeps there, such as the language. Under trio, which has no Django of its
     own, anyio's threads are used, by whoever comes first.
 
+    Attributes:
+        lent: Threads for code on the event loop, such as for what the async ORM does.
+
     Args:
         name: Prefix of the threads' names.
         setting: Key of the `MCP` setting that says how many threads.
@@ -76,7 +78,7 @@ class ThreadPool:
         lent: PoolSize | None = None,
     ) -> None:
         self.beside = beside or self
-        self._lent = LentThreads(
+        self.lent = LentThreads(
             f"{name}-async",
             lambda: getattr(mcp_settings, lent or setting),
             is_shared=is_shared,
@@ -91,16 +93,6 @@ class ThreadPool:
         self._shortage: Shortage | None = None
         self._looking: asyncio.AbstractEventLoop | None = None
         self._limiter: RunVar[anyio.CapacityLimiter | None] = RunVar(name)
-
-    def lend(self, owned: Owned | None = None) -> AbstractContextManager[None]:
-        """Lend a thread to code on the event loop, should it need one, in a block.
-
-        Such as for the async ORM, whose connections are looked after at both ends.
-
-        Args:
-            owned: Says for whom, so that nobody takes all threads; None for no one.
-        """
-        return self._lent.run(owned)
 
     async def run(
         self,

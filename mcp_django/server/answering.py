@@ -82,7 +82,7 @@ async def answer_of(
     answer: ResultOrError
     try:
         try:
-            with request.threads.lend(request):  # on the hot path
+            with request.threads.lent.run(request):  # on the hot path
                 result = await dispatch.answer(server, request)
         except BaseException as error:
             result = await _go_on(server, request, ask, handling, error)
@@ -141,6 +141,7 @@ async def _go_on(
         if handling is not None:
             await handling.tell(Outcome.of_error(ended_by))
         await ask(request, questions)
+        request.answers.begin_run()
         if handling is not None:
             handling.begin_again()
         try:

@@ -53,14 +53,21 @@ Validated: TypeAlias = tuple[dict[str, Any], dict[str, Any] | None]
 class BoundedValidator:
     """Validates arguments given as JSON, by a model; in any thread.
 
+    Attributes:
+        of_small: Validates what is small as the model itself does; None if that may
+            take long.
+
     Args:
         model: Whose fields are the arguments. It has no validators of its own.
     """
 
     def __init__(self, model: type[BaseModel]) -> None:
         self._core: Any = model.__pydantic_core_schema__
-        self._is_plain = not _needs_watching(self._core)
-        self._validate = model.__pydantic_validator__.validate_json
+        self.of_small = (
+            None
+            if _needs_watching(self._core)
+            else model.__pydantic_validator__.validate_json
+        )
 
     def validate(self, text: bytes, *, strict: bool | None = None) -> Validated:
         """Validate arguments.
@@ -71,9 +78,8 @@ class BoundedValidator:
         """
         if len(text) > MAX_SMALL:
             validator = self._stopping
-        elif self._is_plain:
-            # On the hot path.
-            instance = self._validate(text, strict=strict)
+        elif self.of_small is not None:
+            instance = self.of_small(text, strict=strict)
             return instance.__dict__, instance.__pydantic_extra__
         else:
             validator = self._watched

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import Promise
 
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.handlers import Handler, Write
+from mcp_django.server.handlers import Handler
 from mcp_django.server.requests import Request
 from mcp_django.server.suggestions import Guard, visible
 
@@ -48,7 +48,7 @@ class Completion:
             given["arguments"] = dict(arguments)
         keywords = self.handler.signature.arguments(given)
 
-        result = await self.handler.call(server, request, keywords, _write_completion)
+        result = await self.handler.call(server, request, keywords, _SUGGESTIONS)
         values = result["values"]
         if self.guards:
             kept, is_all = await visible(
@@ -73,24 +73,26 @@ class Completion:
         }
 
 
-def _suggested(found: Any) -> JSONObject:
-    """Write the texts that a completion returned.
+class _Suggestions:
+    """Writes the texts that a completion returned.
 
-    Raises:
-        TypeError: It is something else than a series of texts.
+    It raises `TypeError` if that is something else than a series of texts.
     """
-    if isinstance(found, str | Promise):
-        raise TypeError("a completion returned str; return a list of texts")
-    return {"values": [str(item) for item in found]}
+
+    def in_loop(
+        self, request: Request, value: Any
+    ) -> JSONObject | Awaitable[JSONObject]:
+        """Write what an `async def` function returned."""
+        if isinstance(value, str | Promise | list | tuple):
+            return self.in_thread(value)
+        # A queryset, or a generator over one, reads its rows while it is iterated.
+        return request.run_in_thread(partial(self.in_thread, value))
+
+    def in_thread(self, value: Any) -> JSONObject:
+        """Write what a `def` function returned."""
+        if isinstance(value, str | Promise):
+            raise TypeError("a completion returned str; return a list of texts")
+        return {"values": [str(item) for item in value]}
 
 
-def _suggested_in_loop(
-    request: Request, found: Any
-) -> JSONObject | Awaitable[JSONObject]:
-    if isinstance(found, str | Promise | list | tuple):
-        return _suggested(found)
-    # A queryset, or a generator over one, reads its rows while it is iterated.
-    return request.run_in_thread(partial(_suggested, found))
-
-
-_write_completion = Write(_suggested_in_loop, _suggested)
+_SUGGESTIONS = _Suggestions()

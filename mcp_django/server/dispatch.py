@@ -104,7 +104,6 @@ async def _answer(server: Server, request: Request) -> JSONObject:
     """Answer a request in the language that is active."""
     if request.is_retry and request.method in methods.MAY_ASK:
         restore(server, request)
-    request.begin_run()
     try:
         result = await _METHODS[request.method](server, request)
     except Exception as error:

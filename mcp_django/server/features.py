@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp_types import Annotations, Icon, ToolAnnotations
@@ -20,13 +19,12 @@ from mcp_django.protocol.uris import fold, normalize
 from mcp_django.server.cache_hints import NEVER_CACHE, CacheHints
 from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
-from mcp_django.server.handlers import Handler, Write
+from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions
-from mcp_django.server.prompt_results import prompt_result
+from mcp_django.server.prompt_results import PromptOutput
 from mcp_django.server.requests import Request
-from mcp_django.server.resource_contents import RowOutput, resource_contents
+from mcp_django.server.resource_contents import ResourceOutput, RowOutput
 from mcp_django.server.rights import is_permitted_for
-from mcp_django.server.rows import has_rows, is_row
 from mcp_django.server.showing import shown
 from mcp_django.server.texts import has_lazy_text
 from mcp_django.server.tool_results import ToolOutput
@@ -56,12 +54,9 @@ class Tool:
     mirrored: Mirrored
     max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
-    _write: Write = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "has_lazy_text", has_lazy_text(self.entry))
-        write = Write(self._write_in_loop, self._write_in_thread)
-        object.__setattr__(self, "_write", write)
 
     async def call(
         self, server: Server, request: Request, arguments: Mapping[str, JSON] | None
@@ -78,32 +73,12 @@ class Tool:
         ):
             request.refused_because = NOT_PERMITTED
             raise ToolError(NOT_FOUND)
-        result = await self.handler.call(server, request, keywords, self._write)
+        result = await self.handler.call(server, request, keywords, self.output)
+        if request.is_modern:  # on the hot path: it is written that way
+            return result
         return versions.adapt_tool_result(
             result, request.version, schema=self.output.schema
         )
-
-    def _write_in_loop(
-        self, request: Request, value: Any
-    ) -> JSONObject | Awaitable[JSONObject]:
-        written = self._without_rows(value)
-        if written is not None:
-            return written
-        return request.run_in_thread(partial(self.output.result_of_rows, value))
-
-    def _write_in_thread(self, value: Any) -> JSONObject:
-        written = self._without_rows(value)
-        return self.output.result_of_rows(value) if written is None else written
-
-    def _without_rows(self, value: Any) -> JSONObject | None:
-        """Write a value, unless there are rows of the database in it."""
-        if not is_row(value):
-            try:
-                return self.output.result(value)
-            except TypeError:
-                if not has_rows(value):
-                    raise
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,25 +147,12 @@ class Resource:
             InvalidArguments: The variables do not fit the function's annotations.
             ResourceNotFound: There is nothing at this URI for this user.
         """
-
-        def write_in_thread(value: Any) -> JSONObject:
-            found = self.rows(value) if has_rows(value) else value
-            return {"contents": resource_contents(found, uri, self.mime_type)}
-
-        def write_in_loop(
-            request: Request, value: Any
-        ) -> JSONObject | Awaitable[JSONObject]:
-            if has_rows(value):
-                return request.run_in_thread(partial(write_in_thread, value))
-            return write_in_thread(value)
-
-        write = Write(write_in_loop, write_in_thread)
-
+        output = ResourceOutput(self.rows, uri, self.mime_type)
         try:
             keywords = self.handler.signature.arguments(arguments)
             if self.permission is not None:
                 await self.check_permitted(server, request, uri, keywords)
-            result = await self.handler.call(server, request, keywords, write)
+            result = await self.handler.call(server, request, keywords, output)
         except Exception as error:
             refusal = Refusal.of(error)
             if refusal is None or refusal.status != 404:
@@ -235,15 +197,8 @@ class Prompt:
             refused.reason = NOT_PERMITTED
             raise refused
 
-        def write(value: Any) -> JSONObject:
-            return prompt_result(value, shown(server, self).get("description"))
-
-        def write_in_loop(_request: Request, value: Any) -> JSONObject:
-            return write(value)
-
-        result = await self.handler.call(
-            server, request, keywords, Write(write_in_loop, write)
-        )
+        output = PromptOutput(lambda: shown(server, self).get("description"))
+        result = await self.handler.call(server, request, keywords, output)
         return versions.adapt_prompt_result(result, request.version)
 
 

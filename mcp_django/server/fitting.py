@@ -42,6 +42,9 @@ class Doubt:
 class Fitting:
     """Makes JSON values fit a schema; good for any number of them, in any thread.
 
+    Attributes:
+        may_be_needed: Whether a strict validator may take what the schema does not.
+
     Args:
         schema: As it was made of Python types.
     """
@@ -53,14 +56,14 @@ class Fitting:
         self._known: dict[int, PossibleValues] = {}
         self._is_needed_always = _has_numeric_choices(schema)
         self._suspicious = _suspicious(schema)
+        self.may_be_needed = self._is_needed_always or self._suspicious is not None
 
     def is_needed_for(self, text: bytes) -> bool:
-        """Say whether a strict validator may take what the schema does not.
+        """Say whether a strict validator may take this, and the schema does not.
 
         Args:
             text: The value as JSON.
         """
-        # On the hot path: nothing else looks at what fits.
         if self._suspicious is None or self._is_needed_always:
             return self._is_needed_always
         return self._suspicious.search(text) is not None

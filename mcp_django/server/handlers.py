@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import anyio.lowlevel
 from django.utils import translation
@@ -36,22 +36,19 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-WriteInLoop: TypeAlias = Callable[[Request, Any], JSONObject | Awaitable[JSONObject]]
-WriteInThread: TypeAlias = Callable[[Any], JSONObject]
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Makes the result of a request of what its handler returned.
+class Output(Protocol):
+    """Makes the result of a request of what its handler returned."""
 
-    Attributes:
-        in_loop: For `async def` handlers: must not ask the database by itself.
-        in_thread: For `def` handlers, in their transactions: may ask the database.
-    """
+    def in_loop(
+        self, request: Request, value: Any
+    ) -> JSONObject | Awaitable[JSONObject]:
+        """Write what an `async def` handler returned, without asking the database."""
 
-    in_loop: WriteInLoop
-    in_thread: WriteInThread
+    def in_thread(self, value: Any) -> JSONObject:
+        """Write what a `def` handler returned, in its transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class Handler:
         server: Server,
         request: Request,
         arguments: Mapping[str, Any],
-        write: Write,
+        output: Output,
     ) -> JSONObject:
         """Run the function once, inside the server's `around` context managers.
 
@@ -82,15 +79,15 @@ class Handler:
             server: Where it is registered.
             request: The request that it answers.
             arguments: Keyword arguments, checked already.
-            write: Makes the result of what the function returns; called inside as well,
-                so that lazy texts are translated into the language of the handler, and
-                transactions are rolled back for what cannot be written.
+            output: Writes what the function returns; inside as well, so that lazy texts
+                are translated into the language of the handler, and transactions are
+                rolled back for what cannot be written.
         """
         try:
             # On the hot path: few sites have any.
             if server.arounds:
-                return await self._call_inside(server, request, arguments, write)
-            return (await self._run(server, request, arguments, write))[1]
+                return await self._call_inside(server, request, arguments, output)
+            return (await self._run(server, request, arguments, output))[1]
         except BaseException as error:
             meant = _meant_by(error)
             if meant is error:
@@ -102,7 +99,7 @@ class Handler:
         server: Server,
         request: Request,
         arguments: Mapping[str, Any],
-        write: Write,
+        output: Output,
     ) -> JSONObject:
         """Run the function inside the context managers, which see how it ends."""
         run = self._new_run(request, arguments)
@@ -112,7 +109,7 @@ class Handler:
                 await stack.enter_async_context(around(context))
                 stack.push(run.note)
             try:
-                value, result = await self._run(server, request, arguments, write, run)
+                value, result = await self._run(server, request, arguments, output, run)
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
@@ -125,14 +122,14 @@ class Handler:
         # One of them caught what was raised. That is no answer to a question.
         if run.outcome is not None and isinstance(run.outcome.error, QuestionsAsked):
             raise run.outcome.error
-        return await _written(write.in_loop(request, None))
+        return await _written(output.in_loop(request, None))
 
     async def _run(
         self,
         server: Server,
         request: Request,
         arguments: Mapping[str, Any],
-        write: Write,
+        output: Output,
         run: Run | None = None,
     ) -> tuple[Any, JSONObject]:
         """Run the function, and give what it returned, and that as a result."""
@@ -146,14 +143,16 @@ class Handler:
             value = await signature.function(**arguments)
             if hasattr(type(value), "__anext__"):  # such as of `QuerySet.aiterator`
                 value = await series.read(request, value)
-            written = write.in_loop(request, series.bounded(request, value))
+            elif hasattr(type(value), "__next__"):
+                value = series.bounded(request, value)
+            written = output.in_loop(request, value)
             return value, written if isinstance(written, dict) else await written
         if name is not None:
             token = anyio.lowlevel.current_token()
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
         return await request.run_in_thread(
-            partial(_run_in_thread, self, request, function, write.in_thread)
+            partial(_run_in_thread, self, request, function, output)
         )
 
     def _new_run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
@@ -238,13 +237,15 @@ def _run_in_thread(
     handler: Handler,
     request: Request,
     function: Callable[[], Any],
-    write: WriteInThread,
+    output: Output,
 ) -> tuple[Any, JSONObject]:
     """Run a `def` function in its transactions, which end when its result is known."""
 
     def run() -> tuple[Any, JSONObject]:
         value = function()
-        return value, write(series.bounded(request, value))
+        if hasattr(type(value), "__next__"):
+            value = series.bounded(request, value)
+        return value, output.in_thread(value)
 
     aliases = databases_of(handler.atomic, handler.signature.function)
     return databases.watched(lambda: run_in_transactions(aliases, run))

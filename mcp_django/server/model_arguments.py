@@ -55,6 +55,7 @@ class ModelArguments:
         self, model: _Model, schema: dict[str, Any], accepted: Accepted, name: str
     ) -> None:
         self._validator = BoundedValidator(model.model)
+        self._validate_small = self._validator.of_small
         self._work = ArgumentWork(model.model.__pydantic_core_schema__)
         self._fitting = Fitting(schema)
         self._renamed = [
@@ -89,9 +90,13 @@ class ModelArguments:
         text = to_json(given, fallback=dict)
         if len(text) > MAX_SMALL:
             self._work.check(given, text)
-        if self._fitting.is_needed_for(text):
+        if self._fitting.may_be_needed and self._fitting.is_needed_for(text):
             return self._fitted(text)
         try:
+            if len(text) <= MAX_SMALL and self._validate_small is not None:
+                # On the hot path.
+                instance = self._validate_small(text, strict=True)
+                return instance.__dict__, instance.__pydantic_extra__
             return self._validator.validate(text, strict=True)
         except ValidationError as error:
             if len(text) > _MAX_FITTED_BYTES:

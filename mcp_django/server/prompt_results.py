@@ -6,13 +6,35 @@ developer's log that leaves the values themselves out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
 from mcp_types import GetPromptResult, PromptMessage
 
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.requests import Request
 from mcp_django.server.values import BLOCKS, content_of, type_text, written
+
+
+@dataclass(frozen=True, slots=True)
+class PromptOutput:
+    """Writes what a prompt returned as a `GetPromptResult`.
+
+    Attributes:
+        describe: Gives the prompt's own description, in the language that is active.
+    """
+
+    describe: Callable[[], str | None]
+
+    def in_loop(self, request: Request, value: Any) -> JSONObject:
+        """Write what an `async def` prompt returned."""
+        return prompt_result(value, self.describe())
+
+    def in_thread(self, value: Any) -> JSONObject:
+        """Write what a `def` prompt returned."""
+        return prompt_result(value, self.describe())
 
 
 def prompt_result(value: Any, description: str | None) -> JSONObject:

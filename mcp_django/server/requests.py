@@ -100,6 +100,9 @@ class Request:
         progress: The last progress that was reported; it must only grow.
         max_result_bytes: Largest answer in bytes, where its feature has a bound of its
             own; None for that of the site.
+        is_modern: Whether it is of the modern era.
+        is_retry: Whether it brings answers to questions of an earlier one. Spec:
+            2026-07-28 basic/patterns/mrtr, "Basic Workflow".
     """
 
     id: RequestId
@@ -121,7 +124,13 @@ class Request:
     feature: FeatureName | None = None
     refused_because: str | None = None
     max_result_bytes: int | None = None
+    is_modern: bool = field(init=False)
+    is_retry: bool = field(init=False)
     _answers: Answers | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.is_modern = self.version in versions.MODERN
+        self.is_retry = self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
 
     def take_answers(self, given: Given) -> None:
         """Let the handler find what a retried request brought along."""
@@ -133,24 +142,6 @@ class Request:
         if self._answers is None:
             self._answers = Answers()
         return self._answers
-
-    def begin_run(self) -> None:
-        """Begin to run the handler, for the first time or again."""
-        if self._answers is not None:
-            self._answers.begin_run()
-
-    @property
-    def is_modern(self) -> bool:
-        """Whether the request is of the modern era."""
-        return self.version in versions.MODERN
-
-    @property
-    def is_retry(self) -> bool:
-        """Whether the request brings answers to questions of an earlier one.
-
-        Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
-        """
-        return self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
 
     @property
     def owner(self) -> str | None:
@@ -178,11 +169,11 @@ class Request:
 
     def lend(self) -> AbstractContextManager[None]:
         """Lend a thread to what handles it on the event loop, in a block."""
-        return self.threads.lend(self)
+        return self.threads.lent.run(self)
 
     def lend_beside(self) -> AbstractContextManager[None]:
         """Lend one to other code of the site, which must not wait for handlers."""
-        return self.threads.beside.lend(self)
+        return self.threads.beside.lent.run(self)
 
     def describe(self) -> str:
         """Say which request it is, for logs."""

@@ -7,7 +7,9 @@ developer's log that leaves the values themselves out.
 from __future__ import annotations
 
 from base64 import b64encode
-from functools import cached_property
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 from django.utils.functional import Promise
@@ -15,7 +17,8 @@ from mcp_types import BlobResourceContents, TextResourceContents
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.media import Media
-from mcp_django.server.rows import taken
+from mcp_django.server.requests import Request
+from mcp_django.server.rows import has_rows, taken
 from mcp_django.server.typed_results import SAYS_NOTHING, TypedOutput, may_be_blocks
 from mcp_django.server.values import checked_text, json_text, type_text, written
 
@@ -41,7 +44,7 @@ class RowOutput:
         found = taken(value)
         if self._typed is None:
             return found
-        return self._typed.write_rows(found)["structuredContent"]
+        return self._typed.write_taken(found)["structuredContent"]
 
     @cached_property
     def _typed(self) -> TypedOutput | None:
@@ -51,6 +54,36 @@ class RowOutput:
             return TypedOutput(self._returns)
         except ValueError:  # which only tools need to describe
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceOutput:
+    """Writes what a resource returned as the `contents` of a `ReadResourceResult`.
+
+    Attributes:
+        rows: Reads the rows of the database in it.
+        uri: What was read.
+        mime_type: The resource's own.
+    """
+
+    rows: RowOutput
+    uri: str
+    mime_type: str | None
+
+    def in_loop(
+        self, request: Request, value: Any
+    ) -> JSONObject | Awaitable[JSONObject]:
+        """Write a returned value, in a thread if there are rows in it."""
+        if has_rows(value):
+            return request.run_in_thread(partial(self.in_thread, value))
+        return self._write(value)
+
+    def in_thread(self, value: Any) -> JSONObject:
+        """Write a returned value, with the rows that are in it."""
+        return self._write(self.rows(value) if has_rows(value) else value)
+
+    def _write(self, value: Any) -> JSONObject:
+        return {"contents": resource_contents(value, self.uri, self.mime_type)}
 
 
 def resource_contents(value: Any, uri: str, mime_type: str | None) -> list[JSONObject]:

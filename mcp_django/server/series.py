@@ -17,17 +17,13 @@ _LEAST: Final = 2
 """Bytes of the shortest item as JSON, and what is between it and the next."""
 
 
-def bounded(request: Request, value: Any) -> Any:
+def bounded(request: Request, items: Iterator[Any]) -> Iterator[Any]:
     """Give an iterator that ends with an error where no answer could carry it.
 
     Args:
-        request: Is answered with the value.
-        value: What a handler returned; left as it is if it is no iterator.
+        request: Is answered with the items.
+        items: What a handler returned.
     """
-    return _checked(request, value) if hasattr(type(value), "__next__") else value
-
-
-def _checked(request: Request, items: Iterator[Any]) -> Iterator[Any]:
     room = _Room(request)
     for item in items:
         room.take(item)

@@ -44,6 +44,12 @@ class Signature:
         description: Docstring without what it says about arguments and results.
         returns: Resolved annotation of the result, else `inspect.Signature.empty`.
         is_verbatim: Whether the developer wrote `input_schema`.
+        arguments: Turns the arguments of a request, JSON values by name on the wire,
+            into keyword arguments for `function`: validated Python values by parameter,
+            with the defaults of those not given; with a verbatim schema the JSON
+            values, and no defaults. Given None there are none. What it is given it
+            leaves untouched, and nothing in the result belongs to that. Raises
+            `InvalidArguments`.
     """
 
     function: Callable[..., Any]
@@ -54,23 +60,7 @@ class Signature:
     description: str | None
     returns: Any
     is_verbatim: bool
-    _convert: Callable[[Mapping[str, Any] | None], dict[str, Any]] = field(repr=False)
-
-    def arguments(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Turn the arguments of a request into keyword arguments for `function`.
-
-        Args:
-            given: JSON values by name on the wire; None means none. Left untouched,
-                and nothing in the result belongs to it.
-
-        Returns:
-            Validated Python values by parameter, with the defaults of those not given.
-            With a verbatim schema the JSON values, and no defaults.
-
-        Raises:
-            InvalidArguments: They do not fit.
-        """
-        return self._convert(given)
+    arguments: Callable[[Mapping[str, Any] | None], dict[str, Any]] = field(repr=False)
 
 
 def read_signature(
@@ -115,7 +105,7 @@ def read_signature(
         description=docstring.description,
         returns=accepted.returns,
         is_verbatim=input_schema is not None,
-        _convert=convert,
+        arguments=convert,
     )
 
 

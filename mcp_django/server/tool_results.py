@@ -8,8 +8,9 @@ with a text for the developer's log that leaves the values themselves out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, get_args
 
 from mcp_types import CallToolResult
@@ -17,8 +18,10 @@ from pydantic_core import from_json
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.rows import taken
+from mcp_django.server.requests import Request
+from mcp_django.server.rows import has_rows, is_row, taken
 from mcp_django.server.typed_results import (
+    PLAIN,
     SAYS_NOTHING,
     TypedOutput,
     is_list_with_blocks,
@@ -36,6 +39,9 @@ from mcp_django.server.verbatim_schemas import VerbatimSchema
 
 logger = logging.getLogger("mcp_django.server")
 
+_NO_ROWS = frozenset({str, int, bool, float, type(None)})
+"""Types of most values; none of these has rows of the database in it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ToolOutput:
@@ -49,6 +55,7 @@ class ToolOutput:
 
     schema: JSONObject | bool | None
     _write: Callable[[Any], JSONObject] = field(repr=False)
+    _write_taken: Callable[[Any], JSONObject] = field(repr=False)
     is_verbatim: bool = False
 
     @classmethod
@@ -79,7 +86,8 @@ class ToolOutput:
             verbatim = VerbatimSchema.of(
                 output_schema, "output_schema", of_object=False
             )
-            return cls(verbatim.schema, _VerbatimOutput(verbatim), is_verbatim=True)
+            write = _VerbatimOutput(verbatim)
+            return cls(verbatim.schema, write, write, is_verbatim=True)
         has_blocks = may_be_blocks(returns)
         is_open = has_blocks or returns in SAYS_NOTHING
         if structured and is_open:
@@ -88,14 +96,45 @@ class ToolOutput:
                 f"looks like, not {type_text(returns)}"
             )
         if is_open or structured is False:
-            return cls(None, _UnstructuredOutput(has_blocks))
+            unstructured = _UnstructuredOutput(has_blocks)
+            return cls(None, unstructured, unstructured)
         typed = TypedOutput(returns)
         if structured is None and is_text(returns):
-            return cls(None, _TextOutput(returns, typed))
-        return cls(typed.schema, typed)
+            text = _TextOutput(returns, typed)
+            return cls(None, text, text)
+        plain = _PlainOutput(returns, typed) if typed.is_plain else typed
+        return cls(typed.schema, plain, typed.write_taken)
+
+    def in_loop(
+        self, request: Request, value: Any
+    ) -> JSONObject | Awaitable[JSONObject]:
+        """Write a returned value, in a thread if there are rows of the database in it.
+
+        Raises:
+            TypeError: As for `result`.
+            ValueError: As for `result`.
+        """
+        if type(value) in _NO_ROWS:
+            return self._write(value)
+        written = self._without_rows(value)
+        if written is not None:
+            return written
+        return request.run_in_thread(partial(self._of_rows, value))
+
+    def in_thread(self, value: Any) -> JSONObject:
+        """Write a returned value, with the rows of the database that are in it.
+
+        Raises:
+            TypeError: As for `result`.
+            ValueError: As for `result`.
+        """
+        if type(value) in _NO_ROWS:
+            return self._write(value)
+        written = self._without_rows(value)
+        return self._of_rows(value) if written is None else written
 
     def result(self, value: Any) -> JSONObject:
-        """Write a returned value as a `CallToolResult`.
+        """Write a returned value, in which there are no rows, as a `CallToolResult`.
 
         Returns:
             `content`, and `structuredContent` unless `schema` is None. A returned
@@ -108,19 +147,36 @@ class ToolOutput:
         """
         return self._write(value)
 
-    def result_of_rows(self, value: Any) -> JSONObject:
-        """Write a returned value in which there are rows of the database.
+    def _without_rows(self, value: Any) -> JSONObject | None:
+        """Write a value, unless there are rows of the database in it."""
+        if not is_row(value):
+            try:
+                return self._write(value)
+            except TypeError:
+                if not has_rows(value):
+                    raise
+        return None
 
-        It asks the database, so it has to be called in a thread.
+    def _of_rows(self, value: Any) -> JSONObject:
+        return self._write_taken(taken(value))
 
-        Raises:
-            TypeError: As for `result`.
-            ValueError: As for `result`.
-        """
-        write = self._write
-        if isinstance(write, TypedOutput):
-            return write.write_rows(taken(value))
-        return write(taken(value))
+
+class _PlainOutput:
+    """Writes values of a type that is JSON as it is."""
+
+    def __init__(self, plain: type[Any], typed: TypedOutput) -> None:
+        self._plain = plain
+        self._text_of = PLAIN[plain]
+        self._typed = typed
+
+    def __call__(self, value: Any) -> JSONObject:
+        if type(value) is not self._plain:
+            return self._typed(value)
+        # On the hot path.
+        return {
+            "content": [{"type": "text", "text": self._text_of(value)}],
+            "structuredContent": value,
+        }
 
 
 class _TextOutput:

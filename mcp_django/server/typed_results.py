@@ -50,7 +50,7 @@ _SEQUENCES = (list, tuple, Sequence, Iterable)
 SAYS_NOTHING = (Signature.empty, Any, object, None, type(None))
 
 # Type of a value that is JSON as it is -> how it is written as text.
-_PLAIN: Mapping[Any, Callable[[Any], str]] = {
+PLAIN: Mapping[Any, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     int: str,
 }
@@ -60,7 +60,12 @@ _SERIES_SCHEMAS = ("list", "tuple", "set", "frozenset", "generator")
 
 
 class TypedOutput:
-    """Writes values of one annotated type."""
+    """Writes values of one annotated type.
+
+    Attributes:
+        schema: JSON Schema of the values.
+        is_plain: Whether values of just this type are JSON as they are.
+    """
 
     def __init__(self, returns: Any) -> None:
         try:
@@ -91,10 +96,8 @@ class TypedOutput:
         serializer = SchemaSerializer(core) if has_bytes else adapter.serializer
         self._dump = serializer.to_python
         self._core_schema = adapter.core_schema
-        # Values of these types are JSON as they are, unless annotated to be written
-        # in another way.
-        is_plain = returns in _PLAIN and "serialization" not in adapter.core_schema
-        self._text_of = _PLAIN[returns] if is_plain else None
+        # Unless it is annotated to be written in another way.
+        self.is_plain = returns in PLAIN and "serialization" not in adapter.core_schema
         self._takes_apart = _takes_apart(adapter.core_schema)
 
     def __call__(self, value: Any) -> JSONObject:
@@ -111,8 +114,8 @@ class TypedOutput:
                 raise
         return self._result(translated)
 
-    def write_rows(self, value: Any) -> JSONObject:
-        """Write a value in which there are rows of the database."""
+    def write_taken(self, value: Any) -> JSONObject:
+        """Write a value in which rows of the database were taken."""
         return self._result(plain(value), self._validate_rows)
 
     def _result(
@@ -120,13 +123,6 @@ class TypedOutput:
     ) -> JSONObject:
         try:
             fitting = (validate or self._validate)(value, by_alias=True, by_name=True)
-            if self._text_of is not None and type(fitting) is self._returns:
-                # On the hot path.
-                text = self._text_of(fitting)
-                return {
-                    "content": [{"type": "text", "text": text}],
-                    "structuredContent": fitting,
-                }
             dumped = self._dump(
                 fitting,
                 mode="json",

@@ -157,7 +157,7 @@ async def _holds(
             service,
             ask,
             recheck_threads.run,
-            lend=recheck_threads.lend,
+            lend=recheck_threads.lent.run,
             is_suspect=is_suspect,
         )
         known.has_hung = False

@@ -123,6 +123,7 @@ class Caller:
             self.asked.append([(q.method, q.params) for q in questions])
             for question in questions:
                 request.answers.learn(question, self._answer(question.method))
+            request.answers.begin_run()
 
     async def send(self, request: Request) -> JSONObject:
         """Send a modern request once, and give what it is answered with.

@@ -95,7 +95,7 @@ async def test_all_questions_of_a_round_are_sent_before_an_answer_is_waited_for(
         one=jsonrpc.result("one", {"a": 1}), two=jsonrpc.result("two", {"b": 2})
     )
     await client.ask(request)
-    request.begin_run()
+    request.answers.begin_run()
     assert request.answers.find(ONE) == ({"a": 1},)
     assert request.answers.find(TWO) == ({"b": 2},)
     assert [message.id for message in client.sent if hasattr(message, "id")] == [
@@ -114,7 +114,7 @@ async def test_question_without_an_answer_in_time_has_failed(
     request = make_request()
     client = Client(two=jsonrpc.result("two", {}))
     await client.ask(request)
-    request.begin_run()
+    request.answers.begin_run()
     assert request.answers.find(TWO) == ({},)
     with pytest.raises(AskFailed, match="no answer within"):
         request.answers.find(ONE)
