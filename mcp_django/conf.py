@@ -28,7 +28,7 @@ class MCPSettings:
     """The keys of `settings.MCP`, with their defaults."""
 
     # Who is asking -------------------------------------------------------------
-    # Dotted paths of authenticators, tried in order; [] lets everybody in. None
+    # Dotted paths of authenticators, tried in order; [] lets every client in. None
     # means Django sessions, and before them tokens when mcp_django.tokens is
     # installed.
     AUTHENTICATION: Sequence[str] | None = None

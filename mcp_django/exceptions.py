@@ -229,7 +229,7 @@ class AuthenticationFailed(ErrorAnswer):
         error: What the challenge calls it, where its scheme has names for errors; "" if
             no credentials came. Decides the status: 403 for "insufficient_scope", 400
             for "invalid_request", 401 for all others.
-        description: One sentence for the sender, who may be anybody.
+        description: One sentence for the sender, which may be any program.
         parameters: What else the challenge says, such as `scope` or
             `resource_metadata`.
 

@@ -1,4 +1,4 @@
-"""Sealing: values that clients and other processes carry, and nobody can forge.
+"""Sealing: values that clients and other processes carry, and cannot forge.
 
 All by Django's signing, so that `SECRET_KEY_FALLBACKS` rotates the keys; each kind of
 value has a salt of its own. Sealed values are signed, not secret.

@@ -34,7 +34,7 @@ _LEAVE_SECONDS: Final = 1.0
 """How long the end of a stream may take while Django waits."""
 
 _running: Final[set[asyncio.Task[Any]]] = set()
-"""Exchanges whose client is gone: somebody has to hold their tasks."""
+"""Exchanges whose client is gone: their tasks have to be held."""
 
 _DISCONNECT: Final[Event] = {"type": "http.disconnect"}
 

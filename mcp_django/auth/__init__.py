@@ -1,4 +1,9 @@
-"""Who is asking: authenticators turn the credentials of an HTTP request into a user.
+"""Says which user asks: authenticators look at the credentials of an HTTP request.
 
-May import Django and `mcp_django.exceptions`. Start reading at `interface`.
+`interface` is what they are, `authenticators` which there are, `authenticating` asks
+them within a bound, and `challenges` is what a refusal tells. `users` reads users
+again.
+
+May import Django, `conf`, `exceptions`, `bulkheads`, and the app of its tokens. Start
+reading at `interface`.
 """

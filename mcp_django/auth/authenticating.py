@@ -28,7 +28,7 @@ logger = logging.getLogger("mcp_django.auth")
 
 
 async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
-    """Find out who sent a request: the first authenticator that knows decides.
+    """Say which user sent a request: the first authenticator that knows decides.
 
     Args:
         request: The request.
@@ -93,7 +93,7 @@ class _Asking:
         self.asked = next(self._left, None)
 
     async def identity(self) -> Identity | None:
-        """Give who asks, as the first says that knows a credential; None if none does.
+        """Give what the first says that knows a credential; None if none does.
 
         Raises:
             AuthenticationFailed: The one that knows it says so.

@@ -66,7 +66,7 @@ class SessionAuthenticator(Authenticator):
 
 
 def _find_user(session_key: str) -> AbstractBaseUser | None:
-    """Return the active user logged in to a session, None if nobody is.
+    """Return the active user logged in to a session, None if there is none.
 
     Raises:
         AuthenticationFailed: The login in the session does not hold.
@@ -107,7 +107,7 @@ def _load(session_key: str) -> Mapping[str, Any]:
     """Give what is in a session; nothing if there is none.
 
     Django's engines take a cache that fails for one that has no such session. Here that
-    would log out everybody whose streams are open.
+    would log out every user whose streams are open.
 
     Raises:
         ConnectionError: The cache that has it does not answer, or refuses to.

@@ -32,7 +32,7 @@ class Identity:
     Attributes:
         user: The site's user, who may be a lazy one such as `request.user`;
             `AnonymousUser` where authentication is switched off.
-        authenticator: Who vouches for the user; None where it is switched off.
+        authenticator: Vouches for the user; None where authentication is switched off.
         credential: What `Authenticator.is_still_valid` needs to look at the
             credential again, such as a token's primary key. Never logged.
     """
@@ -44,12 +44,12 @@ class Identity:
     def __post_init__(self) -> None:
         if self.user is None:
             raise ValueError(
-                "an Identity needs a user; for nobody, return None from authenticate()"
+                "an Identity needs a user; without one, return None from authenticate()"
             )
 
     @property
     def owner(self) -> str:
-        """Whom sessions belong to: the user's primary key as text, "" for nobody."""
+        """What the user's sessions and requests are kept by."""
         return owner_of(self.user)
 
 
@@ -62,13 +62,16 @@ def user_behind(user: User) -> User:
 
 
 def owner_of(user: User | None) -> str:
-    """Say whom the sessions and requests of a user belong to, "" for nobody."""
+    """Give what a user's sessions and requests are kept by: the primary key as text.
+
+    It is "" for no user and for an anonymous one.
+    """
     return "" if user is None or user.pk is None else str(user.pk)
 
 
 @cache
-def nobody() -> Identity:
-    """Give the identity of everybody where authentication is switched off."""
+def anonymous() -> Identity:
+    """Give the identity of every client where authentication is switched off."""
     # Importing models needs the app registry, and asgi.py imports us before it is up.
     from django.contrib.auth.models import AnonymousUser
 
@@ -105,7 +108,7 @@ class Authenticator(ABC):
 
     @abstractmethod
     def authenticate(self, request: HttpRequest) -> Identity | None:
-        """Find out who sent a request.
+        """Say which user sent a request.
 
         Args:
             request: The request without its body; `COOKIES`, `headers` and `META`

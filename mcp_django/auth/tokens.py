@@ -19,8 +19,8 @@ from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.exceptions import AuthenticationFailed
 
-# Importing the model of an app that is not installed is a RuntimeError in which
-# nobody recognizes the cause.
+# Importing the model of an app that is not installed is a RuntimeError that does not
+# name the cause.
 if not apps.is_installed("mcp_django.tokens"):
     raise ImproperlyConfigured(
         "mcp_django.auth.tokens needs 'mcp_django.tokens' in settings.INSTALLED_APPS; "
@@ -95,8 +95,8 @@ class TokenAuthenticator(Authenticator):
     def _record_use(self, token: Token, now: datetime) -> None:
         """Record that a token was used, where the database takes writes.
 
-        One that takes none, such as a standby, keeps nobody out, and is asked again
-        only after a minute. Where a write hangs, nobody else waits for it.
+        One that takes none, such as a standby, keeps no user out, and is asked again
+        only after a minute. Where a write hangs, no other request waits for it.
         """
         if time.monotonic() < self._record_from:
             return

@@ -100,7 +100,7 @@ def truth_of(found: Any) -> bool:
 
     Raises:
         SaysNothing: It is of a kind that is true whatever it holds, such as a function
-            that nobody called, a generator or an exception.
+            that was not called, a generator or an exception.
     """
     if isinstance(found, bool):
         return found

@@ -67,7 +67,7 @@ def _commands_for(connection: BaseDatabaseWrapper, text: str) -> str | None:
         executor = MigrationExecutor(connection)
         loader = executor.loader
         if connection.alias != DEFAULT_DB_ALIAS and not loader.applied_migrations:
-            return None  # It belongs to somebody else.
+            return None  # It belongs to another program.
         migrated = {app_label for app_label, _ in loader.graph.nodes}
         is_behind = bool(executor.migration_plan(loader.graph.leaf_nodes()))
     except Exception:

@@ -50,7 +50,7 @@ class ThreadPool:
     persistent connections worth having. Each function is run between two calls of
     `close_old_connections`, in the caller's context: its `contextvars`, and what
     Django keeps there, such as the language. Under trio, which has no Django of its
-    own, anyio's threads are used, by whoever comes first.
+    own, anyio's threads are used, in the order of calls.
 
     Attributes:
         lent: Threads for code on the event loop, such as for what the async ORM does.
@@ -108,7 +108,7 @@ class ThreadPool:
 
         Args:
             function: What to run.
-            owner: For whom, so that nobody takes all threads; None for no one.
+            owner: Names the user, so that none takes all threads; None for no user.
             what: Describes what runs, for the log.
 
         Raises:
@@ -327,7 +327,7 @@ authentication_threads = ThreadPool(
     purpose="authentication",
     replaces=True,
 )
-"""Where users are looked up: slow handlers must not keep anybody out."""
+"""Where users are looked up: slow handlers must keep none out."""
 
 recheck_threads = ThreadPool(
     "mcp-recheck",
@@ -335,9 +335,9 @@ recheck_threads = ThreadPool(
     purpose="looking at credentials again",
     replaces=True,
 )
-"""Where credentials are looked at again: that must not keep anybody out either."""
+"""Where credentials are looked at again: that must keep no user out either."""
 
 
 def held_by_handlers() -> list[Held]:
-    """Say which `def` handlers run now, also if nobody waits for them any more."""
+    """Say which `def` handlers run now, also those that are waited for no more."""
     return [*handler_threads.held, *lone_threads.held]

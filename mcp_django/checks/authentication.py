@@ -1,4 +1,4 @@
-"""Checks of the `MCP` setting, and of who may come in."""
+"""Checks of the `MCP` setting, and of its authenticators."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _mismatch(key: str, value: Any) -> str | None:
 
 
 def check_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Find authenticators that are none, and sites that are open to everybody."""
+    """Find authenticators that are none, and sites that need none."""
     if any(faults_of_setting()):
         return []
     if is_open_to_all():

@@ -1,4 +1,4 @@
-"""Checks of who is let in from where: hosts, origins, CORS."""
+"""Checks of what the gate lets in: hosts, origins, CORS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNGUESSABLE_ORIGIN = "https://2d0a1f4e7c.mcp-django.invalid"
 
 
 def check_hosts(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Find hosts that anybody can name."""
+    """Find host names that any page can give the site."""
     messages: list[checks.CheckMessage] = []
     if "*" in _listed(settings.ALLOWED_HOSTS):
         messages.append(

@@ -15,7 +15,7 @@ from mcp_django.server.server import Server
 
 
 def check_permissions(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Find permissions that nobody can have, but superusers: misspelt ones.
+    """Find permissions that no user can have but superusers: misspelt ones.
 
     What models declare is known without the database; what migrations and backends of
     the project add is not, so that those are warnings.

@@ -38,10 +38,10 @@ def _faults_of_routes(
         if other is server or (id(server), name) in seen:
             continue
         seen.add((id(server), name))
-        who = "another view" if other is None else f"server {other.name!r}"
+        taker = "another view" if other is None else f"server {other.name!r}"
         yield checks.Error(
             f"Server {server.name!r} cannot be reached at {name or '/'!r}, because "
-            f"{who} answers there.",
+            f"{taker} answers there.",
             hint="Give one of the two another path, as in "
             f"server.urls({server.name!r}), or take its URLs out.",
             obj=server,

@@ -20,7 +20,7 @@ from django.http.request import split_domain_port, validate_host
 
 from mcp_django.auth.authenticating import commands_after, identify
 from mcp_django.auth.authenticators import is_open_to_all
-from mcp_django.auth.interface import Identity, nobody
+from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.exchange import Exchange
@@ -45,7 +45,7 @@ async def admit(
         cookies_need_origin: As for `authenticate`.
 
     Returns:
-        Who asks; None if the exchange has been answered already.
+        The identity; None if the exchange has been answered already.
 
     Raises:
         Refused: It may not come in.
@@ -57,7 +57,7 @@ async def admit(
             return None
     _check_method(exchange, methods)
     if is_open_to_all():  # On the hot path: for such, nothing has to be awaited.
-        return nobody()
+        return anonymous()
     return await authenticate(exchange, cookies_need_origin=cookies_need_origin)
 
 
@@ -165,7 +165,7 @@ def _check_method(exchange: Exchange, methods: Sequence[str]) -> None:
 async def authenticate(
     exchange: Exchange, *, cookies_need_origin: bool = False
 ) -> Identity:
-    """Find out who asks.
+    """Say which user asks.
 
     Args:
         exchange: The exchange, whose Origin is allowed if it has one.
@@ -179,7 +179,7 @@ async def authenticate(
         ServiceAway: An authenticator, or what it asks, does not answer.
     """
     if is_open_to_all():
-        return nobody()
+        return anonymous()
     if cookies_need_origin:
         cookies_count = _is_of_site(exchange)
     else:

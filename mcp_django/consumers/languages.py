@@ -1,8 +1,8 @@
 """The language that a URL names, as below `i18n_patterns`.
 
 `LocaleMiddleware` takes it before anything else that a request says, and MCP requests
-pass no middleware. So it is put first among what the client prefers: whoever reads
-`Accept-Language` finds it there, on every binding and in every worker.
+pass no middleware. So it is put first among what the client prefers: `Accept-Language`
+has it then, on every binding and in every worker.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from mcp_types import (
 )
 from mcp_types.jsonrpc import RequestId
 
-from mcp_django.auth.interface import User, nobody
+from mcp_django.auth.interface import User, anonymous
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Answer
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
@@ -68,7 +68,7 @@ class _RequestContext:
     def user(self) -> User:
         """The site's user who asks; `AnonymousUser` without authentication."""
         user: User | None = self._request.sender.user
-        return nobody().user if user is None else user
+        return anonymous().user if user is None else user
 
     @property
     def method(self) -> str:

@@ -3,10 +3,11 @@
 Channels' `URLRouter` is not used: Daphne takes a root path from any client, and for a
 path outside it that router raises. Paths are split as Django's `ASGIRequest` does.
 
-Which endpoint is at a path must not depend on who asked first, nor on the language that
-happens to be active: MCP requests pass no middleware that would choose one. So a path
-itself says its language, as `i18n_patterns` have it, and one without has that of the
-site. Routes that are translated without such a prefix count in every language.
+Which endpoint is at a path must not depend on which client asked first, nor on the
+language that happens to be active: MCP requests pass no middleware that would choose
+one. So a path itself says its language, as `i18n_patterns` have it, and one without has
+that of the site. Routes that are translated without such a prefix count in every
+language.
 """
 
 from __future__ import annotations

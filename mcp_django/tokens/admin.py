@@ -87,8 +87,8 @@ def find_users(term: str) -> QuerySet[AbstractBaseUser]:
 class TokenAdmin(ModelAdmin):
     """Issues, lists and revokes tokens; a token's text is shown once, after adding.
 
-    The ordinary permissions apply. Whoever may add tokens may act over MCP as any
-    user, so give `mcp_tokens.add_token` only to people who may do everything anyway.
+    The ordinary permissions apply. A user who may add tokens may act over MCP as any
+    other, so give `mcp_tokens.add_token` only to those who may do everything anyway.
     """
 
     # What matters most is on the left: beside the filters there is little room.
@@ -118,7 +118,7 @@ class TokenAdmin(ModelAdmin):
         return [users, *super().get_urls()]
 
     def users_view(self, request: HttpRequest) -> JsonResponse:
-        """Give the users whom a new token may be for, to a select box that asks.
+        """Give the users that a new token may be for, to a select box that asks.
 
         The admin's own view for that knows only models that are in the admin.
         """

@@ -130,7 +130,7 @@ class Token(models.Model):
         """Save a new token.
 
         Args:
-            user: Whom the token's holder acts as.
+            user: As whom a program with the token acts.
             name: What the token is for, for people; at most 100 characters.
             expires_at: When it ends; None for never.
 
@@ -172,7 +172,7 @@ class Token(models.Model):
         """Remember that the token was used, if the last memory is a minute old.
 
         May run concurrently; only one of the runs within a minute writes. Where the
-        database can tell, nothing is remembered while somebody else writes the token.
+        database can tell, nothing is remembered while another process writes the token.
         """
         before = now - LAST_USED_PRECISION
         if self.last_used_at is not None and self.last_used_at > before:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from mcp_django import Server
-from mcp_django.auth.interface import nobody
+from mcp_django.auth.interface import anonymous
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.worker.sealed_ids import make_session_id
 from mcp_django.worker.worker import current_worker
@@ -777,7 +777,9 @@ async def test_handler_sees_nobody_where_authentication_is_off() -> None:
     async with open_stream(site) as stream:
         result = await stream.call("name_user")
 
-    assert result["content"] == [{"type": "text", "text": nobody().user.get_username()}]
+    assert result["content"] == [
+        {"type": "text", "text": anonymous().user.get_username()}
+    ]
 
 
 async def test_permissions_are_those_at_the_time_of_the_message(ada: User) -> None:

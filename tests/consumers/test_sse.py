@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mcp_django import Context, Server
-from mcp_django.auth.interface import nobody
+from mcp_django.auth.interface import anonymous
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
@@ -281,7 +281,7 @@ async def test_streams_of_nobody_are_not_counted(settings: Settings) -> None:
     """Chosen: without authentication all clients would be one user."""
     settings.MCP = {"AUTHENTICATION": [], "MAX_STREAMS_PER_USER": 1}
     async with open_stream(site) as one, open_stream(site) as other:
-        assert nobody().owner == ""
+        assert anonymous().owner == ""
         await one.assert_alive()
         await other.assert_alive()
 
