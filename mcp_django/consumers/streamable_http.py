@@ -29,14 +29,14 @@ from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import respond_taken
 from mcp_django.consumers.slow_reader import FlowControlledExchange
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
-from mcp_django.exchanges import event_store
 from mcp_django.exchanges.batches import BatchedExchange, run_together
 from mcp_django.exchanges.calls import (
     LegacyExchange,
     ModernExchange,
     make_request,
 )
-from mcp_django.exchanges.event_store import Kind, Replay, StoredStream
+from mcp_django.exchanges.event_keys import Kind, kind_of
+from mcp_django.exchanges.event_store import Replay, replay
 from mcp_django.exchanges.resumed_streams import ResumedStream
 from mcp_django.exchanges.session_id import (
     HTTPSession,
@@ -44,6 +44,7 @@ from mcp_django.exchanges.session_id import (
     read_session_id,
     renew_session_id,
 )
+from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
 from mcp_django.protocol import jsonrpc, legacy, methods, modern, versions
 from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
@@ -547,13 +548,13 @@ async def _replay(session: HTTPSession, last_event_id: str) -> Replay | None:
         Refused: 400: nothing is kept of a call.
         ServiceAway: What is kept of a call cannot be read.
     """
-    is_call = event_store.kind_of(last_event_id) != "standalone"
+    is_call = kind_of(last_event_id) != "standalone"
     try:
-        if not event_store.is_enabled():
+        if mcp_settings.EVENT_STORE_CACHE is None:
             raise LookupError(last_event_id)
         # Clients come back at once, too, for what is still on its way to the store.
         await current_worker().http.writes.flush()
-        return await event_store.replay(session.key, last_event_id)
+        return await replay(session.key, last_event_id)
     except ServiceAway:
         if is_call:
             raise
@@ -593,7 +594,7 @@ def _reply_of(
 def _new_log(
     worker: Worker, session: HTTPSession, kind: Kind, replayed: Replay | None = None
 ) -> StoredStream | None:
-    if not event_store.is_enabled():
+    if mcp_settings.EVENT_STORE_CACHE is None:
         return None
     tell = partial(worker.http.tell_followers, session)
     return StoredStream(

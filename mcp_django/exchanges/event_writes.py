@@ -18,7 +18,7 @@ from mcp_django.worker.caches import event_cache
 logger = logging.getLogger("mcp_django.exchanges")
 
 _MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
-"""Of events; while so many wait for the cache, whoever sends more waits as well."""
+"""Of events; while so many wait for the cache, a handler that sends more waits too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,12 +39,12 @@ class _Write:
 class EventWrites:
     """What the streams of one worker have the event store keep.
 
-    Nobody has to wait for it. While the cache takes what came first, what comes next
-    waits, and goes together: so a slow cache costs the time of two round trips, however
-    many events there are.
+    Handlers need not wait for it. While the cache takes what came first, what comes
+    next waits, and goes together: so a slow cache costs the time of two round trips,
+    however many events there are.
 
     Args:
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that the worker holds.
 
     Attributes:
         lease: Says that the worker lives.

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from mcp_django.exceptions import ServiceAway
+from mcp_django.exchanges.event_keys import lease_key
 from mcp_django.worker.caches import event_cache
 
 LEASE_SECONDS: Final = 10.0
@@ -28,7 +29,7 @@ class Lease:
     """The key of one worker; it is renewed while a call may be come back for.
 
     Args:
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that the worker holds.
         clock: Gives the time in seconds; never goes back, nor stands still while the
             process is stopped.
 
@@ -107,8 +108,3 @@ class Watch:
             self._missing_since = now
         grace = _GRACE_SECONDS if self._was_seen else LEASE_SECONDS
         return now - self._missing_since >= grace
-
-
-def lease_key(name: str) -> str:
-    """Give the key of a worker's lease in the event store."""
-    return f"mcp_django:lease:{name}"

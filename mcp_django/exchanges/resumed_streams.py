@@ -14,7 +14,7 @@ from mcp_django.exchanges.leases import Watch
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.streams import RETRY_MS, EventStream
 from mcp_django.server.server import Server
-from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event, encode_retry
+from mcp_django.transports.event_stream import KEEP_ALIVE, encode_retry
 from mcp_django.transports.server.http_response import HTTPResponse
 from mcp_django.worker.worker import Worker
 
@@ -82,8 +82,7 @@ class ResumedStream(EventStream):
     async def _write_all(self) -> None:
         replayed = self._replayed
         while True:
-            for id, data in replayed.events:
-                await self._write(encode_event("message", data, id=id))
+            await self._write_replayed(replayed)
             if replayed.is_ended:
                 return
             if not replayed.has_more:

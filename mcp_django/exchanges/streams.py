@@ -15,9 +15,10 @@ from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.calls import make_request
-from mcp_django.exchanges.event_store import Replay, StoredStream
+from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
+from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import complete
@@ -52,7 +53,7 @@ are told nothing, which is less than a restart takes."""
 class EventStream(OpenConnection, ABC):
     """An event stream that stays open until either side ends it.
 
-    An idle one costs no task: whoever holds the connection waits for the client to go,
+    An idle one costs no task: the task of the connection waits for the client to go,
     which is also what it hears when the stream has been ended here.
     """
 
@@ -128,7 +129,7 @@ class EventStream(OpenConnection, ABC):
             await self.abort()
             return
         silence = time.monotonic() - self._written_at
-        # Whoever ticks must not wait for one slow client.
+        # Other streams have to be ticked as well, and cannot wait for a slow client.
         is_due = silence >= mcp_settings.KEEP_ALIVE_SECONDS
         if is_due and not self._response.is_congested:
             await self._write(KEEP_ALIVE)
@@ -150,13 +151,20 @@ class EventStream(OpenConnection, ABC):
             self._written_at = time.monotonic()
             await self._response.write(chunk)
 
+    async def _write_event(self, data: bytes, id: str = "") -> None:
+        await self._write(encode_event("message", data, id=id))
+
+    async def _write_replayed(self, replayed: Replay) -> None:
+        for id, data in replayed.events:
+            await self._write_event(data, id)
+
     @abstractmethod
     async def _begin(self) -> None:
         """Write how the stream begins, and let others find it."""
 
     @abstractmethod
     def _forget(self) -> None:
-        """Let nobody find it any more."""
+        """Take back what `_begin` let others find."""
 
 
 class ListenStream(EventStream):
@@ -197,10 +205,11 @@ class ListenStream(EventStream):
     async def close(self) -> None:
         """Answer the request, so that the client sees a graceful end."""
         result = complete(self._subscription.result, self.server.server_info)
-        await self._end(_event(jsonrpc.result(self._subscription.id, result)))
+        answer = jsonrpc.serialize(jsonrpc.result(self._subscription.id, result))
+        await self._end(encode_event("message", answer))
 
     async def _begin(self) -> None:
-        await self._write(_event(self._subscription.acknowledgement))
+        await self._write_event(jsonrpc.serialize(self._subscription.acknowledgement))
         self._worker.listeners.add(self)
 
     def _forget(self) -> None:
@@ -209,7 +218,7 @@ class ListenStream(EventStream):
     async def _send(self, notice: Notice) -> None:
         message = self._message(notice)
         if message is not None and await self._subscriber.may_hear(notice):
-            await self._write(_event(message))
+            await self._write_event(jsonrpc.serialize(message))
 
     def _message(self, notice: Notice) -> Message | None:
         return self._subscription.notification(notice.method, notice.params)
@@ -223,9 +232,9 @@ class StandaloneStream(EventStream):
     Args:
         log: Keeps its events; None where streams cannot be resumed.
         replayed: What the client missed of the stream with which this one goes on.
-        is_behind: Whether the client was away, and so may have missed what nobody kept,
-            also after what is replayed: a change is kept for no session without a
-            stream. It is told that everything may have changed.
+        is_behind: Whether the client was away, and so may have missed what was not
+            kept, also after what is replayed: a change is kept for no session without
+            a stream. It is told that everything may have changed.
 
     Attributes:
         opened_at: When it was opened; of two streams of one session the later stays.
@@ -297,8 +306,7 @@ class StandaloneStream(EventStream):
         elif self._session.primes_streams:
             await self._write(encode_retry(RETRY_MS))
         if self._replayed is not None:
-            for id, data in self._replayed.events:
-                await self._write(encode_event("message", data, id=id))
+            await self._write_replayed(self._replayed)
 
     async def tell_everything(self) -> None:
         """Tell the client of every change that it may have missed."""
@@ -341,7 +349,7 @@ class StandaloneStream(EventStream):
         id = ""
         if self._log is not None:
             id = await self._log.append(data, is_last=False)
-        await self._write(encode_event("message", data, id=id))
+        await self._write_event(data, id)
 
 
 def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Request:
@@ -353,7 +361,3 @@ def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Reques
     request = make_request(message, session.peer, sender)
     request.session = CachedState(session, server)
     return request
-
-
-def _event(message: Message) -> bytes:
-    return encode_event("message", jsonrpc.serialize(message))

@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from mcp_django.exceptions import TransportClosed
-from mcp_django.exchanges.event_store import (
-    Kind,
-    Replay,
-    StoredStream,
-    abandon,
-    is_enabled,
-    kind_of,
-    replay,
-    replay_after,
-)
+from mcp_django.exchanges.event_keys import Kind, kind_of, lease_key
+from mcp_django.exchanges.event_store import Replay, abandon, replay, replay_after
 from mcp_django.exchanges.event_writes import EventWrites
-from mcp_django.exchanges.leases import Lease, lease_key
+from mcp_django.exchanges.leases import Lease
+from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
 from mcp_django.worker.tasks import LoopTasks
 from tests.worker.caches import NotingCache
@@ -249,12 +242,6 @@ async def test_id_says_the_kind_of_its_stream(streams: Streams, kind: Kind) -> N
     assert kind_of(await streams.make(kind).open()) == kind
 
 
-@pytest.mark.parametrize("id", ["", "s", "s.", "s.-1", "x.abc-1", "abc-1", "s.a b-1"])
-def test_text_that_is_no_id_of_ours_is_of_no_kind(id: str) -> None:
-    """Our choice."""
-    assert kind_of(id) is None
-
-
 async def test_events_expire(streams: Streams, settings: Settings) -> None:
     """Our choice: MCP["EVENT_STORE_SECONDS"]."""
     settings.MCP = {"EVENT_STORE_CACHE": "default", "EVENT_STORE_SECONDS": 1e-9}
@@ -282,15 +269,6 @@ def test_no_text_raises_anything_else(id: str) -> None:
     """Our choice: whatever a client sends, also what caches warn of."""
     with pytest.raises(LookupError):
         anyio.run(replay, "session", id)
-
-
-@pytest.mark.parametrize(("alias", "expected"), [(None, False), ("default", True)])
-def test_event_store_is_off_unless_the_setting_names_a_cache(
-    settings: Settings, alias: str | None, expected: bool
-) -> None:
-    """Our choice: MCP["EVENT_STORE_CACHE"]."""
-    settings.MCP = {"EVENT_STORE_CACHE": alias}
-    assert is_enabled() is expected
 
 
 # Streams of workers that are gone ----------------------------------------------------

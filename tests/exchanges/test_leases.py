@@ -7,7 +7,8 @@ import pytest
 from django.core.cache import caches
 from pytest_django import Settings
 
-from mcp_django.exchanges.leases import LEASE_SECONDS, Lease, Watch, lease_key
+from mcp_django.exchanges.event_keys import lease_key
+from mcp_django.exchanges.leases import LEASE_SECONDS, Lease, Watch
 
 
 class Clock:

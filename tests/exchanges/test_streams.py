@@ -14,10 +14,11 @@ from mcp_types import SubscriptionFilter
 from pytest_django import Settings
 
 from mcp_django.auth.interface import Identity
-from mcp_django.exchanges.event_store import StoredStream, replay
+from mcp_django.exchanges.event_store import replay
 from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.leases import Lease, Watch
 from mcp_django.exchanges.resumed_streams import ResumedStream
+from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.notices import Notice
