@@ -30,7 +30,7 @@ from mcp_django import (
     SyncContext,
     UrlElicitationRequired,
 )
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import MessageTooLarge
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server import dispatch
@@ -325,23 +325,6 @@ async def test_modern_requests_outlive_a_second_initialize(
 # Room -------------------------------------------------------------------------------
 
 
-async def test_so_many_handlers_run_and_the_others_wait_in_order(
-    server: Server, gate: Gate, settings: Any
-) -> None:
-    """Our choice: `MAX_CONCURRENT`; the next begins when one ends."""
-    settings.MCP = {"MAX_CONCURRENT": 2}
-    async with initialized(server) as client:
-        ids = [await client.start_tool("wait", name=name) for name in "abcde"]
-        await client.settle()
-        # Which of two tasks begins first is the event loop's business.
-        assert sorted(gate.entered) == ["a", "b"]
-        assert not client.session.room.is_full
-        gate.open()
-        for id, name in zip(ids, "abcde", strict=True):
-            assert await client.answer_to(id) == jsonrpc.result(id, tool_text(name))
-        assert sorted(gate.entered) == list("abcde")
-
-
 async def test_one_slow_handler_keeps_nobody_waiting(
     server: Server, gate: Gate
 ) -> None:
@@ -367,30 +350,6 @@ async def fill(session: Session, count: int, *, size: int = 0) -> list[str]:
         if scope.cancelled_caught:
             break
     return taken
-
-
-@pytest.mark.parametrize(
-    ("limits", "size", "taken"),
-    [
-        ({"MAX_INBOX": 3}, 0, 5),
-        ({"MAX_INBOX_BYTES": 100}, 40, 5),
-        ({"MAX_INBOX": 3, "MAX_INBOX_BYTES": 100}, 101, 3),
-    ],
-)
-async def test_inbox_is_bounded_by_messages_and_bytes(
-    server: Server, gate: Gate, settings: Any, limits: Any, size: int, taken: int
-) -> None:
-    """Our choice: `MAX_INBOX` and `MAX_INBOX_BYTES`; what is taken below the limit
-    may pass it once."""
-    settings.MCP = {"MAX_CONCURRENT": 2, **limits}
-    async with initialized(server) as client:
-        session = client.session
-        assert len(await fill(session, 10, size=size)) == taken
-        assert session.room.is_full
-        gate.open()
-        for number in range(taken):
-            await client.answer_to(f"call-{number}")
-        assert not session.room.is_full
 
 
 async def test_request_without_room_waits_until_there_is_some(
@@ -428,31 +387,6 @@ async def test_full_session_takes_pings_answers_and_cancellations(
                 await session.receive(message, Sender())
         await client.answer_to("p")
         assert not session.room.is_full
-
-
-async def test_request_that_waits_for_room_learns_of_the_end(
-    server: Server, settings: Any
-) -> None:
-    """Our choice: nothing is taken by a session that has ended."""
-    settings.MCP = {"MAX_CONCURRENT": 1, "MAX_INBOX": 1}
-    outcome: list[str] = []
-
-    async def post(session: Session) -> None:
-        with pytest.raises(TransportClosed):
-            await session.receive(
-                jsonrpc.request("late", "tools/call", {"name": "wait"}), Sender()
-            )
-        outcome.append("closed")
-
-    with anyio.fail_after(PATIENCE_SECONDS):
-        async with (
-            anyio.create_task_group() as outside,
-            initialized(server) as client,
-        ):
-            await fill(client.session, 10)
-            outside.start_soon(post, client.session)
-            await wait_all_tasks_blocked()
-    assert outcome == ["closed"]
 
 
 async def test_what_waits_in_the_inbox_ends_with_the_session(
@@ -528,20 +462,6 @@ def congestible(ends: list[Congestible]) -> Callable[[Transport], Transport]:
     return wrap
 
 
-async def test_client_that_does_not_read_has_one_handler_at_a_time(
-    server: Server, gate: Gate, ends: list[Congestible]
-) -> None:
-    """Our choice: results that wait to be read cost memory."""
-    async with initialized(server, wrap=congestible(ends)) as client:
-        ends[0].congest()
-        for name in "abc":
-            await client.start_tool("wait", name=name)
-        await client.settle()
-        assert gate.entered == ["a"]
-        gate.open()
-        await gate.until(lambda: gate.left == ["a", "b", "c"])
-
-
 async def test_handlers_begin_again_when_the_client_has_caught_up(
     server: Server, gate: Gate, ends: list[Congestible]
 ) -> None:
@@ -603,62 +523,7 @@ async def test_request_in_the_inbox_does_not_wait_for_those_who_ponder(
         await client.answer_to(asking)
 
 
-async def test_one_question_too_many_is_not_asked(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Our choice: what waits for users is bounded as well."""
-    monkeypatch.setattr("mcp_django.sessions.questions._MAX_ASKING", 1)
-
-    @server.tool
-    async def ask(context: Context) -> str:
-        return (await context.elicit("Really?", {"type": "object"})).action
-
-    async with initialized(server) as client:
-        asking = await client.start_tool("ask")
-        question = await client.question()
-        assert "too many questions are open" in await client.text_of("ask")
-        await client.reply(question, {"action": "decline"})
-        assert isinstance(await client.answer_to(asking), JSONRPCResponse)
-        assert len(client.questions) == 1
-
-
 # Cancellation -----------------------------------------------------------------------
-
-
-async def test_request_cancelled_before_it_began_never_runs(
-    server: Server, gate: Gate
-) -> None:
-    """Spec: 2025-11-25 basic/utilities/cancellation: stop processing, no answer."""
-    async with initialized(server) as client:
-        session = client.session
-        params = {"name": "wait", "arguments": {"name": "a"}}
-        await session.receive(jsonrpc.request("x", "tools/call", params), Sender())
-        await session.receive(
-            jsonrpc.notification("notifications/cancelled", {"requestId": "x"}),
-            Sender(),
-        )
-        gate.open()
-        await client.settle()
-        await session.room.wait_until_idle()
-        await client.settle()
-        assert gate.entered == []
-        assert client.answers_to("x") == []
-
-
-async def test_request_cancelled_in_the_inbox_never_runs(
-    server: Server, gate: Gate, settings: Any
-) -> None:
-    """Spec: 2025-11-25 basic/utilities/cancellation: stop processing, no answer."""
-    settings.MCP = {"MAX_CONCURRENT": 1}
-    async with initialized(server) as client:
-        [a, b, c] = [await client.start_tool("wait", name=name) for name in "abc"]
-        await client.cancel(b)
-        await client.settle()
-        gate.open()
-        await client.answer_to(a)
-        await client.answer_to(c)
-        assert gate.entered == ["a", "c"]
-        assert client.answers_to(b) == []
 
 
 async def test_running_handler_is_cancelled(
@@ -1348,29 +1213,6 @@ async def test_notice_that_cannot_be_sent_ends_nothing(
         await told(client, "tools")
         assert client.notifications("notifications/tools/list_changed") == [None]
     assert caplog.messages == ["a change notice was lost"]
-
-
-async def test_subscriptions_are_limited_in_number_and_length() -> None:
-    """Our choice: a client cannot fill the memory."""
-    server = Server("shop")
-
-    @server.resource("shop://{number}")
-    def order(number: str) -> str:
-        return number
-
-    async with initialized(server) as client:
-        for number in range(1000):
-            await client.call("resources/subscribe", {"uri": f"shop://{number}"})
-        answer = await client.error_of("resources/subscribe", {"uri": "shop://more"})
-        assert answer.error.message == "too many subscriptions; 1000 are allowed"
-        await client.call("resources/subscribe", {"uri": "shop://7"})
-        await client.call("resources/unsubscribe", {"uri": "shop://7"})
-        uri = "shop://" + "x" * 8000
-        answer = await client.error_of("resources/subscribe", {"uri": uri})
-        assert (answer.error.code, answer.error.message) == (
-            -32602,
-            "the URI is 8007 characters long; 8000 are allowed",
-        )
 
 
 async def test_log_level_is_the_session_s(server: Server) -> None:

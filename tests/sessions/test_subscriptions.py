@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_django import Server
+from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.server import ServerProtocol
@@ -149,3 +150,23 @@ async def test_visits_that_never_end_are_forgotten(telling: Telling) -> None:
         {"elicitationId": "pay-1"},
         {"elicitationId": "pay-1000"},
     ]
+
+
+async def test_subscriptions_are_limited_in_number_and_length(
+    telling: Telling,
+) -> None:
+    """Our choice: a client cannot fill the memory."""
+    for number in range(1000):
+        await telling.subscribe(f"shop://{number}")
+    with pytest.raises(ErrorAnswer) as caught:
+        await telling.subscribe("shop://more")
+    assert caught.value.message == "too many subscriptions; 1000 are allowed"
+    await telling.subscribe("shop://7")
+    await telling.state.unsubscribe("shop://7")
+    await telling.subscribe("shop://more")
+    with pytest.raises(ErrorAnswer) as caught:
+        await telling.subscribe("shop://" + "x" * 8000)
+    assert (caught.value.code, caught.value.message) == (
+        -32602,
+        "the URI is 8007 characters long; 8000 are allowed",
+    )
