@@ -26,6 +26,9 @@ MODERN: Final = ("2026-07-28",)
 ALL: Final = (*MODERN, *LEGACY)
 """Versions that are spoken here, newest first."""
 
+NEWEST: Final = ALL[0]
+"""The version whose shape features and results are written in."""
+
 
 def _since(version: str) -> frozenset[str]:
     """Give a version and all newer ones."""
@@ -164,13 +167,13 @@ def adapt_tool_result(
         version: Version of the session.
         schema: The tool's output schema, None if its results are unstructured.
     """
-    if version in MODERN:
+    if version == NEWEST:
         return result
     if "structuredContent" in result:
         structured = result["structuredContent"]
         if version not in STRUCTURED:
             result = {k: v for k, v in result.items() if k != "structuredContent"}
-        elif not isinstance(structured, dict) or (
+        elif (version in LEGACY and not isinstance(structured, dict)) or (
             schema is not None and needs_wrapping(schema, version)
         ):
             result = {**result, "structuredContent": {"result": structured}}

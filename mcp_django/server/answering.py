@@ -131,7 +131,7 @@ async def _go_on(
         questions = questions_of(ended_by)
         if questions is None:
             raise ended_by
-        if request.is_modern:
+        if request.era.asks_in_results:
             if handling is not None:
                 handling.asked = ended_by
             result = input_required(server, request, questions)
@@ -174,7 +174,7 @@ def serialize(server: Server, request: Request, answer: ResultOrError) -> bytes:
         error = jsonrpc.error(request.id, answer.code, answer.message, answer.data)
         return jsonrpc.serialize(error)
     result = answer
-    if request.is_modern:
+    if request.era.signs_results:
         result = modern.complete(answer, server.server_info)
     return jsonrpc.serialize_result(request.id, result)
 

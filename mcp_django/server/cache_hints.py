@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.declarations import MAX_WHOLE
+from mcp_django.server.requests import Request
 
 CacheScope: TypeAlias = Literal["private", "public"]
 
@@ -67,3 +69,13 @@ class CacheHints:
 
 
 NEVER_CACHE = CacheHints(0, "private")
+
+
+def with_hints(request: Request, result: JSONObject, hints: CacheHints) -> JSONObject:
+    """Say how long the client may keep a result, where the era has words for it.
+
+    Spec: 2026-07-28 server/utilities/caching; what a retry made must not be kept.
+    """
+    if request.is_retry:
+        hints = NEVER_CACHE
+    return request.era.with_hints(result, ttl_ms=hints.ttl_ms, scope=hints.scope)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from django.conf import settings
-from mcp_types.jsonrpc import INVALID_PARAMS
+from mcp_types.jsonrpc import INVALID_PARAMS, METHOD_NOT_FOUND
 
 from mcp_django.bulkheads.strays import Stray
 from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol.eras import Era
 
 UNKNOWN: Final = "unknown"
 NOT_PERMITTED: Final = "not permitted"
 """Why a feature was refused, for the site; the client learns only of the first."""
 
 INTERNAL_ERROR_TEXT: Final = "Internal error"
+
+MAX_SHOWN: Final = 200
+"""Characters shown of what a client named."""
 
 _MAX_DETAILS: Final = 1000
 
@@ -37,6 +41,24 @@ def with_details(text: str, error: BaseException) -> str:
     return f"{text}: {details}"
 
 
+def unknown_feature(kind: str, name: str, reason: str) -> ErrorAnswer:
+    """Refuse a feature in the same words, whether or not there is one.
+
+    Args:
+        kind: What was asked for.
+        name: As the client named it.
+        reason: For the site.
+    """
+    error = ErrorAnswer(INVALID_PARAMS, f"Unknown {kind}: {name[:MAX_SHOWN]}")
+    error.reason = reason
+    return error
+
+
+def unknown_method(method: str) -> ErrorAnswer:
+    """Refuse a method that the server does not offer, or not here."""
+    return ErrorAnswer(METHOD_NOT_FOUND, f"unknown method: {method}")
+
+
 class ResourceNotFound(ErrorAnswer):
     """There is no resource at a URI, or none that the user may read.
 
@@ -50,3 +72,9 @@ class ResourceNotFound(ErrorAnswer):
         super().__init__(INVALID_PARAMS, "Resource not found")
         self.uri = uri
         self.reason = UNKNOWN
+
+    def in_era(self, era: Era, uri: str) -> ErrorAnswer:
+        """Give the error for a URI as an era has it."""
+        answer = ErrorAnswer(era.resource_not_found, self.message, {"uri": uri})
+        answer.reason = self.reason
+        return answer

@@ -74,7 +74,7 @@ class Tool:
             request.refused_because = NOT_PERMITTED
             raise ToolError(NOT_FOUND)
         result = await self.handler.call(server, request, keywords, self.output)
-        if request.is_modern:  # on the hot path: it is written that way
+        if request.version == versions.NEWEST:  # on the hot path: it is written so
             return result
         return versions.adapt_tool_result(
             result, request.version, schema=self.output.schema

@@ -19,7 +19,6 @@ from weakref import WeakKeyDictionary
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
-from mcp_django.protocol.methods import MAY_ASK
 from mcp_django.server.asking import questions_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.django_errors import Refusal
@@ -98,7 +97,7 @@ class Condition:
             BaseException: The client has to be asked first, and can be.
         """
         asks = questions_of(error) is not None
-        if asks and (not request.is_modern or request.method in MAY_ASK):
+        if asks and request.era.may_ask(request.method):
             raise error
         refusal = Refusal.of(error)
         is_refusal = isinstance(error, ResourceNotFound) or (

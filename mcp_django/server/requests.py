@@ -12,7 +12,7 @@ from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import RequestId
 
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
-from mcp_django.protocol import versions
+from mcp_django.protocol.eras import ERAS, Era
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Answers, Given
@@ -100,7 +100,7 @@ class Request:
         progress: The last progress that was reported; it must only grow.
         max_result_bytes: Largest answer in bytes, where its feature has a bound of its
             own; None for that of the site.
-        is_modern: Whether it is of the modern era.
+        era: How its version wants to be answered.
         is_retry: Whether it brings answers to questions of an earlier one. Spec:
             2026-07-28 basic/patterns/mrtr, "Basic Workflow".
     """
@@ -124,13 +124,15 @@ class Request:
     feature: FeatureName | None = None
     refused_because: str | None = None
     max_result_bytes: int | None = None
-    is_modern: bool = field(init=False)
+    era: Era = field(init=False, repr=False)
     is_retry: bool = field(init=False)
     _answers: Answers | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.is_modern = self.version in versions.MODERN
-        self.is_retry = self.is_modern and not RETRY_MEMBERS.isdisjoint(self.params)
+        self.era = ERAS[self.version]
+        self.is_retry = self.era.asks_in_results and not RETRY_MEMBERS.isdisjoint(
+            self.params
+        )
 
     def take_answers(self, given: Given) -> None:
         """Let the handler find what a retried request brought along."""

@@ -111,7 +111,7 @@ class Caller:
 
     async def finish(self, request: Request) -> JSONObject:
         """Run a request to its result, answering its questions meanwhile."""
-        if request.is_modern:
+        if request.era.asks_in_results:
             return await self._retry_until_complete(request)
         while True:
             try:
