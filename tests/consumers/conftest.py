@@ -6,21 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from channels.layers import channel_layers
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.site.mcp import Door, doors
-
-
-@pytest.fixture(autouse=True)
-def own_channel_layer() -> None:
-    """Give each test another channel layer, without the mailboxes of earlier ones.
-
-    Nobody empties those any more: telling them all takes longer with each test.
-    """
-    channel_layers.backends.clear()
 
 
 @pytest.fixture

@@ -250,8 +250,11 @@ async def test_cancelled_call_ends_and_the_session_lives_on(connect: Connect) ->
         assert await client.call_for_text("double", number=3) == "6"
 
 
-async def test_running_calls_end_with_the_session(connect: Connect) -> None:
+async def test_running_calls_end_with_the_session(
+    connect: Connect, settings: Settings
+) -> None:
     """We promise it: nothing runs on for a client that is gone."""
+    settings.MCP = {**settings.MCP, "SHUTDOWN_SECONDS": 0.1}
     visit = features.visits["left"] = features.Visit()
     async with anyio.create_task_group() as tasks:
         async with connect() as client:
