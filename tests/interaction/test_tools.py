@@ -12,6 +12,7 @@ import mcp_types as types
 import pytest
 from django.conf import LazySettings
 from django.core.signals import got_request_exception
+from pytest_django import Settings
 
 from tests.interaction import features
 from tests.interaction.client import (
