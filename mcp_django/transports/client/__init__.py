@@ -2,8 +2,8 @@
 
 They alone need `httpx2` and `websockets`, which the extra `client` brings: nothing else
 imports these. What they share over HTTP is in `http`, `http_transport` and
-`http_failures`. Of Streamable HTTP, `streamable_http_exchange` is one request,
-`streamable_http_listening` the standalone stream, and `streamable_http_eras` says what
-differs; `tool_headers` is pure. `websocket_handshake` becomes a WebSocket, and
-`child_process` is what `stdio` starts.
+`http_failures`. `sse_stream` is the stream of one session. Of Streamable HTTP,
+`streamable_http_exchange` is one request, `streamable_http_listening` the standalone
+stream, and `streamable_http_eras` says what differs; `tool_headers` is pure.
+`websocket_handshake` becomes a WebSocket, and `child_process` is what `stdio` starts.
 """

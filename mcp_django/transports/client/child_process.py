@@ -112,13 +112,13 @@ class WriteEnd:
             os.set_blocking(descriptor, False)
 
     async def send(self, data: bytes) -> None:
-        """Write all of the bytes; waits while nobody reads. One task at a time.
+        """Write all of the bytes; waits for the reader. One task at a time.
 
         If it is cancelled, either nothing was written, or what is left of `data` is
         written by the next call, before its own.
 
         Raises:
-            BrokenPipeError: Nobody will read, or it is closed.
+            BrokenPipeError: The process reads no more, or the pipe is closed.
         """
         await self._write_rest()
         count = await self._write(memoryview(data))
@@ -126,7 +126,7 @@ class WriteEnd:
         await self._write_rest()
 
     def close(self) -> None:
-        """Close the pipe, also under who writes to it; more calls do nothing."""
+        """Close the pipe, also while a task writes to it; more calls do nothing."""
         descriptor, self._descriptor = self._descriptor, None
         _close(descriptor)
 
@@ -214,7 +214,7 @@ class ChildProcess:
     async def _until_all_are_gone(self) -> None:
         await self.has_exited.wait()
         pause, longest = _POLL_SECONDS
-        # Nobody is told when a process that is no child of his has ended.
+        # The system tells a process of the end of its own children only.
         while self._signal(0) and await anyio.to_thread.run_sync(self._is_left):
             await anyio.sleep(pause)
             pause = min(pause * 2, longest)
@@ -229,7 +229,7 @@ class ChildProcess:
         return not states or any(state not in "ZX" for state in states)
 
     def _signal(self, number: int) -> bool:
-        """Send a signal to all of the group, 0 to none; False if nobody is left."""
+        """Send a signal to all of the group, 0 to none; False if no process is left."""
         if sys.platform == "win32":
             if not self.has_exited.is_set() and number:
                 self._process.terminate()

@@ -54,7 +54,7 @@ _MAX_REST_BYTES: Final = 64 * 1024
 _MAX_REST_SECONDS: Final = 1.0
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-# Compressed, the events of a stream come late: whoever packs them waits for more.
+# Compressed, the events of a stream come late: servers wait for more to pack.
 _DEFAULT_HEADERS: Final[Mapping[str, str]] = {"accept-encoding": "identity"}
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -113,7 +113,7 @@ class HTTPClient:
         if self._http is not None:
             return
         try:
-            # How many requests run at once is for whoever sends them to say.
+            # How many requests run at once is for our caller to say.
             self._http = httpx2.AsyncClient(
                 limits=httpx2.Limits(
                     max_connections=None, max_keepalive_connections=20
@@ -327,7 +327,7 @@ async def read_refusal(response: httpx2.Response) -> bytes:
 
 
 async def read_rest(response: httpx2.Response) -> None:
-    """Read what nobody wants, if it is little, so that the connection can be kept."""
+    """Read what is not wanted, if it is little, so that the connection can be kept."""
     size = 0
     with anyio.move_on_after(_MAX_REST_SECONDS):
         try:

@@ -126,7 +126,7 @@ class HTTPClientTransport(Transport):
             self._is_started = True
             await self._end()
         self._shut()
-        # Who is told of a message, and closes for it, must not wait for itself.
+        # A task that is handed a message, and closes for it, must not wait for itself.
         if anyio.get_current_task().id not in self._own_tasks:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await self._has_ended.wait()
@@ -199,7 +199,7 @@ class HTTPClientTransport(Transport):
             self._own_tasks.discard(id)
 
     async def _hand_over(self, message: Message, size: int) -> None:
-        """Give a message to whoever drives the transport."""
+        """Give a message to the program that drives the transport."""
         try:
             await self.on_message(message, Sender(size=size))
         except Exception as error:

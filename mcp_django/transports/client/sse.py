@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -22,58 +21,30 @@ from mcp_django.exceptions import (
     HTTPRefused,
     MCPError,
     MessageLost,
-    RemoteProtocolError,
-    RequestFailed,
     SessionLost,
     TransportClosed,
     TransportError,
 )
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.transports.base import Sender
 from mcp_django.transports.client.http import (
     DEFAULT_RETRY_SECONDS,
-    EVENT_STREAM,
     JSON_TYPE,
     LONGEST_RETRY_SECONDS,
     EventReader,
-    media_type,
     read_refusal,
     read_rest,
 )
-from mcp_django.transports.client.http_failures import (
-    MAX_SHOWN,
-    check_reachable,
-    is_same_origin,
-    refusal_of,
-    show,
-)
+from mcp_django.transports.client.http_failures import refusal_of
 from mcp_django.transports.client.http_library import httpx2
 from mcp_django.transports.client.http_transport import (
     MAX_MESSAGE_BYTES,
     HTTPClientTransport,
 )
-from mcp_django.transports.event_stream import ServerSentEvent
+from mcp_django.transports.client.sse_stream import SSEStream
 
 MAX_WAITING = 16
 """Messages that wait to be posted; `send` waits beyond."""
-
-
-@dataclass(eq=False)
-class _Stream:
-    """One connection that the server sends events on: one session.
-
-    Attributes:
-        scope: Cancelled to end it.
-        endpoint: Where to post; None before the server has said it.
-        failure: Why it ended; None if that is reported already.
-        has_ended: Set at its end.
-    """
-
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    endpoint: httpx2.URL | None = None
-    failure: Exception | None = None
-    has_ended: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +57,7 @@ class _Posting:
 
     message: Message
     body: bytes
-    stream: _Stream | None
+    stream: SSEStream | None
 
     @property
     def request_id(self) -> str | int | None:
@@ -158,7 +129,7 @@ class SSEClientTransport(HTTPClientTransport):
             raise ValueError(f"reconnects must be 0 or more, not {reconnects!r}")
         self._reconnects = reconnects
         self._reader = EventReader(max_message_bytes)
-        self._stream: _Stream | None = None
+        self._stream: SSEStream | None = None
         self._is_connected = anyio.Event()
         self._postings: _Postings | None = None
 
@@ -186,14 +157,14 @@ class SSEClientTransport(HTTPClientTransport):
         self._tasks.start_soon(self._watch, self._stream)
 
     async def _say_goodbye(self) -> None:
-        # The server has seen it in the end of the stream; whoever waits in `send`
+        # The server has seen it in the end of the stream; a task that waits in `send`
         # learns it here.
         for stream in self._postings or ():
             stream.close()
 
     # The stream -----------------------------------------------------------------
 
-    async def _connect(self) -> _Stream:
+    async def _connect(self) -> SSEStream:
         """Open a stream, and wait until the server has said where to post.
 
         Raises:
@@ -201,7 +172,7 @@ class SSEClientTransport(HTTPClientTransport):
             HTTPRefused: It does not let us.
         """
         assert self._tasks is not None
-        stream = _Stream()
+        stream = SSEStream(self._http, self._url, self._reader, self)
         seconds = self._timeouts.connect
         try:
             with anyio.fail_after(seconds):
@@ -222,95 +193,18 @@ class SSEClientTransport(HTTPClientTransport):
             ) from error
         return stream
 
-    async def _read(self, stream: _Stream, *, task_status: TaskStatus[None]) -> None:
+    async def _read(self, stream: SSEStream, *, task_status: TaskStatus[None]) -> None:
         """Read a stream until it ends; has started once the endpoint is known."""
-        try:
-            with self._own_task(), stream.scope:
-                async with self._http.exchange(
-                    "GET", self._url, headers={"accept": EVENT_STREAM}
-                ) as response:
-                    await self._check_is_stream(response)
-                    async with aclosing(self._reader.read(response)) as events:
-                        async for event in events:
-                            await self._take(event, stream, response.url, task_status)
-                raise RequestFailed(f"{self._place} ended the stream of events")
-        except MessageLost as error:
-            lost = MessageLost(f"cannot read on from {self._place}: {error}")
-            if stream.endpoint is None:
-                raise lost from None
-            stream.failure = lost
-        except RequestFailed as error:
-            if stream.endpoint is None:
-                raise
-            stream.failure = TransportClosed(str(error))
-        finally:
-            stream.has_ended.set()
+        with self._own_task():
+            await stream.read(on_endpoint=task_status.started)
 
-    async def _check_is_stream(self, response: httpx2.Response) -> None:
-        if not response.is_success:
-            raise refusal_of(response, await read_refusal(response))
-        if media_type(response) != EVENT_STREAM:
-            raise RemoteProtocolError(
-                f"{self._place} answers with content of type "
-                f"{media_type(response)[:MAX_SHOWN]!r}, and not with a stream of events"
-            )
-
-    async def _take(
-        self,
-        event: ServerSentEvent,
-        stream: _Stream,
-        base: httpx2.URL,
-        task_status: TaskStatus[None],
-    ) -> None:
-        """Take an event; those with other names mean nothing to us."""
-        match event.event:
-            case "endpoint" if stream.endpoint is None:
-                stream.endpoint = self._endpoint_of(event.data, base)
-                task_status.started()
-            case "endpoint":
-                self.on_error(
-                    RemoteProtocolError(
-                        f"{self._place} named another endpoint, which is ignored"
-                    )
-                )
-            case "message" if event.data:
-                await self.deliver(event.data.encode(), Sender())
-
-    def _endpoint_of(self, named: str, base: httpx2.URL) -> httpx2.URL:
-        """Give the URL to post to.
-
-        Args:
-            named: What the server said: a URL, or a part of one.
-            base: URL of the stream.
-
-        Raises:
-            RemoteProtocolError: It is none, or of another origin.
-
-        Spec: 2024-11-05 basic/transports, "HTTP with SSE".
-        """
-        try:
-            endpoint = base.join(named)
-            check_reachable(endpoint)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise RemoteProtocolError(
-                f"{self._place} names an endpoint that is no URL: "
-                f"{str(error)[:MAX_SHOWN]}"
-            ) from None
-        if not is_same_origin(endpoint, base):
-            raise RemoteProtocolError(
-                f"{self._place} names an endpoint of another origin, {show(endpoint)}; "
-                "a server must not send its clients' messages and tokens elsewhere"
-            )
-        # Who we are is not for the server to say.
-        return endpoint.copy_with(userinfo=base.userinfo, fragment=None)
-
-    async def _watch(self, stream: _Stream) -> None:
+    async def _watch(self, stream: SSEStream) -> None:
         """Open another stream whenever one has ended, as long as that works.
 
         Args:
             stream: The first one.
         """
-        next_one: _Stream | None = stream
+        next_one: SSEStream | None = stream
         while next_one is not None:
             stream, next_one = next_one, None
             await stream.has_ended.wait()
@@ -325,13 +219,13 @@ class SSEClientTransport(HTTPClientTransport):
                 self._is_connected.set()
         self._shut()
 
-    def _forget(self, stream: _Stream) -> None:
+    def _forget(self, stream: SSEStream) -> None:
         """Let what is sent from now on wait for the next stream."""
         if self._stream is stream:
             self._stream = None
             self._is_connected = anyio.Event()
 
-    async def _reconnect(self) -> _Stream | None:
+    async def _reconnect(self) -> SSEStream | None:
         """Open another stream; None if all attempts failed."""
         pause = DEFAULT_RETRY_SECONDS
         failure: TransportError | None = None
@@ -369,7 +263,7 @@ class SSEClientTransport(HTTPClientTransport):
                 await taken.wait()
 
     async def _post(
-        self, posting: _Posting, stream: _Stream, taken: anyio.Event
+        self, posting: _Posting, stream: SSEStream, taken: anyio.Event
     ) -> None:
         """Post a message to the session of a stream.
 

@@ -183,8 +183,8 @@ class StdioClientTransport(LineTransport):
         try:
             await self._child.stdin.send(data)
         except OSError:
-            # What it wrote before is still to be delivered: not we close the
-            # transport, but who reads, at the end.
+            # What it wrote before is still to be delivered: the transport is closed
+            # by the task that reads, at the end.
             self._has_left |= not self._is_closed
             self._must_end.set()
             text = await self._explain_closed()
@@ -203,7 +203,7 @@ class StdioClientTransport(LineTransport):
             self.on_error(TransportClosed(self._explain_end()))
 
     async def _supervise(self, child: ChildProcess) -> None:
-        """See the server to its end, whoever is cancelled meanwhile."""
+        """See the server to its end, whatever task is cancelled meanwhile."""
         with anyio.CancelScope(shield=True):
             try:
                 async with anyio.create_task_group() as tasks:
@@ -233,7 +233,7 @@ class StdioClientTransport(LineTransport):
         self._must_end.set()
 
     async def _discard_output(self, child: ChildProcess) -> None:
-        """Read on once nobody else does: a server that waits to write cannot end."""
+        """Read on once no other task does: a server that waits to write cannot end."""
         await self._must_discard.wait()
         while await child.stdout.receive():
             pass
@@ -245,7 +245,7 @@ class StdioClientTransport(LineTransport):
         self._hand_on(lines.end())
 
     def _hand_on(self, lines: list[str]) -> None:
-        assert callable(self._stderr)  # else nobody reads standard error
+        assert callable(self._stderr)  # else standard error is not read
         for line in lines:
             try:
                 self._stderr(line)

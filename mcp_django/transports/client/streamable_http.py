@@ -309,7 +309,7 @@ class _Order:
 
     Attributes:
         stream: Set once the server can ask something on the standalone stream, without
-            which many servers drop what they ask; None if nobody waits for that.
+            which many servers drop what they ask; None if no task waits for that.
     """
 
     def __init__(self, patience: float) -> None:

@@ -159,7 +159,7 @@ class LegacySession(Era):
         if request.method == "initialize":
             self.is_open = True
             version = result.result.get("protocolVersion")
-            # Whether we speak it is for others to say; here it has to fit a header.
+            # Whether we speak it is for the client to say; here it has to fit a header.
             if (
                 isinstance(version, str)
                 and len(version) <= _MAX_VERSION

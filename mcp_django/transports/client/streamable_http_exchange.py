@@ -60,7 +60,7 @@ _NO_MORE: Final = (404, 405, 501)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where messages go, and who takes what comes back.
+    """Where messages go, and what takes those that come back.
 
     Attributes:
         http: Sends.

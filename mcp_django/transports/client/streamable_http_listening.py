@@ -50,7 +50,7 @@ class Listening:
     have no streams at all: whether it knows the session is said by what is posted.
 
     Args:
-        endpoint: Whom to ask.
+        endpoint: Where to ask.
         session: Whose stream it is.
 
     Attributes:

@@ -114,7 +114,7 @@ class ToolHeaders:
         """Note the headers of a tool; False if it must not be used."""
         name = tool.get("name") if isinstance(tool, dict) else None
         if not isinstance(name, str):
-            return True  # It is no tool, which is for whoever reads the list to say.
+            return True  # It is no tool, which is for the reader of the list to say.
         self._forget(name)
         try:
             mirrored = mirrored_parameters(tool.get("inputSchema"))

@@ -300,8 +300,8 @@ class WebSocketClientTransport(Transport):
 class _Connection:
     """Reads bytes, and writes them in order in one task.
 
-    A frame cut short would spoil all that follow, so that the end of whoever sends
-    does not interrupt it; only `close` does.
+    A frame cut short would spoil all that follow, so that the end of a task that sends
+    one does not interrupt it; only `close` does.
 
     Args:
         stream: Closed by `close`.
@@ -371,7 +371,7 @@ class _Connection:
     async def close(self) -> None:
         """Give the peer a second to read what was put and to close; then let go.
 
-        Who receives has to leave.
+        The task that receives has to leave.
         """
         try:
             with anyio.move_on_after(_CLOSE_SECONDS):

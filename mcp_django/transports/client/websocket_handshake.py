@@ -122,7 +122,7 @@ async def connect(endpoint: Endpoint, protocol: ClientProtocol) -> ByteStream:
         stream = await _open_stream(endpoint)
         try:
             await _shake_hands(stream, endpoint, protocol)
-            # Whoever gave up meanwhile gets no stream.
+            # A task that gave up meanwhile gets no stream.
             await anyio.lowlevel.checkpoint()
         except BaseException:
             with anyio.CancelScope(shield=True):
