@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Transport
 from mcp_django.worker.tasks import LoopTasks
+from mcp_django.worker.worker import Worker
 
 T = TypeVar("T", bound=Transport)
 
@@ -37,43 +40,44 @@ class HoldingConsumer(HTTPConsumer, Generic[T]):
         """
         return Session(self.server, transport, LoopTasks(), id=session_id)
 
+    @asynccontextmanager
     async def hold(
-        self,
-        exchange: Exchange,
-        transport: T,
-        session_id: str,
-        *,
-        enter: Callable[[Session | None], Callable[[], None]],
-        run: Callable[[TaskGroup], Awaitable[None]],
-    ) -> None:
-        """Hold a connection until either side ends it.
+        self, exchange: Exchange, held: HeldSession[Any], worker: Worker, id: str
+    ) -> AsyncIterator[TaskGroup]:
+        """Hold a connection and its session to the end of the block.
+
+        In the block the exchange begins, the transport is started, and the client is
+        waited for to go; it is cancelled when the transport is closed by us. Its worker
+        knows of the connection before anything is waited for.
 
         Args:
             exchange: Ended at the end, if it has begun.
-            transport: Closed at the end.
-            session_id: Names the session.
-            enter: Called at once, without waiting for anything before: tells the worker
-                of the connection and its session, and returns what makes it forget.
-            run: Begins the exchange, starts the transport, and returns when the client
-                is gone; cancelled when the transport is closed by us.
+            held: The connection; gets its session here.
+            worker: Looks after it.
+            id: Names the session.
+
+        Returns:
+            Tasks that end with the block.
         """
-        session = leave = None
+        session, transport = None, held.transport
+        worker.hold(held)
         try:
             async with anyio.create_task_group() as tasks:
                 transport.on_close = tasks.cancel_scope.cancel
-                session = self.drive(transport, tasks, session_id)
-                leave = enter(session)
+                session = held.session = self.drive(transport, tasks, id)
+                if session is not None:
+                    worker.listeners.add(session)
                 try:
-                    await run(tasks)
+                    yield tasks
                 finally:
                     await transport.close()
         finally:
             try:
                 if session is not None:
                     await session.end()
+                    worker.listeners.discard(session)
                 if exchange.is_started:
                     await exchange.end_stream()
             finally:
                 # Last, because the end of the process waits for it.
-                if leave is not None:
-                    leave()
+                worker.let_go(held)

@@ -6,10 +6,10 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
-from mcp_django.sessions.posting import take
+from mcp_django.sessions.posting import Posting
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
-from mcp_django.worker.acknowledgement import NOT_FOUND, Taken
+from mcp_django.worker.acknowledgement import Taken
 from mcp_django.worker.worker import current_worker
 
 
@@ -30,30 +30,19 @@ class MessagesConsumer(HTTPConsumer):
             raise Refused(
                 400, "the query parameter session_id is missing; the stream names it"
             )
-        owner = identity.owner
-        worker = current_worker()
-        opened = worker.registry.find(session_id)
-        if opened is None:
-            taken = await worker.relay.post(
-                session_id,
-                server_name=self.server.name,
-                owner=owner,
-                body=body,
-                headers=exchange.headers,
-            )
-        elif not opened.belongs_to(self.server.name, owner):
-            taken = NOT_FOUND
-        else:
-            sender = Sender(
-                identity.user, exchange.headers, len(body), exchange.address
-            )
-            taken = await take(
-                opened, body, sender, room_timeout=mcp_settings.ROOM_TIMEOUT
-            )
+        posting = current_worker().part(Posting)
+        sender = Sender(identity.user, exchange.headers, len(body), exchange.address)
+        taken = await posting.post(
+            session_id,
+            body,
+            sender,
+            server_name=self.server.name,
+            owner=identity.owner,
+        )
         await respond_taken(exchange, taken)
 
 
 async def respond_taken(exchange: Exchange, taken: Taken) -> None:
-    """Answer a POST as whoever took its message says."""
+    """Answer a POST as the worker says that took its message."""
     headers = RETRY_LATER if taken.status == 503 else ()
     await exchange.respond(taken.status, taken.body, headers)

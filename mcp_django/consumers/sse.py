@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from urllib.parse import quote
 
 from anyio.abc import TaskGroup
@@ -14,7 +12,8 @@ from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.long_lived import HoldingConsumer
 from mcp_django.consumers.slow_reader import FlowAwareExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
-from mcp_django.sessions.registry import OpenSession
+from mcp_django.sessions.posting import Posting
+from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.session import Session
 from mcp_django.transports.server.sse import SSEServerTransport, StreamLimits
 from mcp_django.transports.server.unread import Account
@@ -39,7 +38,7 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
         if identity is None:
             return
         worker = current_worker()
-        session_id = await worker.new_session_id()
+        session_id = await worker.part(Posting).new_address()
         with await worker.reserve(identity.owner, "stream"):
             transport = SSEServerTransport(
                 exchange.write,
@@ -49,23 +48,17 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
                 account=Account(worker.unread, identity.owner),
             )
 
-            def enter(session: Session | None) -> Callable[[], None]:
-                opened = OpenSession(
-                    id=session_id,
-                    server=self.server,
-                    identity=identity,
-                    transport=transport,
-                    session=session,
-                )
-                worker.open(opened)
-                return partial(worker.close, opened)
-
-            async def run(tasks: TaskGroup) -> None:
-                await exchange.start_events()
-                await transport.start(tasks)
-                await exchange.wait_for_disconnect()
-
-            await self.hold(exchange, transport, session_id, enter=enter, run=run)
+            opened = OpenSession(
+                id=session_id,
+                server=self.server,
+                identity=identity,
+                transport=transport,
+            )
+            async with self.hold(exchange, opened, worker, session_id) as tasks:
+                with worker.part(Registry).known(opened):
+                    await exchange.start_events()
+                    await transport.start(tasks)
+                    await exchange.wait_for_disconnect()
 
     def drive(
         self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str

@@ -37,7 +37,12 @@ from mcp_django.exchanges.calls import (
 )
 from mcp_django.exchanges.event_keys import Kind, kind_of
 from mcp_django.exchanges.event_store import Replay, replay
+from mcp_django.exchanges.event_writes import EventWrites
+from mcp_django.exchanges.followers import Followers
+from mcp_django.exchanges.open_sessions import OpenSessions
+from mcp_django.exchanges.questions import Questions
 from mcp_django.exchanges.resumed_streams import ResumedStream
+from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
@@ -46,6 +51,7 @@ from mcp_django.exchanges.session_id import (
 )
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.exchanges.streams import ListenStream, StandaloneStream
+from mcp_django.exchanges.turns import Turns
 from mcp_django.protocol import jsonrpc, legacy, methods, modern, versions
 from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
 from mcp_django.protocol.events import Peer
@@ -311,7 +317,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             if session is not None:
                 # It ends for the workers that run, and one that goes on does no harm.
                 with contextlib.suppress(ServiceAway):
-                    await current_worker().http.end(session)
+                    await current_worker().part(OpenSessions).end(session)
         return make_session_id(self.server.name, identity.owner, peer, now)
 
     async def _get(self, exchange: Exchange, identity: Identity) -> None:
@@ -366,7 +372,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
     async def _delete(self, exchange: Exchange, identity: Identity) -> None:
         session = await self._find_session(exchange, identity)
         try:
-            await current_worker().http.end(session)
+            await current_worker().part(OpenSessions).end(session)
         except ServiceAway as away:
             raise Refused(
                 503,
@@ -418,7 +424,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             session is None
             or session.server_name != self.server.name
             or session.owner != identity.owner
-            or not await current_worker().http.is_open(session)
+            or not await current_worker().part(OpenSessions).is_open(session)
         ):
             return None
         return session
@@ -464,7 +470,7 @@ async def _check_room(
         RemoteProtocolError: It never has room for so many.
         Refused: 503: that takes too long.
     """
-    most = worker.turns.most
+    most = worker.part(Turns).most
     if identity.owner:
         most = min(most, mcp_settings.MAX_CALLS_PER_USER)
     if count > most:
@@ -472,7 +478,7 @@ async def _check_room(
             f"a batch of {count} requests; at most {most} may run and wait in a session"
         )
     timeout = mcp_settings.ROOM_TIMEOUT
-    if not await worker.turns.wait_for_room(session.key, count, timeout):
+    if not await worker.part(Turns).wait_for_room(session.key, count, timeout):
         raise Refused(
             503,
             "the session has no room for more requests; try again later",
@@ -527,13 +533,13 @@ async def _take_all(
 
 async def _take(message: Message, session: HTTPSession) -> Taken:
     """Take a notification, or an answer to a question."""
-    http = current_worker().http
+    worker = current_worker()
     if isinstance(message, JSONRPCResponse | JSONRPCError):
-        return await http.answer(session, message)
+        return await worker.part(Questions).answer(session, message)
     if isinstance(message, JSONRPCNotification):
         id = legacy.cancelled_id(message)
         if id is not None:
-            await http.cancel(session, id)
+            await worker.part(RunningCalls).cancel(session, id)
     return ACCEPTED
 
 
@@ -553,7 +559,7 @@ async def _replay(session: HTTPSession, last_event_id: str) -> Replay | None:
         if mcp_settings.EVENT_STORE_CACHE is None:
             raise LookupError(last_event_id)
         # Clients come back at once, too, for what is still on its way to the store.
-        await current_worker().http.writes.flush()
+        await current_worker().part(EventWrites).flush()
         return await replay(session.key, last_event_id)
     except ServiceAway:
         if is_call:
@@ -596,11 +602,11 @@ def _new_log(
 ) -> StoredStream | None:
     if mcp_settings.EVENT_STORE_CACHE is None:
         return None
-    tell = partial(worker.http.tell_followers, session)
+    tell = partial(worker.part(Followers).tell, session)
     return StoredStream(
         session.key,
         kind,
-        writes=worker.http.writes,
+        writes=worker.part(EventWrites),
         tell=tell,
         start=worker.start,
         after=replayed,

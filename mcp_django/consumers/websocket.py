@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
-from anyio.abc import TaskGroup
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
@@ -19,7 +17,7 @@ from mcp_django.consumers.handshake import Handshake
 from mcp_django.consumers.long_lived import HoldingConsumer
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.held import HeldSession
-from mcp_django.sessions.session import Session
+from mcp_django.sessions.posting import Posting
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.flow_control import Flow
 from mcp_django.transports.server.refusals import Refused
@@ -57,7 +55,7 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         assert identity is not None  # it is no preflight
         subprotocol = handshake.choose_subprotocol()
         worker = current_worker()
-        session_id = await worker.new_session_id()
+        session_id = await worker.part(Posting).new_address()
         with await worker.reserve(identity.owner, "stream"):
             flow = handshake.flow()
             transport = WebSocketServerTransport(
@@ -68,38 +66,21 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
                 account=Account(worker.unread, identity.owner),
             )
 
-            def enter(session: Session | None) -> Callable[[], None]:
-                connection = WebSocketConnection(
-                    identity=identity, transport=transport, session=session
-                )
-                worker.hold(connection)
-                if session is not None:
-                    worker.listeners.add(session)
-
-                def leave() -> None:
-                    if session is not None:
-                        worker.listeners.discard(session)
-                    worker.let_go(connection)
-
-                return leave
-
-            async def run(tasks: TaskGroup) -> None:
+            connection = WebSocketConnection(identity=identity, transport=transport)
+            async with self.hold(handshake, connection, worker, session_id) as tasks:
                 handshake.limit_messages(
                     max(mcp_settings.MAX_LINE_BYTES, mcp_settings.MAX_EVENT_BYTES)
                 )
                 await handshake.accept(subprotocol)
                 await transport.start(tasks)
+                caller = _Caller(handshake, identity)
                 try:
-                    await _read(
-                        handshake, transport, flow, _Caller(handshake, identity)
-                    )
+                    await _read(handshake, transport, flow, caller)
                 except BaseException as error:
                     if ends_task(error):
                         raise
                     await transport.close(INTERNAL_ERROR, "internal error")
                     raise
-
-            await self.hold(handshake, transport, session_id, enter=enter, run=run)
 
 
 class WebSocketConnection(HeldSession[WebSocketServerTransport]):

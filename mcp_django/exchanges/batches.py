@@ -16,6 +16,7 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.exchanges.calls import LegacyExchange, WaitForDisconnect
+from mcp_django.exchanges.turns import Turns
 from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.connections import Places
@@ -40,11 +41,11 @@ class BatchedExchange(LegacyExchange):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._has_turn = False
-        self.worker.turns.enter(self.session.key)
+        self.worker.part(Turns).enter(self.session.key)
 
     async def _answer(self) -> ResultOrError:
         """Run the handler when it is its turn, if there is room for what it gives."""
-        await self.worker.turns.begin(self.session.key)
+        await self.worker.part(Turns).begin(self.session.key)
         self._has_turn = True
         if not await self._has_room():
             return _NO_ROOM
@@ -58,7 +59,7 @@ class BatchedExchange(LegacyExchange):
 
     def _let_go(self) -> None:
         super()._let_go()
-        turns, key = self.worker.turns, self.session.key
+        turns, key = self.worker.part(Turns), self.session.key
         if self._has_turn:
             turns.end(key)
         turns.leave(key)

@@ -32,6 +32,8 @@ from mcp_django.exceptions import (
     UrlElicitationRequired,
 )
 from mcp_django.exchanges.event_store import abandonment
+from mcp_django.exchanges.questions import Questions
+from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState
 from mcp_django.protocol import jsonrpc
@@ -314,18 +316,18 @@ class LegacyExchange(_Exchange):
 
     def _hold(self) -> None:
         super()._hold()
-        self.worker.http.add_call(self.session, self.request.id, self)
+        self.worker.part(RunningCalls).add(self.session, self.request.id, self)
 
     def _let_go(self) -> None:
         super()._let_go()
-        self.worker.http.remove_call(self.session, self.request.id, self)
+        self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
 
     def _status_of(self, answer: ResultOrError) -> int:
         return 200
 
     async def _prepare(self, answer: ResultOrError) -> None:
         # What is answered is not cancelled any more.
-        self.worker.http.remove_call(self.session, self.request.id, self)
+        self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
         if isinstance(answer, UrlElicitationRequired):
             state = CachedState(self.session, self.server)
             for elicitation_id in answer.elicitation_ids:
@@ -360,10 +362,10 @@ class LegacyExchange(_Exchange):
         if "elicitationId" in question.params:
             state = CachedState(self.session, self.server)
             await state.remember_elicitation(question.params["elicitationId"])
-        return await self.worker.http.begin_asking(self.session, question)
+        return await self.worker.part(Questions).begin(self.session, question)
 
     def _end_asking(self, id: RequestId) -> Message:
-        self.worker.http.end_asking(id)
+        self.worker.part(Questions).end(id)
         return jsonrpc.notification(
             "notifications/cancelled",
             {"requestId": id, "reason": "no longer needed"},

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.core.cache import BaseCache
 
@@ -14,6 +14,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.leases import Lease
 from mcp_django.worker.caches import event_cache
+from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
 
@@ -57,6 +58,11 @@ class EventWrites:
         self._waiting_bytes = 0
         self._under_way: asyncio.Future[bool] | None = None
         self._last: asyncio.Future[bool] | None = None
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> Self:
+        """Make those of a worker; see `Worker.part`."""
+        return cls(worker.start)
 
     def put(
         self, values: Mapping[str, Any], *, obsolete: Iterable[str] = ()

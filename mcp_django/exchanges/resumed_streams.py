@@ -10,6 +10,7 @@ from collections.abc import Callable
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.event_store import Replay, abandon, replay_after
+from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.leases import Watch
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.streams import RETRY_MS, EventStream
@@ -50,7 +51,7 @@ class ResumedStream(EventStream):
         super().__init__(server, worker, identity, response)
         self._session = session
         self._replayed = replayed
-        self._has_more = worker.http.follow(session, replayed.name)
+        self._has_more = worker.part(Followers).follow(session, replayed.name)
         self._following: Callable[[], object] | None = None
         self._watch = Watch() if watch is None else watch
 
@@ -61,7 +62,7 @@ class ResumedStream(EventStream):
         self._following = self._worker.start(self._follow())
 
     def _forget(self) -> None:
-        self._worker.http.stop_following(
+        self._worker.part(Followers).stop_following(
             self._session, self._replayed.name, self._has_more
         )
         if self._following is not None:

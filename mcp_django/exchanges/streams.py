@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -18,13 +18,14 @@ from mcp_django.exchanges.calls import make_request
 from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
+from mcp_django.exchanges.standalone_streams import StandaloneStreams
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import complete
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.fingerprints import changed_since, fingerprint_of
-from mcp_django.server.notices import Notice, Topic, changing_lists
+from mcp_django.server.notices import Notice, Topic, changing_lists, everything
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
@@ -193,10 +194,10 @@ class ListenStream(EventStream):
             if self._message(own) is not None:
                 self._queue.put(own)
 
-    @property
-    def uris(self) -> Iterable[str]:
-        """What it subscribed to."""
-        return self._subscription.uris
+    async def tell_everything(self) -> None:
+        """Tell the client of every change that it may have missed."""
+        for notice in everything(self.server, self._subscription.uris):
+            await self.notify(notice)
 
     async def recheck(self) -> None:
         """Ask again what of its subscriptions its user may read."""
@@ -267,6 +268,10 @@ class StandaloneStream(EventStream):
         """Send a change notice soon."""
         self._queue.put(notice)
 
+    async def notify(self, notice: Notice) -> None:
+        """Tell the client of a change, if it wants to know."""
+        self._worker.part(StandaloneStreams).notify(self.server, notice)
+
     async def recheck(self) -> None:
         """Ask again what of its session's subscriptions its user may read."""
         # What cannot be looked up is asked before the client is told.
@@ -287,7 +292,8 @@ class StandaloneStream(EventStream):
 
     async def _begin(self) -> None:
         await self._begin_events()
-        await self._worker.http.add_stream(self._session, self)
+        await self._worker.part(StandaloneStreams).add(self._session, self)
+        self._worker.listeners.add(self)
         # Something to read at once, for a client that waits until it hears of changes.
         await self._write(KEEP_ALIVE)
         if self._is_behind:
@@ -337,7 +343,8 @@ class StandaloneStream(EventStream):
         return self._subscriber
 
     def _forget(self) -> None:
-        self._worker.http.remove_stream(self._session, self)
+        self._worker.listeners.discard(self)
+        self._worker.part(StandaloneStreams).remove(self._session, self)
 
     async def _send(self, notice: Notice) -> None:
         is_resource = notice.topic == "resource"

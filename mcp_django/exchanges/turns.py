@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Self
 
 import anyio
 
 from mcp_django.conf import mcp_settings
+from mcp_django.worker.worker import Worker
 
 
 @dataclass(slots=True)
@@ -41,6 +43,11 @@ class Turns:
     def __init__(self) -> None:
         self._queues: dict[str, _Queue] = {}
         self._less: anyio.Event | None = None
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> Self:
+        """Make those of a worker; see `Worker.part`."""
+        return cls()
 
     def __len__(self) -> int:
         """Count the sessions that have any."""

@@ -6,7 +6,7 @@ connected to `noticed` and passes it on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -95,6 +95,12 @@ def send_after_commit(
         connection.on_commit(send)
     else:
         send()
+
+
+def everything(server: Server, uris: Iterable[str]) -> list[Notice]:
+    """Give all that may have changed for a client that subscribed to these."""
+    lists = map(Notice, changing_lists(server))
+    return [*lists, *(Notice("resource", uri) for uri in uris)]
 
 
 def changing_lists(server: Server) -> list[Topic]:

@@ -2,8 +2,8 @@
 
 `session` goes from messages to handlers and back, over any two-way transport; `serving`
 is all that takes, `stdio` the same for a local client. `held` is a session with its
-open connection; `registry` finds one of this worker by its id, `posting` hands over
-what was posted to it, and `relayed` what other workers were posted.
+open connection; `registry` finds one of this worker by its id, and `posting` hands over
+what was posted to it, to this worker or another one.
 
 Knows nothing of `exchanges`. May import `worker`, `server`, and what is below.
 """

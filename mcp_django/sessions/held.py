@@ -29,19 +29,20 @@ class HeldTransport(Protocol):
 T = TypeVar("T", bound=HeldTransport)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True)
 class HeldSession(OpenConnection, Generic[T]):
     """A connection and its session, as their worker sees them.
 
     Attributes:
-        identity: Who opened it; nobody else may use it.
+        identity: Who opened it; no other user may use it.
         transport: Carries its messages.
-        session: What drives it; None if a program of the site does that itself.
+        session: What drives it; None until it does, and if a program of the site does
+            that itself.
     """
 
     identity: Identity
     transport: T
-    session: Session | None
+    session: Session | None = None
 
     @property
     def running(self) -> Sequence[Request]:

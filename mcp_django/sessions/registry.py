@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.held import HeldSession
 from mcp_django.transports.server.sse import SSEServerTransport
+from mcp_django.worker.worker import Worker
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True)
 class OpenSession(HeldSession[SSEServerTransport]):
     """A session with an open stream.
 
@@ -39,10 +42,15 @@ class OpenSession(HeldSession[SSEServerTransport]):
 
 
 class Registry:
-    """Session id to open session, for one worker."""
+    """Session id to open session; a part of its worker."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, OpenSession] = {}
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> Self:
+        """Make the one of a worker; see `Worker.part`."""
+        return cls()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -50,6 +58,15 @@ class Registry:
     def __iter__(self) -> Iterator[OpenSession]:
         """Iterate over a copy: sessions may end meanwhile."""
         return iter(list(self._by_id.values()))
+
+    @contextmanager
+    def known(self, opened: OpenSession) -> Iterator[None]:
+        """Let a session be found to the end of the block."""
+        self.add(opened)
+        try:
+            yield
+        finally:
+            self.remove(opened)
 
     def add(self, opened: OpenSession) -> None:
         """Make a session known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -34,7 +33,7 @@ from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.answering import ResultOrError, answer_of, deliver, failed
 from mcp_django.server.languages import language_for
-from mcp_django.server.notices import Notice
+from mcp_django.server.notices import Notice, everything
 from mcp_django.server.requests import Request, make_request
 from mcp_django.server.server import Server
 from mcp_django.sessions.questions import Questions
@@ -257,13 +256,13 @@ class Session:
         """Tell the client of a change, if it wants to know; waits for nothing."""
         self._subscriptions.notify(notice)
 
-    @property
-    def uris(self) -> Iterable[str]:
-        """Resources that the client wants to know of, in either era."""
-        return self._subscriptions.uris
+    async def tell_everything(self) -> None:
+        """Tell the client of every change that it may have missed."""
+        for notice in everything(self.server, self._subscriptions.uris):
+            self._subscriptions.notify(notice)
 
     async def recheck(self) -> None:
-        """Ask again what of them its user may read."""
+        """Ask again what of its subscriptions its user may read."""
         await self._subscriptions.recheck()
 
     async def end_subscriptions(self) -> None:

@@ -5,10 +5,13 @@ with `users` as they are now, `making_way` for one stream more. Handlers run in 
 `tasks`. `shutdown` ends it, and `ending` is what still runs then. `caches` asks the
 site's caches, `channel_layers` its channel layer.
 
-Over that, `relay` is the way to other workers: a `send_queue` for each, a `mailbox` of
-one's own, and `sealed_ids` that say whose mailbox it is. `telling` tells all of them.
-`notices` passes changes on that way, and `local_notices` to the clients of this worker,
-by a `notice_queue` for each.
+Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
+`handover` single ones take a message and say in an `acknowledgement` what its POST is
+answered; `addresses` say whose mailbox it is for, and a `send_queue` has what waits for
+it. `telling` tells all of them. `notices` passes changes on that way, and to the
+`listeners` in this worker, by a `notice_queue` for each.
 
-May import `server`, `transports`, `protocol`, `auth` and what is below.
+What sessions and exchanges keep in each worker are parts of it (`Worker.part`), which
+register for what they want to hear of: the worker knows neither. May import `server`,
+`transports`, `protocol`, `auth` and what is below.
 """

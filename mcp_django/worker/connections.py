@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 import anyio
@@ -11,9 +11,7 @@ import anyio
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
-from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
-from mcp_django.server.server import Server
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
 logger = logging.getLogger("mcp_django.worker")
@@ -84,24 +82,6 @@ class OpenConnection(Protocol):
 
     async def close(self) -> None:
         """End it, for a reason that is not the client's; more calls do nothing."""
-
-
-class Listener(Protocol):
-    """Somebody who wants to hear of changes."""
-
-    @property
-    def server(self) -> Server:
-        """Whose changes."""
-
-    @property
-    def uris(self) -> Iterable[str]:
-        """What it subscribed to."""
-
-    async def notify(self, notice: Notice) -> None:
-        """Hear of a change; must not wait for a client, and raises nothing."""
-
-    async def recheck(self) -> None:
-        """Ask again what of its subscriptions its user may read."""
 
 
 class Places:

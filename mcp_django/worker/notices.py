@@ -16,14 +16,14 @@ def pass_on(sender: Server, notice: Notice, **kwargs: Any) -> None:
     """Receive `noticed`: tell every session of the server, wherever it lives."""
     workers = workers_of_process()
     for worker in workers:
-        worker.tell(sender.name, notice)
+        worker.notify(sender.name, notice)
     if workers:
-        workers[0].publish(sender.name, notice)
+        workers[0].tell_others(sender.name, notice)
     elif _has_running_loop():
-        current_worker().publish(sender.name, notice)
+        current_worker().tell_others(sender.name, notice)
     else:
-        # A command or a task queue: nobody here, but perhaps elsewhere.
-        async_to_sync(_publish_once)(sender.name, notice)
+        # A command or a task queue: no client here, but perhaps elsewhere.
+        async_to_sync(_tell_as_stranger)(sender.name, notice)
 
 
 def connect() -> None:
@@ -31,8 +31,8 @@ def connect() -> None:
     noticed.connect(pass_on, dispatch_uid="mcp_django.worker.notices")
 
 
-async def _publish_once(server_name: str, notice: Notice) -> None:
-    await current_worker().relay.publish(server_name, notice)
+async def _tell_as_stranger(server_name: str, notice: Notice) -> None:
+    await current_worker().tell_as_stranger(server_name, notice)
 
 
 def _has_running_loop() -> bool:

@@ -31,7 +31,7 @@ class _Queue:
     size: int = 0
 
 
-class Outbox:
+class SendQueue:
     """Sends envelopes, one message at a time to each mailbox.
 
     What comes while a message is on its way waits and goes with the next, so that a
@@ -40,7 +40,7 @@ class Outbox:
     Args:
         mailbox: Sends it.
         on_refused: Called with an envelope that cannot be sent, and what to answer.
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that is held.
     """
 
     def __init__(

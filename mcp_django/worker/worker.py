@@ -7,23 +7,20 @@ import logging
 import math
 from collections.abc import Coroutine, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from channels.layers import get_channel_layer
 
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
-from mcp_django.exchanges.open_sessions import HTTPSessions, Standalone
-from mcp_django.exchanges.turns import Turns
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
-from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.transports.server.unread import Unread, UnreadLimits
 from mcp_django.worker.channel_layers import service_of
 from mcp_django.worker.connections import (
     Connections,
     Kind,
-    Listener,
     OpenConnection,
     Places,
     TooManyOpen,
@@ -31,11 +28,10 @@ from mcp_django.worker.connections import (
     finish,
 )
 from mcp_django.worker.ending import finish_running, say_what_process_leaves
-from mcp_django.worker.local_notices import LocalNotices
+from mcp_django.worker.listeners import Listener, Listeners
 from mcp_django.worker.making_way import make_way
 from mcp_django.worker.rechecks import Rechecks
 from mcp_django.worker.relay import Relay
-from mcp_django.worker.sealed_ids import make_session_id
 from mcp_django.worker.shutdown import call_before_shutdown, seconds_left
 from mcp_django.worker.tasks import Cancel, LoopTasks
 
@@ -43,9 +39,16 @@ logger = logging.getLogger("mcp_django.worker")
 
 _TICK_SECONDS = 1.0
 
-_SUBSCRIBERS_AT_ONCE = 8
-_SUBSCRIBER_SECONDS = 30.0
-"""How long all that one client subscribed to may take; the rest comes next time."""
+
+class Part(Protocol):
+    """What one worker has of something, and has once."""
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> Self:
+        """Make it for a worker."""
+
+
+P = TypeVar("P", bound=Part)
 
 
 def _unread_limits() -> UnreadLimits:
@@ -56,47 +59,42 @@ def _unread_limits() -> UnreadLimits:
 
 
 class Worker:
-    """One event loop's sessions, its mailbox, and the task that looks after them.
+    """What one event loop has open, its mailbox, and the task that looks after both.
+
+    It knows neither sessions nor exchanges. What these keep in each worker are parts of
+    it, which register for what they want to hear of.
 
     Everything starts with the first session and goes on until the loop ends; an idle
     worker costs one timer.
 
+    Args:
+        loop: The event loop.
+        relay: The line to other workers; made by the settings if left out.
+
     Attributes:
         connections: All that is open and has to be looked after.
-        registry: The open sessions that have an id.
-        listeners: All who want change notices.
-        http: What is open of the sessions over Streamable HTTP.
+        listeners: All that want change notices.
         tasks: Handlers that go on when their connection is gone, and the like.
-        relay: The way to sessions of other workers.
-        turns: The requests of batches that run or wait, by session.
+        relay: The line to other workers.
         unread: What its clients have yet to read.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, relay: Relay | None = None
+    ) -> None:
         self._loop = loop
         self._upkeep: asyncio.Task[None] | None = None
         self._connection_closed = asyncio.Event()
         self.connections = Connections()
-        self.registry = Registry()
-        self.listeners: set[Listener] = set()
         self.tasks = LoopTasks()
-        self.turns = Turns()
+        self.listeners = Listeners(self.tasks)
         self.unread = Unread(_unread_limits)
-        self.relay = Relay(
-            get_channel_layer(mcp_settings.CHANNEL_LAYER),
-            find=self.registry.find,
-            on_notice=self.tell,
-            take_answer=lambda *answer: self.http.take_answer(*answer),
-            on_told=lambda told: self.http.hear(told),
-            on_lost=self._make_up_for_losses,
-            service=service_of(mcp_settings.CHANNEL_LAYER),
-        )
-        self.http = HTTPSessions(self.relay, self.start)
-        self._notices = LocalNotices(self.listeners, self.http, self.start)
+        self.relay = relay or _make_relay()
+        self.relay.on_told("notice", self._hear_notice)
+        self.relay.on_lost(self.listeners.tell_everything)
+        self._parts: dict[type, Any] = {}
         self._rechecks = Rechecks(self.connections, self.start)
         self._subscriptions_asked_at = -math.inf
-        self._asking = asyncio.Semaphore(_SUBSCRIBERS_AT_ONCE)
-        self._asked: set[Listener | Standalone] = set()
         self._ticking: set[OpenConnection] = set()
 
     @property
@@ -124,23 +122,12 @@ class Worker:
             await make_way(self.connections, owner, kind)
             return self.connections.reserve(owner, kind, count)
 
-    async def new_session_id(self) -> str:
-        """Make the id of a session that this worker is about to open."""
-        return make_session_id(await self.relay.open())
-
-    def open(self, opened: OpenSession) -> None:
-        """Take a session in; pair with `close`."""
-        self.registry.add(opened)
-        if opened.session is not None:
-            self.listeners.add(opened.session)
-        self.hold(opened)
-
-    def close(self, opened: OpenSession) -> None:
-        """Let a session go whose stream has ended."""
-        self.registry.remove(opened)
-        if opened.session is not None:
-            self.listeners.discard(opened.session)
-        self.let_go(opened)
+    def part(self, kind: type[P]) -> P:
+        """Give the one part of a kind that this worker has; made when first needed."""
+        part: P | None = self._parts.get(kind)
+        if part is None:
+            part = self._parts[kind] = kind.make_for(self)
+        return part
 
     def hold(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Look after a connection; pair with `let_go`."""
@@ -153,12 +140,12 @@ class Worker:
         self._connection_closed.set()
 
     def listen(self, listener: Listener) -> None:
-        """Tell somebody of changes who is no connection here; pair with `ignore`."""
+        """Tell of changes what is no connection here; pair with `ignore`."""
         self.listeners.add(listener)
         self._begin_upkeep()
 
     def ignore(self, listener: Listener) -> None:
-        """Tell them no longer."""
+        """Tell it no longer."""
         self.listeners.discard(listener)
 
     def _begin_upkeep(self) -> None:
@@ -186,13 +173,22 @@ class Worker:
         """Run a coroutine in a task that is held until it ends."""
         return self.tasks.start(coroutine)
 
-    def tell(self, server_name: str, notice: Notice) -> None:
-        """Tell this worker's sessions of a change; can be called in any thread."""
-        self._loop.call_soon_threadsafe(self._notices.put, server_name, notice)
+    def notify(self, server_name: str, notice: Notice) -> None:
+        """Notify this worker's clients of a change; can be called in any thread."""
+        self._loop.call_soon_threadsafe(self.listeners.notify, server_name, notice)
 
-    def publish(self, server_name: str, notice: Notice) -> None:
+    def tell_others(self, server_name: str, notice: Notice) -> None:
         """Tell the other workers of a change; can be called in any thread."""
-        self._loop.call_soon_threadsafe(self.relay.publish_soon, server_name, notice)
+        told, key = _told_of(server_name, notice), (server_name, notice)
+        self._loop.call_soon_threadsafe(self.relay.tell_soon, told, key)
+
+    async def tell_as_stranger(self, server_name: str, notice: Notice) -> None:
+        """Tell all workers of a change, from a program that has nothing open."""
+        await self.relay.tell_as_stranger(_told_of(server_name, notice))
+
+    def _hear_notice(self, told: JSONObject) -> None:
+        notice = Notice(told["topic"], told["subject"], told["is_gone"])
+        self.listeners.notify(told["server"], notice)
 
     def close_all(self) -> Coroutine[Any, Any, None]:
         """End every connection, for the end of the process.
@@ -200,7 +196,7 @@ class Worker:
         What is idle ends at once, what runs when it is answered, the rest after
         `MCP["SHUTDOWN_SECONDS"]`. No further requests are taken.
 
-        Whoever is open can tell so from when this is called, before it is awaited.
+        What is open can tell so from when this is called, before it is awaited.
         """
         self.connections.is_ending = True
         return self._close_all()
@@ -219,13 +215,8 @@ class Worker:
         # what ends from now on must not.
         await self.relay.close(for_good=True)
 
-    def _make_up_for_losses(self) -> None:
-        """Read again what others told in vain, and have clients do so."""
-        self.http.look_again()
-        self._notices.put_everything()
-
     async def _look_after(self) -> None:
-        """Look at what is open, and at its users, every second; wait for nobody."""
+        """Look at what is open, and at its users, every second; wait for neither."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             try:
@@ -235,7 +226,7 @@ class Worker:
                 since_asked = self._loop.time() - self._subscriptions_asked_at
                 if since_asked >= mcp_settings.RECHECK_SECONDS:
                     self._subscriptions_asked_at = self._loop.time()
-                    self._recheck_subscriptions()
+                    self.listeners.recheck()
             except BaseException as error:
                 if ends_task(error):
                     raise
@@ -270,28 +261,20 @@ class Worker:
             logger.exception("a connection failed; it ends")
             await close(connection)
 
-    def _recheck_subscriptions(self) -> None:
-        """Begin to ask anew what subscribers may read, unless they are asked still."""
-        subscribed: list[Listener | Standalone] = [*self.listeners, *self.http.streams]
-        for listener in subscribed:
-            if listener not in self._asked:
-                self._asked.add(listener)
-                self.tasks.start(
-                    self._recheck_subscription(listener),
-                    partial(self._asked.discard, listener),
-                )
 
-    async def _recheck_subscription(self, listener: Listener | Standalone) -> None:
-        try:
-            # So that one with many that are slow leaves others their turn.
-            async with self._asking, asyncio.timeout(_SUBSCRIBER_SECONDS):
-                await listener.recheck()
-        except TimeoutError:
-            logger.warning("a subscriber's rights take long to be asked for again")
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            logger.exception("a subscriber's rights cannot be asked for again")
+def _make_relay() -> Relay:
+    alias = mcp_settings.CHANNEL_LAYER
+    return Relay(get_channel_layer(alias), service_of(alias))
+
+
+def _told_of(server_name: str, notice: Notice) -> JSONObject:
+    return {
+        "kind": "notice",
+        "server": server_name,
+        "topic": notice.topic,
+        "subject": notice.subject,
+        "is_gone": notice.is_gone,
+    }
 
 
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}

@@ -9,6 +9,7 @@ from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from mcp_django import Server
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.exchanges.session_state import CachedState
+from mcp_django.exchanges.standalone_streams import StandaloneStreams
 from mcp_django.server.notices import Notice
 from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import Worker
@@ -84,9 +85,9 @@ async def test_change_made_by_the_async_orm_is_told() -> None:
     server = Server(session.server_name)
     stream.server = server
     await CachedState(session, server).subscribe("shop://terms")
-    await worker.http.add_stream(session, stream)
+    await worker.part(StandaloneStreams).add(session, stream)
     notice = Notice("resource", "shop://terms")
-    await sync_to_async(worker.tell)(server.name, notice)
+    await sync_to_async(worker.notify)(server.name, notice)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await stream.has_more.wait()
     assert stream.told == [notice]

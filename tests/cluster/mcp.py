@@ -17,6 +17,7 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 
 from mcp_django import Context, Server, SyncContext
+from mcp_django.sessions.registry import Registry
 from mcp_django.worker.worker import current_worker
 
 server = Server("cluster", version="1.0.0", instructions="For tests of clusters.")
@@ -210,6 +211,6 @@ async def holdings() -> Holdings:
     return Holdings(
         connections=len(worker.connections),
         listeners=len(worker.listeners),
-        sessions=len(worker.registry),
+        sessions=len(worker.part(Registry)),
         tasks=len(asyncio.all_tasks()),
     )

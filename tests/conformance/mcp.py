@@ -28,6 +28,7 @@ from mcp_types.jsonrpc import RequestId
 from pydantic import Field
 
 from mcp_django import Context, ErrorAnswer, Server, SyncContext, ToolError
+from mcp_django.sessions.registry import Registry
 from mcp_django.worker.worker import current_worker
 from tests.conformance import asking
 
@@ -427,7 +428,7 @@ def shout(text: str) -> str:
 @server.tool
 async def open_sessions() -> int:
     """Count the sessions that this process holds."""
-    return len(current_worker().registry)
+    return len(current_worker().part(Registry))
 
 
 @dataclass

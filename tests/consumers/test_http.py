@@ -20,6 +20,7 @@ from mcp_django.consumers.exchange import Disconnected, Event, Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.sse import SSEConsumer
 from mcp_django.protocol.jsonrpc import Message
+from mcp_django.sessions.registry import Registry
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.sse import SSEServerTransport
@@ -149,7 +150,7 @@ async def test_stream_whose_server_cannot_send_leaves_no_session_behind(
     await site(make_scope("GET", "/mcp/sse", {}), receive, send)
 
     assert caplog.messages == ["GET /mcp/sse failed"]
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
 
 
 class UnableDriver(SSEConsumer):
@@ -168,7 +169,7 @@ async def test_driver_that_cannot_begin_is_a_neutral_500() -> None:
     unable = cast(Application, UnableDriver.as_asgi(server=Server("site")))
 
     assert (await request(unable, "GET", "/mcp/sse")).error() == INTERNAL_ERROR
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
 
 
 class FailingAuthenticator(Authenticator):
@@ -237,5 +238,5 @@ async def test_driver_that_fails_ends_the_stream_and_its_session(
         await stream.connection.wait_for_end()
 
     assert stream.connection.status == 200
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
     assert caplog.messages == ["GET /mcp/sse failed"]

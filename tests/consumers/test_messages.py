@@ -18,7 +18,8 @@ from pytest_django import Settings
 from mcp_django import Server
 from mcp_django.auth.interface import anonymous
 from mcp_django.bulkheads.threads import authentication_threads
-from mcp_django.worker.sealed_ids import make_session_id
+from mcp_django.sessions.registry import Registry
+from mcp_django.worker.addresses import Address, seal_address
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     LATEST,
@@ -89,7 +90,9 @@ async def test_session_of_a_worker_that_is_gone_is_not_found(
 ) -> None:
     """Chosen: nobody acknowledges, so nothing was taken."""
     settings.MCP = {"AUTHENTICATION": [], "RELAY_TIMEOUT": 0.05}
-    session_id = make_session_id("specific.of-a-worker-that-is-gone")
+    session_id = seal_address(
+        "session", Address("key", "specific.of-a-worker-that-is-gone")
+    )
 
     response = await post(site, f"/mcp/messages?session_id={session_id}", PING)
 
@@ -852,7 +855,7 @@ def test_no_bytes_end_a_session_or_give_a_500(bodies: list[bytes]) -> None:
             await stream.post({"jsonrpc": "2.0", "id": "last one", "method": "ping"})
             while (await stream.read_message()).get("id") != "last one":
                 pass
-            assert len(current_worker().registry) == 1
-        assert len(current_worker().registry) == 0
+            assert len(current_worker().part(Registry)) == 1
+        assert len(current_worker().part(Registry)) == 0
 
     anyio.run(post_all)

@@ -14,6 +14,7 @@ from pytest_django import Settings
 from mcp_django import Context, Server
 from mcp_django.auth.interface import anonymous
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
+from mcp_django.sessions.registry import Registry
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     Connection,
@@ -170,7 +171,7 @@ async def test_other_paths_are_left_to_the_rest_of_the_site(
 @open_to_all
 async def test_session_ends_with_its_stream() -> None:
     """Spec: 2024-11-05 basic/transports: the stream is the session."""
-    registry = current_worker().registry
+    registry = current_worker().part(Registry)
     async with open_stream(site):
         assert len(registry) == 1
 
@@ -209,7 +210,7 @@ async def test_end_of_the_worker_ends_every_stream_cleanly() -> None:
         await one.connection.wait_for_end()
         await other.connection.wait_for_end()
 
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
 
 
 @open_to_all
@@ -222,7 +223,7 @@ async def test_thousand_connects_and_disconnects_leave_no_session_behind() -> No
         async with open_stream(site, is_initialized=False):
             pass
 
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
     assert len(current_worker().listeners) == 0
     assert len(asyncio.all_tasks()) - tasks <= upkeep
 
@@ -274,7 +275,7 @@ async def test_streams_opened_at_the_same_time_are_counted_as_well(
 
     statuses = sorted(connection.status for connection in connections)
     assert statuses == [200, 200, 429, 429, 429]
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
 
 
 async def test_streams_of_nobody_are_not_counted(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from mcp_django.asgi import MCPRouter
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.sse import SSEConsumer
+from mcp_django.sessions.registry import Registry
 from mcp_django.sessions.session import Session
 from mcp_django.transports.server.sse import SSEServerTransport
 from mcp_django.worker.worker import current_worker
@@ -221,7 +222,7 @@ async def test_whatever_a_driver_raises_ends_its_stream_alone(
         async with open_stream(straying, is_initialized=False):
             pass
         assert_logged_once(caplog)
-        assert len(current_worker().registry) == 0
+        assert len(current_worker().part(Registry)) == 0
 
 
 class HouseConverter:

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from mcp_django import Context, Server
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.worker.sealed_ids import make_ask_id
+from mcp_django.worker.addresses import Address, seal_address
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import site_of
 from tests.consumers.credentials import cookie_of, token_of
@@ -147,7 +147,7 @@ def changed(state: str) -> list[Any]:
         "nonsense",
         7,
         {},
-        make_ask_id("a", ""),
+        seal_address("ask", Address("a", "")),
     ]
 
 
@@ -326,7 +326,8 @@ async def test_answer_for_a_silent_worker_may_be_sent_again(settings: Settings) 
     settings.MCP = {"AUTHENTICATION": [], "RELAY_TIMEOUT": 0.05}
     session = await open_session(capabilities=EVERYTHING)
 
-    response = await session.reply({"id": make_ask_id("a", "specific.silent")}, {})
+    id = seal_address("ask", Address("a", "specific.silent"))
+    response = await session.reply({"id": id}, {})
 
     assert (response.status, response.header("retry-after")) == (503, "1")
     assert await session.ask("ping") == {}

@@ -13,6 +13,8 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from pytest_django import Settings
 
+from mcp_django.exchanges.event_writes import EventWrites
+from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.session_id import read_session_id
 from mcp_django.protocol import versions
 from mcp_django.worker.worker import current_worker
@@ -77,7 +79,7 @@ async def until_idle() -> None:
 
 async def forget(alias: str = "default") -> None:
     """Empty a cache, when it has all that was sent."""
-    await current_worker().http.writes.flush()
+    await current_worker().part(EventWrites).flush()
     caches[alias].clear()
 
 
@@ -399,7 +401,8 @@ async def test_stream_whose_events_vanish_meanwhile_ends(door: Door) -> None:
         await forget()
         worker = current_worker()
         name = event.id.rpartition("-")[0]
-        for (key, stream_name), has_more in list(worker.http._followers.items()):
+        followers = worker.part(Followers)
+        for (key, stream_name), has_more in list(followers._events.items()):
             assert stream_name == name
             assert key
             has_more.set()
@@ -644,7 +647,7 @@ async def test_client_whose_missed_notices_are_lost_is_told_that_all_may_have_ch
             name = id.rpartition("-")[0]
             read = read_session_id(session.id)
             assert read is not None
-            await current_worker().http.writes.flush()
+            await current_worker().part(EventWrites).flush()
             caches["events"].delete(f"mcp_django:{read.key}:stream:{name}")
         case "gap":
             settings.MCP = {**settings.MCP, "EVENT_STORE_EVENTS": 0}

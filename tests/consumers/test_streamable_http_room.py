@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mcp_django import Context, Server
+from mcp_django.exchanges.turns import Turns
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Connection, site_of
 from tests.consumers.credentials import token_of
@@ -138,7 +139,7 @@ async def test_requests_of_a_batch_take_turns(
         answers = answers_of(connection)
         assert set(answers) == ids
         assert {text_of(answer) for answer in answers.values()} == {"done"}
-    assert len(current_worker().turns) == 0
+    assert len(current_worker().part(Turns)) == 0
 
 
 @open_to_all
@@ -173,7 +174,7 @@ async def test_requests_that_wait_go_on_when_their_client_is_gone(
     await calls.arrive(1)
     calls.end(2)
     with anyio.fail_after(PATIENCE_SECONDS):
-        while len(current_worker().turns):
+        while len(current_worker().part(Turns)):
             await anyio.wait_all_tasks_blocked()
 
 

@@ -21,6 +21,7 @@ from mcp_django import views
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.consumers.applications import Application
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.sessions.registry import Registry
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import (
     make_scope,
@@ -75,7 +76,7 @@ async def test_stream_works_behind_all_middleware_and_ends(site: Application) ->
         added = await stream.call("add", a=1, b=2)
         failed = await stream.call("fail")
         read = await stream.ask("resources/read", {"uri": "site://about"})
-        registry = current_worker().registry
+        registry = current_worker().part(Registry)
         assert len(registry) == 1
 
     assert added["structuredContent"] == {"result": 3}
@@ -105,7 +106,7 @@ async def test_stream_ends_when_the_worker_ends(site: Application) -> None:
         await current_worker().close_all()
         await stream.connection.wait_for_end()
 
-    assert len(current_worker().registry) == 0
+    assert len(current_worker().part(Registry)) == 0
 
 
 async def test_endpoint_honors_the_root_path(site: Application) -> None:
@@ -121,7 +122,7 @@ async def test_stream_that_nobody_reads_leaves_no_session_behind(
     """Chosen: a client may go while middleware still handles the response."""
     scope = make_scope("GET", "/mcp/sse", {})
     response = await views.serve(Endpoint(server, "sse"), ASGIRequest(scope, BytesIO()))
-    registry = current_worker().registry
+    registry = current_worker().part(Registry)
     [opened] = registry
     is_closed = asyncio.Event()
     end_tasks = opened.transport.on_close

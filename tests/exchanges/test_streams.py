@@ -16,6 +16,7 @@ from pytest_django import Settings
 from mcp_django.auth.interface import Identity
 from mcp_django.exchanges.event_store import replay
 from mcp_django.exchanges.event_writes import EventWrites
+from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.leases import Lease, Watch
 from mcp_django.exchanges.resumed_streams import ResumedStream
 from mcp_django.exchanges.stored_streams import StoredStream
@@ -179,7 +180,7 @@ async def test_nothing_follows_the_last_words(
         before = response.body
         await stream.close()
         await stream.tick()
-        worker.tell("shop", Notice("tools"))
+        worker.notify("shop", Notice("tools"))
     for _ in range(10):
         await anyio.lowlevel.checkpoint()
     assert response.body == before
@@ -197,7 +198,7 @@ async def test_notices_of_a_displaced_stream_leave_the_log_alone(
     log = StoredStream(
         "session",
         "standalone",
-        writes=worker.http.writes,
+        writes=worker.part(EventWrites),
         tell=tell,
         start=worker.start,
     )
@@ -221,11 +222,15 @@ async def test_resumed_stream_ends_when_the_event_store_fails(
     settings.MCP = {"EVENT_STORE_CACHE": "default"}
 
     async def tell(name: str) -> None:
-        await worker.http.tell_followers(session, name)
+        await worker.part(Followers).tell(session, name)
 
     session = open_session()
     log = StoredStream(
-        session.key, "call", writes=worker.http.writes, tell=tell, start=worker.start
+        session.key,
+        "call",
+        writes=worker.part(EventWrites),
+        tell=tell,
+        start=worker.start,
     )
     id = await log.append(b"{}", is_last=False)
     replayed = await replay(session.key, id)
@@ -247,11 +252,15 @@ async def test_resumed_stream_ends_when_its_events_are_no_longer_kept(
     settings.MCP = {"EVENT_STORE_CACHE": "default"}
 
     async def tell(name: str) -> None:
-        await worker.http.tell_followers(session, name)
+        await worker.part(Followers).tell(session, name)
 
     session = open_session()
     log = StoredStream(
-        session.key, "call", writes=worker.http.writes, tell=tell, start=worker.start
+        session.key,
+        "call",
+        writes=worker.part(EventWrites),
+        tell=tell,
+        start=worker.start,
     )
     id = await log.append(b"{}", is_last=False)
     stream = ResumedStream(
@@ -277,9 +286,13 @@ async def test_events_of_a_call_are_read_in_pieces_and_all_arrive(
     """We promise it: each may take a megabyte, and a hundred are kept."""
     settings.MCP = {"EVENT_STORE_CACHE": "default"}
     session = open_session()
-    tell = partial(worker.http.tell_followers, session)
+    tell = partial(worker.part(Followers).tell, session)
     log = StoredStream(
-        session.key, "call", writes=worker.http.writes, tell=tell, start=worker.start
+        session.key,
+        "call",
+        writes=worker.part(EventWrites),
+        tell=tell,
+        start=worker.start,
     )
     first, *ids = [
         await log.append(b"%d" % number, is_last=number == 20) for number in range(21)
@@ -303,7 +316,7 @@ async def test_resumed_call_of_a_worker_that_is_gone_is_answered_with_an_error(
     # Its lease was never renewed here, as if long ago.
     killed = EventWrites(worker.start)
     killed.lease = Lease(lambda renewing: renewing.close())
-    tell = partial(worker.http.tell_followers, session)
+    tell = partial(worker.part(Followers).tell, session)
     log = StoredStream(
         session.key, "call", writes=killed, tell=tell, start=worker.start
     )
@@ -350,7 +363,7 @@ async def test_idle_stream_is_kept_in_mind_until_it_ends(
     log = StoredStream(
         "session",
         "standalone",
-        writes=worker.http.writes,
+        writes=worker.part(EventWrites),
         tell=tell,
         start=start,
         clock=lambda: now[0],

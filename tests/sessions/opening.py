@@ -10,11 +10,12 @@ from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.server import Server
-from mcp_django.sessions.registry import OpenSession
+from mcp_django.sessions.registry import OpenSession, Registry
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.sse import SSEServerTransport, StreamLimits
 from mcp_django.worker.tasks import LoopTasks
+from mcp_django.worker.worker import Worker
 
 LIMITS = StreamLimits(
     max_event_bytes=10_000,
@@ -76,3 +77,19 @@ async def initialize(opened: OpenSession, version: str = "2025-11-25") -> None:
 def body_of(method: str, params: JSONObject | None = None, *, id: Any = 1) -> bytes:
     """Make the body of a POST."""
     return jsonrpc.serialize(jsonrpc.request(id, method, params))
+
+
+def hold(worker: Worker, opened: OpenSession) -> None:
+    """Have a worker look after a session, as the consumer of its stream does."""
+    worker.part(Registry).add(opened)
+    if opened.session is not None:
+        worker.listeners.add(opened.session)
+    worker.hold(opened)
+
+
+def let_go(worker: Worker, opened: OpenSession) -> None:
+    """Have a worker forget a session whose stream has ended."""
+    worker.part(Registry).remove(opened)
+    if opened.session is not None:
+        worker.listeners.discard(opened.session)
+    worker.let_go(opened)

@@ -118,7 +118,7 @@ async def test_session_hears_of_changes_as_long_as_it_lives(server: Server) -> N
         messages = await witness.until_messages(2)
         assert len(current_worker().listeners) == 1
     assert messages[1] == jsonrpc.notification("notifications/tools/list_changed", None)
-    assert current_worker().listeners == set()
+    assert len(current_worker().listeners) == 0
 
 
 async def test_callbacks_of_the_transport_are_still_called(server: Server) -> None:

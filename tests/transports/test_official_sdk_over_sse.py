@@ -16,6 +16,7 @@ from mcp_django import Server
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.consumers.messages import MessagesConsumer
 from mcp_django.consumers.sse import SSEConsumer
+from mcp_django.sessions.registry import Registry
 from mcp_django.sessions.session import Session
 from mcp_django.transports.server.sse import SSEServerTransport
 from mcp_django.transports.streams import open_streams
@@ -99,7 +100,7 @@ async def test_official_server_is_served_over_our_sse_binding() -> None:
 
 async def test_official_server_ends_when_its_client_leaves() -> None:
     """Our choice: streams and tasks end, and the session is forgotten."""
-    registry = current_worker().registry
+    registry = current_worker().part(Registry)
     async with connected() as session:
         await session.send_ping()
         assert len(registry) == 1

@@ -22,6 +22,7 @@ from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.making_way import make_way
 from mcp_django.worker.worker import Worker
 from tests.patience import PATIENCE_SECONDS
+from tests.sessions import opening as sessions
 from tests.sessions.opening import Stream, open_session
 
 ANN = Identity(User(pk=1))
@@ -165,8 +166,8 @@ async def test_session_makes_way_only_if_its_client_does_not_answer(
     stream = Answering(answers=answers)
     opened = open_session("s", Server("shop"), user=User(pk=1), stream=stream)
     stream.transport = opened.transport
-    opened.transport.on_close = partial(worker.close, opened)
-    worker.open(opened)
+    opened.transport.on_close = partial(sessions.let_go, worker, opened)
+    sessions.hold(worker, opened)
     await make_way(worker.connections, "2", "stream")
     assert stream.sent == []
     await make_way(worker.connections, "1", "stream")

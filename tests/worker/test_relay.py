@@ -20,19 +20,20 @@ from mcp_django import Context, Server
 from mcp_django.bulkheads.threads import handler_threads
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.notices import Notice
+from mcp_django.sessions.posting import Posting
 from mcp_django.sessions.registry import OpenSession, Registry
+from mcp_django.transports.base import Sender
 from mcp_django.worker.acknowledgement import (
-    ACCEPTED,
     BROKEN,
     FULL,
     NOT_FOUND,
     Taken,
     refusal,
 )
+from mcp_django.worker.addresses import Address, seal_address
 from mcp_django.worker.mailbox import GROUP
 from mcp_django.worker.relay import Relay
-from mcp_django.worker.sealed_ids import make_session_id
+from mcp_django.worker.worker import Worker
 from tests import patience
 from tests.sessions.opening import Stream, body_of, initialize, open_session
 from tests.worker.layers import Layer, quiet, until
@@ -49,33 +50,22 @@ PONG = jsonrpc.result("p", {})
 Fault = Callable[[str, dict[str, Any]], Any]
 
 
-class Worker:
-    """What a relay needs of its worker."""
+class Joined:
+    """A worker, joined to others, and what it hears."""
 
     def __init__(self, layer: Layer | None) -> None:
-        self.registry = Registry()
-        self.noticed: list[tuple[str, Notice]] = []
-        self.answered: list[tuple[str, str, bytes]] = []
-        self.told: list[JSONObject] = []
-        self.relay = Relay(
-            layer,
-            find=self.registry.find,
-            on_notice=lambda server_name, notice: self.noticed.append(
-                (server_name, notice)
-            ),
-            take_answer=self._take_answer,
-            on_told=self.told.append,
-        )
-
-    def _take_answer(self, name: str, session_key: str, body: bytes) -> Taken:
-        self.answered.append((name, session_key, body))
-        return ACCEPTED
+        self.relay = Relay(layer)
+        self.worker = Worker(asyncio.get_running_loop(), self.relay)
+        self.registry = self.worker.part(Registry)
+        self.posting = self.worker.part(Posting)
+        self.noticed: list[JSONObject] = []
+        self.relay.on_told("notice", self.noticed.append)
 
     async def open(
         self, server: Server, *, user: Any = None, stream: Stream | None = None
     ) -> OpenSession:
         """Open a session that this worker holds."""
-        session_id = make_session_id(await self.relay.open())
+        session_id = await self.posting.new_address()
         opened = open_session(session_id, server, user=user, stream=stream)
         await initialize(opened)
         self.registry.add(opened)
@@ -92,13 +82,23 @@ class Worker:
     ) -> Taken:
         """Hand a body to the worker that holds a session."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await self.relay.post(
+            return await self.posting.post(
                 opened if isinstance(opened, str) else opened.id,
+                body,
+                Sender(headers=headers or {}),
                 server_name=server_name,
                 owner=owner,
-                body=body,
-                headers=headers or {},
             )
+
+
+def address(mailbox: str) -> str:
+    """Make the id of a session that nobody opened."""
+    return seal_address("session", Address("key", mailbox))
+
+
+def news(subject: str) -> JSONObject:
+    """Make what a worker tells others."""
+    return {"kind": "notice", "subject": subject}
 
 
 @pytest.fixture
@@ -122,9 +122,9 @@ def server() -> Server:
 
 
 @asynccontextmanager
-async def joined(layer: Layer | None) -> AsyncIterator[tuple[Worker, Worker]]:
+async def joined(layer: Layer | None) -> AsyncIterator[tuple[Joined, Joined]]:
     """Give two workers, joined by a layer: who posts, and who holds the sessions."""
-    poster, holder = Worker(layer), Worker(layer)
+    poster, holder = Joined(layer), Joined(layer)
     try:
         yield poster, holder
     finally:
@@ -318,8 +318,8 @@ async def test_unknown_session_is_not_found(layer: Layer, server: Server) -> Non
             "",
             "x",
             opened.id[:-1] + ("A" if opened.id[-1] != "A" else "B"),
-            make_session_id(mailbox),
-            make_session_id(""),
+            address(mailbox),
+            address(""),
         ):
             assert await poster.post(session_id) == NOT_FOUND
         assert await poster.post(opened, server_name="other") == NOT_FOUND
@@ -562,9 +562,9 @@ async def test_farewell_of_a_worker_makes_its_sessions_unknown_at_once(
         await holder.relay.close()
         await holder.relay.close()
         # Messages to a group are behind each other in the same mailbox.
-        third = Worker(layer)
+        third = Joined(layer)
         await third.relay.open()
-        await third.relay.publish("shop", Notice("tools"))
+        await third.relay.tell_as_stranger(news("tools"))
         await until(lambda: bool(poster.noticed))
         assert await poster.post(opened) == NOT_FOUND
         assert len(layer.posts) == posts
@@ -668,7 +668,7 @@ async def test_layer_that_hangs_while_it_opens_keeps_no_stream_waiting(
     never = asyncio.Event()
     layer.on_join = never.wait
     async with asyncio.timeout(PATIENCE_SECONDS):
-        assert await Worker(layer).relay.open() == ""
+        assert await Joined(layer).relay.open() == ""
 
 
 async def test_many_wait_for_one_attempt_to_open_the_mailbox(
@@ -678,7 +678,7 @@ async def test_many_wait_for_one_attempt_to_open_the_mailbox(
     settings.MCP = {"RELAY_TIMEOUT": 0.1, "AWAY_SECONDS": 0.0}
     never = asyncio.Event()
     layer.on_join = never.wait
-    relay = Worker(layer).relay
+    relay = Joined(layer).relay
     assert await asyncio.gather(*(relay.open() for _ in range(10))) == [""] * 10
     assert caplog.messages == [f"{AWAY} (TimeoutError('no answer in 0.1 seconds'))"]
     layer.on_join = None
@@ -770,42 +770,42 @@ async def test_without_a_layer_nothing_is_relayed(server: Server) -> None:
         assert await holder.relay.open() == ""
         opened = await holder.open(server)
         assert await poster.post(opened) == NOT_FOUND
-        assert await poster.post(make_session_id("mailbox")) == NOT_FOUND
-        await holder.relay.publish("shop", Notice("tools"))
-        holder.relay.publish_soon("shop", Notice("tools"))
-        await holder.relay.tell({"kind": "ended", "session": "s"})
+        assert await poster.post(address("mailbox")) == NOT_FOUND
+        await holder.relay.tell_as_stranger(news("tools"))
+        holder.relay.tell_soon(news("tools"))
+        await holder.relay.tell(news("tools"))
         await holder.relay.close()
         assert poster.noticed == []
 
 
-# Notices ----------------------------------------------------------------------------
+# Telling ----------------------------------------------------------------------------
 
 
-async def test_notice_reaches_every_other_worker(layer: Layer) -> None:
-    """Our choice: whoever publishes has told its own sessions already."""
+async def test_what_is_told_reaches_every_other_worker(layer: Layer) -> None:
+    """Our choice: its own clients the worker has told already."""
     async with joined(layer) as (one, other):
-        for worker in (one, other):
-            await worker.relay.open()
-        one.relay.publish_soon("shop", Notice("resource", "shop://terms"))
-        other.relay.publish_soon("shop", Notice("tools"))
+        for each in (one, other):
+            await each.relay.open()
+        one.relay.tell_soon(news("from one"))
+        await other.relay.tell(news("from the other"))
         await until(lambda: bool(one.noticed) and bool(other.noticed))
-        assert other.noticed == [("shop", Notice("resource", "shop://terms"))]
-        assert one.noticed == [("shop", Notice("tools"))]
+        assert other.noticed == [news("from one")]
+        assert one.noticed == [news("from the other")]
 
 
-async def test_notice_of_a_program_without_mailbox_reaches_everybody(
+async def test_what_a_program_without_mailbox_tells_reaches_every_worker(
     layer: Layer,
 ) -> None:
     """Our choice: commands and task queues hold no sessions."""
     async with joined(layer) as (one, other):
-        for worker in (one, other):
-            await worker.relay.open()
-        await Worker(layer).relay.publish("shop", Notice("tools"))
+        for each in (one, other):
+            await each.relay.open()
+        await Joined(layer).relay.tell_as_stranger(news("tools"))
         await until(lambda: bool(one.noticed) and bool(other.noticed))
-        assert one.noticed == other.noticed == [("shop", Notice("tools"))]
+        assert one.noticed == other.noticed == [news("tools")]
 
 
-async def test_notice_that_cannot_be_sent_is_logged(
+async def test_what_cannot_be_told_is_logged(
     layer: Layer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Our choice: what changed has changed all the same."""
@@ -815,13 +815,48 @@ async def test_notice_that_cannot_be_sent_is_logged(
             assert group == GROUP
             raise ConnectionError("redis is away")
 
-    worker = Worker(Broken())
-    await worker.relay.open()
-    await worker.relay.publish("shop", Notice("tools"))
-    await worker.relay.close()
+    relay = Relay(Broken())
+    await relay.open()
+    await relay.tell_as_stranger(news("tools"))
+    await relay.close()
     assert caplog.messages == [
         f"{AWAY} (ConnectionError('redis is away'))",
         "the channel layer 'default' answers again, after 0 seconds and 1 failure",
         "could not say farewell to the other workers: the channel layer does not "
         "answer; try again in 5 seconds",
     ]
+
+
+async def test_what_nothing_takes_here_is_dropped_quietly(
+    layer: Layer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: another worker may have parts that this one has not yet needed, or
+    run another version of this package."""
+    settings.MCP = {"RELAY_TIMEOUT": 0.1}
+    caplog.set_level(logging.DEBUG, "mcp_django.worker")
+    async with joined(layer) as (one, other):
+        mailbox = await other.relay.open()
+        await one.relay.open()
+        heard: list[JSONObject] = []
+        other.relay.on_told("known", heard.append)
+        for told in ({}, {"kind": "unknown"}, {"kind": "known"}):
+            one.relay.tell_soon(told)
+        assert await one.relay.hand_over(mailbox, {"kind": "new", "body": b""}) is None
+        await until(lambda: bool(heard))
+    assert heard == [{"kind": "known"}]
+    dropped = [record.getMessage() for record in caplog.records]
+    assert dropped.count("nothing here takes envelopes of kind 'new'") == 1
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+
+
+async def test_what_cannot_be_read_keeps_nothing_else_from_being_heard(
+    layer: Layer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: things told together come in one message."""
+    async with joined(layer) as (one, other):
+        await other.relay.open()
+        other.relay.on_told("bad", lambda told: told["missing"])
+        for told in ({"kind": "bad"}, news("tools")):
+            one.relay.tell_soon(told)
+        await until(lambda: bool(other.noticed))
+    assert caplog.messages == ["what another worker told cannot be read"]

@@ -15,12 +15,21 @@ from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
+from mcp_django.sessions.posting import Posting
+from mcp_django.sessions.registry import Registry
+from mcp_django.worker.addresses import unseal_address
 from mcp_django.worker.connections import OpenConnection
-from mcp_django.worker.sealed_ids import mailbox_of
 from mcp_django.worker.worker import Worker, current_worker, workers_of_process
 from tests import patience
 from tests.server.stray_errors import STRAYS
-from tests.sessions.opening import LIMITS, Stream, initialize, open_session
+from tests.sessions.opening import (
+    LIMITS,
+    Stream,
+    hold,
+    initialize,
+    let_go,
+    open_session,
+)
 from tests.worker.vouching import Vouching, VouchingLater
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
@@ -36,9 +45,9 @@ def server() -> Server:
 async def worker() -> AsyncIterator[Worker]:
     worker = current_worker()
     yield worker
-    for opened in worker.registry:
+    for opened in worker.part(Registry):
         await opened.transport.close()
-        worker.close(opened)
+        let_go(worker, opened)
     await worker.close_all()
 
 
@@ -75,9 +84,11 @@ def test_workers_of_closed_event_loops_are_forgotten() -> None:
 
 async def test_session_id_names_the_worker_s_mailbox(worker: Worker) -> None:
     """Our choice: any other worker finds it by that."""
-    session_id = await worker.new_session_id()
-    assert mailbox_of(session_id) == await worker.relay.open() != ""
-    assert session_id != await worker.new_session_id()
+    session_id = await worker.part(Posting).new_address()
+    assert (
+        unseal_address("session", session_id).mailbox == await worker.relay.open() != ""
+    )
+    assert session_id != await worker.part(Posting).new_address()
 
 
 class Broken(Stream):
@@ -105,7 +116,7 @@ async def test_streams_are_ticked_and_one_that_fails_ends_alone(
     broken = open_session("broken", server, stream=Broken(), limits=limits)
     other = open_session("other", server, stream=counted, limits=limits)
     for opened in (broken, other):
-        worker.open(opened)
+        hold(worker, opened)
     await until(lambda: counted.comments >= 2)
     assert (broken.transport.is_closed, other.transport.is_closed) == (True, False)
     assert caplog.messages == ["a connection failed; it ends"]
@@ -119,7 +130,6 @@ class Stubborn(OpenConnection):
     """A connection that can neither be ticked nor closed, nor told of changes."""
 
     identity = Identity(AnonymousUser())
-    uris = ()
 
     def __init__(self, kind: str, server: Server) -> None:
         self._kind = kind
@@ -138,6 +148,8 @@ class Stubborn(OpenConnection):
 
     async def notify(self, notice: Notice) -> None:
         raise STRAYS[self._kind]()
+
+    async def tell_everything(self) -> None: ...
 
     async def recheck(self) -> None:
         raise STRAYS[self._kind]()
@@ -158,14 +170,14 @@ async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
     other = open_session("other", server, stream=counted, limits=limits)
     worker.hold(stubborn)
     worker.listen(stubborn)
-    worker.open(other)
-    worker.tell(server.name, Notice("tools"))
+    hold(worker, other)
+    worker.notify(server.name, Notice("tools"))
     asked = "a subscriber's rights cannot be asked for again"
     await until(lambda: counted.comments >= 1 and asked in caplog.messages)
     worker.ignore(stubborn)
     closing = asyncio.create_task(worker.close_all())
     await until(lambda: other.transport.is_closed)
-    worker.close(other)
+    let_go(worker, other)
     worker.let_go(stubborn)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await closing
@@ -213,8 +225,8 @@ async def test_what_hangs_keeps_no_other_from_its_tick(
     first = open_session("slow", server, user=User(pk=1), authenticator=slow)
     other = open_session("other", server, stream=counted, limits=limits)
     worker.hold(hanging, "call")
-    worker.open(first)
-    worker.open(other)
+    hold(worker, first)
+    hold(worker, other)
     await until(lambda: counted.comments >= 3)
     assert (hanging.ticks, len(slow.asked)) == (1, 1)
     hanging.answer.set()
@@ -234,14 +246,14 @@ async def test_streams_that_hang_keep_no_other_from_its_tick(
     limits = replace(LIMITS, keep_alive_seconds=0)
     counted = Counted()
     other = open_session("other", server, stream=counted, limits=limits)
-    worker.open(other)
+    hold(worker, other)
     async with asyncio.timeout(3):
         await until(lambda: counted.comments >= 2)
     assert {connection.ticks for connection in hanging} == {1}
     closing = asyncio.create_task(worker.close_all())
     # Nor from its end.
     await until(lambda: other.transport.is_closed)
-    worker.close(other)
+    let_go(worker, other)
     for connection in hanging:
         worker.let_go(connection)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -254,7 +266,7 @@ async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
     """We promise it: such as a handler that cancels every task there is."""
     limits = replace(LIMITS, keep_alive_seconds=0)
     counted = Counted()
-    worker.open(open_session("x", server, stream=counted, limits=limits))
+    hold(worker, open_session("x", server, stream=counted, limits=limits))
     await until(lambda: counted.comments >= 1)
     for _ in range(2):
         before, here = counted.comments, asyncio.current_task()
@@ -269,9 +281,7 @@ async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
 
 
 class Subscribed:
-    """Somebody who listens, and may fail when it is rechecked."""
-
-    uris = ()
+    """A listener that may fail when it is rechecked."""
 
     def __init__(self, server: Server, error: Exception | None = None) -> None:
         self.server = server
@@ -279,6 +289,8 @@ class Subscribed:
         self._error = error
 
     async def notify(self, notice: Notice) -> None: ...
+
+    async def tell_everything(self) -> None: ...
 
     async def recheck(self) -> None:
         self.rechecks += 1
@@ -315,7 +327,7 @@ async def test_stream_ends_when_its_credentials_are_no_longer_valid(
         open_session("nobody's", server),
     ]
     for opened in sessions:
-        worker.open(opened)
+        hold(worker, opened)
     await until(lambda: sessions[1].transport.is_closed)
     assert [opened.transport.is_closed for opened in sessions] == [
         False,
@@ -346,8 +358,8 @@ async def test_what_an_authenticator_awaits_counts(
     ada = User(pk=1, username="ada")
     first = open_session("first", server, user=ada, authenticator=good)
     second = open_session("second", server, user=ada, authenticator=bad)
-    worker.open(first)
-    worker.open(second)
+    hold(worker, first)
+    hold(worker, second)
     await until(lambda: second.transport.is_closed)
     await until(lambda: len(good.asked) >= 2)
     assert not first.transport.is_closed
@@ -360,7 +372,7 @@ async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
     settings.MCP = {"RECHECK_SECONDS": 0}
     unclear = VouchingLater(lambda valid: lambda: valid)
     opened = open_session("x", server, user=User(pk=1), authenticator=unclear)
-    worker.open(opened)
+    hold(worker, opened)
     await until(lambda: opened.transport.is_closed)
     assert "is_still_valid() does not decide; that means no" in caplog.messages
 
@@ -376,8 +388,8 @@ async def test_upkeep_goes_on_whatever_an_authenticator_raises(
     straying.says, bad.says = STRAYS[stray](), False
     first = open_session("first", server, user=User(pk=1), authenticator=straying)
     second = open_session("second", server, user=User(pk=2), authenticator=bad)
-    worker.open(first)
-    worker.open(second)
+    hold(worker, first)
+    hold(worker, second)
     await until(lambda: first.transport.is_closed)
     await until(lambda: second.transport.is_closed)
 
@@ -393,8 +405,8 @@ async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
     ada = User(pk=1, username="ada")
     first = open_session("first", server, user=ada, authenticator=broken)
     second = open_session("second", server, user=ada, authenticator=bad)
-    worker.open(first)
-    worker.open(second)
+    hold(worker, first)
+    hold(worker, second)
     await until(lambda: second.transport.is_closed)
     assert not first.transport.is_closed
     [line] = [line for line in caplog.messages if "does not answer" in line]
@@ -407,8 +419,8 @@ async def test_sessions_of_the_server_are_told_of_a_change(worker: Worker) -> No
     for stream, name in zip(streams, ("shop", "other"), strict=True):
         opened = open_session(name, Server(name), stream=stream)
         await initialize(opened)
-        worker.open(opened)
-    thread = threading.Thread(target=worker.tell, args=("shop", Notice("tools")))
+        hold(worker, opened)
+    thread = threading.Thread(target=worker.notify, args=("shop", Notice("tools")))
     thread.start()
     await until(lambda: len(streams[0].sent) == 2)
     thread.join()
@@ -423,7 +435,7 @@ async def test_change_is_told_by_the_server_s_own_method(
     stream = Stream()
     opened = open_session("one", server, stream=stream)
     await initialize(opened)
-    worker.open(opened)
+    hold(worker, opened)
     server.tools_changed()
     await until(lambda: len(stream.sent) == 2)
     await asyncio.to_thread(server.tools_changed)
@@ -436,13 +448,13 @@ async def test_closed_session_is_told_nothing(worker: Worker, server: Server) ->
     stream = Stream()
     opened = open_session("one", server, stream=stream)
     await initialize(opened)
-    worker.open(opened)
-    worker.close(opened)
-    worker.tell("shop", Notice("tools"))
+    hold(worker, opened)
+    let_go(worker, opened)
+    worker.notify("shop", Notice("tools"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert len(stream.sent) == 1
-    assert len(worker.registry) == 0
+    assert len(worker.part(Registry)) == 0
 
 
 def test_change_is_told_where_there_is_no_event_loop(
@@ -459,12 +471,12 @@ async def test_all_streams_end_before_the_process_does(
     """Our choice: `close_all` waits until the last stream has ended."""
     sessions = [open_session(str(number), server) for number in range(3)]
     for opened in sessions:
-        worker.open(opened)
+        hold(worker, opened)
     closing = asyncio.create_task(worker.close_all())
     await until(lambda: all(opened.transport.is_closed for opened in sessions))
     assert not closing.done()
     for opened in sessions:
-        worker.close(opened)
+        let_go(worker, opened)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await closing
 

@@ -1,0 +1,207 @@
+"""Handing messages over to single other workers, which acknowledge them.
+
+An envelope has a deadline and a nonce; its receiver drops what comes late or twice. One
+ambiguity is left: when the acknowledgement itself is lost, the sender takes the message
+for lost though it was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeAlias
+
+from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.task_contexts import own_context
+from mcp_django.conf import mcp_settings
+from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
+from mcp_django.worker.mailbox import Mailbox
+from mcp_django.worker.send_queue import Envelope, SendQueue
+
+logger = logging.getLogger("mcp_django.worker")
+
+_MAX_GONE: Final = 10_000
+_MAX_NONCES: Final = 10_000
+_SILENCE_SECONDS: Final = 5.0
+_GONE_SECONDS: Final = 3600.0
+
+Take: TypeAlias = Callable[[Envelope], Awaitable[Taken | None]]
+"""Takes an envelope, and says what to answer; None if it came too late for that."""
+
+
+class Handover:
+    """What one worker hands over to others, and they to it.
+
+    Args:
+        mailbox: Where acknowledgements, and what others hand over, come in.
+        start: Runs a coroutine in a task that is held.
+
+    Attributes:
+        takers: What takes an envelope, by its kind.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        start: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self.takers: dict[str, Take] = {}
+        self._mailbox = mailbox
+        self._start = start
+        self._queue = SendQueue(mailbox, on_refused=self._refuse, start=start)
+        self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
+        self._silent_until: dict[str, float] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._nonces: OrderedDict[str, None] = OrderedDict()
+        self._probing: asyncio.Task[bool] | None = None
+        self._dropped = Counted(
+            logger, "%d relayed messages came late or twice; they are dropped"
+        )
+
+    # Sending --------------------------------------------------------------------
+
+    async def hand_over(self, mailbox: str, message: Envelope) -> Taken | None:
+        """Send an envelope and wait for its acknowledgement.
+
+        Args:
+            mailbox: Of the worker that shall take it.
+            message: Its kind, its body, and what else is to be said.
+
+        Returns:
+            What the other worker answered; `BROKEN` if the channel layer does not work,
+            `FULL` if it has no room. None if the other one is silent.
+        """
+        if not mailbox or self._is_silent(mailbox):
+            return None
+        if not await self._mailbox.open():
+            return BROKEN
+        nonce = secrets.token_urlsafe(16)
+        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        self._unacknowledged[nonce] = taken
+        asked_at = time.monotonic()
+        envelope = {
+            **message,
+            "nonce": nonce,
+            "from": self._mailbox.name,
+            "expires": time.time() + mcp_settings.RELAY_TIMEOUT,
+        }
+        try:
+            self._queue.put(mailbox, envelope)
+            is_well = await self._wait_for(taken)
+        finally:
+            del self._unacknowledged[nonce]
+        if taken.done():
+            return taken.result()
+        if not is_well:
+            return BROKEN  # The layer is silent, and not the other worker.
+        # One message alone may be late, such as by what its user's row waits for.
+        if self._mailbox.peers.get(mailbox, -math.inf) < asked_at:
+            self._note_silence(mailbox, _SILENCE_SECONDS)
+        return None
+
+    async def _wait_for(self, taken: asyncio.Future[Taken]) -> bool:
+        """Wait for an acknowledgement; say whether messages arrive here meanwhile."""
+        half = mcp_settings.RELAY_TIMEOUT / 2
+        await asyncio.wait([taken], timeout=half)
+        if taken.done():
+            return True
+        probing = self._probing
+        if probing is None or probing.done():
+            loop = asyncio.get_running_loop()
+            reaching = self._mailbox.is_reached()
+            probing = loop.create_task(reaching, context=own_context())
+            self._probing = probing
+        await asyncio.wait([taken], timeout=half)
+        return probing.done() and probing.result()
+
+    def _refuse(self, envelope: Envelope, taken: Taken) -> None:
+        self._acknowledge(envelope["nonce"], taken)
+
+    def _acknowledge(self, nonce: str, taken: Taken) -> None:
+        future = self._unacknowledged.get(nonce)
+        if future is not None and not future.done():
+            future.set_result(taken)
+
+    # Who is there ---------------------------------------------------------------
+
+    def _is_silent(self, mailbox: str) -> bool:
+        return time.monotonic() < self._silent_until.get(mailbox, -math.inf)
+
+    def _note_silence(self, mailbox: str, seconds: float) -> None:
+        """Expect no answer from a mailbox for a while, and forget older silences."""
+        now = time.monotonic()
+        self._silent_until = {
+            silent: until for silent, until in self._silent_until.items() if until > now
+        }
+        self._silent_until[mailbox] = now + seconds
+
+    def note_life(self, mailbox: str) -> None:
+        """Note that a worker was heard of, whatever was thought of it before."""
+        self._mailbox.note_peer(mailbox)
+        self._silent_until.pop(mailbox, None)
+        self._gone.pop(mailbox, None)
+
+    def note_farewell(self, mailbox: str) -> None:
+        """Note that a worker has ended."""
+        self._mailbox.peers.pop(mailbox, None)
+        self._note_silence(mailbox, _GONE_SECONDS)
+        self._gone[mailbox] = None
+        if len(self._gone) > _MAX_GONE:
+            self._gone.popitem(last=False)
+
+    def has_gone(self, mailbox: str) -> bool:
+        """Say whether a worker has said farewell, and so will not be heard of again."""
+        return mailbox in self._gone
+
+    # Receiving ------------------------------------------------------------------
+
+    def take(self, envelope: Envelope) -> None:
+        """Take an envelope that came, in a task of its own."""
+        match envelope:
+            case {"kind": "taken", "nonce": nonce, "status": status, "body": body}:
+                self._acknowledge(nonce, Taken(status, body))
+            case {"kind": str() as kind, "nonce": _, "from": _, "expires": _}:
+                take = self.takers.get(kind)
+                if take is None:
+                    logger.debug("nothing here takes envelopes of kind %.100r", kind)
+                else:
+                    self._start(self._take(envelope, take))
+            case _:
+                logger.warning("unknown envelope in the mailbox")
+
+    async def _take(self, envelope: Envelope, take: Take) -> None:
+        if not self._is_new(envelope):
+            return
+        try:
+            taken = await take(envelope)
+        except Exception:
+            logger.exception("a relayed message failed")
+            taken = refusal(500, "Internal error")
+        if taken is None:
+            self._dropped.note()
+            taken = NOT_FOUND
+        self._queue.put(
+            envelope["from"],
+            {
+                "kind": "taken",
+                "nonce": envelope["nonce"],
+                "status": taken.status,
+                "body": taken.body,
+            },
+        )
+
+    def _is_new(self, envelope: Envelope) -> bool:
+        """Say whether an envelope came in time, and for the first time."""
+        nonce = envelope["nonce"]
+        if envelope["expires"] <= time.time() or nonce in self._nonces:
+            self._dropped.note()
+            return False
+        self._nonces[nonce] = None
+        if len(self._nonces) > _MAX_NONCES:
+            self._nonces.popitem(last=False)
+        return True

@@ -1,0 +1,72 @@
+"""Workers without HTTP, joined by a layer, and what sessions may have open in them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from mcp_types.jsonrpc import RequestId
+
+from mcp_django import Server
+from mcp_django.exchanges.open_sessions import OpenSessions
+from mcp_django.exchanges.questions import Questions
+from mcp_django.exchanges.running_calls import RunningCalls
+from mcp_django.exchanges.standalone_streams import StandaloneStreams
+from mcp_django.server.notices import Notice
+from mcp_django.worker.relay import Relay
+from mcp_django.worker.worker import Worker
+from tests.worker.layers import Layer
+
+
+class Stream:
+    """A standalone stream that notes what happens to it."""
+
+    def __init__(self, age: float = 0, *, server_name: str = "shop") -> None:
+        self.opened_at = (time.time() - age, f"{id(self)}")
+        self.server = Server(server_name)
+        self.told: list[Notice] = []
+        self.is_displaced = False
+        self.is_closed = False
+
+    def put(self, notice: Notice) -> None:
+        self.told.append(notice)
+
+    async def displace(self) -> None:
+        self.is_displaced = True
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Call:
+    """A request that notes whether it is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[RequestId] = []
+
+    def cancel(self, id: RequestId) -> None:
+        self.cancelled.append(id)
+
+
+def worker_of(layer: Layer | None) -> Worker:
+    """Make a worker, alone or joined to others, that has had sessions."""
+    worker = Worker(asyncio.get_running_loop(), Relay(layer))
+    for kind in (OpenSessions, Questions, RunningCalls, StandaloneStreams):
+        worker.part(kind)
+    return worker
+
+
+@asynccontextmanager
+async def joined(layer: Layer | None) -> AsyncIterator[tuple[Worker, Worker]]:
+    """Give two workers, joined by a layer, that hear of each other."""
+    workers = worker_of(layer), worker_of(layer)
+    for worker in workers:
+        await worker.relay.open()
+    try:
+        yield workers
+    finally:
+        for worker in workers:
+            await worker.relay.close()
+            await worker.tasks.end()
