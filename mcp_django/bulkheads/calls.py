@@ -29,6 +29,23 @@ class Outcome(Protocol):
         """Tell what the function raised."""
 
 
+class AwaitedFuture(asyncio.Future[T]):
+    """A future that says at once when it is cancelled.
+
+    Attributes:
+        on_cancel: Called then.
+    """
+
+    on_cancel: Callable[[], None]
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it, unless it is done."""
+        is_cancelled = super().cancel(msg)
+        if is_cancelled:
+            self.on_cancel()
+        return is_cancelled
+
+
 class Awaited(Generic[T]):
     """What a task awaits, and nothing else can: of all outcomes the cheapest.
 
@@ -40,7 +57,7 @@ class Awaited(Generic[T]):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self._loop.create_future()
+        self.future: AwaitedFuture[T] = AwaitedFuture(loop=self._loop)
 
     def set_running_or_notify_cancel(self) -> bool:
         """Note that the call begins; False if nobody wants it any more."""

@@ -243,7 +243,7 @@ class _Lane(Executor):
         """Run a function as soon as the owner may have a thread."""
         # On the hot path: asgiref gives everything in one function.
         function = partial(fn, *args, **kwargs) if args or kwargs else fn
-        future = self._pool.submit(
+        future = self._pool.run(
             function,
             owner=self._owner,
             what=self._what,
@@ -251,12 +251,16 @@ class _Lane(Executor):
         )
         if self._pool.is_short:
             self._on_wait()
-        return future
+        # Not one of `concurrent.futures`, of which asyncio makes one of these.
+        return future  # type: ignore[return-value]
 
 
 def _is_asyncio() -> bool:
-    token = current_token().native_token
-    return isinstance(token, asyncio.AbstractEventLoop)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # under trio
+        return False
+    return True
 
 
 def _is_in_loop(token: EventLoopToken) -> bool:
