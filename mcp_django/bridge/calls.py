@@ -21,12 +21,12 @@ from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 
 from mcp_django.bridge.results import (
-    RETRY_MEMBERS,
     offers,
     question_for_modern,
 )
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.events import Peer
+from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
 logger = logging.getLogger("mcp_django.client")

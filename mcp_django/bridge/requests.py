@@ -32,7 +32,8 @@ from mcp_django.exceptions import (
     MCPError,
     RemoteProtocolError,
 )
-from mcp_django.protocol import error_codes, jsonrpc, versions
+from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol.eras import ERAS
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -83,12 +84,12 @@ class Requests:
         Raises:
             ErrorAnswer: Says what went wrong, with the codes of the client's era.
         """
-        is_modern = request.peer.version in versions.MODERN
+        era = ERAS[request.peer.version]
         try:
             await self._server.connect(request.peer)
             return self._adapt(request, await self._carry_out(request))
         except (ErrorReceived, ErrorAnswer) as error:
-            code = error_codes.in_modern_era(error.code) if is_modern else error.code
+            code = era.error_code(error.code)
             raise ErrorAnswer(code, error.message, error.data) from error
         except (MCPError, ValueError) as error:
             raise ErrorAnswer(INTERNAL_ERROR, str(error)) from error

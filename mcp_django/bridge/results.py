@@ -25,13 +25,8 @@ from mcp_django.client.reading import clean_result, faults_of_parts
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import methods, versions
 from mcp_django.protocol.events import Peer
+from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-
-RETRY_MEMBERS: Final = frozenset({"inputResponses", "requestState"})
-"""Params of a request that is sent again with answers.
-
-Spec: 2026-07-28 basic/patterns/mrtr.
-"""
 
 _OF_ONE_HOP: Final = frozenset(
     {

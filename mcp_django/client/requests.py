@@ -19,9 +19,9 @@ from mcp_django.exceptions import (
     RemoteProtocolError,
 )
 from mcp_django.protocol import jsonrpc, methods
-from mcp_django.protocol.caching import ResultCache
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.result_cache import ResultCache
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

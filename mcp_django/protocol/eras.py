@@ -24,7 +24,8 @@ class Era(ABC):
         asks_in_results: Whether the client is asked by the result of its request, and
             sends that again with its answers. Else it is asked by requests of the
             server, and its own waits for them.
-        signs_results: Whether each result says of which type it is, and who made it.
+        signs_results: Whether each result says of which type it is, and which server
+            made it.
         names_missing_capabilities: Whether an error of its own says what the client
             lacks.
         resource_not_found: Code of the error for a resource that there is not.

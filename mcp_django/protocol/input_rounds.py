@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.methods import MAY_ASK, QUESTIONS
+
+RETRY_MEMBERS: Final = frozenset({"inputResponses", "requestState"})
+"""Params of a request that is sent again with answers, which the first one had not.
+
+Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
+"""
 
 
 @dataclass(frozen=True, slots=True)

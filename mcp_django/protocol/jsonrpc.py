@@ -39,7 +39,7 @@ MAX_ID_CHARACTERS = 1024
 """Longest id of a request; it has to fit into the answer, beside the result."""
 
 MAX_BATCH = 1000
-"""Messages of a batch; more would hold up everybody else."""
+"""Messages of a batch; more would hold up all other clients."""
 
 _MAX_COLLECTED_BYTES = 65_536
 """Bytes of JSON while which are read garbage is looked for."""
@@ -142,10 +142,10 @@ def check(value: JSON) -> Message:
 def stand_in(value: object) -> JSON:
     """Give JSON for a value that pydantic cannot write.
 
-    For values that others than the protocol know, they register how.
+    Other layers register how their own values are written.
 
     Raises:
-        TypeError: Nobody knows.
+        TypeError: It is none of those that are registered.
     """
     raise TypeError(f"{type(value).__qualname__} cannot be written as JSON")
 

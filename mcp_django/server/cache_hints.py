@@ -1,4 +1,4 @@
-"""For how long clients may keep what they were answered, and who else may."""
+"""How long, and for which users, clients may keep what they were answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CacheHints:
 
     Attributes:
         ttl_ms: Milliseconds for which it may be taken as fresh.
-        scope: "private" for its user alone, "public" for everybody.
+        scope: "private" for its user alone, "public" for all.
 
     Raises:
         ValueError: There is no such time or scope.
@@ -44,7 +44,7 @@ class CacheHints:
             )
 
     def check_text(self, what: str, *, is_lazy: bool) -> None:
-        """Refuse to share with everybody what is in the language of one.
+        """Refuse to share with all users what is in the language of one.
 
         Raises:
             ValueError: The scope is public, and the text is lazy.
@@ -56,7 +56,7 @@ class CacheHints:
             )
 
     def check_permission(self, feature: str, permission: object) -> None:
-        """Refuse to share with everybody what only some may see.
+        """Refuse to share with all users what only some may see.
 
         Raises:
             ValueError: The scope is public, and there is a permission.

@@ -189,7 +189,7 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
         raise unknown_feature("tool", name, UNKNOWN)
     request.feature = tool.handler.feature
     request.max_result_bytes = tool.max_result_bytes
-    # On the hot path: most tools are for everybody.
+    # On the hot path: most tools need no permission.
     if tool.permission is not None and not await is_permitted(server, request, tool):
         raise unknown_feature("tool", name, NOT_PERMITTED)
     if tool.mirrored and request.mirrors_headers:

@@ -11,11 +11,12 @@ from pydantic_core import from_json
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import methods
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.protocol.models import read_as
 from mcp_django.server.argument_work import MAX_ARGUMENTS
 from mcp_django.server.errors import unknown_method
-from mcp_django.server.requests import RETRY_MEMBERS, Request
+from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

@@ -1,10 +1,10 @@
 """Rounds of questions in the modern era: the client carries them, sealed.
 
 A request whose handler asks is answered with `input_required`. The client retries it
-with its answers and with the state that it was given: who asked what, when, what was
-asked last and answered before. The state is signed, not secret, and can be used again
-until it expires; what must happen once only, the handler has to see to. An answer of an
-earlier round stands, whatever the client sends later.
+with its answers and with the state that it was given: which user asked what, when, what
+was asked last and answered before. The state is signed, not secret, and can be used
+again until it expires; what must happen once only, the handler has to see to. An answer
+of an earlier round stands, whatever the client sends later.
 
 Spec: 2026-07-28 basic/patterns/mrtr.
 """
@@ -22,10 +22,11 @@ from mcp_types.jsonrpc import INVALID_PARAMS
 from mcp_django.auth.interface import owner_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.methods import MAY_ASK
 from mcp_django.server.asking import Given, Question
-from mcp_django.server.requests import RETRY_MEMBERS, Request
+from mcp_django.server.requests import Request
 from mcp_django.signing import seal, unseal
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from mcp_types.jsonrpc import RequestId
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.protocol.eras import ERAS, Era
 from mcp_django.protocol.events import RequestReceived
+from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import Answers, Given
 from mcp_django.server.outcomes import FeatureName
@@ -23,12 +24,6 @@ Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
 CloseStream: TypeAlias = Callable[[int | None], Awaitable[object]]
 
 T = TypeVar("T")
-
-RETRY_MEMBERS = frozenset({"inputResponses", "requestState"})
-"""Parameters that a retried request has and the first one had not.
-
-Spec: 2026-07-28 basic/patterns/mrtr, "Basic Workflow".
-"""
 
 LOG_LEVELS = (
     "debug",

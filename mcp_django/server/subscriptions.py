@@ -49,8 +49,8 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         request: A `subscriptions/listen` request.
 
     Raises:
-        ErrorAnswer: The request is malformed, or asks for too much; or nobody can say
-            what the user may read.
+        ErrorAnswer: The request is malformed, or asks for too much; or what decides
+            about rights does not answer.
     """
     try:
         params = read_as(SubscriptionsListenRequestParams, request.params)
@@ -75,7 +75,7 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         if await can_read(server, request, uri):
             readable.append(uri)
             server.resource_keys.of(uri)  # now, and not for all of them in one go
-        # A thousand long URIs must not hold up everybody else.
+        # A thousand long URIs must not hold up all other clients.
         await anyio.lowlevel.checkpoint()
     honored = SubscriptionFilter(
         tools_list_changed=bool(asked.tools_list_changed and server.tools) or None,
@@ -113,14 +113,14 @@ async def check_readable(
 
     Args:
         server: Where the resource is.
-        request: Who asks.
+        request: Of the user.
         uri: Of the resource.
         is_gone: Whether there is no longer anything to read there. Then a permission
             that takes the variables may still decide, and the handler cannot.
 
     Raises:
         ResourceNotFound: The user may not, or there is nothing.
-        ServiceAway: Nobody can say.
+        ServiceAway: What decides about rights does not answer.
         QuestionsAsked: The client has to be asked first.
         Exception: The handler failed.
     """
@@ -154,14 +154,14 @@ async def can_read(
 
     Args:
         server: Where the resource is.
-        request: Who asks.
+        request: Of the user.
         uri: Of the resource.
         is_gone: As for `check_readable`.
         was_readable: Whether the user could read it a moment ago, so that only what
             decides about the resource in general is asked.
 
     Raises:
-        ServiceAway: Nobody can say now.
+        ServiceAway: What decides about rights does not answer.
     """
     try:
         with request.lend():
@@ -195,8 +195,8 @@ async def can_read(
 
 def silent(request: Request) -> Request:
     """Copy a request so that its handler can tell the client nothing."""
-    return replace(request, notify=_notify_nobody)
+    return replace(request, notify=_drop)
 
 
-async def _notify_nobody(method: str, params: JSONObject) -> None:
+async def _drop(method: str, params: JSONObject) -> None:
     pass

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mcp_django.protocol.caching import ResultCache
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.result_cache import ResultCache
 
 LIST = "tools/list"
 READ = "resources/read"
