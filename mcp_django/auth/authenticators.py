@@ -15,6 +15,7 @@ from mcp_django.auth.interface import Authenticator
 from mcp_django.conf import mcp_settings
 
 
+@cache  # on the hot path
 def is_open_to_all() -> bool:
     """Say whether `MCP["AUTHENTICATION"]` switches authentication off."""
     paths = mcp_settings.AUTHENTICATION
@@ -47,4 +48,5 @@ def _authenticators(paths: tuple[str, ...]) -> tuple[Authenticator, ...]:
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in ("MCP", "INSTALLED_APPS"):
+        is_open_to_all.cache_clear()
         _authenticators.cache_clear()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.http import HttpRequest
@@ -25,7 +25,7 @@ else:
     User = Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """A user, and the credential that proved it.
 
@@ -47,7 +47,7 @@ class Identity:
                 "an Identity needs a user; without one, return None from authenticate()"
             )
 
-    @property
+    @cached_property
     def owner(self) -> str:
         """What the user's sessions and requests are kept by."""
         return owner_of(self.user)
