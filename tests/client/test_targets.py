@@ -108,12 +108,12 @@ async def test_function_that_makes_no_transport_is_refused() -> None:
         (
             "https://example.com/mcp",
             "httpx2",
-            ["streamable_http_client", "http_library"],
+            ["streamable_http", "http_library"],
         ),
         (
             "wss://example.com/ws",
             "websockets",
-            ["websocket_client", "websocket_library"],
+            ["websocket", "websocket_library"],
         ),
     ],
 )
@@ -122,7 +122,7 @@ def test_missing_library_is_named(
 ) -> None:
     """Our choice: HTTP and WebSocket are an extra."""
     for module in modules:
-        monkeypatch.delitem(sys.modules, f"mcp_django.transports.{module}")
+        monkeypatch.delitem(sys.modules, f"mcp_django.transports.client.{module}")
     for name in [*sys.modules]:
         if name.split(".")[0] == library:
             monkeypatch.setitem(sys.modules, name, None)
