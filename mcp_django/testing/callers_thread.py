@@ -10,10 +10,21 @@ from typing import Any, Final, TypeVar
 from anyio.lowlevel import EventLoopToken, current_token
 from asgiref.sync import async_to_sync, sync_to_async
 
-from mcp_django.bulkheads.lent_threads import Owned
+from mcp_django.bulkheads.lent_threads import LentThreads, Owned
 from mcp_django.bulkheads.threads import ThreadPool
 
 T = TypeVar("T")
+
+
+class NothingLent(LentThreads):
+    """Lends no thread: what the async ORM does is run on that of the test as well."""
+
+    def __init__(self) -> None:
+        super().__init__("mcp-test-async", lambda: 1)
+
+    def run(self, owned: Owned | None = None) -> AbstractContextManager[None]:
+        """Give a block in which nothing is lent."""
+        return nullcontext()
 
 
 class CallersThread(ThreadPool):
@@ -26,10 +37,7 @@ class CallersThread(ThreadPool):
 
     def __init__(self) -> None:
         super().__init__("mcp-test", "SYNC_WORKERS", purpose="tests")
-
-    def lend(self, owned: Owned | None = None) -> AbstractContextManager[None]:
-        """Lend nothing: the async ORM uses that thread as well."""
-        return nullcontext()
+        self.lent = NothingLent()
 
     async def run(
         self,
