@@ -39,7 +39,7 @@ class SSEConsumer(HoldingConsumer[SSEServerTransport]):
             return
         worker = current_worker()
         session_id = await worker.part(Posting).new_address()
-        with await worker.reserve(identity.owner, "stream"):
+        with await worker.connections.reserve(identity.owner, "stream"):
             transport = SSEServerTransport(
                 exchange.write,
                 endpoint=_endpoint_url(exchange, session_id),

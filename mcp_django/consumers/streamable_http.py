@@ -141,7 +141,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        with await worker.reserve(identity.owner, "call"):
+        with await worker.connections.reserve(identity.owner, "call"):
             reply = Reply(
                 exchange,
                 accepted=accepts,
@@ -172,7 +172,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             raise RemoteProtocolError(
                 error.message, code=error.code, data=error.data, request_id=request.id
             ) from None
-        with await worker.reserve(identity.owner, "stream"):
+        with await worker.connections.reserve(identity.owner, "stream"):
             stream = ListenStream(
                 self.server, worker, identity, exchange, subscription, request
             )
@@ -220,7 +220,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         if worker.unread.total:
             await _wait_for_reader(worker, identity)
-        with await worker.reserve(identity.owner, "call"):
+        with await worker.connections.reserve(identity.owner, "call"):
             request = make_request(message, session.peer, sender, reply)
             running = LegacyExchange(
                 self.server, worker, identity, reply, request, session, exchange.leave
@@ -246,7 +246,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
         count, places = answers.count(None), None
         if count:
             await _check_room(worker, session, identity, count)
-            places = await worker.reserve(identity.owner, "call", count)
+            places = await worker.connections.reserve(identity.owner, "call", count)
         # Nothing waits from here until their session counts the requests.
         reply = _reply_of(
             exchange,
@@ -337,7 +337,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 headers=[(b"allow", b"POST, DELETE")],
             )
         worker = current_worker()
-        with await worker.reserve(identity.owner, "stream"):
+        with await worker.connections.reserve(identity.owner, "stream"):
             await self._hold_stream(
                 exchange, identity, session, last_event_id, replayed
             )

@@ -56,7 +56,7 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
         subprotocol = handshake.choose_subprotocol()
         worker = current_worker()
         session_id = await worker.part(Posting).new_address()
-        with await worker.reserve(identity.owner, "stream"):
+        with await worker.connections.reserve(identity.owner, "stream"):
             flow = handshake.flow()
             transport = WebSocketServerTransport(
                 handshake.send_text,

@@ -319,8 +319,9 @@ class LegacyExchange(_Exchange):
         self.worker.part(RunningCalls).add(self.session, self.request.id, self)
 
     def _let_go(self) -> None:
+        if self._is_held:
+            self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
         super()._let_go()
-        self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
 
     def _status_of(self, answer: ResultOrError) -> int:
         return 200

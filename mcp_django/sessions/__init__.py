@@ -7,3 +7,8 @@ what was posted to it, to this worker or another one.
 
 Knows nothing of `exchanges`. May import `worker`, `server`, and what is below.
 """
+
+from mcp_django.sessions.serving import serve
+from mcp_django.sessions.session import Session
+
+__all__ = ["Session", "serve"]

@@ -15,3 +15,7 @@ What sessions and exchanges keep in each worker are parts of it (`Worker.part`),
 register for what they want to hear of: the worker knows neither. May import `server`,
 `transports`, `protocol`, `auth` and what is below.
 """
+
+from mcp_django.worker.worker import current_worker
+
+__all__ = ["current_worker"]

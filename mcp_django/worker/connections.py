@@ -23,10 +23,6 @@ Kind: TypeAlias = Literal["stream", "call"]
 """What stays open until either side ends it, and what ends with its answer."""
 
 
-class TooManyOpen(Refused):
-    """A user has as much open as a user may have."""
-
-
 _TOO_MANY: Final = {
     "stream": (429, "%d streams of this user are open; close one", 10),
     "call": (503, "%d requests of this user may run at a time; try again later", 1),
@@ -111,18 +107,26 @@ class Places:
         self.leave()
 
 
+MakeWay: TypeAlias = Callable[["Connections", str, Kind], Awaitable[None]]
+
+
 class Connections:
     """The open connections of one worker.
 
     What is to be opened needs a place, which is counted from when it is reserved. What
     has begun to wait is added, and looked after until it is removed.
 
+    Args:
+        make_way: Called with these, a user and a kind, where there is no place left:
+            ends something of that user that its client will not miss.
+
     Attributes:
         is_ending: Whether the process is about to end, so that nothing more begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make_way: MakeWay) -> None:
         self.is_ending = False
+        self._make_way = make_way
         self._all: dict[OpenConnection, Kind] = {}
         self._reserved: dict[tuple[str, Kind], int] = {}
         self._ending: set[OpenConnection] = set()
@@ -139,8 +143,10 @@ class Connections:
         """Iterate over a copy, with what each of them is."""
         return iter(list(self._all.items()))
 
-    def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
-        """Count more connections of a user, unless those are too many.
+    async def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
+        """Reserve places for what a user is about to open, all of them or none.
+
+        If they are too many, something of the user makes way first.
 
         Args:
             owner: Names the user; "" is none, and has no limit.
@@ -148,19 +154,25 @@ class Connections:
             count: How many of them.
 
         Raises:
-            TooManyOpen: They are.
-            Refused: The process ends.
+            Refused: Not enough makes way; or the process ends.
         """
+        key = owner, kind
+        has_room = self._has_room(key, count)
+        if not has_room:
+            await self._make_way(self, owner, kind)
+            has_room = self._has_room(key, count)
         if self.is_ending:
             raise Refused(
                 503, "the server is being shut down; try again", headers=RETRY_LATER
             )
-        key = owner, kind
-        count += self._reserved.get(key, 0)
-        if owner and count > (most := _most_of(kind)):
-            raise _too_many(kind, most)
-        self._reserved[key] = count
+        if not has_room:
+            raise _too_many(kind)
+        self._reserved[key] = self._reserved.get(key, 0) + count
         return Places(self._reserved, key)
+
+    def _has_room(self, key: tuple[str, Kind], count: int) -> bool:
+        owner, kind = key
+        return not owner or self._reserved.get(key, 0) + count <= _most_of(kind)
 
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
@@ -208,10 +220,10 @@ def _most_of(kind: Kind) -> int:
     return most
 
 
-def _too_many(kind: Kind, most: int) -> TooManyOpen:
+def _too_many(kind: Kind) -> Refused:
     status, message, seconds = _TOO_MANY[kind]
     headers = [(b"retry-after", b"%d" % seconds)]
-    return TooManyOpen(status, message % most, headers=headers)
+    return Refused(status, message % _most_of(kind), headers=headers)
 
 
 async def close(connection: OpenConnection) -> None:

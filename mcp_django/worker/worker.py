@@ -22,8 +22,6 @@ from mcp_django.worker.connections import (
     Connections,
     Kind,
     OpenConnection,
-    Places,
-    TooManyOpen,
     close,
     finish,
 )
@@ -85,7 +83,7 @@ class Worker:
         self._loop = loop
         self._upkeep: asyncio.Task[None] | None = None
         self._connection_closed = asyncio.Event()
-        self.connections = Connections()
+        self.connections = Connections(make_way)
         self.tasks = LoopTasks()
         self.listeners = Listeners(self.tasks)
         self.unread = Unread(_unread_limits)
@@ -101,26 +99,6 @@ class Worker:
     def is_ending(self) -> bool:
         """Whether the process is about to end."""
         return self.connections.is_ending
-
-    async def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
-        """Reserve places for what a user is about to open.
-
-        If the user has too much open, what is dead of it makes way first.
-
-        Args:
-            owner: Names the user; "" is none, and has no limit.
-            kind: What is to be opened.
-            count: How many of them.
-
-        Raises:
-            TooManyOpen: Nothing, or not enough, makes way.
-            Refused: The process ends.
-        """
-        try:
-            return self.connections.reserve(owner, kind, count)
-        except TooManyOpen:
-            await make_way(self.connections, owner, kind)
-            return self.connections.reserve(owner, kind, count)
 
     def part(self, kind: type[P]) -> P:
         """Give the one part of a kind that this worker has; made when first needed."""

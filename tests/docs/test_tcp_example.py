@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 from mcp_django import Client, ConnectFailed, MessageTooLarge, TransportClosed
 from mcp_django.client.connecting import MakeTransport
 from mcp_django.protocol import jsonrpc
-from mcp_django.sessions.serving import serve
+from mcp_django.sessions import serve
 from mcp_django.transports.base import Transport
 from mcp_django.transports.streams import open_streams
 from tests.docs.conftest import Import

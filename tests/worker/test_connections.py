@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from mcp_django.server.server import Server
 from mcp_django.transports.server.refusals import Refused
-from mcp_django.worker.connections import Connections, Kind, Places, TooManyOpen
+from mcp_django.worker.connections import Connections, Kind, Places
 from tests.sessions.opening import open_session
 
 SERVER = Server("shop")
@@ -13,36 +13,40 @@ SERVER = Server("shop")
 RESERVED: list[tuple[str, Kind]] = [("1", "stream"), ("2", "stream"), ("1", "call")]
 
 
-def reserve(connections: Connections) -> list[Places]:
+async def make_no_way(connections: Connections, owner: str, kind: Kind) -> None:
+    """End nothing."""
+
+
+async def reserve(connections: Connections) -> list[Places]:
     """Reserve two places for each of `RESERVED`, and one more for two."""
-    places = [connections.reserve(*each) for each in RESERVED for _ in range(2)]
-    return [*places, connections.reserve("", "stream", 99)]
+    places = [await connections.reserve(*each) for each in RESERVED for _ in range(2)]
+    return [*places, await connections.reserve("", "stream", 99)]
 
 
-def test_places_are_counted_by_user_and_kind(settings: Settings) -> None:
+async def test_places_are_counted_by_user_and_kind(settings: Settings) -> None:
     """Our choice: many calls keep nobody from listening; nobody is not a user."""
     settings.MCP = {"MAX_STREAMS_PER_USER": 2, "MAX_CALLS_PER_USER": 2}
-    connections = Connections()
-    places = reserve(connections)
+    connections = Connections(make_no_way)
+    places = await reserve(connections)
     for owner, kind in RESERVED:
-        with pytest.raises(TooManyOpen):
-            connections.reserve(owner, kind)
+        with pytest.raises(Refused):
+            await connections.reserve(owner, kind)
     for each in places[:-1]:
         each.leave()
-    reserve(connections)
+    await reserve(connections)
 
 
-def test_places_are_reserved_together_or_not_at_all(settings: Settings) -> None:
+async def test_places_are_reserved_together_or_not_at_all(settings: Settings) -> None:
     """Our choice: no batch runs in part."""
     settings.MCP = {"MAX_CALLS_PER_USER": 3}
-    connections = Connections()
-    with connections.reserve("1", "call"), pytest.raises(TooManyOpen):
-        connections.reserve("1", "call", 3)
-    three = connections.reserve("1", "call", 3)
+    connections = Connections(make_no_way)
+    with await connections.reserve("1", "call"), pytest.raises(Refused):
+        await connections.reserve("1", "call", 3)
+    three = await connections.reserve("1", "call", 3)
     for _ in range(2):
         three.leave()
-    with connections.reserve("1", "call", 2), pytest.raises(TooManyOpen):
-        connections.reserve("1", "call", 2)
+    with await connections.reserve("1", "call", 2), pytest.raises(Refused):
+        await connections.reserve("1", "call", 2)
 
 
 @pytest.mark.parametrize(
@@ -57,31 +61,31 @@ def test_places_are_reserved_together_or_not_at_all(settings: Settings) -> None:
         ),
     ],
 )
-def test_refusal_says_when_to_try_again(
+async def test_refusal_says_when_to_try_again(
     settings: Settings, kind: Kind, status: int, message: str, seconds: bytes
 ) -> None:
     """Our choice: a call may end at any time, a stream hardly."""
     settings.MCP = {"MAX_STREAMS_PER_USER": 0, "MAX_CALLS_PER_USER": 0}
-    with pytest.raises(TooManyOpen) as caught:
-        Connections().reserve("1", kind)
+    with pytest.raises(Refused) as caught:
+        await Connections(make_no_way).reserve("1", kind)
     refused = caught.value
     assert (refused.status, refused.message) == (status, message)
     assert refused.headers == [(b"retry-after", seconds)]
 
 
-def test_nothing_begins_while_the_process_ends() -> None:
+async def test_nothing_begins_while_the_process_ends() -> None:
     """Our choice: `503`, for the next process may take it."""
-    connections = Connections()
+    connections = Connections(make_no_way)
     connections.is_ending = True
     with pytest.raises(Refused) as caught:
-        connections.reserve("", "call")
+        await connections.reserve("", "call")
     assert caught.value.status == 503
     assert caught.value.message == "the server is being shut down; try again"
 
 
 def test_connections_are_looked_after_until_they_are_removed() -> None:
     """Our choice: also those whose places are counted elsewhere."""
-    connections = Connections()
+    connections = Connections(make_no_way)
     call = open_session("call", SERVER)
     stream = open_session("stream", SERVER)
     connections.add(call, "call")
@@ -90,3 +94,18 @@ def test_connections_are_looked_after_until_they_are_removed() -> None:
     assert list(connections.kinds()) == [(call, "call"), (stream, "stream")]
     connections.remove(call)
     assert list(connections) == [stream]
+
+
+async def test_what_makes_way_leaves_its_place(settings: Settings) -> None:
+    """We promise it: a client that comes back finds room, if something is dead."""
+    settings.MCP = {"MAX_STREAMS_PER_USER": 1}
+    asked: list[tuple[str, Kind]] = []
+
+    async def make_way(connections: Connections, owner: str, kind: Kind) -> None:
+        asked.append((owner, kind))
+        place.leave()
+
+    connections = Connections(make_way)
+    place = await connections.reserve("1", "stream")
+    place = await connections.reserve("1", "stream")
+    assert asked == [("1", "stream")]

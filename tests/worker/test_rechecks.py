@@ -16,6 +16,7 @@ from mcp_django.auth.interface import Authenticator
 from mcp_django.server.server import Server
 from mcp_django.sessions.registry import OpenSession
 from mcp_django.worker.connections import Connections, OpenConnection
+from mcp_django.worker.making_way import make_way
 from mcp_django.worker.rechecks import Rechecks
 from tests.bulkheads.clocks import Clock
 from tests.patience import PATIENCE_SECONDS
@@ -29,7 +30,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.connections = Connections()
+        self.connections = Connections(make_way)
         self.tasks: set[asyncio.Task[None]] = set()
         self.rechecks = Rechecks(self.connections, self._start, self.clock)
         self._server = Server("shop")
