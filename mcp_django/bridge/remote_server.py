@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Final, get_args
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp_types import ClientCapabilities, LoggingLevel, SubscriptionFilter
+from mcp_types import ClientCapabilities, SubscriptionFilter
 from mcp_types.jsonrpc import HEADER_MISMATCH
 
 from mcp_django.bridge.results import capabilities_of
@@ -28,10 +28,11 @@ from mcp_django.exceptions import (
     MCPError,
     TransportError,
 )
-from mcp_django.protocol import versions
+from mcp_django.protocol import log_levels, versions
 from mcp_django.protocol.client import ClientProtocol, State
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.uris import UriSet
 
 logger = logging.getLogger("mcp_django.client")
@@ -42,9 +43,6 @@ FOREVER: Final = Patience(math.inf, math.inf)
 _OPENING: Final = Patience(30.0, 30.0)
 _PROBE_SECONDS: Final = 5.0
 _MAX_PAGES: Final = 100
-
-LOG_LEVELS: Final[Sequence[str]] = get_args(LoggingLevel)
-"""From the least severe to the most."""
 
 
 @dataclass(eq=False)
@@ -321,6 +319,4 @@ def is_severe(level: JSON, least: str) -> bool:
 
     What is no level at all is passed on, so that nothing is hidden.
     """
-    return level not in LOG_LEVELS or (
-        LOG_LEVELS.index(level) >= LOG_LEVELS.index(least)
-    )
+    return level not in LOG_LEVELS or log_levels.is_severe(level, least)

@@ -14,7 +14,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.bridge.asking import SessionQuestions
 from mcp_django.bridge.calls import Call, Calls, Report
 from mcp_django.bridge.changes import SessionChanges, listen
-from mcp_django.bridge.remote_server import LOG_LEVELS, FarServer
+from mcp_django.bridge.remote_server import FarServer
 from mcp_django.bridge.results import (
     Results,
     client_meta_of,
@@ -37,13 +37,11 @@ from mcp_django.protocol.eras import ERAS
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL, LOG_LEVELS
 from mcp_django.protocol.methods import MAY_ASK
 
 _MAX_ROUNDS: Final = 100
 """Rounds of questions of one request; a server that asks more turns in circles."""
-
-_LOG_LEVEL: Final = "info"
-"""What sessions hear that did not say; as our own servers have it."""
 
 
 class Requests:
@@ -152,7 +150,7 @@ class Requests:
         params: JSONObject,
         on_progress: OnProgress | None = None,
     ) -> JSONObject:
-        level = self.log_level or _LOG_LEVEL
+        level = self.log_level or DEFAULT_LOG_LEVEL
         return await self._server.request(
             request.method,
             params_for_server(params, is_legacy=self._server.is_legacy),

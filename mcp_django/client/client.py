@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as version_of
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -53,6 +53,7 @@ from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
 from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.client import ClientProtocol, State
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.methods import DISCOVER, PING
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ if TYPE_CHECKING:
     import httpx2
 
 logger = logging.getLogger("mcp_django.client")
-
-_LOG_LEVELS: Final = get_args(LoggingLevel)
 
 
 class Client:
@@ -560,8 +559,8 @@ def _check_callable(**functions: object) -> None:
 
 
 def _check_level(level: LoggingLevel | None) -> LoggingLevel | None:
-    if level is not None and level not in _LOG_LEVELS:
-        raise ValueError(f"log level {level!r:.100} is none of {[*_LOG_LEVELS]!r}")
+    if level is not None and level not in LOG_LEVELS:
+        raise ValueError(f"log level {level!r:.100} is none of {[*LOG_LEVELS]!r}")
     return level
 
 

@@ -19,13 +19,13 @@ from django.core.cache import BaseCache
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.session_id import HTTPSession
+from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL
 from mcp_django.server.notices import Notice, Topic
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import check_uri
 from mcp_django.worker.caches import SiteCache, cache_of
 
-_DEFAULT_LOG_LEVEL: Final = "info"
 _ENDED: Final = "ended"
 _LOG_LEVEL: Final = "log-level"
 _COUNTER: Final = "subscriptions"
@@ -57,7 +57,7 @@ class CachedState(SessionState):
         """Give the severity of the least severe log messages to send."""
         if self._log_level is None:
             key = _key(self._session.key, _LOG_LEVEL)
-            level: str = _DEFAULT_LOG_LEVEL
+            level: str = DEFAULT_LOG_LEVEL
             # No reason for a handler to fail, which only has something to say.
             with contextlib.suppress(ServiceAway):
                 level = await _cache().ask(lambda cache: cache.get(key, level))

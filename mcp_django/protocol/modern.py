@@ -9,7 +9,7 @@ Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, TypeVar, get_args
+from typing import Final, TypeVar
 
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -20,7 +20,6 @@ from mcp_types import (
     UNSUPPORTED_PROTOCOL_VERSION,
     ClientCapabilities,
     Implementation,
-    LoggingLevel,
 )
 from mcp_types.jsonrpc import (
     INVALID_PARAMS,
@@ -45,6 +44,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.pending_requests import InFlight
 
@@ -59,7 +59,6 @@ _META_KEYS: Final = (
 _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_KEPT_BYTES: Final = 4096
 _NOBODY: Final = Implementation(name="", version="")
-_LOG_LEVELS: Final = get_args(LoggingLevel)
 
 
 def is_modern(message: Message) -> bool:
@@ -98,9 +97,9 @@ def read_peer(message: JSONRPCRequest) -> Peer:
             f"_meta needs {CLIENT_CAPABILITIES_META_KEY!r}, {{}} if there are none",
         )
     log_level = meta.get(LOG_LEVEL_META_KEY)
-    if log_level is not None and log_level not in _LOG_LEVELS:
+    if log_level is not None and log_level not in LOG_LEVELS:
         raise _malformed(
-            message, f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {_LOG_LEVELS!r}"
+            message, f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {LOG_LEVELS!r}"
         )
     # On the hot path: a client says the same of itself again and again, and reading
     # that anew costs three times as much as writing it down does.

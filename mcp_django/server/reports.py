@@ -6,7 +6,8 @@ from mcp_types import LoggingLevel
 
 from mcp_django.protocol import versions
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.requests import LOG_LEVELS, Request
+from mcp_django.protocol.log_levels import LOG_LEVELS
+from mcp_django.server.requests import Request
 from mcp_django.server.texts import Text, plain
 
 

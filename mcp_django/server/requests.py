@@ -16,6 +16,7 @@ from mcp_django.protocol.eras import ERAS, Era
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.log_levels import is_severe
 from mcp_django.server.asking import Answers, Given
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.transports.base import Sender
@@ -24,18 +25,6 @@ Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
 CloseStream: TypeAlias = Callable[[int | None], Awaitable[object]]
 
 T = TypeVar("T")
-
-LOG_LEVELS = (
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-)
-"""Severities, least severe first. Spec: 2025-11-25 server/utilities/logging."""
 
 
 class SessionState(ABC):
@@ -184,9 +173,7 @@ class Request:
         wanted = self.log_level
         if self.session is not None:
             wanted = await self.session.read_log_level()
-        return wanted is not None and (
-            LOG_LEVELS.index(level) >= LOG_LEVELS.index(wanted)
-        )
+        return wanted is not None and is_severe(level, wanted)
 
     @property
     def meta(self) -> Mapping[str, Any]:

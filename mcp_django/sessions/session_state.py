@@ -8,6 +8,7 @@ from typing import Final
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL
 from mcp_django.protocol.uris import UriSet
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request, SessionState
@@ -15,7 +16,6 @@ from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import MAX_URIS, check_uri
 from mcp_django.worker.subscribers import Subscriber
 
-_DEFAULT_LOG_LEVEL: Final = "info"
 """Least severe log messages for a client that did not say which it wants."""
 
 _MAX_ELICITATIONS: Final = 1000
@@ -42,7 +42,7 @@ class StateInMemory(SessionState):
     def __init__(self, server: Server, id: str | None) -> None:
         self.id = id
         self._server = server
-        self._log_level = _DEFAULT_LOG_LEVEL
+        self._log_level = DEFAULT_LOG_LEVEL
         self._uris = UriSet(server.resource_keys.of)
         self._subscriber: Subscriber | None = None
         # A set in all but type, which keeps the order and takes less memory when empty.
@@ -106,7 +106,7 @@ class StateInMemory(SessionState):
 
     def clear(self) -> None:
         """Begin anew, for a client that does."""
-        self._log_level = _DEFAULT_LOG_LEVEL
+        self._log_level = DEFAULT_LOG_LEVEL
         self._uris.clear()
         self._subscriber = None
         self._elicitations.clear()

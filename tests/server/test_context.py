@@ -24,9 +24,10 @@ from mcp_django import Answer, Context, ResourceNotFound, Server, SyncContext
 from mcp_django.exceptions import AskFailed, CapabilityMissing
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.handlers import make_handler
-from mcp_django.server.requests import LOG_LEVELS, Request
+from mcp_django.server.requests import Request
 from tests.server.calls import EVERYTHING, MODERN, Caller, Notebook
 
 KINDS = ["def", "async def"]
