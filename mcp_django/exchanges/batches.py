@@ -15,11 +15,19 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
-from mcp_django.exchanges.calls import LegacyExchange, WaitForDisconnect
+from mcp_django.exchanges.calls import WaitForDisconnect
+from mcp_django.exchanges.legacy_calls import LegacyCall, reply_to
+from mcp_django.exchanges.legacy_sessions import take
+from mcp_django.exchanges.post import Post
+from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.turns import Turns
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Answered, Event, RequestReceived
 from mcp_django.server.answering import ResultOrError
-from mcp_django.transports.server.streamable_http import Reply
+from mcp_django.transports.server.refusals import RETRY_LATER, Refused
+from mcp_django.worker.acknowledgement import ACCEPTED
 from mcp_django.worker.connections import Places
+from mcp_django.worker.worker import Worker, current_worker
 
 logger = logging.getLogger("mcp_django.exchanges")
 
@@ -30,10 +38,80 @@ _NO_ROOM: Final = ErrorAnswer(
 )
 
 
-class BatchedExchange(LegacyExchange):
+async def answer_batch(
+    post: Post, events: Sequence[Event], session: HTTPSession
+) -> None:
+    """Answer each request of a batch, and take what needs no answer.
+
+    Args:
+        post: What brings it.
+        events: What its messages mean.
+        session: To which they belong.
+
+    Raises:
+        Refused: There is no room for its requests.
+    """
+    requests, at_once, taken = [], [], ACCEPTED
+    for event in events:
+        match event:
+            case RequestReceived():
+                requests.append(event)
+            case Answered(answer=answer, status=200):
+                at_once.append(jsonrpc.serialize(answer))
+            case _:
+                taken = await take(event, session)
+    if not requests and not at_once:
+        await post.tell(taken)
+        return
+    worker, places = current_worker(), None
+    if requests:
+        await _check_room(worker, session, post.identity.owner, len(requests))
+        places = await worker.connections.reserve(
+            post.identity.owner, "call", len(requests)
+        )
+    # Nothing waits from here until their session counts the requests.
+    reply = reply_to(post, session, batch_size=len(requests) + len(at_once))
+    calls = [BatchedCall(post, worker, reply, event, session) for event in requests]
+    if places is not None:
+        for call in calls:
+            worker.start(_run_alone(call, places))
+    for data in at_once:
+        await reply.answer(data)
+    await post.exchange.wait_for_disconnect()
+    reply.detach()
+
+
+async def _check_room(
+    worker: Worker, session: HTTPSession, owner: str, count: int
+) -> None:
+    """Wait until a session has room for the requests of a batch.
+
+    Raises:
+        Refused: 400 if it never has room for so many; 503 if that takes too long.
+    """
+    most = worker.part(Turns).most
+    if owner:
+        most = min(most, mcp_settings.MAX_CALLS_PER_USER)
+    if count > most:
+        raise Refused(
+            400,
+            f"a batch of {count} requests; at most {most} may run and wait in a "
+            "session",
+        )
+    timeout = mcp_settings.ROOM_TIMEOUT
+    if not await worker.part(Turns).wait_for_room(session.key, count, timeout):
+        raise Refused(
+            503,
+            "the session has no room for more requests; try again later",
+            headers=RETRY_LATER,
+        )
+
+
+class BatchedCall(LegacyCall):
     """A request of a batch, which waits for its turn in its session.
 
-    It counts in its session from when it is made, so that it has to be run.
+    It counts in its session from when it is made, so that it has to be run. The worker
+    holds its task, which goes on when the client is gone.
     """
 
     __slots__ = ("_has_turn",)
@@ -42,6 +120,16 @@ class BatchedExchange(LegacyExchange):
         super().__init__(*args)
         self._has_turn = False
         self.worker.part(Turns).enter(self.session.key)
+
+    async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
+        """Answer the request in its turn, unless it is cancelled."""
+        turns, key = self.worker.part(Turns), self.session.key
+        try:
+            await super().run(wait_for_disconnect)
+        finally:
+            if self._has_turn:
+                turns.end(key)
+            turns.leave(key)
 
     async def _answer(self) -> ResultOrError:
         """Run the handler when it is its turn, if there is room for what it gives."""
@@ -57,48 +145,14 @@ class BatchedExchange(LegacyExchange):
             self.identity.owner, mcp_settings.ROOM_TIMEOUT
         )
 
-    def _let_go(self) -> None:
-        super()._let_go()
-        turns, key = self.worker.part(Turns), self.session.key
-        if self._has_turn:
-            turns.end(key)
-        turns.leave(key)
 
-
-async def run_together(
-    exchanges: Sequence[BatchedExchange],
-    places: Places | None,
-    at_once: Sequence[bytes],
-    reply: Reply,
-    wait_for_disconnect: WaitForDisconnect,
-) -> None:
-    """Answer the requests of a batch side by side, each in a task of its own.
-
-    The tasks are held by the worker, and go on when the client is gone.
-
-    Args:
-        exchanges: One for each request that needs a handler.
-        places: Reserved for them, one each; None if there are none.
-        at_once: The answers to the others.
-        reply: Takes all of the answers.
-        wait_for_disconnect: Returns when the reply is complete, or the client gone.
-    """
-    if places is not None:
-        for exchange in exchanges:
-            exchange.worker.start(_run_alone(exchange, places))
-    for answer in at_once:
-        await reply.answer(answer)
-    await wait_for_disconnect()
-    reply.detach()
-
-
-async def _run_alone(exchange: BatchedExchange, places: Places) -> None:
+async def _run_alone(call: BatchedCall, places: Places) -> None:
     try:
         with places:
             # The task of the batch itself watches its client.
-            await exchange.run(asyncio.Event().wait)
+            await call.run(asyncio.Event().wait)
     except Exception:
         # Such as a cache that is away; the connection ends without this answer.
         logger.exception("a request of a batch failed")
         with contextlib.suppress(Exception):  # For the same reason.
-            await exchange.reply.skip()
+            await call.reply.skip()

@@ -1,55 +1,24 @@
-"""Requests that came by POST over Streamable HTTP, from the first byte to the answer.
-
-A modern request lives as long as its connection. A legacy request goes on when its
-connection is gone.
-"""
+"""One request that was posted, from its handler to its answer: what both eras share."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
-
-from mcp_types import (
-    HEADER_MISMATCH,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
-    UNSUPPORTED_PROTOCOL_VERSION,
-)
-from mcp_types.jsonrpc import (
-    METHOD_NOT_FOUND,
-    JSONRPCRequest,
-    RequestId,
-)
+from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
-from mcp_django.exceptions import (
-    ErrorAnswer,
-    ServiceAway,
-    TransportClosed,
-    UrlElicitationRequired,
-)
-from mcp_django.exchanges.event_store import abandonment
-from mcp_django.exchanges.questions import Questions
-from mcp_django.exchanges.running_calls import RunningCalls
-from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.exchanges.session_state import CachedState
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ErrorAnswer, TransportClosed
+from mcp_django.exchanges.post import Post
 from mcp_django.protocol import jsonrpc
-from mcp_django.protocol.events import Peer, RequestReceived
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.server import requests
-from mcp_django.server.answering import (
-    ResultOrError,
-    answer_of,
-    deliver,
-)
-from mcp_django.server.asking import Question
-from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
-from mcp_django.server.requests import Request
-from mcp_django.server.server import Server
-from mcp_django.transports.base import Sender
+from mcp_django.server.answering import ResultOrError, answer_of, deliver
+from mcp_django.server.requests import Notify, Request
+from mcp_django.transports.server.refusals import RETRY_LATER, Refused
+from mcp_django.transports.server.reply_events import ReplyLimits
 from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.worker import Worker
@@ -58,52 +27,49 @@ logger = logging.getLogger("mcp_django.exchanges")
 
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[object]]
 
-_STATUSES: Final = {
-    METHOD_NOT_FOUND: 404,
-    HEADER_MISMATCH: 400,
-    MISSING_REQUIRED_CLIENT_CAPABILITY: 400,
-    UNSUPPORTED_PROTOCOL_VERSION: 400,
-}
-"""HTTP statuses of JSON-RPC errors, in the modern era; 200 for others.
 
-Spec: 2026-07-28 basic/transports/streamable-http; basic, "`_meta`".
-"""
-
-
-class _Exchange(OpenConnection, ABC):
-    """One request of one POST, from its handler to its answer.
+class Call(OpenConnection, ABC):
+    """One request of one post.
 
     The handler runs in the task of the connection. It often ends without waiting for
-    anything. So the client is watched, and the worker looks after the exchange, only
-    from when the handler has begun to wait.
+    anything. So the client is watched, and the worker looks after the call, only from
+    when the handler has begun to wait::
+
+        NEW --run()--> RUNS --the handler waits--> HELD --> answered, or ended without
+                        |                                      ^
+                        +--------------------------------------+
+
+    Args:
+        post: What brought the request.
+        worker: Looks after the call.
+        reply: Takes the answer, and what the handler sends before it.
+        request: What is asked.
+
+    Attributes:
+        statuses: Code of an error -> HTTP status; 200 for all others.
     """
 
     __slots__ = (
         "_beginning",
-        "_identity",
         "_is_closing",
         "_is_held",
         "_task",
         "_watching",
+        "post",
         "reply",
         "request",
-        "server",
         "worker",
     )
 
+    statuses: ClassVar[Mapping[int, int]] = {}
+
     def __init__(
-        self,
-        server: Server,
-        worker: Worker,
-        identity: Identity,
-        reply: Reply,
-        request: Request,
+        self, post: Post, worker: Worker, reply: Reply, request: Request
     ) -> None:
-        self.server = server
+        self.post = post
         self.worker = worker
         self.reply = reply
         self.request = request
-        self._identity = identity
         self._beginning: asyncio.Handle | None = None
         self._watching: asyncio.Task[None] | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -113,7 +79,7 @@ class _Exchange(OpenConnection, ABC):
     @property
     def identity(self) -> Identity:
         """Whose it is."""
-        return self._identity
+        return self.post.identity
 
     async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
         """Answer the request, unless it is cancelled.
@@ -132,7 +98,7 @@ class _Exchange(OpenConnection, ABC):
                 if not request.is_cancelled:
                     request.is_cancelled = True
                     if not self.worker.is_ending:
-                        # By whoever runs the exchange, as Django when a client goes.
+                        # By the task's own runner, as Django when a client goes.
                         raise
                     # By Daphne, before we are closed: the client is still there.
                     self._is_closing = True
@@ -146,33 +112,29 @@ class _Exchange(OpenConnection, ABC):
                 task.uncancel()
                 await self._end_without_answer()
         finally:
-            self._let_go()  # last, because the end of the process waits for it
+            if self._is_held:
+                self._let_go()  # last, because the end of the process waits for it
 
     def _answer(self) -> Awaitable[ResultOrError]:
         """Run the handler until there is an answer."""
         return answer_of(
-            self.server, self.request, ask=self._ask, is_ending=self._has_to_end
+            self.post.server, self.request, ask=None, is_ending=self._has_to_end
         )
 
     async def _deliver(self, answer: ResultOrError) -> None:
         """Send the answer, or another one if it cannot be sent; none if cancelled."""
-        request = self.request
-        if request.is_cancelled:
+        if self.request.is_cancelled:
             return
-        if self._is_held or isinstance(answer, ErrorAnswer):
-            try:
-                await self._prepare(answer)
-            except ServiceAway as away:
-                answer = away
-        delivering = deliver(self.server, request, answer, send=self._send)
+        delivering = deliver(self.post.server, self.request, answer, send=self._send)
         del answer  # what is written is all that lies here until the client reads
         await delivering
 
     def _send(self, data: bytes, answer: ResultOrError) -> Coroutine[Any, Any, None]:
         """Send an answer that is written already."""
-        if isinstance(answer, ErrorAnswer) and answer.status is not None:
-            return self.reply.answer(data, answer.status, answer.headers)
-        return self.reply.answer(data, self._status_of(answer))
+        if not isinstance(answer, ErrorAnswer):
+            return self.reply.answer(data)
+        status = answer.status or self.statuses.get(answer.code, 200)
+        return self.reply.answer(data, status, answer.headers)
 
     @property
     def running(self) -> Sequence[Request]:
@@ -217,198 +179,74 @@ class _Exchange(OpenConnection, ABC):
 
     async def _wait_until_gone(self, wait_for_disconnect: WaitForDisconnect) -> None:
         await wait_for_disconnect()
-        self._go_on_without_client()
+        self._lose_client()
 
     def _hold(self) -> None:
         self._is_held = True
         self.worker.hold(self, "call")
 
     def _let_go(self) -> None:
-        if self._is_held:
-            self._is_held = False
-            self.worker.let_go(self)
+        self._is_held = False
+        self.worker.let_go(self)
 
     # What the eras differ in ----------------------------------------------------
 
     @abstractmethod
-    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
-        """Ask the client a round of questions."""
-
-    @abstractmethod
-    def _status_of(self, answer: ResultOrError) -> int:
-        """Give the HTTP status of an answer that is no part of a stream."""
-
-    @abstractmethod
-    async def _prepare(self, answer: ResultOrError) -> None:
-        """Do what comes before an error, or the answer of a handler that waited."""
-
-    @abstractmethod
-    def _go_on_without_client(self) -> None:
-        """Do what is to be done when the client is gone."""
+    def _lose_client(self) -> None:
+        """End, or go on, now that the client is gone."""
 
     @abstractmethod
     async def _end_without_answer(self) -> None:
         """End the reply of a request that was cancelled."""
 
 
-class ModernExchange(_Exchange):
-    """A request of the modern era; its handler ends with its connection.
+async def wait_for_reader(worker: Worker, owner: str) -> None:
+    """Wait until a user has read enough of what was answered before.
 
-    Spec: 2026-07-28 basic/transports/streamable-http, "Cancellation".
+    Raises:
+        Refused: 503: that takes too long.
     """
-
-    __slots__ = ()
-
-    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
-        raise NotImplementedError  # The answer itself asks.
-
-    def _status_of(self, answer: ResultOrError) -> int:
-        if isinstance(answer, ErrorAnswer):
-            return _STATUSES.get(answer.code, 200)
-        return 200
-
-    async def _prepare(self, answer: ResultOrError) -> None:
-        pass
-
-    def _go_on_without_client(self) -> None:
-        self._cancel()
-
-    async def _end_without_answer(self) -> None:
-        if self._is_closing:
-            await self.reply.break_off()
-
-
-class LegacyExchange(_Exchange):
-    """A request of a legacy session.
-
-    It goes on when the client loses its connection: it may come back for the answer,
-    where there is an event store. Only a cancellation stops it.
-
-    Args:
-        session: Whose request it is.
-        leave: Called when the client is gone, so that the connection's task may go on.
-
-    Spec: 2025-11-25 basic/transports, "Sending Messages to the Server".
-    """
-
-    __slots__ = ("_leave", "session")
-
-    def __init__(
-        self,
-        server: Server,
-        worker: Worker,
-        identity: Identity,
-        reply: Reply,
-        request: Request,
-        session: HTTPSession,
-        leave: Callable[[], None],
-    ) -> None:
-        super().__init__(server, worker, identity, reply, request)
-        self.session = session
-        self._leave = leave
-        request.session = CachedState(session, server)
-        request.close_stream = reply.release
-        reply.expect(request.id)
-
-    def cancel(self, id: RequestId) -> None:
-        """Stop working on the request; its client wants no answer."""
-        self._cancel()
-
-    def _hold(self) -> None:
-        super()._hold()
-        self.worker.part(RunningCalls).add(self.session, self.request.id, self)
-
-    def _let_go(self) -> None:
-        if self._is_held:
-            self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
-        super()._let_go()
-
-    def _status_of(self, answer: ResultOrError) -> int:
-        return 200
-
-    async def _prepare(self, answer: ResultOrError) -> None:
-        # What is answered is not cancelled any more.
-        self.worker.part(RunningCalls).remove(self.session, self.request.id, self)
-        if isinstance(answer, UrlElicitationRequired):
-            state = CachedState(self.session, self.server)
-            for elicitation_id in answer.elicitation_ids:
-                await state.remember_elicitation(elicitation_id)
-
-    def _go_on_without_client(self) -> None:
-        self.reply.detach()
-        self._leave()
-
-    async def _end_without_answer(self) -> None:
-        # Whoever comes back for it shall not find that it ended without a word.
-        is_broken_off = self._is_closing and self.worker.is_ending
-        await self.reply.skip(abandonment(self.request.id) if is_broken_off else b"")
-
-    # Asking ---------------------------------------------------------------------
-
-    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
-        if not self.reply.can_ask:
-            refuse_round(request, questions, "it reads no event stream")
-            return
-        await ask_round(
-            request,
-            questions,
-            begin=self._begin_asking,
-            end=self._end_asking,
-            send=partial(_send, self.reply),
-        )
-
-    async def _begin_asking(
-        self, question: Question[Any]
-    ) -> tuple[JSONRPCRequest, OpenQuestion]:
-        if "elicitationId" in question.params:
-            state = CachedState(self.session, self.server)
-            await state.remember_elicitation(question.params["elicitationId"])
-        return await self.worker.part(Questions).begin(self.session, question)
-
-    def _end_asking(self, id: RequestId) -> Message:
-        self.worker.part(Questions).end(id)
-        return jsonrpc.notification(
-            "notifications/cancelled",
-            {"requestId": id, "reason": "no longer needed"},
+    timeout = mcp_settings.ROOM_TIMEOUT
+    if not await worker.unread.wait_for_room(owner, timeout):
+        unread = worker.unread.bytes_of(owner)
+        raise Refused(
+            503,
+            f"{unread} bytes that this user was answered wait to be read; read them "
+            "and try again",
+            headers=RETRY_LATER,
         )
 
 
-async def _notify_nobody(method: str, params: JSONObject) -> None:
-    pass
-
-
-def make_request(
-    message: JSONRPCRequest,
-    peer: Peer,
-    sender: Sender,
-    reply: Reply | None = None,
-    *,
-    mirrors_headers: bool = False,
-) -> Request:
-    """Make what handlers see of a message.
-
-    Args:
-        message: What was posted.
-        peer: Who posted it, as it says itself.
-        sender: Who posted it, as we know.
-        reply: Where notifications go; None for nowhere.
-        mirrors_headers: Whether the HTTP headers have to say what the arguments say.
-    """
-    return requests.make_request(
-        RequestReceived(message.id, message.method, message.params or {}, peer),
-        sender,
-        # Without a way back to the exchange, which would be a cycle to be collected.
-        _notify_nobody if reply is None else partial(_notify, reply),
-        mirrors_headers=mirrors_headers,
+def limits_of_replies() -> ReplyLimits:
+    """Give what the settings say of replies."""
+    return ReplyLimits(
+        max_event_bytes=mcp_settings.MAX_EVENT_BYTES,
+        stream_after_seconds=mcp_settings.STREAM_AFTER_SECONDS,
+        keep_alive_seconds=mcp_settings.KEEP_ALIVE_SECONDS,
+        max_result_bytes=mcp_settings.MAX_RESULT_BYTES,
+        max_held_seconds=mcp_settings.MAX_HELD_SECONDS,
     )
 
 
-async def _notify(reply: Reply, method: str, params: JSONObject) -> None:
-    await _send(reply, jsonrpc.notification(method, params))
+def notify_by(reply: Reply) -> Notify:
+    """Give what sends notifications that belong to a request.
+
+    It knows no way back to the call, which would be a cycle to be collected.
+    """
+    return partial(_notify, reply)
 
 
-async def _send(reply: Reply, message: Message) -> None:
+async def notify_nothing(method: str, params: JSONObject) -> None:
+    """Send no notification: no handler runs that could have some."""
+
+
+async def send_or_lose(reply: Reply, message: Message) -> None:
+    """Send a message that is no answer; it is lost if the reply is complete."""
     try:
         await reply.send(message)
     except TransportClosed as error:
         logger.debug("message lost: %s", error)
+
+
+async def _notify(reply: Reply, method: str, params: JSONObject) -> None:
+    await send_or_lose(reply, jsonrpc.notification(method, params))

@@ -14,19 +14,20 @@ from typing import TypeAlias
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.exchanges.calls import make_request
+from mcp_django.exchanges.calls import notify_nothing
 from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
 from mcp_django.exchanges.standalone_streams import StandaloneStreams
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import complete
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.fingerprints import changed_since, fingerprint_of
 from mcp_django.server.notices import Notice, Topic, changing_lists, everything
-from mcp_django.server.requests import Request
+from mcp_django.server.requests import Request, make_request
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import (
@@ -364,7 +365,9 @@ def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Reques
 
     They may have been sent to other workers; what is kept of them is what they name.
     """
-    message = jsonrpc.request("subscribed", "resources/subscribe", {})
-    request = make_request(message, session.peer, sender)
-    request.session = CachedState(session, server)
-    return request
+    return make_request(
+        RequestReceived("subscribed", "resources/subscribe", {}, session.peer),
+        sender,
+        notify_nothing,
+        session=CachedState(session, server),
+    )

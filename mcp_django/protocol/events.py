@@ -37,9 +37,16 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The protocol answered a request by itself: send the answer."""
+    """The protocol answered a request by itself: send the answer.
+
+    Attributes:
+        answer: A result, or an error; without an id to what is no request.
+        status: HTTP status, where messages are posted; other than 200 if all that was
+            posted is refused.
+    """
 
     answer: AnswerMessage
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
 from mcp_types import (
-    CancelledNotificationParams,
     ClientCapabilities,
     Implementation,
     InitializeRequestParams,
 )
 from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -27,6 +27,7 @@ from pydantic_core import to_json
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, methods, versions
+from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -37,12 +38,17 @@ from mcp_django.protocol.events import (
     SessionRestarted,
 )
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.pending_requests import InFlight
+from mcp_django.protocol.pending_requests import InFlight, read_notification
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""
+
+NOT_ASKED: Final = (
+    "nothing waits for this answer; it was not asked, or it comes too late"
+)
 
 _UNKNOWN_PEER = Peer(
     versions.LATEST_LEGACY, Implementation(name="", version=""), ClientCapabilities()
@@ -190,8 +196,7 @@ class LegacyServerProtocol:
             if message.id in self._in_flight:
                 return Ignored(f"request id {message.id!r} is in flight already")
             return Answered(jsonrpc.error(message.id, error.code, error.message))
-        result = {"protocolVersion": peer.version, **self._describe(peer.version)}
-        answer = jsonrpc.result(message.id, result)
+        answer = initialized(message.id, peer, self._describe(peer.version))
         # Whoever uses the id of a request in flight does not know of that request.
         is_used = self._in_flight.remove(message.id)
         is_same = peer == self.peer and not is_used
@@ -221,15 +226,15 @@ def answer_at_once(message: JSONRPCRequest) -> JSONRPCResponse | JSONRPCError | 
     return None
 
 
-def cancelled_id(message: JSONRPCNotification) -> RequestId | None:
-    """Give the id of the request that a notification cancels; None if it does not."""
-    if message.method != "notifications/cancelled":
-        return None
-    try:
-        params = read_as(CancelledNotificationParams, message.params or {})
-    except ValidationError:
-        return None
-    return params.request_id
+def initialized(id: RequestId, peer: Peer, description: JSONObject) -> JSONRPCResponse:
+    """Make the result of `initialize`.
+
+    Args:
+        id: Of the request.
+        peer: What was read of it.
+        description: Capabilities, serverInfo and instructions.
+    """
+    return jsonrpc.result(id, {"protocolVersion": peer.version, **description})
 
 
 def read_initialize(message: JSONRPCRequest) -> Peer:
@@ -259,3 +264,128 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
         params.client_info,
         params.capabilities,
     )
+
+
+# What is posted over HTTP -----------------------------------------------------------
+
+
+def receive_post(
+    posted: Message | list[Message], headers: Mapping[str, str], peer: Peer | None
+) -> Event | Sequence[Event]:
+    """Say what it means that something was posted; nothing is remembered.
+
+    Args:
+        posted: A message, or a batch of them.
+        headers: HTTP headers that came with it, names in lower case.
+        peer: What `initialize` settled, of the session that the headers name; None if
+            there is none.
+
+    Returns:
+        The event of a message, or those of a batch. `initialize` is a request that the
+        driver answers, with `initialized`.
+
+    Spec: 2025-11-25 basic/transports; 2025-03-26 basic, "Batching".
+    """
+    if isinstance(posted, JSONRPCRequest) and posted.method == methods.INITIALIZE:
+        try:
+            return _received(posted, read_initialize(posted))
+        except RemoteProtocolError as error:
+            return Answered(jsonrpc.error(posted.id, error.code, error.message))
+    refused = check_headers(headers, peer)
+    if refused is not None:
+        return refused
+    assert peer is not None  # as it has been checked
+    if not isinstance(posted, list):
+        return _receive_posted(posted, peer)
+    try:
+        _check_batch(posted, peer)
+    except RemoteProtocolError as error:
+        return refusal_of(error)
+    return [_receive_posted(message, peer) for message in posted]
+
+
+def check_headers(
+    headers: Mapping[str, str], peer: Peer | None, http_method: str = "POST"
+) -> Answered | None:
+    """Say what is wrong with the headers of a request that needs a session.
+
+    Args:
+        headers: HTTP headers, names in lower case.
+        peer: As for `receive_post`.
+        http_method: Of the request.
+
+    Returns:
+        The answer; None if nothing is wrong.
+
+    Spec: 2025-11-25 basic/transports, "Session Management" and "Protocol Version
+    Header".
+    """
+    version = headers.get("mcp-protocol-version")
+    if version in versions.MODERN:
+        text = f"{http_method} is not part of protocol version {version}; use POST"
+        return _refused(405, text)
+    if version is not None and version not in versions.LEGACY:
+        return _refused(
+            400,
+            f"unsupported MCP-Protocol-Version {version[:100]!r}; supported are "
+            f"{list(versions.ALL)!r}",
+        )
+    if "mcp-session-id" not in headers:
+        return _refused(
+            400,
+            "Mcp-Session-Id is missing: send initialize first, and then the id from "
+            "its answer",
+        )
+    if peer is None:
+        # One answer for all: no client learns of the sessions of another user.
+        return _refused(404, "Session not found", code=SESSION_NOT_FOUND)
+    return None
+
+
+def _receive_posted(message: Message, peer: Peer) -> Event:
+    match message:
+        case JSONRPCRequest():
+            answer = answer_at_once(message)
+            return _received(message, peer) if answer is None else Answered(answer)
+        case JSONRPCNotification():
+            return read_notification(message)
+        case JSONRPCResponse(id=id) | JSONRPCError(id=str() | int() as id):
+            return AnswerReceived(id, message)
+        case _:
+            return _refused(400, NOT_ASKED, code=INTERNAL_ERROR)
+
+
+def _received(message: JSONRPCRequest, peer: Peer) -> RequestReceived:
+    return RequestReceived(message.id, message.method, message.params or {}, peer)
+
+
+def _check_batch(messages: Sequence[Message], peer: Peer) -> None:
+    """Refuse a batch where there are none, with an `initialize`, or with an id twice.
+
+    Raises:
+        RemoteProtocolError: It is refused.
+
+    Spec: 2025-03-26 basic, "Batching"; basic/lifecycle, "Initialization".
+    """
+    if peer.version not in versions.BATCHES:
+        raise RemoteProtocolError(
+            "batches are not part of this protocol version; send one message"
+        )
+    ids = set()
+    for message in messages:
+        if not isinstance(message, JSONRPCRequest):
+            continue
+        if message.method == methods.INITIALIZE:
+            raise RemoteProtocolError(
+                "initialize must not be part of a batch", request_id=message.id
+            )
+        if message.id in ids:
+            # Spec: 2025-03-26 basic, "Requests": ids are not used twice.
+            raise RemoteProtocolError(
+                "two requests of a batch have the same id", request_id=message.id
+            )
+        ids.add(message.id)
+
+
+def _refused(status: int, text: str, *, code: int = INVALID_REQUEST) -> Answered:
+    return Answered(jsonrpc.error(None, code, text), status)

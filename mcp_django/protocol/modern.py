@@ -8,6 +8,7 @@ Spec: 2026-07-28 basic, "`_meta`"; basic/versioning; basic/patterns.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -39,10 +40,13 @@ from mcp_django.protocol.events import (
     Answered,
     Event,
     Ignored,
+    Notified,
     Peer,
     RequestReceived,
 )
 from mcp_django.protocol.faults import describe_faults
+from mcp_django.protocol.http_headers import check_standard
+from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.models import read_as
@@ -131,14 +135,28 @@ def _read_peer(said: bytes) -> Peer:
     )
 
 
-def check_version(peer: Peer, id: RequestId) -> None:
-    """Refuse a version that is not served in the modern era.
+def read_request(
+    message: JSONRPCRequest, headers: Mapping[str, str] | None = None
+) -> RequestReceived:
+    """Read a request of the modern era.
+
+    Args:
+        message: The request.
+        headers: HTTP headers that came with it, names in lower case; None if messages
+            have none.
 
     Raises:
-        RemoteProtocolError: With the versions that are.
+        RemoteProtocolError: It is malformed, its headers do not say what it says, or
+            its version or its method is not one of the modern era.
 
-    Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation".
+    Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation";
+    basic/transports/streamable-http, "Server Validation".
     """
+    id, method = message.id, message.method
+    peer = read_peer(message)
+    if headers is not None:
+        # First: a version that the header says otherwise is not what is wrong with it.
+        check_standard(message, peer.version, headers)
     if peer.version not in versions.MODERN:
         raise RemoteProtocolError(
             "Unsupported protocol version",
@@ -149,20 +167,57 @@ def check_version(peer: Peer, id: RequestId) -> None:
             },
             request_id=id,
         )
-
-
-def check_method(message: JSONRPCRequest) -> None:
-    """Refuse a method that the modern era does not have.
-
-    Raises:
-        RemoteProtocolError: It has no such method.
-    """
-    if message.method not in methods.MODERN:
+    if method not in methods.MODERN:
         raise RemoteProtocolError(
-            f"unknown method: {message.method[:100]}",
-            code=METHOD_NOT_FOUND,
-            request_id=message.id,
+            f"unknown method: {method[:100]}", code=METHOD_NOT_FOUND, request_id=id
         )
+    return RequestReceived(id, method, message.params or {}, peer)
+
+
+def receive_post(
+    posted: Message | list[Message], headers: Mapping[str, str]
+) -> RequestReceived | Notified | Answered | None:
+    """Say what it means that something was posted; nothing is remembered.
+
+    Args:
+        posted: A message, or a batch of them.
+        headers: HTTP headers that came with it, names in lower case.
+
+    Returns:
+        The event; None of what is of the legacy era.
+
+    Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
+    Initialization-Based Versions"; basic/transports/streamable-http.
+    """
+    if not _is_modern_post(posted, headers):
+        return None
+    match posted:
+        case JSONRPCRequest():
+            try:
+                return read_request(posted, headers)
+            except RemoteProtocolError as error:
+                return refusal_of(error)
+        case JSONRPCNotification():
+            # Also a cancellation: ids belong to one post, whose end cancels it.
+            return Notified(posted.method, posted.params or {})
+        case _:
+            return refusal_of(
+                RemoteProtocolError(
+                    "this version takes one request or notification, no answers, no "
+                    "batches"
+                )
+            )
+
+
+def _is_modern_post(
+    posted: Message | list[Message], headers: Mapping[str, str]
+) -> bool:
+    """Say whether a body is of the modern era, alone or by the header of its post."""
+    if headers.get("mcp-protocol-version") in versions.MODERN and not (
+        isinstance(posted, JSONRPCRequest) and posted.method == methods.INITIALIZE
+    ):
+        return True
+    return not isinstance(posted, list) and is_modern(posted)
 
 
 def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
@@ -198,15 +253,13 @@ class ModernServerProtocol:
         if message.id in self._in_flight:
             return Ignored(f"request id {message.id!r} is in flight already")
         try:
-            peer = read_peer(message)
-            check_version(peer, message.id)
-            check_method(message)
+            received = read_request(message)
         except RemoteProtocolError as error:
             return Answered(
                 jsonrpc.error(message.id, error.code, error.message, error.data)
             )
         self._in_flight[message.id] = None
-        return RequestReceived(message.id, message.method, message.params or {}, peer)
+        return received
 
     def settle(self, id: RequestId) -> bool:
         """Let a request wait no longer: it is answered now; False if it was cancelled.

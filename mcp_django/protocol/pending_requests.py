@@ -33,14 +33,27 @@ class InFlight(dict[RequestId, None]):
         Spec: 2025-11-25 basic/utilities/cancellation, "Error Handling"; 2026-07-28
         basic/patterns/cancellation.
         """
-        params = message.params or {}
-        if message.method != "notifications/cancelled":
-            return Notified(message.method, params)
-        try:
-            cancelled = read_as(CancelledNotificationParams, params)
-        except ValidationError as error:
-            return Ignored(describe_faults(error))
-        id = cancelled.request_id
-        if id is None or not self.remove(id):
-            return Ignored(f"nothing to cancel: request {id!r} is not in flight")
-        return RequestCancelled(id, cancelled.reason)
+        event = read_notification(message)
+        if isinstance(event, RequestCancelled) and not self.remove(event.id):
+            return _nothing_to_cancel(event.id)
+        return event
+
+
+def read_notification(
+    message: JSONRPCNotification,
+) -> RequestCancelled | Notified | Ignored:
+    """Say what a notification means by itself: it may cancel a request."""
+    params = message.params or {}
+    if message.method != "notifications/cancelled":
+        return Notified(message.method, params)
+    try:
+        cancelled = read_as(CancelledNotificationParams, params)
+    except ValidationError as error:
+        return Ignored(describe_faults(error))
+    if cancelled.request_id is None:
+        return _nothing_to_cancel(None)
+    return RequestCancelled(cancelled.request_id, cancelled.reason)
+
+
+def _nothing_to_cancel(id: RequestId | None) -> Ignored:
+    return Ignored(f"nothing to cancel: request {id!r} is not in flight")

@@ -66,14 +66,14 @@ Send: TypeAlias = Callable[[bytes, ResultOrError], Awaitable[None]]
 
 
 async def answer_of(
-    server: Server, request: Request, *, ask: Ask, is_ending: Callable[[], bool]
+    server: Server, request: Request, *, ask: Ask | None, is_ending: Callable[[], bool]
 ) -> ResultOrError:
     """Run the handler of a request until there is an answer.
 
     Args:
         server: Who answers.
         request: What is asked.
-        ask: For handlers that ask the client, in the legacy era.
+        ask: For handlers that ask the client; None where the answer itself asks.
         is_ending: Says whether whoever runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
@@ -113,7 +113,7 @@ async def answer_of(
 async def _go_on(
     server: Server,
     request: Request,
-    ask: Ask,
+    ask: Ask | None,
     handling: Handling | None,
     ended_by: BaseException,
 ) -> JSONObject:
@@ -131,7 +131,7 @@ async def _go_on(
         questions = questions_of(ended_by)
         if questions is None:
             raise ended_by
-        if request.era.asks_in_results:
+        if ask is None:
             if handling is not None:
                 handling.asked = ended_by
             result = input_required(server, request, questions)

@@ -210,7 +210,7 @@ class Session:
         answer = await answer_of(
             self.server,
             request,
-            ask=self._questions.ask,
+            ask=None if request.era.asks_in_results else self._questions.ask,
             is_ending=lambda: self._tasks.is_ending,
         )
         if isinstance(answer, UrlElicitationRequired):

@@ -1,11 +1,13 @@
 """The server's half of the handshake era: which message means what, in which state."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
 from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -14,24 +16,25 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.exceptions import LocalProtocolError
-from mcp_django.protocol import jsonrpc, methods, versions
+from mcp_django.protocol import jsonrpc, legacy, methods, versions
+from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
     Event,
     Ignored,
     Notified,
+    Peer,
     RequestCancelled,
     RequestReceived,
     SessionRestarted,
 )
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import (
     MAX_KEPT_BYTES,
     LegacyServerProtocol,
     State,
     answer_at_once,
-    cancelled_id,
 )
 
 INITIALIZE: JSONObject = {
@@ -530,20 +533,167 @@ def test_other_methods_need_a_handler(method: str) -> None:
     assert answer_at_once(jsonrpc.request(1, method, {})) is None
 
 
-@pytest.mark.parametrize(
-    ("method", "params", "id"),
-    [
-        ("notifications/cancelled", {"requestId": 7, "reason": "late"}, 7),
-        ("notifications/cancelled", {"requestId": "a"}, "a"),
-        ("notifications/cancelled", {"requestId": True}, None),
-        ("notifications/cancelled", {}, None),
-        ("notifications/cancelled", None, None),
-        ("notifications/initialized", {"requestId": 7}, None),
-    ],
+# What is posted over HTTP -----------------------------------------------------------
+
+PEER = Peer(
+    "2025-11-25",
+    Implementation(name="client", version="1.0"),
+    ClientCapabilities.model_validate(INITIALIZE["capabilities"]),
 )
-def test_cancellation_names_a_request(
-    method: str, params: JSONObject | None, id: int | str | None
+BATCHING = replace(PEER, version="2025-03-26")
+HEADERS = {"mcp-session-id": "id", "mcp-protocol-version": "2025-11-25"}
+LIST = jsonrpc.request(1, "tools/list", None)
+LISTED = RequestReceived(1, "tools/list", {}, PEER)
+PING = jsonrpc.request("p", "ping", None)
+ANSWER = jsonrpc.result("ask", {"action": "accept"})
+NOTIFICATION = jsonrpc.notification("notifications/initialized")
+
+
+def refused(
+    status: int, text: str, *, id: int | None = None, code: int = INVALID_REQUEST
+) -> Answered:
+    return Answered(jsonrpc.error(id, code, text), status)
+
+
+POSTED: dict[str, tuple[Message, Event]] = {
+    "a request": (LIST, LISTED),
+    "a ping": (PING, Answered(jsonrpc.result("p", {}))),
+    "a method that there is not": (
+        jsonrpc.request(1, "server/discover", {}),
+        Answered(jsonrpc.error(1, METHOD_NOT_FOUND, "unknown method: server/discover")),
+    ),
+    "a notification": (NOTIFICATION, Notified("notifications/initialized", {})),
+    "a cancellation": (
+        jsonrpc.notification(
+            "notifications/cancelled", {"requestId": 7, "reason": "late"}
+        ),
+        RequestCancelled(7, "late"),
+    ),
+    "a cancellation of another id": (
+        jsonrpc.notification("notifications/cancelled", {"requestId": "a"}),
+        RequestCancelled("a", None),
+    ),
+    "a cancellation of nothing": (
+        jsonrpc.notification("notifications/cancelled"),
+        Ignored("nothing to cancel: request None is not in flight"),
+    ),
+    "an answer": (ANSWER, AnswerReceived("ask", ANSWER)),
+    "an error": (
+        jsonrpc.error(3, 1, "no"),
+        AnswerReceived(3, jsonrpc.error(3, 1, "no")),
+    ),
+    "an error without an id": (
+        jsonrpc.error(None, 1, "no"),
+        refused(400, legacy.NOT_ASKED, code=INTERNAL_ERROR),
+    ),
+}
+
+
+@pytest.mark.parametrize(("posted", "event"), POSTED.values(), ids=POSTED)
+def test_post_in_a_session_means_what_it_carries(posted: Message, event: Event) -> None:
+    """Spec: 2025-11-25 basic/transports, "Sending Messages to the Server"."""
+    assert legacy.receive_post(posted, HEADERS, PEER) == event
+
+
+@pytest.mark.parametrize("peer", [None, PEER])
+def test_initialize_that_is_posted_is_answered_by_the_driver(peer: Peer | None) -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Initialization"; whatever its headers say."""
+    initialize = jsonrpc.request(1, "initialize", INITIALIZE)
+    headers = {"mcp-protocol-version": "2026-07-28"}
+    assert legacy.receive_post(initialize, headers, peer) == RequestReceived(
+        1, "initialize", INITIALIZE, PEER
+    )
+    assert legacy.initialized(1, PEER, DESCRIPTION) == jsonrpc.result(
+        1, {"protocolVersion": "2025-11-25", **DESCRIPTION}
+    )
+
+
+def test_malformed_initialize_that_is_posted_is_answered() -> None:
+    """Spec: 2025-11-25 basic/lifecycle, "Error Handling"."""
+    event = legacy.receive_post(jsonrpc.request(1, "initialize", {}), {}, None)
+    assert isinstance(event, Answered)
+    assert isinstance(event.answer, JSONRPCError)
+    assert (event.status, event.answer.id) == (200, 1)
+    assert event.answer.error.code == INVALID_PARAMS
+
+
+BATCHES: dict[str, tuple[list[Message], Event | list[Event]]] = {
+    "all kinds": (
+        [LIST, PING, NOTIFICATION, ANSWER],
+        [
+            replace(LISTED, peer=BATCHING),
+            Answered(jsonrpc.result("p", {})),
+            Notified("notifications/initialized", {}),
+            AnswerReceived("ask", ANSWER),
+        ],
+    ),
+    "initialize": (
+        [PING, jsonrpc.request(2, "initialize", INITIALIZE)],
+        refused(400, "initialize must not be part of a batch", id=2),
+    ),
+    "an id twice": (
+        [LIST, NOTIFICATION, jsonrpc.request(1, "ping", None)],
+        refused(400, "two requests of a batch have the same id", id=1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("posted", "events"), BATCHES.values(), ids=BATCHES)
+def test_batch_that_is_posted_means_what_its_messages_mean(
+    posted: list[Message], events: Event | list[Event]
 ) -> None:
-    """Spec: 2025-11-25 basic/utilities/cancellation, "Cancellation Flow"; what is
-    malformed is ignored."""
-    assert cancelled_id(jsonrpc.notification(method, params)) == id
+    """Spec: 2025-03-26 basic, "Batching"; basic/lifecycle, "Initialization"."""
+    assert legacy.receive_post(posted, HEADERS, BATCHING) == events
+
+
+def test_batch_is_refused_where_there_are_none() -> None:
+    """Spec: 2025-06-18 changelog, "Major changes", 1."""
+    assert legacy.receive_post([LIST], HEADERS, PEER) == refused(
+        400, "batches are not part of this protocol version; send one message"
+    )
+
+
+UNFIT: dict[str, tuple[dict[str, str], Peer | None, Answered]] = {
+    "no session id": (
+        {},
+        None,
+        refused(
+            400,
+            "Mcp-Session-Id is missing: send initialize first, and then the id from "
+            "its answer",
+        ),
+    ),
+    "no such session": (
+        HEADERS,
+        None,
+        refused(404, "Session not found", code=SESSION_NOT_FOUND),
+    ),
+    "a version that there is not": (
+        HEADERS | {"mcp-protocol-version": "v" * 200},
+        PEER,
+        refused(
+            400,
+            f"unsupported MCP-Protocol-Version {'v' * 100!r}; supported are "
+            f"{list(versions.ALL)!r}",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "peer", "answered"), UNFIT.values(), ids=UNFIT)
+def test_post_whose_headers_name_no_session_is_refused(
+    headers: dict[str, str], peer: Peer | None, answered: Answered
+) -> None:
+    """Spec: 2025-11-25 basic/transports, "Session Management" and "Protocol Version
+    Header"."""
+    assert legacy.receive_post(LIST, headers, peer) == answered
+    assert legacy.check_headers(headers, peer, "GET") == answered
+
+
+def test_other_http_methods_need_a_version_with_sessions() -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http: there is only POST."""
+    headers = HEADERS | {"mcp-protocol-version": "2026-07-28"}
+    assert legacy.check_headers(headers, PEER, "DELETE") == refused(
+        405, "DELETE is not part of protocol version 2026-07-28; use POST"
+    )
+    assert legacy.check_headers({"mcp-session-id": "id"}, PEER, "DELETE") is None

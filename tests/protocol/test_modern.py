@@ -8,7 +8,9 @@ from mcp_types import (
     Implementation,
 )
 from mcp_types.jsonrpc import (
+    HEADER_MISMATCH,
     INVALID_PARAMS,
+    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     UNSUPPORTED_PROTOCOL_VERSION,
     JSONRPCError,
@@ -196,25 +198,22 @@ def test_version_that_is_not_served_is_refused_with_those_that_are(
     version: str,
 ) -> None:
     """Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation"."""
-    peer = modern.read_peer(request(meta=without(protocolVersion=version)))
+    meta = without(protocolVersion=version)
     with pytest.raises(RemoteProtocolError) as caught:
-        modern.check_version(peer, 7)
+        modern.read_request(request(meta=meta, id=7))
     error = caught.value
     assert (error.code, error.request_id) == (UNSUPPORTED_PROTOCOL_VERSION, 7)
     assert error.message == "Unsupported protocol version"
     assert error.data == {"supported": [VERSION], "requested": version[:100]}
 
 
-def test_version_of_the_era_is_served() -> None:
-    """Spec: 2026-07-28 basic/versioning, "Protocol Version Negotiation"."""
-    assert versions.MODERN == (VERSION,)
-    modern.check_version(PEER, 7)
-
-
 @pytest.mark.parametrize("method", sorted(methods.MODERN))
 def test_methods_of_the_era_are_served(method: str) -> None:
     """Spec: 2026-07-28 schema.ts, `ClientRequest`."""
-    modern.check_method(request(method))
+    assert versions.MODERN == (VERSION,)
+    assert modern.read_request(request(method)) == RequestReceived(
+        1, method, {"_meta": META}, PEER
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,10 +231,132 @@ def test_methods_of_the_era_are_served(method: str) -> None:
 def test_methods_of_other_eras_are_unknown(method: str) -> None:
     """Spec: 2026-07-28 changelog, "Major changes", 2, 4 and 5."""
     with pytest.raises(RemoteProtocolError) as caught:
-        modern.check_method(request(method))
+        modern.read_request(request(method))
     error = caught.value
     assert (error.code, error.request_id) == (METHOD_NOT_FOUND, 1)
     assert error.message == f"unknown method: {method[:100]}"
+
+
+# What is posted over HTTP -----------------------------------------------------------
+
+HEADED = {"mcp-protocol-version": VERSION}
+
+
+def headers_of(method: str = "tools/list") -> dict[str, str]:
+    return {**HEADED, "mcp-method": method}
+
+
+def refused(
+    status: int, code: int, text: str, *, id: int | None = 1, data: JSON = None
+) -> Answered:
+    return Answered(jsonrpc.error(id, code, text, data), status)
+
+
+NOT_ALONE = refused(
+    400,
+    INVALID_REQUEST,
+    "this version takes one request or notification, no answers, no batches",
+    id=None,
+)
+POSTED: dict[str, tuple[Message | list[Message], dict[str, str], object]] = {
+    "a request": (
+        request(),
+        headers_of(),
+        RequestReceived(1, "tools/list", {"_meta": META}, PEER),
+    ),
+    "a notification": (
+        jsonrpc.notification("notifications/x", {"_meta": META}),
+        {},
+        Notified("notifications/x", {"_meta": META}),
+    ),
+    "a cancellation, which cancels nothing": (
+        jsonrpc.notification("notifications/cancelled", {"requestId": 1}),
+        HEADED,
+        Notified("notifications/cancelled", {"requestId": 1}),
+    ),
+    "a notification without params": (
+        jsonrpc.notification("notifications/x"),
+        HEADED,
+        Notified("notifications/x", {}),
+    ),
+    "a request that a header alone makes modern": (
+        jsonrpc.request(1, "tools/list", {}),
+        headers_of(),
+        refused(
+            400,
+            INVALID_PARAMS,
+            f"a request needs _meta with ('{KEY}/protocolVersion', "
+            f"'{KEY}/clientCapabilities')",
+        ),
+    ),
+    "a request whose headers are missing": (
+        request(),
+        {},
+        refused(
+            400,
+            HEADER_MISMATCH,
+            "Header mismatch: mcp-protocol-version is missing; it must say "
+            f"{VERSION!r}",
+        ),
+    ),
+    "a version that its header says otherwise": (
+        request(meta=without(protocolVersion="v9")),
+        headers_of(),
+        refused(
+            400,
+            HEADER_MISMATCH,
+            f"Header mismatch: mcp-protocol-version is {VERSION!r}, but the body says "
+            "'v9'",
+        ),
+    ),
+    "a version that is not served": (
+        request(meta=without(protocolVersion="v9")),
+        {**headers_of(), "mcp-protocol-version": "v9"},
+        refused(
+            400,
+            UNSUPPORTED_PROTOCOL_VERSION,
+            "Unsupported protocol version",
+            data={"supported": [VERSION], "requested": "v9"},
+        ),
+    ),
+    "a method that there is not": (
+        request("ping"),
+        headers_of("ping"),
+        refused(404, METHOD_NOT_FOUND, "unknown method: ping"),
+    ),
+    "initialize with metadata of the era": (
+        request("initialize"),
+        headers_of("initialize"),
+        refused(404, METHOD_NOT_FOUND, "unknown method: initialize"),
+    ),
+    "an answer": (jsonrpc.result(1, {}), HEADED, NOT_ALONE),
+    "an error": (jsonrpc.error(None, 1, "no"), HEADED, NOT_ALONE),
+    "a batch": ([request()], HEADED, NOT_ALONE),
+    # Of the other era:
+    "initialize": (jsonrpc.request(1, "initialize", {}), HEADED, None),
+    "a request without metadata": (jsonrpc.request(1, "tools/list", {}), {}, None),
+    "a request of an older version": (
+        jsonrpc.request(1, "tools/list", {}),
+        {"mcp-protocol-version": "2025-11-25"},
+        None,
+    ),
+    "a notification without metadata": (
+        jsonrpc.notification("notifications/x"),
+        {},
+        None,
+    ),
+    "an answer without the header": (jsonrpc.result(1, {}), {}, None),
+    "a batch without the header": ([request()], {}, None),
+}
+
+
+@pytest.mark.parametrize(("posted", "headers", "event"), POSTED.values(), ids=POSTED)
+def test_post_means_what_it_carries_and_its_headers_say(
+    posted: Message | list[Message], headers: dict[str, str], event: object
+) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http; basic/versioning, "Backward
+    Compatibility with Initialization-Based Versions"."""
+    assert modern.receive_post(posted, headers) == event
 
 
 # Answers ----------------------------------------------------------------------------

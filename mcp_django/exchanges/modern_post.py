@@ -1,0 +1,106 @@
+"""What is posted in the modern era: one request, and one answer or stream.
+
+Spec: 2026-07-28 basic/transports/streamable-http.
+"""
+
+from __future__ import annotations
+
+from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
+from mcp_django.exchanges.calls import (
+    Call,
+    limits_of_replies,
+    notify_by,
+    notify_nothing,
+    wait_for_reader,
+)
+from mcp_django.exchanges.post import Post
+from mcp_django.exchanges.streams import ListenStream
+from mcp_django.protocol import http_statuses, methods
+from mcp_django.protocol.events import Answered, Notified, RequestReceived
+from mcp_django.server.requests import make_request
+from mcp_django.server.subscriptions import subscribe
+from mcp_django.transports.server.refusals import Refused
+from mcp_django.transports.server.streamable_http import Reply
+from mcp_django.worker.worker import current_worker
+
+
+async def answer(post: Post, event: RequestReceived | Notified | Answered) -> None:
+    """Answer a post.
+
+    Args:
+        post: The post.
+        event: What `modern.receive_post` says that it is.
+    """
+    match event:
+        case RequestReceived(method=methods.LISTEN):
+            await _listen(post, event)
+        case RequestReceived():
+            await _call(post, event)
+        case Notified():
+            await post.exchange.respond(202)
+        case Answered():
+            await post.refuse(event)
+
+
+async def _call(post: Post, event: RequestReceived) -> None:
+    owner, worker = post.identity.owner, current_worker()
+    if worker.unread.total:
+        await wait_for_reader(worker, owner)
+    with await worker.connections.reserve(owner, "call"):
+        reply = Reply(
+            post.exchange,
+            accepted=post.accepts,
+            limits=limits_of_replies,
+            unread=worker.unread,
+            owner=owner,
+        )
+        request = make_request(
+            event, post.sender, notify_by(reply), mirrors_headers=True
+        )
+        call = ModernCall(post, worker, reply, request)
+        await call.run(post.exchange.wait_for_disconnect)
+
+
+class ModernCall(Call):
+    """A request of the modern era; its handler ends with its connection.
+
+    Spec: 2026-07-28 basic/transports/streamable-http, "Cancellation".
+    """
+
+    __slots__ = ()
+
+    statuses = http_statuses.OF_ERRORS
+
+    def _lose_client(self) -> None:
+        self._cancel()
+
+    async def _end_without_answer(self) -> None:
+        if self._is_closing:
+            await self.reply.break_off()
+
+
+async def _listen(post: Post, event: RequestReceived) -> None:
+    """Hold the stream that answers `subscriptions/listen`.
+
+    Spec: 2026-07-28 basic/patterns/subscriptions.
+    """
+    if not post.accepts.stream:
+        raise Refused(406, f"{event.method} answers with text/event-stream")
+    server, identity, worker = post.server, post.identity, current_worker()
+    await worker.relay.open()
+    request = make_request(event, post.sender, notify_nothing)
+    try:
+        subscription = await subscribe(server, request)
+    except ServiceAway:
+        raise
+    except ErrorAnswer as error:
+        refused = RemoteProtocolError(
+            error.message, code=error.code, data=error.data, request_id=event.id
+        )
+        await post.refuse(http_statuses.refusal_of(refused))
+        return
+    with await worker.connections.reserve(identity.owner, "stream"):
+        stream = ListenStream(
+            server, worker, identity, post.exchange, subscription, request
+        )
+        await stream.run(post.exchange.wait_for_disconnect)

@@ -1,0 +1,66 @@
+"""One HTTP request that brings messages, as whatever answers it sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mcp_django.auth.interface import Identity
+from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Answered
+from mcp_django.protocol.http_headers import Accepted
+from mcp_django.protocol.jsonrpc import Message
+from mcp_django.server.server import Server
+from mcp_django.transports.base import Sender
+from mcp_django.transports.server.http_response import HTTPResponse
+from mcp_django.transports.server.refusals import RETRY_LATER
+from mcp_django.worker.acknowledgement import Taken
+
+
+class HTTPExchange(HTTPResponse, Protocol):
+    """An HTTP request and the way to answer it, whatever the server."""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, in capitals."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """HTTP headers but those with credentials; names in lower case."""
+
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client is gone."""
+
+    def leave(self) -> None:
+        """Go on without the client, for as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One HTTP request that brings messages.
+
+    Attributes:
+        server: Whose endpoint it came to.
+        exchange: How it is answered.
+        identity: Whose it is.
+        accepts: What its client can read.
+        messages: What it brings: a message, or a batch of them.
+        sender: What handlers know of its client; has its headers.
+    """
+
+    server: Server
+    exchange: HTTPExchange
+    identity: Identity
+    accepts: Accepted
+    messages: Message | list[Message]
+    sender: Sender
+
+    async def refuse(self, refusal: Answered) -> None:
+        """Answer it with what the protocol says at once."""
+        await self.exchange.respond(refusal.status, jsonrpc.serialize(refusal.answer))
+
+    async def tell(self, taken: Taken) -> None:
+        """Answer it with what came of a message that needs no answer."""
+        headers = RETRY_LATER if taken.status == 503 else ()
+        await self.exchange.respond(taken.status, taken.body, headers)
