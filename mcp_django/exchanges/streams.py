@@ -9,6 +9,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum, auto
 from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -52,8 +53,19 @@ RETRY_MS = 5000
 are told nothing, which is less than a restart takes."""
 
 
+class _State(Enum):
+    NEW = auto()
+    OPEN = auto()
+    OVER = auto()
+
+
 class EventStream(OpenConnection, ABC):
     """An event stream that stays open until either side ends it.
+
+    ::
+
+        NEW --run()--> OPEN --the client goes, close(), abort()--> OVER
+         +-----------------close(), abort()------------------------^
 
     An idle one costs no task: the task of the connection waits for the client to go,
     which is also what it hears when the stream has been ended here.
@@ -70,8 +82,7 @@ class EventStream(OpenConnection, ABC):
         self._worker = worker
         self._identity = identity
         self._response = response
-        self._has_begun = False
-        self._is_over = False
+        self._state = _State.NEW
         self._written_at = self._begun_at = time.monotonic()
 
     @property
@@ -97,10 +108,12 @@ class EventStream(OpenConnection, ABC):
     async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
         """Hold the stream until either side ends it."""
         self._worker.hold(self)
+        has_begun = False
         try:
             await self._response.start_events()
-            self._has_begun = True
-            if not self._is_over:
+            has_begun = True
+            if self._state is _State.NEW:
+                self._state = _State.OPEN
                 await self._begin()
                 await wait_for_disconnect()
         except asyncio.CancelledError:
@@ -108,10 +121,10 @@ class EventStream(OpenConnection, ABC):
             await self.close()
             raise
         finally:
-            self._is_over = True
+            self._state = _State.OVER
             self._forget()
             try:
-                if self._has_begun:
+                if has_begun:
                     await self._response.end_stream()
             finally:
                 # Last, because the end of the process waits for it.
@@ -141,15 +154,15 @@ class EventStream(OpenConnection, ABC):
         await self._end(b"")
 
     async def _end(self, last_words: bytes) -> None:
-        is_open = self._has_begun and not self._is_over
-        self._is_over = True  # first, so that nothing follows the last words
-        if is_open:
+        was_open = self._state is _State.OPEN
+        self._state = _State.OVER  # first, so that nothing follows the last words
+        if was_open:
             if last_words and not self._response.is_congested:
                 await self._response.write(last_words)
             await self._response.end_stream()
 
     async def _write(self, chunk: bytes) -> None:
-        if self._has_begun and not self._is_over:
+        if self._state is _State.OPEN:
             self._written_at = time.monotonic()
             await self._response.write(chunk)
 
@@ -288,7 +301,7 @@ class StandaloneStream(EventStream):
     async def tick(self) -> None:
         """Keep the connection alive, and what a client comes back to."""
         await super().tick()
-        if self._log is not None and not self._is_over:
+        if self._log is not None and self._state is _State.OPEN:
             self._log.tick()
 
     async def _begin(self) -> None:
@@ -350,7 +363,9 @@ class StandaloneStream(EventStream):
     async def _send(self, notice: Notice) -> None:
         is_resource = notice.topic == "resource"
         may_hear = not is_resource or await self._subscribed().may_hear(notice)
-        if not may_hear or self._is_over:  # a newer stream may go on with the log
+        if (
+            not may_hear or self._state is _State.OVER
+        ):  # a newer stream may go on with the log
             return
         message = jsonrpc.notification(notice.method, notice.params or None)
         data = jsonrpc.serialize(message)
