@@ -1,7 +1,7 @@
 """System checks: what can be known to be wrong before the first client comes.
 
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
-`authentication` and `limits` 00x (with the `MCP` setting), `servers`, `reach` and
+`setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
 05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x. No
 check ever raises: one that cannot look at something leaves it to the check whose
@@ -15,7 +15,7 @@ from typing import Final
 from django.core.checks import register
 
 from mcp_django.checks.asgi import check_asgi, check_daphne
-from mcp_django.checks.authentication import check_authentication, check_setting
+from mcp_django.checks.authentication import check_authentication
 from mcp_django.checks.caches import check_caches, check_kept_caches
 from mcp_django.checks.channel_layers import (
     check_channel_layer,
@@ -29,6 +29,7 @@ from mcp_django.checks.permissions import check_permissions
 from mcp_django.checks.reach import check_reach
 from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
+from mcp_django.checks.setting import check_setting
 from mcp_django.checks.texts import check_texts
 from mcp_django.checks.transactions import check_transactions
 from mcp_django.checks.urlconfs import check_urlconfs

@@ -17,8 +17,8 @@ from django.utils.module_loading import import_string
 
 from mcp_django.asgi import MCPRouter
 from mcp_django.auth.authenticators import is_open_to_all
-from mcp_django.checks.authentication import faults_of_setting
 from mcp_django.checks.servers import readable_endpoints
+from mcp_django.checks.setting import faults_of_setting
 from mcp_django.consumers import well_known
 
 _MAX_LOOKED_AT = 1000

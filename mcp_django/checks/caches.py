@@ -14,7 +14,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.utils.module_loading import import_string
 
 from mcp_django.checks.servers import readable_endpoints
-from mcp_django.conf import DEFAULTS
+from mcp_django.checks.setting import values
 
 _KEYS: Final = ("CACHE", "EVENT_STORE_CACHE")
 _REMEDY: Final = "Use Redis or Memcached, in a cache of its own if need be"
@@ -73,9 +73,8 @@ def _faults_of(alias: str, names: str) -> Iterator[checks.CheckMessage]:
 
 def _named() -> Iterator[tuple[str, str]]:
     """Give the keys of the `MCP` setting that name a cache, each with its alias."""
-    given = getattr(settings, "MCP", {})
     for key in _KEYS:
-        alias = given.get(key, DEFAULTS[key]) if isinstance(given, dict) else None
+        alias = values()[key]
         if isinstance(alias, str):
             yield key, alias
 

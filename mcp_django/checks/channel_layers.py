@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
+from mcp_django.checks.setting import values
 from mcp_django.conf import MCPSettings
 
 
@@ -95,8 +96,7 @@ def check_redis_timeout(
 
 def _layer() -> tuple[str, Any]:
     """Give the alias of the channel layer, and its configuration if there is one."""
-    given = getattr(settings, "MCP", {})
-    alias = given.get("CHANNEL_LAYER") if isinstance(given, dict) else None
+    alias = values()["CHANNEL_LAYER"]
     if not isinstance(alias, str):
         alias = MCPSettings.CHANNEL_LAYER
     layers = getattr(settings, "CHANNEL_LAYERS", {})

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core import checks
 
-from mcp_django.checks.authentication import faults_of_setting
+from mcp_django.checks.setting import faults_of_setting
 from mcp_django.conf import mcp_settings
 
 

@@ -12,10 +12,8 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from mcp_django.auth.authenticators import authenticator_paths, is_open_to_all
-from mcp_django.checks.authentication import (
-    faults_of_authenticator,
-    faults_of_setting,
-)
+from mcp_django.checks.authentication import faults_of_authenticator
+from mcp_django.checks.setting import faults_of_setting, values
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 
 _UNGUESSABLE_ORIGIN = "https://2d0a1f4e7c.mcp-django.invalid"
@@ -33,8 +31,7 @@ def check_hosts(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="mcp_django.W040",
             )
         )
-    given = getattr(settings, "MCP", {})
-    if isinstance(given, dict) and "*" in _listed(given.get("ALLOWED_HOSTS")):
+    if "*" in _listed(values()["ALLOWED_HOSTS"]):
         messages.append(
             checks.Warning(
                 "MCP['ALLOWED_HOSTS'] has '*', so a page that gives its own name to "

@@ -1,0 +1,103 @@
+"""Checks of the `MCP` setting itself."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from mcp_django.conf import DEFAULTS
+from mcp_django.consumers.origins import is_origin
+from mcp_django.server.languages import is_code, supported_language
+
+_MAY_BE_ZERO: Final = frozenset({"MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"})
+
+
+def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Find unknown keys and wrong values in `settings.MCP`."""
+    return list(faults_of_setting())
+
+
+def faults_of_setting() -> Iterator[checks.CheckMessage]:
+    """Say what is wrong with `settings.MCP`; nothing else can be read before."""
+    given = getattr(settings, "MCP", {})
+    if not isinstance(given, dict):
+        yield checks.Error(
+            f"settings.MCP is {given!r}, not a dictionary.",
+            hint="Write MCP = {...}, or leave it out to have the defaults.",
+            id="mcp_django.E001",
+        )
+        return
+    for key, value in given.items():
+        if key not in DEFAULTS:
+            close = difflib.get_close_matches(str(key).upper(), DEFAULTS, n=1)
+            yield checks.Error(
+                f"settings.MCP has the unknown key {key!r}.",
+                hint=f"Did you mean {close[0]!r}?"
+                if close
+                else f"The keys are {', '.join(sorted(DEFAULTS))}.",
+                id="mcp_django.E002",
+            )
+        elif expected := _mismatch(key, value):
+            yield checks.Error(
+                f"settings.MCP[{key!r}] is {value!r}.",
+                hint=f"It has to be {expected}.",
+                id="mcp_django.E003",
+            )
+
+
+def _mismatch(key: str, value: Any) -> str | None:
+    """Say what a value should be; None if it is that."""
+    default = DEFAULTS[key]
+    if isinstance(default, int | float):
+        kind = int if isinstance(default, int) else int | float
+        may_be_zero = key in _MAY_BE_ZERO
+        least = "zero or more" if may_be_zero else "more than zero"
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if is_number and (0 < value < math.inf or (value == 0 and may_be_zero)):
+            return None
+        return f"a {'whole' if kind is int else 'finite'} number, {least}"
+    if isinstance(default, str):
+        return None if isinstance(value, str) else "a string"
+    if default is None and value is None:
+        return None
+    if key == "LANGUAGE":
+        return _mismatch_of_language(value)
+    if key == "EVENT_STORE_CACHE":
+        return None if isinstance(value, str) else "the alias of a cache, or None"
+    are_strings = isinstance(value, list | tuple) and all(
+        isinstance(item, str) for item in value
+    )
+    if key == "ALLOWED_ORIGINS":
+        if are_strings and all(is_origin(item.rstrip("/")) for item in value):
+            return None
+        return "a list of origins such as 'https://app.example', without a path"
+    return None if are_strings else "a list of strings"
+
+
+def _mismatch_of_language(value: Any) -> str | None:
+    """Say what a value of `MCP["LANGUAGE"]` should be; None if it is that."""
+    if is_code(value):
+        if supported_language(value) is not None:
+            return None
+        return (
+            "the code of one of LANGUAGES, such as 'en', or a function from the "
+            "context to one, or its dotted path"
+        )
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except Exception as error:  # Whatever the module does when it is imported.
+            return f"the dotted path of a function, but {error}"
+    return None if callable(value) else "a function from the context to a language"
+
+
+def values() -> Mapping[str, Any]:
+    """Give the value of each key, given or default, which need not be a right one."""
+    given = getattr(settings, "MCP", {})
+    return {**DEFAULTS, **given} if isinstance(given, dict) else DEFAULTS
