@@ -152,7 +152,7 @@ class _Caller:
                 self._handshake, cookies_need_origin=True
             )
         except ServiceAway:
-            # It has said so in the log. Rechecks end what nobody vouches for.
+            # It has said so in the log. Rechecks end it if that lasts.
             return
         finally:
             self._handshake.forget_request()

@@ -51,7 +51,7 @@ class HTTPSession:
     Attributes:
         key: Names the session; no two have the same.
         server_name: The server that opened it.
-        owner: Whose it is, "" for nobody's.
+        owner: Whose it is; "" if no user's.
         peer: Version, client and capabilities that `initialize` settled.
         created: When it was opened, in seconds since the epoch.
         fingerprint: What the server's lists were like when its client last sent

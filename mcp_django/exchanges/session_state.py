@@ -115,7 +115,7 @@ def _subscribe(session: HTTPSession, wish: str, uri: str, cache: BaseCache) -> N
         _add_to_list(session, wish, cache)
     others = [other for other in written if other != uri]
     cache.set(key, [*others, uri][-_MAX_WRITTEN:], timeout=rest)
-    # Who may not read it was refused.
+    # A user that may not read it was refused.
     KeptRights(session).put_in(cache, uri, True)
 
 

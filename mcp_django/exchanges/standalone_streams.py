@@ -43,7 +43,7 @@ class Standalone(Protocol):
 
 
 class StandaloneStreams:
-    """Finds the stream of a session, and asks for all of them who wants to know.
+    """Finds the stream of a session, and asks for all of them whether to tell it.
 
     Args:
         relay: Makes streams known to the other workers.

@@ -93,7 +93,7 @@ class Posting:
     async def new_address(self) -> str:
         """Make the id of a session that is about to be opened in this worker.
 
-        No other session has it, and nobody can guess it.
+        No other session has it, and no client can guess it.
         """
         address = Address(secrets.token_urlsafe(_KEY_BYTES), await self._relay.open())
         return seal_address("session", address)
@@ -192,9 +192,9 @@ class Posting:
     async def _turn(self, session_id: str) -> AsyncIterator[None]:
         """End no sooner than what was begun before for the same session.
 
-        All that is waited for within is bounded, and so is this. Who comes next goes on
-        in another task, after this one has handed over what it can at once: what waits
-        for room in the session holds up no answer, which needs none.
+        All that is waited for within is bounded, and so is this. The next one goes
+        on in another task, after this one has handed over what it can at once: what
+        waits for room in the session holds up no answer, which needs none.
         """
         before = self._last.get(session_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

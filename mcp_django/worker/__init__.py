@@ -1,15 +1,15 @@
 """One process with its event loop, and its line to the others.
 
 `worker` looks after all `connections`: `rechecks` of credentials and of `subscribers`,
-with `users` as they are now, `making_way` for one stream more. Handlers run in its
+`making_way` for one stream more. Handlers run in its
 `tasks`. `shutdown` ends it, and `ending` is what still runs then. `caches` asks the
 site's caches, `channel_layers` its channel layer.
 
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is
 answered; `addresses` say whose mailbox it is for, and a `send_queue` has what waits for
-it. `telling` tells all of them. `notices` passes changes on that way, and to the
-`listeners` in this worker, by a `notice_queue` for each.
+it. `telling` tells all of them, and `hearing` hears each thing once. `notices` passes
+changes on that way, and to the `listeners` in this worker, by a `notice_queue` each.
 
 What sessions and exchanges keep in each worker are parts of it (`Worker.part`), which
 register for what they want to hear of: the worker knows neither. May import `server`,

@@ -1,7 +1,7 @@
 """The site's caches, for tasks of an event loop: bounded, in threads of their own.
 
 asgiref has one thread for all that Django calls async. A cache that hangs there would
-hold up everybody's ORM.
+hold up the ORM of all handlers.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ _lock = threading.Lock()
 
 
 def cache_of(alias: str) -> SiteCache:
-    """Give a cache of `CACHES`; the same one to everybody."""
+    """Give a cache of `CACHES`; the same one each time."""
     cache = _caches.get(alias)
     if cache is None:
         with _lock:

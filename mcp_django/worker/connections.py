@@ -54,7 +54,7 @@ class OpenConnection(Protocol):
 
     @property
     def silent_seconds(self) -> float:
-        """For how long nothing was heard of its client, who can open it again.
+        """For how long nothing was heard of a client that can open it again.
 
         0.0 of what makes way for no other.
         """

@@ -21,8 +21,8 @@ _LOOK_SECONDS: Final = 0.05
 async def finish_running(connections: Connections, seconds: float) -> None:
     """Wait until nothing is open and no handler runs, at most so long.
 
-    Also for `def` handlers that nobody waits for any more: they may be in the middle of
-    something. What runs on is said in the log.
+    Also for `def` handlers that no request awaits any more: they may be in the middle
+    of something. What runs on is said in the log.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -48,7 +48,7 @@ def say_what_is_left(why: str, running: Iterable[Request]) -> None:
         running: The requests that are not answered.
     """
     left = [Held(one.describe(), one.owner, None, False) for one in running]
-    # Those that somebody waits for are among the requests.
+    # Those that a request waits for are named by it.
     left += [held for held in held_by_handlers() if held.is_given_up]
     if left:
         logger.warning(

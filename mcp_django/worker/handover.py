@@ -127,7 +127,7 @@ class Handover:
         if future is not None and not future.done():
             future.set_result(taken)
 
-    # Who is there ---------------------------------------------------------------
+    # Workers that are there -----------------------------------------------------
 
     def _is_silent(self, mailbox: str) -> bool:
         return time.monotonic() < self._silent_until.get(mailbox, -math.inf)

@@ -108,7 +108,7 @@ class Mailbox:
             return self.name
         failures = self._failures_to_open
         async with self._opening:
-            # Whoever waited while it failed does not try again, one after the other.
+            # Those that waited while it failed do not try again, one after the other.
             has_failed = failures != self._failures_to_open
             if not (self.name or has_failed or self._is_over):
                 try:

@@ -17,14 +17,14 @@ Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class NoticeQueue:
-    """Sends notices one after the other; nobody waits for a slow client.
+    """Sends notices one after the other; no other waits for a slow client.
 
     What changes again before the client was told is told once, so that what waits is
     bounded by what the client wants to know.
 
     Args:
         send: Sends one notice; what it raises is logged.
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that is held.
     """
 
     __slots__ = ("_is_sending", "_send", "_start", "_waiting")

@@ -24,7 +24,7 @@ logger = logging.getLogger("mcp_django.worker")
 
 
 def seconds_without_yes() -> float:
-    """Say how long what is open goes on while nobody can check its credentials."""
+    """Say how long what is open goes on while its credentials cannot be checked."""
     seconds: float = max(
         mcp_settings.RECHECK_GRACE_SECONDS, 2 * mcp_settings.RECHECK_SECONDS
     )
@@ -36,11 +36,11 @@ class _Known:
     """What is known of one identity.
 
     Attributes:
-        yes_at: When somebody vouched for it last.
+        yes_at: When its authenticator last said yes.
         due_at: When to ask again.
-        is_asked: Whether somebody is asked now.
-        is_unasked: Whether nobody could be asked of late.
-        has_hung: Whether somebody was, and did not answer.
+        is_asked: Whether its authenticator is being asked.
+        is_unasked: Whether it could not be asked of late.
+        has_hung: Whether it was asked, and did not answer.
     """
 
     yes_at: float
@@ -51,7 +51,7 @@ class _Known:
 
 
 class Rechecks:
-    """Ends what is of users who logged out, were deactivated or lost a token.
+    """Ends what is of users that logged out, were deactivated or lost a token.
 
     An authenticator that says no, or fails, ends the streams of that user at once. One
     that cannot be asked, because its database is away, or does not answer, is asked
@@ -60,7 +60,7 @@ class Rechecks:
 
     Args:
         connections: What is open.
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that is held.
         clock: Gives the time in seconds.
     """
 
@@ -79,13 +79,13 @@ class Rechecks:
         self._at_once: dict[tuple[type[Authenticator], bool], asyncio.Semaphore] = {}
 
     def begin(self) -> None:
-        """Begin to ask about those who are due; called every second, never waits."""
+        """Begin to ask about users that are due; called each second, never waits."""
         now, step = self._clock(), mcp_settings.RECHECK_SECONDS / 10
         if now < self._looked_at + step:
             return
         self._looked_at = now
         by_identity = self._by_identity()
-        # Who is new was found by the authenticator not long ago.
+        # A new one was found by the authenticator not long ago.
         self._known = {
             key: self._known.get(key) or _Known(now, now + mcp_settings.RECHECK_SECONDS)
             for key in by_identity
@@ -93,7 +93,10 @@ class Rechecks:
         for key, known in self._known.items():
             if known.is_unasked and now - known.yes_at >= seconds_without_yes():
                 known.is_unasked = False
-                self._end(by_identity[key], "nobody can vouch for its user")
+                self._end(
+                    by_identity[key],
+                    "nobody can vouch for its user",
+                )
             elif not known.is_asked and now >= known.due_at - step:
                 known.is_asked = True
                 identity = by_identity[key][0].identity
@@ -176,8 +179,8 @@ async def _holds(
 def _key_of(identity: Identity) -> Hashable:
     """Give what is the same for those whom one answer is about.
 
-    What the site made of a user or credential may have no hash, such as a user who is
-    not saved. It is asked about by itself.
+    What the site made of a user or credential may have no hash, such as a user that
+    is not saved. It is asked about by itself.
     """
     try:
         hash(identity)

@@ -1,7 +1,8 @@
 """Relay: the line from one worker to the others, over the channel layer.
 
 `mailbox` opens the channel and sees that it is not forgotten. By `handover` single
-workers are sent what they acknowledge, by `telling` all of them what happened here.
+workers are sent what they acknowledge, by `telling` all of them are told what happened
+here, and by `hearing` each of them hears that once.
 What comes in is taken by what registered for its kind.
 """
 
@@ -22,9 +23,10 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.acknowledgement import Taken
 from mcp_django.worker.channel_layers import ChannelLayer, make_service
 from mcp_django.worker.handover import Handover, Take
+from mcp_django.worker.hearing import Hearer
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import Envelope
-from mcp_django.worker.telling import Hearer, Teller
+from mcp_django.worker.telling import Teller
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -179,7 +181,7 @@ class Relay:
     ) -> None:
         """Tell all other workers something, without waiting for it."""
         if self._ways is not None:
-            self.open_soon()  # Who is told a second time is known only with a mailbox.
+            self.open_soon()  # The workers that are told again are known only with it.
             self._ways.teller.put(told, key, lasts=lasts)
 
     async def tell_as_stranger(self, told: JSONObject) -> None:

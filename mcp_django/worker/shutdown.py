@@ -33,7 +33,7 @@ _LEAVING_SECONDS: Final = 1.0
 """For the interpreter, which waits for threads that are not ours."""
 
 _SAYING_SECONDS: Final = 1.0
-"""For the last lines of the log, which somebody may hold up, too."""
+"""For the last lines of the log, which a handler of the log may hold up, too."""
 
 _closers: Final[dict[asyncio.AbstractEventLoop, _Closer]] = {}
 

@@ -1,4 +1,4 @@
-"""Who subscribed to resources, and whether they may still read them."""
+"""Clients that subscribed to resources, and whether they may still read them."""
 
 from __future__ import annotations
 

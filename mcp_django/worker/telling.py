@@ -1,9 +1,10 @@
 """What one worker tells all others: changes, cancellations, ends of sessions.
 
-A channel layer delivers to a group without saying who did not get it: a mailbox was
-full, or the group itself is gone. So everything is told twice: to the group at once,
-and a second later to each other worker that is known. It is numbered, so that who
-hears it twice takes it once, and who misses a number knows that something was lost.
+A channel layer delivers to a group without saying which workers did not get it: a
+mailbox was full, or the group itself is gone. So everything is told twice: to the group
+at once, and a second later to each other worker that is known. It is numbered, so that
+a worker that hears it twice takes it once, and knows of a number that it missed that
+something was lost (`hearing`).
 """
 
 from __future__ import annotations
@@ -33,8 +34,6 @@ _MAX_TIMES = 3
 
 _MAX_TOGETHER = 100
 _MAX_WAITING = 1000
-_MAX_SENDERS = 1000
-_MAX_MISSING = 100
 
 
 @dataclass(slots=True)
@@ -52,7 +51,7 @@ class _Told:
 
     Attributes:
         told: What is worth telling again; empty if that is only the number.
-        peers: Who has not got it yet; None for all who are known.
+        peers: Workers that have not got it yet; None for all that are known.
         times: How often it was told.
     """
 
@@ -66,11 +65,11 @@ class Teller:
 
     Args:
         mailbox: Sends it.
-        start: Runs a coroutine in a task that somebody holds.
+        start: Runs a coroutine in a task that is held.
         again_seconds: After which everything is told a second time.
 
     Attributes:
-        id: Names the worker among those who tell.
+        id: Names the worker among those that tell.
         number: Of the last message that went to the group.
     """
 
@@ -188,7 +187,7 @@ class Teller:
                     self._waiting.move_to_end(key, last=False)
             elif waiting.told.get("kind") != "event":
                 self._lost.note()
-        # So that who got it misses no number.
+        # So that a worker that got it misses no number.
         self._tell_again_later(self.number, [])
 
     def _tell_again_later(self, number: int, told: Sequence[JSONObject]) -> None:
@@ -237,7 +236,7 @@ class Teller:
             self._keep_for(full, told)
 
     def _keep_for(self, full: set[str], told: OrderedDict[int, _Told]) -> None:
-        """Tell once more whose mailbox was full."""
+        """Tell those workers once more whose mailbox was full."""
         for number, batch in told.items():
             left = full if batch.peers is None else full & batch.peers
             batch.times += 1
@@ -246,135 +245,6 @@ class Teller:
                 self._again[number] = batch
             elif left:
                 self._lost.note(len(batch.told))
-
-
-@dataclass(slots=True)
-class _Sender:
-    """What was heard of another worker.
-
-    Attributes:
-        highest: Number of the last message.
-        missing: Numbers before that which were not heard, and since when; infinity for
-            what was told before anything was heard of it.
-    """
-
-    highest: int
-    missing: dict[int, float]
-
-
-class Hearer:
-    """Takes what other workers tell, each message once, and sees what is missing.
-
-    Args:
-        on_told: Called with each thing told.
-        on_late: Called when something was not heard the first time.
-        on_lost: Called when something was not heard the second time either.
-        grace_seconds: What has not been heard by then, although later things have, is
-            lost.
-    """
-
-    def __init__(
-        self,
-        *,
-        on_told: Callable[[JSONObject], None],
-        on_late: Callable[[], None],
-        on_lost: Callable[[], None],
-        grace_seconds: float = 5.0,
-    ) -> None:
-        self._grace_seconds = grace_seconds
-        self._on_told = on_told
-        self._on_late = on_late
-        self._on_lost = on_lost
-        self._senders: OrderedDict[str, _Sender] = OrderedDict()
-        self._looking: asyncio.TimerHandle | None = None
-        self._lost = Counted(
-            logger,
-            "%d messages in which other workers told of changes, cancellations or ends "
-            'of sessions did not arrive: raise the "capacity" of the channel layer if '
-            "this goes on",
-        )
-
-    def hear(self, by: str, number: int, told: Iterable[JSONObject]) -> None:
-        """Hear one message to the group.
-
-        Args:
-            by: Names who tells.
-            number: Of the message, from 1 on; 0 if they are not numbered.
-            told: What it tells.
-        """
-        if number:
-            sender = self._sender(by, number)
-            if number > sender.highest:
-                self._note_gap(sender, number - 1)
-                sender.highest = number
-            elif sender.missing.pop(number, None) is None:
-                return
-        for one in told:
-            self._on_told(one)
-
-    def hear_again(self, by: str, batches: Iterable[Sequence[Any]]) -> None:
-        """Hear a second time of messages to the group."""
-        for number, told in batches:
-            sender = self._senders.get(by)
-            if told and (
-                sender is None or number > sender.highest or number in sender.missing
-            ):
-                self._on_late()
-            self.hear(by, number, told)
-
-    def hear_number(self, by: str, number: int) -> None:
-        """Hear of the last message that somebody sent to the group."""
-        self._note_gap(self._sender(by, number + 1), number)
-
-    def _sender(self, by: str, number: int) -> _Sender:
-        sender = self._senders.get(by)
-        if sender is None:
-            before = range(max(1, number - _MAX_MISSING), number)
-            missing = dict.fromkeys(before, math.inf)
-            sender = self._senders[by] = _Sender(number - 1, missing)
-            if len(self._senders) > _MAX_SENDERS:
-                self._senders.popitem(last=False)
-        return sender
-
-    def _note_gap(self, sender: _Sender, last: int) -> None:
-        """Miss what was told from the highest number that was heard to the last."""
-        if last <= sender.highest:
-            return
-        now = time.monotonic()
-        first = max(sender.highest + 1, last + 1 - _MAX_MISSING)
-        lost = first - sender.highest - 1
-        sender.missing.update(dict.fromkeys(range(first, last + 1), now))
-        sender.highest = last
-        while len(sender.missing) > _MAX_MISSING:
-            lost += sender.missing.pop(next(iter(sender.missing))) != math.inf
-        if lost:
-            self._give_up(lost)
-        if self._looking is None:
-            loop = asyncio.get_running_loop()
-            self._looking = loop.call_later(self._grace_seconds, self._look)
-
-    def _look(self) -> None:
-        """Give up what has been missing for too long."""
-        self._looking = None
-        now, lost, rest = time.monotonic(), 0, False
-        for sender in self._senders.values():
-            for number, since in list(sender.missing.items()):
-                if since == math.inf:
-                    continue
-                if now - since >= self._grace_seconds:
-                    del sender.missing[number]
-                    lost += 1
-                else:
-                    rest = True
-        if rest:
-            loop = asyncio.get_running_loop()
-            self._looking = loop.call_later(self._grace_seconds, self._look)
-        if lost:
-            self._give_up(lost)
-
-    def _give_up(self, count: int) -> None:
-        self._lost.note(count)
-        self._on_lost()
 
 
 def _settle(some: Iterable[_Waiting], error: ServiceAway | None) -> None:
