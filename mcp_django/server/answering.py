@@ -62,7 +62,8 @@ ResultOrError: TypeAlias = JSONObject | ErrorAnswer
 """What a request is answered with."""
 
 Send: TypeAlias = Callable[[bytes, ResultOrError], Awaitable[None]]
-"""Sends an answer that is written already; is told what it says."""
+"""Sends an answer that is written already; is told what it says, and lets go of that
+before it waits for anything."""
 
 
 async def answer_of(

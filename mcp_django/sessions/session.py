@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -220,7 +221,10 @@ class Session:
             return
         delivering = deliver(self.server, request, answer, send=self._send_written)
         del answer  # what is written is all that waits here until the client reads
-        await delivering
+        try:
+            await delivering
+        except TransportClosed as error:
+            logger.debug("answer lost: %s", error)
 
     async def _listen(self, request: Request) -> None:
         """Begin to tell the client of changes, or say why not."""
@@ -285,11 +289,8 @@ class Session:
     async def _notify(self, method: str, params: JSONObject | None) -> None:
         await self._send(notification(method, params))
 
-    async def _send_written(self, written: bytes, answer: ResultOrError) -> None:
-        try:
-            await self._transport.send_answer(written)
-        except TransportClosed as error:
-            logger.debug("answer lost: %s", error)
+    def _send_written(self, written: bytes, _: ResultOrError) -> Awaitable[None]:
+        return self._transport.send_answer(written)
 
     async def _send(self, message: Message) -> None:
         try:

@@ -1,6 +1,7 @@
 """One session: messages to handlers, answers to the transport."""
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -872,6 +873,31 @@ class Written(Transport):
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+async def test_result_is_let_go_while_its_answer_waits_to_be_read() -> None:
+    """We promise it: slow readers cost bounded memory."""
+    mark = "this result and no other one"
+    found: list[object] = []
+
+    class Looking(Written):
+        async def send_answer(self, answer: bytes) -> None:
+            gc.collect()
+            if mark.encode() in answer:
+                objects = gc.get_objects()
+                results = [o for o in objects if type(o) is dict and "content" in o]
+                found.extend(o for o in results if mark in str(o["content"]))
+            await super().send_answer(answer)
+
+    server = Server("shop")
+
+    @server.tool(structured=False)
+    async def large() -> str:
+        return mark
+
+    async with initialized(server, wrap=Looking) as client:
+        assert await client.text_of("large") == mark
+    assert found == []
 
 
 async def test_result_that_is_too_large_is_an_error_that_says_so(
