@@ -70,7 +70,12 @@ async def answer_batch(
             post.identity.owner, "call", len(requests)
         )
     # Nothing waits from here until their session counts the requests.
-    reply = reply_to(post, session, batch_size=len(requests) + len(at_once))
+    reply = reply_to(
+        post,
+        session,
+        expected=[event.id for event in requests],
+        batch_size=len(requests) + len(at_once),
+    )
     calls = [BatchedCall(post, worker, reply, event, session) for event in requests]
     if places is not None:
         for call in calls:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp_types.jsonrpc import JSONRPCRequest, RequestId
 
+from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway, UrlElicitationRequired
 from mcp_django.exchanges.calls import (
     Call,
@@ -66,7 +67,6 @@ class LegacyCall(Call):
         request.close_stream = reply.release
         super().__init__(post, worker, reply, request)
         self.session = session
-        reply.expect(received.id)
 
     def cancel(self, id: RequestId) -> None:
         """Stop working on the request; its client wants no answer."""
@@ -146,6 +146,7 @@ def reply_to(
     post: Post,
     session: HTTPSession | None,
     *,
+    expected: Sequence[RequestId] = (),
     batch_size: int | None = None,
     headers: Headers = (),
 ) -> Reply:
@@ -154,17 +155,23 @@ def reply_to(
     Args:
         post: The post.
         session: To which it belongs; None outside of one.
+        expected: Requests that handlers will answer.
         batch_size: Answers to a batch; None for a single one.
         headers: HTTP headers beside the usual ones.
     """
     worker = current_worker()
+    log, primes = None, False
+    # On the hot path: without an event store there is nothing to look at.
+    if session is not None and mcp_settings.EVENT_STORE_CACHE is not None:
+        log = new_log(worker, session, "call", expected=expected)
+        primes = session.primes_streams
     return Reply(
         post.exchange,
         accepted=post.accepts,
         limits=limits_of_replies,
         batch_size=batch_size,
-        log=None if session is None else new_log(worker, session, "call"),
-        primes=session is not None and session.primes_streams,
+        log=log,
+        primes=primes,
         headers=headers,
         unread=worker.unread,
         owner=post.identity.owner,

@@ -64,7 +64,7 @@ async def hold_stream(
                 exchange,
                 session,
                 sender=Sender(identity.user, headers),
-                log=new_log(worker, session, "standalone", replayed),
+                log=new_log(worker, session, "standalone", replayed=replayed),
                 replayed=replayed,
                 is_behind=last_event_id is not None,
             )

@@ -54,7 +54,8 @@ async def _call(post: Post, event: RequestReceived, session: HTTPSession) -> Non
     if worker.unread.total:
         await wait_for_reader(worker, owner)
     with await worker.connections.reserve(owner, "call"):
-        call = LegacyCall(post, worker, reply_to(post, session), event, session)
+        reply = reply_to(post, session, expected=(event.id,))
+        call = LegacyCall(post, worker, reply, event, session)
         await call.run(post.exchange.wait_for_disconnect)
 
 

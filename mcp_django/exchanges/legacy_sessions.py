@@ -6,8 +6,10 @@ Spec: 2025-11-25 basic/transports, "Session Management".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+
+from mcp_types.jsonrpc import RequestId
 
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
@@ -139,7 +141,12 @@ async def take(event: Event, session: HTTPSession) -> Taken:
 
 
 def new_log(
-    worker: Worker, session: HTTPSession, kind: Kind, replayed: Replay | None = None
+    worker: Worker,
+    session: HTTPSession,
+    kind: Kind,
+    *,
+    expected: Sequence[RequestId] = (),
+    replayed: Replay | None = None,
 ) -> StoredStream | None:
     """Make what keeps the events of a stream; None where there is no event store.
 
@@ -147,9 +154,10 @@ def new_log(
         worker: Where the stream is open.
         session: Whose stream it is.
         kind: Of the stream.
+        expected: Requests that handlers will answer on it.
         replayed: What the client missed of the stream with which this one goes on.
     """
-    if mcp_settings.EVENT_STORE_CACHE is None:  # on the hot path
+    if mcp_settings.EVENT_STORE_CACHE is None:
         return None
     return StoredStream(
         session.key,
@@ -157,5 +165,6 @@ def new_log(
         writes=worker.part(EventWrites),
         tell=partial(worker.part(Followers).tell, session),
         start=worker.start,
+        expected=expected,
         after=replayed,
     )

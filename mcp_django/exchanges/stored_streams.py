@@ -45,6 +45,7 @@ class StoredStream(EventLog):
         writes: Has the event store keep them.
         tell: Awaited with the stream's name when a client may wait for its events.
         start: Runs a coroutine in a task that the worker holds.
+        expected: Requests whose answers end the stream.
         after: What was there before, where an earlier stream goes on.
         clock: Gives the time in seconds; never goes back.
     """
@@ -57,6 +58,7 @@ class StoredStream(EventLog):
         writes: EventWrites,
         tell: Callable[[str], Awaitable[None]],
         start: Callable[[Coroutine[Any, Any, None]], object],
+        expected: Sequence[RequestId] = (),
         after: Replay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,7 +75,7 @@ class StoredStream(EventLog):
         # Made when it is needed: most calls are answered without a stream.
         self._name = "" if after is None else after.name
         self._last = 0 if after is None else after.last
-        self._expected: list[RequestId] = []
+        self._expected = list(expected)
         self._sure_at = clock()
 
     @property
@@ -85,10 +87,6 @@ class StoredStream(EventLog):
     def is_lost(self) -> bool:
         """Whether clients cannot come back for it."""
         return self._is_lost
-
-    def expect(self, id: RequestId) -> None:
-        """Expect an answer to a request on the stream."""
-        self._expected.append(id)
 
     async def open(self) -> str:
         """Make an id for the beginning of the stream, before its first event."""

@@ -363,10 +363,8 @@ class StandaloneStream(EventStream):
     async def _send(self, notice: Notice) -> None:
         is_resource = notice.topic == "resource"
         may_hear = not is_resource or await self._subscribed().may_hear(notice)
-        if (
-            not may_hear or self._state is _State.OVER
-        ):  # a newer stream may go on with the log
-            return
+        if not may_hear or self._state is _State.OVER:
+            return  # A newer stream may go on with the log.
         message = jsonrpc.notification(notice.method, notice.params or None)
         data = jsonrpc.serialize(message)
         id = ""

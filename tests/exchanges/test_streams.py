@@ -318,9 +318,13 @@ async def test_resumed_call_of_a_worker_that_is_gone_is_answered_with_an_error(
     killed.lease = Lease(lambda renewing: renewing.close())
     tell = partial(worker.part(Followers).tell, session)
     log = StoredStream(
-        session.key, "call", writes=killed, tell=tell, start=worker.start
+        session.key,
+        "call",
+        writes=killed,
+        tell=tell,
+        start=worker.start,
+        expected=["slow"],
     )
-    log.expect("slow")
     id = await log.append(b"{}", is_last=False)
     seconds = itertools.count(step=5.0)
     stream = ResumedStream(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from mcp_types.jsonrpc import RequestId
-
 
 class EventLog(ABC):
     """Keeps the events of one stream, for clients that lose their connection."""
@@ -27,10 +25,6 @@ class EventLog(ABC):
     @abstractmethod
     def is_lost(self) -> bool:
         """Whether events could not be kept, so that no client can come back."""
-
-    @abstractmethod
-    def expect(self, id: RequestId) -> None:
-        """Expect an answer to a request on the stream."""
 
     @abstractmethod
     async def append(self, data: bytes, *, is_last: bool) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
+from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
@@ -119,11 +119,6 @@ class Reply:
         """For how long the client has taken nothing of what it was sent."""
         is_streaming = self.state is State.STREAMING
         return self._response.unread_seconds if is_streaming else 0.0
-
-    def expect(self, id: RequestId) -> None:
-        """Say which request is to be answered, for clients that come back for it."""
-        if self._log is not None:
-            self._log.expect(id)
 
     def send(self, message: Message) -> Coroutine[Any, Any, None]:
         """Send a message that is no answer; dropped if the client reads JSON only.
