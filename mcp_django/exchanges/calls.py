@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import ErrorAnswer, TransportClosed
+from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer, TransportClosed
 from mcp_django.exchanges.post import Post
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
@@ -125,6 +125,8 @@ class Call(OpenConnection, ABC):
         """Send the answer, or another one if it cannot be sent; none if cancelled."""
         if self.request.is_cancelled:
             return
+        if isinstance(answer, AuthenticationFailed) and self.reply.decides_status:
+            answer = await self.post.challenged(answer)
         delivering = deliver(self.post.server, self.request, answer, send=self._send)
         del answer  # what is written is all that lies here until the client reads
         await delivering

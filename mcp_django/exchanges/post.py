@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from django.http import HttpRequest
+
+from mcp_django.auth.authenticating import challenged
 from mcp_django.auth.interface import Identity
+from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import Answered
 from mcp_django.protocol.http_headers import Accepted
@@ -28,6 +32,10 @@ class HTTPExchange(HTTPResponse, Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """HTTP headers but those with credentials; names in lower case."""
+
+    @property
+    def request(self) -> HttpRequest:
+        """The same as Django sees it, without its body; made when it is needed."""
 
     async def wait_for_disconnect(self) -> None:
         """Return when the client is gone."""
@@ -55,6 +63,10 @@ class Post:
     accepts: Accepted
     messages: Message | list[Message]
     sender: Sender
+
+    async def challenged(self, failure: AuthenticationFailed) -> AuthenticationFailed:
+        """Add to the refusal of a request what credentials it needs instead."""
+        return await challenged(failure, self.identity, self.exchange.request)
 
     async def refuse(self, refusal: Answered) -> None:
         """Answer it with what the protocol says at once."""

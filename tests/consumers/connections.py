@@ -377,7 +377,8 @@ def site_of(server: Server) -> Application:
     endpoints["/mcp"] = Endpoint(server, "mcp")
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        await application_of(endpoints[scope["path"]])(scope, receive, send)
+        endpoint = endpoints[scope["path"]]
+        await application_of(endpoint, scope["type"])(scope, receive, send)
 
     return application
 

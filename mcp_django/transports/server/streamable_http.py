@@ -105,6 +105,11 @@ class Reply:
         return self.state in (State.UNDECIDED, State.EVENTS, State.STREAMING)
 
     @property
+    def decides_status(self) -> bool:
+        """Whether the next answer goes alone, with an HTTP status of its own."""
+        return self.state in (State.UNDECIDED, State.JSON)
+
+    @property
     def is_ended(self) -> bool:
         """Whether it is complete."""
         return self.state is State.ENDED
