@@ -97,7 +97,7 @@ def outermost(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
 class _Outermost(Coroutine[Any, Any, T]):
     """What a task steps through itself, which costs a third of awaiting `Steps`.
 
-    What the task throws in comes by `throw`, whoever closes it calls `close`. All else
+    What the task throws in comes by `throw`, and what closes it calls `close`. All else
     that one may ask of a coroutine, such as where it is, that which it runs says.
     """
 

@@ -62,7 +62,7 @@ _NAMES: Mapping[bytes, str] = {
 
 
 class Disconnected(Exception):
-    """The client is gone; nobody reads an answer."""
+    """The client is gone, and reads no answer."""
 
 
 class Exchange:

@@ -27,7 +27,7 @@ from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.worker.acknowledgement import ACCEPTED
 from mcp_django.worker.connections import Places
-from mcp_django.worker.worker import Worker, current_worker
+from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
 
@@ -39,19 +39,22 @@ _NO_ROOM: Final = ErrorAnswer(
 
 
 async def answer_batch(
-    post: Post, events: Sequence[Event], session: HTTPSession
+    post: Post, worker: Worker, events: Sequence[Event], session: HTTPSession
 ) -> None:
     """Answer each request of a batch, and take what needs no answer.
 
     Args:
         post: What brings it.
+        worker: Where it is answered.
         events: What its messages mean.
         session: To which they belong.
 
     Raises:
         Refused: There is no room for its requests.
     """
-    requests, at_once, taken = [], [], ACCEPTED
+    requests: list[RequestReceived] = []
+    at_once: list[bytes] = []
+    taken = ACCEPTED
     for event in events:
         match event:
             case RequestReceived():
@@ -59,11 +62,11 @@ async def answer_batch(
             case Answered(answer=answer, status=200):
                 at_once.append(jsonrpc.serialize(answer))
             case _:
-                taken = await take(event, session)
+                taken = await take(event, worker, session)
     if not requests and not at_once:
         await post.tell(taken)
         return
-    worker, places = current_worker(), None
+    places = None
     if requests:
         await _check_room(worker, session, post.identity.owner, len(requests))
         places = await worker.connections.reserve(
@@ -72,6 +75,7 @@ async def answer_batch(
     # Nothing waits from here until their session counts the requests.
     reply = reply_to(
         post,
+        worker,
         session,
         expected=[event.id for event in requests],
         batch_size=len(requests) + len(at_once),

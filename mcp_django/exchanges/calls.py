@@ -6,7 +6,6 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -16,7 +15,7 @@ from mcp_django.exchanges.post import Post
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.answering import ResultOrError, answer_of, deliver
-from mcp_django.server.requests import Notify, Request
+from mcp_django.server.requests import Request
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.transports.server.reply_events import ReplyLimits
 from mcp_django.transports.server.streamable_http import Reply
@@ -230,12 +229,12 @@ def limits_of_replies() -> ReplyLimits:
     )
 
 
-def notify_by(reply: Reply) -> Notify:
-    """Give what sends notifications that belong to a request.
+async def notify_by(reply: Reply, method: str, params: JSONObject) -> None:
+    """Send a notification that belongs to a request.
 
-    It knows no way back to the call, which would be a cycle to be collected.
+    Handlers know the reply and not its call, which would be a cycle to be collected.
     """
-    return partial(_notify, reply)
+    await send_or_lose(reply, jsonrpc.notification(method, params))
 
 
 async def notify_nothing(method: str, params: JSONObject) -> None:
@@ -248,7 +247,3 @@ async def send_or_lose(reply: Reply, message: Message) -> None:
         await reply.send(message)
     except TransportClosed as error:
         logger.debug("message lost: %s", error)
-
-
-async def _notify(reply: Reply, method: str, params: JSONObject) -> None:
-    await send_or_lose(reply, jsonrpc.notification(method, params))

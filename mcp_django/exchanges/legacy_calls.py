@@ -18,6 +18,7 @@ from mcp_django.exchanges.calls import (
     limits_of_replies,
     notify_by,
     send_or_lose,
+    wait_for_reader,
 )
 from mcp_django.exchanges.event_store import abandonment
 from mcp_django.exchanges.legacy_sessions import new_log
@@ -35,7 +36,7 @@ from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_ro
 from mcp_django.server.requests import Request, make_request
 from mcp_django.transports.server.refusals import Headers
 from mcp_django.transports.server.streamable_http import Reply
-from mcp_django.worker.worker import Worker, current_worker
+from mcp_django.worker.worker import Worker
 
 
 class LegacyCall(Call):
@@ -63,7 +64,8 @@ class LegacyCall(Call):
         session: HTTPSession,
     ) -> None:
         state = CachedState(session, post.server)
-        request = make_request(received, post.sender, notify_by(reply), session=state)
+        notify = partial(notify_by, reply)
+        request = make_request(received, post.sender, notify, session=state)
         request.close_stream = reply.release
         super().__init__(post, worker, reply, request)
         self.session = session
@@ -142,8 +144,26 @@ class LegacyCall(Call):
             await state.remember_elicitation(elicitation_id)
 
 
+async def answer_call(
+    post: Post, worker: Worker, received: RequestReceived, session: HTTPSession
+) -> None:
+    """Answer the one request of a post.
+
+    Raises:
+        Refused: 503: the user has too much running, or unread.
+    """
+    owner = post.identity.owner
+    if worker.unread.total:
+        await wait_for_reader(worker, owner)
+    with await worker.connections.reserve(owner, "call"):
+        reply = reply_to(post, worker, session, expected=[received.id])
+        call = LegacyCall(post, worker, reply, received, session)
+        await call.run(post.exchange.wait_for_disconnect)
+
+
 def reply_to(
     post: Post,
+    worker: Worker,
     session: HTTPSession | None,
     *,
     expected: Sequence[RequestId] = (),
@@ -154,12 +174,12 @@ def reply_to(
 
     Args:
         post: The post.
+        worker: Where it is answered.
         session: To which it belongs; None outside of one.
         expected: Requests that handlers will answer.
         batch_size: Answers to a batch; None for a single one.
         headers: HTTP headers beside the usual ones.
     """
-    worker = current_worker()
     log, primes = None, False
     # On the hot path: without an event store there is nothing to look at.
     if session is not None and mcp_settings.EVENT_STORE_CACHE is not None:

@@ -45,9 +45,19 @@ from mcp_django.worker.worker import Worker, current_worker
 
 
 async def find_session(
-    server: Server, identity: Identity, headers: Mapping[str, str]
+    sessions: OpenSessions,
+    server: Server,
+    identity: Identity,
+    headers: Mapping[str, str],
 ) -> HTTPSession | None:
-    """Find the session that headers name; None unless it is open, and this user's."""
+    """Find the session that headers name; None unless it is open, and this user's.
+
+    Args:
+        sessions: Says which are open.
+        server: Whose endpoint was asked.
+        identity: Who asks.
+        headers: HTTP headers, names in lower case.
+    """
     id = headers.get("mcp-session-id")
     if id is None:
         return None
@@ -56,7 +66,7 @@ async def find_session(
         session is None
         or session.server_name != server.name
         or session.owner != identity.owner
-        or not await current_worker().part(OpenSessions).is_open(session)
+        or not await sessions.is_open(session)
     ):
         return None
     return session
@@ -91,7 +101,8 @@ async def require_session(
 ) -> HTTPSession | None:
     """Find the session of a GET or DELETE; None if the request is refused already."""
     headers = exchange.headers
-    session = await find_session(server, identity, headers)
+    sessions = current_worker().part(OpenSessions)
+    session = await find_session(sessions, server, identity, headers)
     peer = None if session is None else session.peer
     refusal = legacy.check_headers(headers, peer, exchange.method)
     if refusal is None:
@@ -123,13 +134,12 @@ async def end_session(
     await exchange.respond(200)
 
 
-async def take(event: Event, session: HTTPSession) -> Taken:
+async def take(event: Event, worker: Worker, session: HTTPSession) -> Taken:
     """Take what was posted and needs no answer.
 
     Returns:
         What to answer to the POST.
     """
-    worker = current_worker()
     match event:
         case AnswerReceived(answer=answer):
             return await worker.part(Questions).answer(session, answer)

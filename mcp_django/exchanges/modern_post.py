@@ -5,6 +5,8 @@ Spec: 2026-07-28 basic/transports/streamable-http.
 
 from __future__ import annotations
 
+from functools import partial
+
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.exchanges.calls import (
     Call,
@@ -55,7 +57,7 @@ async def _call(post: Post, event: RequestReceived) -> None:
             owner=owner,
         )
         request = make_request(
-            event, post.sender, notify_by(reply), mirrors_headers=True
+            event, post.sender, partial(notify_by, reply), mirrors_headers=True
         )
         call = ModernCall(post, worker, reply, request)
         await call.run(post.exchange.wait_for_disconnect)

@@ -1,4 +1,4 @@
-"""One HTTP request that brings messages, as whatever answers it sees it."""
+"""One HTTP request that brings messages, and how it is answered."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from mcp_types.jsonrpc import JSONRPCRequest, RequestId
 
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, legacy
 from mcp_django.protocol.events import AnswerMessage
 from mcp_django.server.asking import Question
 from mcp_django.server.question_rounds import OpenQuestion
@@ -25,9 +25,7 @@ from mcp_django.worker.relay import Relay
 from mcp_django.worker.send_queue import Envelope
 from mcp_django.worker.worker import Worker
 
-NOT_ASKED: Final = refusal(
-    400, "nothing waits for this answer; it was not asked, or it comes too late"
-)
+NOT_ASKED: Final = refusal(400, legacy.NOT_ASKED)
 
 
 class Questions:

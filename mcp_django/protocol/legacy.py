@@ -76,8 +76,8 @@ class LegacyServerProtocol:
     Clients initialize once, says the specification; gateways in front of clients do so
     again, and cannot connect where that is refused. So it is answered. If the client
     says the same of itself as before, its session goes on, with all that runs. If not,
-    or if the id is that of a request in flight, somebody has begun anew: then what was
-    asked has no answer to come, and the driver hears `SessionRestarted`.
+    or if the id is that of a request in flight, another client has begun anew: then
+    what was asked has no answer to come, and the driver hears `SessionRestarted`.
 
     Args:
         describe: Called for each `initialize`, with the negotiated version; returns
@@ -197,7 +197,7 @@ class LegacyServerProtocol:
                 return Ignored(f"request id {message.id!r} is in flight already")
             return Answered(jsonrpc.error(message.id, error.code, error.message))
         answer = initialized(message.id, peer, self._describe(peer.version))
-        # Whoever uses the id of a request in flight does not know of that request.
+        # A client that uses the id of a request in flight does not know of that one.
         is_used = self._in_flight.remove(message.id)
         is_same = peer == self.peer and not is_used
         was_open = self.state is State.OPEN
