@@ -105,7 +105,7 @@ def site(demo: Demo) -> Iterator[str]:
             "demo_project.asgi:application",
         ],
         cwd=ROOT,
-        env=demo.environment,
+        env=demo.environment | {"DJANGO_SETTINGS_MODULE": "tests.demo.settings"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

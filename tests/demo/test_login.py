@@ -83,7 +83,7 @@ def test_session_cookie_opens_a_stream_until_logout(
 
         submit(browser, "/logout/", browser.get("/").text)
         assert browser.post(endpoint, json=ping).status_code == 401
-        # Within a minute; the client's own timeout is the bound.
+        # Within RECHECK_SECONDS; the client's own timeout is the bound.
         rest = list(lines)
     assert any('"id":1' in line for line in rest)
 

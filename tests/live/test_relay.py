@@ -2,12 +2,14 @@
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tests.live.daphne import Daphne, running_daphne
 from tests.live.raw import BOUND, RawStream, open_http, open_stream
@@ -185,19 +187,16 @@ async def test_restart_of_redis_ends_nothing(pair: Pair) -> None:
             await add(stream, id)
 
 
-async def test_streams_that_idled_for_half_a_minute_still_receive(
-    tmp_path: Path,
-) -> None:
-    """We promise it; a timeout of the layer's connection to Redis would end that.
+async def idle_for_half_a_minute(folder: Path) -> None:
+    """Open a stream over each layer, and use it after half a minute.
 
     Nothing happens that could be waited for: it is the silence that is tested.
     """
     with ExitStack() as stack:
         pairs = []
         for layer in LAYERS:
-            folder = tmp_path / layer
-            folder.mkdir()
-            pairs.append(stack.enter_context(running_pair(folder, layer)))
+            (folder / layer).mkdir()
+            pairs.append(stack.enter_context(running_pair(folder / layer, layer)))
         async with open_http() as http, AsyncExitStack() as streams:
             opened = []
             for pair in pairs:
@@ -209,3 +208,20 @@ async def test_streams_that_idled_for_half_a_minute_still_receive(
             await anyio.sleep(30)
             for stream in opened:
                 await add(stream, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def idling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[None]]:
+    """Let streams idle beside all tests of this module."""
+    folder = tmp_path_factory.mktemp("idling")
+    with start_blocking_portal() as portal:
+        idling = portal.start_task_soon(idle_for_half_a_minute, folder)
+        yield idling
+        idling.cancel()  # harmless at its end
+
+
+def test_streams_that_idled_for_half_a_minute_still_receive(
+    idling: Future[None],
+) -> None:
+    """We promise it; a timeout of the layer's connection to Redis would end that."""
+    idling.result(2 * BOUND)
