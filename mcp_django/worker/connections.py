@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -83,28 +84,24 @@ class OpenConnection(Protocol):
 class Places:
     """Places of a user that are reserved; each is left once, one by a `with` block."""
 
-    __slots__ = ("_counts", "_key")
+    __slots__ = ("_counts", "_owner")
 
-    def __init__(
-        self, counts: dict[tuple[str, Kind], int], key: tuple[str, Kind]
-    ) -> None:
+    def __init__(self, counts: dict[str, int], owner: str) -> None:
         self._counts = counts
-        self._key = key
+        self._owner = owner
 
-    def leave(self) -> None:
+    def leave(self, *error: object) -> None:
         """Leave one of them to others."""
-        left = self._counts[self._key] - 1
+        left = self._counts[self._owner] - 1
         if left:
-            self._counts[self._key] = left
+            self._counts[self._owner] = left
         else:
-            del self._counts[self._key]
+            del self._counts[self._owner]
 
     def __enter__(self) -> None:
         """Hold one of them to the end of the block."""
 
-    def __exit__(self, *error: object) -> None:
-        """Leave it."""
-        self.leave()
+    __exit__ = leave
 
 
 MakeWay: TypeAlias = Callable[["Connections", str, Kind], Awaitable[None]]
@@ -128,7 +125,7 @@ class Connections:
         self.is_ending = False
         self._make_way = make_way
         self._all: dict[OpenConnection, Kind] = {}
-        self._reserved: dict[tuple[str, Kind], int] = {}
+        self._counts: dict[Kind, dict[str, int]] = {"stream": {}, "call": {}}
         self._ending: set[OpenConnection] = set()
         self._ended: anyio.Event | None = None
 
@@ -156,23 +153,19 @@ class Connections:
         Raises:
             Refused: Not enough makes way; or the process ends.
         """
-        key = owner, kind
-        has_room = self._has_room(key, count)
-        if not has_room:
+        counts, most = self._counts[kind], _most_of(kind) if owner else math.inf
+        total = counts.get(owner, 0) + count
+        if total > most:
             await self._make_way(self, owner, kind)
-            has_room = self._has_room(key, count)
+            total = counts.get(owner, 0) + count
         if self.is_ending:
             raise Refused(
                 503, "the server is being shut down; try again", headers=RETRY_LATER
             )
-        if not has_room:
+        if total > most:
             raise _too_many(kind)
-        self._reserved[key] = self._reserved.get(key, 0) + count
-        return Places(self._reserved, key)
-
-    def _has_room(self, key: tuple[str, Kind], count: int) -> bool:
-        owner, kind = key
-        return not owner or self._reserved.get(key, 0) + count <= _most_of(kind)
+        counts[owner] = total
+        return Places(counts, owner)
 
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
