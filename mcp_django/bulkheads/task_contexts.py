@@ -1,4 +1,4 @@
-"""Contexts of tasks that may outlive whoever begins them."""
+"""Contexts of tasks that may outlive the task that begins them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEADLOCK: Final = SyncToAsync.deadlock_context
 
 
 def own_context() -> Context:
-    """Copy the context, for a task that may outlive whoever begins it.
+    """Copy the context, for a task that may outlive the one that begins it.
 
     What is of the caller's threads is left out: else `sync_to_async`, and so Django's
     caches and async ORM, would use them in the task as well, or refuse to run while

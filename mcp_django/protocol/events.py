@@ -51,7 +51,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class SessionRestarted:
-    """The peer opened its session a second time, as somebody else or in another way.
+    """The peer opened its session a second time, as another program or in another way.
 
     End what belonged to the session (requests that run, what the peer set, what it
     subscribed to), then send the answer.

@@ -1,6 +1,6 @@
 """From a request to its answer: the handler runs, again after each round of questions.
 
-Whoever carries the request says how its client is asked; in the modern era the answer
+What carries the request knows how its client is asked; in the modern era the answer
 itself asks, and the client sends the request again.
 """
 
@@ -72,10 +72,10 @@ async def answer_of(
     """Run the handler of a request until there is an answer.
 
     Args:
-        server: Who answers.
+        server: Has the handlers.
         request: What is asked.
         ask: For handlers that ask the client; None where the answer itself asks.
-        is_ending: Says whether whoever runs this is being cancelled; else a
+        is_ending: Says whether the task that runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
     # Mostly no receiver is connected; which ones are takes ten times as long to say.
@@ -98,7 +98,7 @@ async def answer_of(
         answer, outcome = error, Outcome.of_error(error)
     except BaseException as error:
         is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-        # If nobody cancelled the request, the handler waited for a task of its own.
+        # If the request was not cancelled, the handler waited for a task of its own.
         if is_cancelled and (request.is_cancelled or is_ending()):
             if handling is not None:
                 await handling.tell_cancelled(error)
@@ -196,7 +196,7 @@ async def deliver(
     """Send the answer to a request, or another one in its place if it cannot be sent.
 
     Args:
-        server: Who answers.
+        server: Says in the modern era that it answered.
         request: What is answered.
         answer: What the request is answered with; hold no other reference to it, since
             what is written is all that shall lie here until the client has read.

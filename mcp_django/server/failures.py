@@ -59,7 +59,7 @@ def _send(sender: object, error: BaseException) -> None:
         try:
             # It logs what errors receivers raise.
             got_request_exception.send_robust(sender=sender, request=None)
-        except BaseException as raised:  # in a thread, where nobody throws anything
+        except BaseException as raised:  # in a thread, into which nothing is thrown
             logger.error("a receiver of a signal failed", exc_info=raised)
     finally:
         close_old_connections()

@@ -13,7 +13,7 @@ from mcp_django.worker.connections import OpenConnection
 
 
 class HeldTransport(Protocol):
-    """What is asked of the transport of such a connection."""
+    """What such a connection needs of its transport."""
 
     @property
     def unread_seconds(self) -> float:
@@ -34,10 +34,10 @@ class HeldSession(OpenConnection, Generic[T]):
     """A connection and its session, as their worker sees them.
 
     Attributes:
-        identity: Who opened it; no other user may use it.
+        identity: The user that opened it; no other may use it.
         transport: Carries its messages.
-        session: What drives it; None until it does, and if a program of the site does
-            that itself.
+        session: Drives it; None until it does, and if a program of the site does that
+            itself.
     """
 
     identity: Identity
@@ -59,7 +59,7 @@ class HeldSession(OpenConnection, Generic[T]):
         await self.transport.tick()
 
     async def finish(self) -> None:
-        """Take no more requests, and end when none is left."""
+        """Refuse further requests, and end when none is left."""
         if self.session is not None:
             await self.session.finish()
         await self.close()

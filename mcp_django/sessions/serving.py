@@ -35,53 +35,33 @@ async def serve(
 
     The session hears of changes like those of the site's own connections, and what is
     begun gets `MCP["SHUTDOWN_SECONDS"]` to finish when the client sends nothing more
-    but still reads. Whoever is in a hurry calls `on_end` again.
+    but still reads; `on_end` waits for that, but not if it is called again.
 
     Args:
-        server: Who answers.
+        server: Answers the requests.
         transport: Not started yet; closed at the end. Its `on_error` and `on_close` are
             still called.
-        user: Whom the client works as; read from the database again every
+        user: The one that the client works as; read from the database again every
             `MCP["RECHECK_SECONDS"]`, so that a deactivated user is gone. None leaves it
             to the transport to name the sender of each message.
     """
     if user is not None:
         user = await read(user)
-    is_closed = anyio.Event()
-    is_finishing = False
-    on_close = contained(transport.on_close, logger, "on_close of a transport")
     transport.on_error = contained(
         transport.on_error, logger, "on_error of a transport"
     )
-
-    def end() -> None:
-        is_closed.set()
-        on_close()
-
-    async def finish() -> None:
-        nonlocal is_finishing
-        if is_finishing:
-            return
-        is_finishing = True
-        try:
-            with anyio.move_on_after(mcp_settings.SHUTDOWN_SECONDS):
-                await session.finish()
-        finally:
-            say_what_is_left("the client has gone", session.room.running)
-
-    transport.on_close = end
-    transport.on_end = finish
     try:
         async with anyio.create_task_group() as tasks:
             handlers = LoopTasks() if _is_asyncio() else tasks
             session = Session(server, transport, handlers, threads=lone_threads)
+            end = _End(session, transport)
             if user is not None:
                 named = _NamedUser(user, transport, transport.on_message)
                 transport.on_message = named.receive
             try:
                 async with _listening(session):
                     await transport.start(tasks)
-                    await is_closed.wait()
+                    await end.is_reached.wait()
             finally:
                 with anyio.CancelScope(shield=True):
                     await session.end()
@@ -89,6 +69,39 @@ async def serve(
     finally:
         with anyio.CancelScope(shield=True):
             await transport.close()
+
+
+class _End:
+    """The end of the session of one client, whose transport tells of it.
+
+    Attributes:
+        is_reached: Set when the transport is closed.
+    """
+
+    def __init__(self, session: Session, transport: Transport) -> None:
+        self.is_reached = anyio.Event()
+        self._session = session
+        self._is_finishing = False
+        self._on_close = contained(
+            transport.on_close, logger, "on_close of a transport"
+        )
+        transport.on_close = self._reach
+        transport.on_end = self._finish
+
+    def _reach(self) -> None:
+        self.is_reached.set()
+        self._on_close()
+
+    async def _finish(self) -> None:
+        """Let what runs be answered, within a bound, when the client sends no more."""
+        if self._is_finishing:
+            return
+        self._is_finishing = True
+        try:
+            with anyio.move_on_after(mcp_settings.SHUTDOWN_SECONDS):
+                await self._session.finish()
+        finally:
+            say_what_is_left("the client has gone", self._session.room.running)
 
 
 class _NamedUser:
@@ -110,7 +123,7 @@ class _NamedUser:
         """Read the user afresh; False if it is gone, and the transport closed.
 
         One that cannot be read now is still known, but no longer than a stream goes on
-        whose credentials nobody can check.
+        whose credentials cannot be checked.
         """
         try:
             user = await read_again(self._user)

@@ -37,8 +37,8 @@ async def serve_stdio(
     `MCP["SHUTDOWN_SECONDS"]`; another signal ends them.
 
     Args:
-        server: Who answers.
-        user: Whom the client works as; read from the database again now and then.
+        server: Answers the requests.
+        user: The one that the client works as; read from the database now and then.
         on_close: Called when nothing more is answered; what follows takes as long as
             the handlers that run make it.
         stdin: File descriptor to read messages from.
@@ -60,7 +60,7 @@ async def bridge_stdio(
     """Join one client to a server elsewhere, until the same.
 
     Args:
-        url: Where the server is: http, https, ws or wss.
+        url: Of the server: http, https, ws or wss.
         headers: For the server.
         on_close: Called when the client is gone; what follows takes as long as the
             server makes it.
@@ -84,7 +84,7 @@ async def _transport(
     stdout: int,
     heed_signals: Callable[[StdioServerTransport], Coroutine[Any, Any, None]],
 ) -> AsyncIterator[StdioServerTransport]:
-    """Make a transport that closes when whoever started us wants it to."""
+    """Make a transport that closes when the process that started us wants it to."""
     transport = StdioServerTransport(
         stdin=stdin,
         stdout=stdout,
@@ -119,7 +119,7 @@ async def _finish_on_signal(transport: StdioServerTransport) -> None:
 
 
 async def _close_without_parent(transport: StdioServerTransport) -> None:
-    """Close when whoever started us is gone without a word."""
+    """Close when the process that started us is gone without a word."""
     parent = os.getppid()
     # No event tells of it on every system, so that this looks every second.
     while os.getppid() == parent:  # noqa: ASYNC110

@@ -44,7 +44,7 @@ class StreamLimits:
 class SSEServerTransport(Transport):
     """The server's half: writes events to a stream, is handed what was posted.
 
-    Nobody below waits for a slow reader, so the transport keeps the account. After
+    What is below waits for no slow reader, so the transport keeps the account. After
     each `unconfirmed_bytes` it pings the client before the next message, and holds
     that and what follows until the answer::
 
@@ -190,7 +190,7 @@ class SSEServerTransport(Transport):
         if isinstance(message, JSONRPCResponse | JSONRPCError):
             self._account.take(size)
         else:
-            # Whoever sends it waits with it.
+            # What sends it waits with it.
             self._account.add(size)
         await self._send_event(event, size, message)
 
@@ -222,7 +222,7 @@ class SSEServerTransport(Transport):
         self, event: bytes, counted: int, message: Message | None
     ) -> None:
         try:
-            while not await self._take(message, event, counted):
+            while not await self._pass_or_hold(message, event, counted):
                 if self._has_room is None:
                     self._has_room = anyio.Event()
                     self._full_since = self._clock()
@@ -244,10 +244,10 @@ class SSEServerTransport(Transport):
         self.on_close()
 
     async def receive(self, message: Message, sender: Sender) -> None:
-        """Take a message that the client posted.
+        """Hand a message over that the client posted.
 
         Raises:
-            TransportClosed: The stream is closed: the message was not taken.
+            TransportClosed: The stream is closed: the message is lost.
         """
         if self._is_closed:
             raise TransportClosed("cannot receive: the stream is closed")
@@ -269,8 +269,8 @@ class SSEServerTransport(Transport):
 
         To be called every second or so.
         """
-        # While something else is being written there is no need to, and whoever ticks
-        # must not wait for one slow client.
+        # While something else is being written there is no need to, and the worker,
+        # which ticks, must not wait for one slow client.
         if self._is_closed or self._is_writing:
             return
         now = self._clock()
@@ -291,7 +291,9 @@ class SSEServerTransport(Transport):
         elif now - self._written_at >= self._limits.keep_alive_seconds:
             await self._pass(KEEP_ALIVE)
 
-    async def _take(self, message: Message | None, event: bytes, counted: int) -> bool:
+    async def _pass_or_hold(
+        self, message: Message | None, event: bytes, counted: int
+    ) -> bool:
         """Pass an event on or hold it; False if it has to wait for room."""
         if self._is_closed:
             raise TransportClosed("cannot send: the stream is closed")
@@ -368,7 +370,7 @@ class SSEServerTransport(Transport):
             self.on_clear()
 
     def _let_go(self) -> None:
-        """Let those look for room again who wait for it."""
+        """Let what waits for room look for it again."""
         if self._has_room is not None:
             self._has_room.set()
             self._has_room = None

@@ -38,7 +38,7 @@ class WebSocketLimits:
     """What a WebSocket may cost.
 
     Attributes:
-        max_received_bytes: Largest message to take.
+        max_received_bytes: Largest message to accept.
         max_sent_bytes: Largest message to send.
         max_held_seconds: How long a client may read nothing of what it was sent.
         max_full_seconds: The same, while more waits to be sent.
@@ -139,7 +139,7 @@ class WebSocketServerTransport(Transport):
         if isinstance(message, JSONRPCResponse | JSONRPCError):
             self._account.take(size)
         else:
-            # Whoever sends it waits with it.
+            # What sends it waits with it.
             self._account.add(size)
         await self._send_frame(data, size, message)
 
@@ -211,16 +211,16 @@ class WebSocketServerTransport(Transport):
         if self._is_closed:
             return
         self._is_closed = True
-        # Those who wait to send find it closed.
+        # What waits to be sent finds it closed.
         self._flow.close()
         self._account.close()
-        # A client that does not read keeps nobody waiting.
+        # A client that does not read keeps no other waiting.
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
             await self._send_close(code, reason)
         self.on_close()
 
     async def receive_text(self, text: str, sender: Sender) -> None:
-        """Take one text frame; returns once its messages are taken."""
+        """Hand the messages of a text frame over; waits until there is room."""
         if self._is_closed:
             return
         data = text.encode(errors="surrogatepass")
