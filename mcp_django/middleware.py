@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from mcp_django.consumers.cors import EndpointCorsMiddleware
 from mcp_django.consumers.gate import check_origin
 from mcp_django.consumers.well_known import is_left_to_us
+from mcp_django.protocol import jsonrpc
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.routes import endpoint_at
 from mcp_django.transports.server.refusals import Refused
@@ -64,9 +65,12 @@ class OriginMiddleware:
         try:
             check_origin(request)
         except Refused as refused:
-            error = {"code": refused.code, "message": refused.message}
-            answer = {"jsonrpc": "2.0", "id": None, "error": error}
-            return JsonResponse(answer, status=refused.status)
+            error = jsonrpc.error(None, refused.code, refused.message)
+            return HttpResponse(
+                jsonrpc.serialize(error),
+                status=refused.status,
+                content_type="application/json",
+            )
         return None
 
 

@@ -61,14 +61,9 @@ async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
     Under WSGI a stream cannot be held open, so that it is answered 501.
     """
     if not isinstance(request, ASGIRequest):
-        if endpoint.binding == "sse":
-            return HttpResponse(
-                "streams need ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
-                status=501,
-                content_type="text/plain",
-            )
+        subject = "streams need" if endpoint.binding == "sse" else "MCP needs"
         return HttpResponse(
-            "MCP needs ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
+            f"{subject} ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
             status=501,
             content_type="text/plain",
         )
