@@ -33,6 +33,7 @@ from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
+    MESSAGE_EVENT,
     encode_event,
     encode_priming,
     encode_retry,
@@ -221,7 +222,7 @@ class ListenStream(EventStream):
         """Answer the request, so that the client sees a graceful end."""
         result = complete(self._subscription.result, self.server.server_info)
         answer = jsonrpc.serialize(jsonrpc.result(self._subscription.id, result))
-        await self._end(encode_event("message", answer))
+        await self._end(MESSAGE_EVENT % answer)
 
     async def _begin(self) -> None:
         await self._write_event(jsonrpc.serialize(self._subscription.acknowledgement))

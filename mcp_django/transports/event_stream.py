@@ -12,6 +12,9 @@ from dataclasses import dataclass
 KEEP_ALIVE = b": keep-alive\r\n\r\n"
 """A comment, which readers skip."""
 
+MESSAGE_EVENT = b"event: message\r\ndata: %b\r\n\r\n"
+"""An event for a message without an id, where its bytes are filled in."""
+
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 

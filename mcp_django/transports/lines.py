@@ -80,7 +80,7 @@ class LineTransport(Transport):
     Attributes:
         mends_lines: Whether `_write`, if cancelled, keeps the rest of what it has
             begun and writes it first next time. Unless it does, only the end of the
-            transport interrupts a line, not the end of whoever sends: a line cut
+            transport interrupts a line, not the end of a task that sends: a line cut
             short would spoil the next one too.
     """
 

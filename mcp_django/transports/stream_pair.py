@@ -23,12 +23,12 @@ StreamPair: TypeAlias = AbstractAsyncContextManager[Any]
 
 
 class StreamPairTransport(Transport):
-    """Carries messages over a pair of streams, whoever made them.
+    """Carries messages over a pair of streams, whatever program made them.
 
     Args:
         streams: Entered by `start`, and left by `close`.
-        wrap: Makes an item of the write stream of a message, where whoever reads it
-            insists on a class of its own, as the official SDK does.
+        wrap: Makes an item of the write stream of a message, where the program that
+            reads insists on a class of its own, as the official SDK does.
         unwrap: Gives the message of an item of the read stream; messages, and what has
             one as its attribute `message`, if left out.
         sender: Whom to name as sender of every message.
@@ -64,7 +64,7 @@ class StreamPairTransport(Transport):
         await tasks.start(self._run)
 
     async def send(self, message: Message) -> None:
-        """Write a message; waits until somebody has taken it."""
+        """Write a message; waits until the reader has taken it."""
         if not self._is_open:
             raise TransportClosed("cannot send: the streams are closed")
         try:

@@ -113,7 +113,7 @@ class _Joint:
         transport.on_close = self._end
 
     async def pass_errors(self, reported: MemoryObjectReceiveStream[Exception]) -> None:
-        """Deliver errors among the messages, until nobody reads them any more."""
+        """Deliver errors among the messages, until the program reads no more."""
         async with reported:
             async for error in reported:
                 try:
@@ -145,7 +145,7 @@ class _Joint:
             await self._give_up(message, error, "Internal error")
 
     async def _give_up(self, message: Message, error: Exception, text: str) -> None:
-        """Let whoever waits for what cannot be sent wait no longer."""
+        """Let the program wait no longer for the answer to what cannot be sent."""
         if isinstance(message, JSONRPCRequest):
             error = RequestFailed(str(error), request_id=message.id)
         self._report(error)
@@ -209,10 +209,10 @@ async def open_streams(
 
     Args:
         transport: Its `on_error` and `on_close` are still called, the first for errors
-            that nobody reads.
+            that the program does not read.
         wrap: Makes an item of a message and its sender, where the program that reads
             insists on a class of its own, as the official SDK's `Server` does.
-        start: False if whoever holds the connection starts it, as `SSEConsumer` does.
+        start: False if the holder of the connection starts it, as `SSEConsumer` does.
 
     Raises:
         ConnectFailed: There is no connection.

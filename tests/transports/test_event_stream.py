@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
+    MESSAGE_EVENT,
     EventStreamDecoder,
     ServerSentEvent,
     encode_event,
@@ -23,9 +24,9 @@ def decode(*pieces: bytes) -> list[ServerSentEvent]:
 
 def test_event_is_written_with_type_and_data() -> None:
     """Spec: WHATWG HTML, 9.2.5 "Parsing an event stream"."""
-    assert encode_event("message", b'{"a":1}') == (
-        b'event: message\r\ndata: {"a":1}\r\n\r\n'
-    )
+    written = b'event: message\r\ndata: {"a":1}\r\n\r\n'
+    assert encode_event("message", b'{"a":1}') == written
+    assert written == MESSAGE_EVENT % b'{"a":1}'
 
 
 def test_keep_alive_is_a_comment() -> None:

@@ -23,7 +23,7 @@ from mcp_django.exceptions import MessageTooLarge, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
-from mcp_django.transports.event_stream import KEEP_ALIVE, encode_event
+from mcp_django.transports.event_stream import KEEP_ALIVE, MESSAGE_EVENT, encode_event
 from mcp_django.transports.server.flow_control import Flow, Uptake
 from mcp_django.transports.server.owed_answers import OwedAnswers
 from mcp_django.transports.server.unread import UNCOUNTED_BYTES, Account
@@ -204,11 +204,12 @@ class SSEServerTransport(Transport):
         """
         event = self._event(answer)
         size = self._to_count(event)
-        self._account.take(size)
+        if size:
+            self._account.take(size)
         await self._send_event(event, size, None)
 
     def _event(self, data: bytes) -> bytes:
-        event = encode_event("message", data)
+        event = MESSAGE_EVENT % data
         if len(event) > self._limits.max_event_bytes:
             raise MessageTooLarge(len(event), self._limits.max_event_bytes)
         return event
@@ -352,7 +353,7 @@ class SSEServerTransport(Transport):
         self._pings += 1
         self._ping = f"ping-{self._pings}"
         ping = jsonrpc.serialize(jsonrpc.request(self._ping, "ping", None))
-        await self._pass(encode_event("message", ping))
+        await self._pass(MESSAGE_EVENT % ping)
 
     async def _confirm(self) -> None:
         """Go on after the client has shown that it reads."""
