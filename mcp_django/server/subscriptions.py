@@ -6,24 +6,23 @@ Spec: 2026-07-28 basic/patterns/subscriptions.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS
-from pydantic import ValidationError
 
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.exceptions import ErrorAnswer, MCPError, ServiceAway
-from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.protocol.models import read_as
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
+from mcp_django.server.params import read_params
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
@@ -52,24 +51,9 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         ErrorAnswer: The request is malformed, or asks for too much; or what decides
             about rights does not answer.
     """
-    try:
-        params = read_as(SubscriptionsListenRequestParams, request.params)
-    except ValidationError as error:
-        raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
-    asked = params.notifications
+    asked = read_params(SubscriptionsListenRequestParams, request).notifications
     uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
-    if len(uris) > MAX_URIS:
-        raise ErrorAnswer(
-            INVALID_PARAMS,
-            f"{len(uris)} resource subscriptions; at most {MAX_URIS} are allowed",
-        )
-    for uri in uris:
-        check_uri(uri)
-    if (total := sum(map(len, uris))) > MAX_TOTAL:
-        raise ErrorAnswer(
-            INVALID_PARAMS,
-            f"the URIs are {total} characters long together; {MAX_TOTAL} are allowed",
-        )
+    _check_uris(uris)
     readable = []
     for uri in uris:
         if await can_read(server, request, uri):
@@ -88,6 +72,21 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         resource_subscriptions=readable or None,
     )
     return Subscription(request.id, honored, server.resource_keys.of)
+
+
+def _check_uris(uris: Sequence[str]) -> None:
+    if len(uris) > MAX_URIS:
+        raise ErrorAnswer(
+            INVALID_PARAMS,
+            f"{len(uris)} resource subscriptions; at most {MAX_URIS} are allowed",
+        )
+    for uri in uris:
+        check_uri(uri)
+    if (total := sum(map(len, uris))) > MAX_TOTAL:
+        raise ErrorAnswer(
+            INVALID_PARAMS,
+            f"the URIs are {total} characters long together; {MAX_TOTAL} are allowed",
+        )
 
 
 def check_uri(uri: str) -> None:
