@@ -17,7 +17,7 @@ from mcp_django import (
 )
 from mcp_django.exceptions import CapabilityMissing
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from tests.server.calls import LATEST, Caller, Notebook
+from tests.server.calls import LATEST, Caller
 
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 MODERN = "2026-07-28"
@@ -362,20 +362,6 @@ async def test_contents_have_meta_where_the_version_knows_it(server: Server) -> 
             "contents"
         ]
         assert ("_meta" in contents) is (version >= "2025-06-18")
-
-
-async def test_client_subscribes_to_what_it_may_read(library: Server) -> None:
-    """Spec: 2025-11-25 server/resources, "Subscriptions"."""
-    notebook = Notebook()
-    caller = Caller(library, session=notebook)
-    for uri in ("shop://terms", "shop://orders/7"):
-        assert await caller.call("resources/subscribe", {"uri": uri}) == {}
-    assert notebook.uris == {"shop://terms", "shop://orders/7"}
-    assert await caller.call("resources/unsubscribe", {"uri": "shop://terms"}) == {}
-    assert await caller.call("resources/unsubscribe", {"uri": "shop://terms"}) == {}
-    assert notebook.uris == {"shop://orders/7"}
-    error = await caller.error_of("resources/subscribe", {"uri": "shop://nothing"})
-    assert (error.code, error.data) == (NOT_FOUND, {"uri": "shop://nothing"})
 
 
 # Prompts ----------------------------------------------------------------------------
