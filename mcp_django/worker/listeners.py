@@ -77,7 +77,7 @@ class Listeners:
         queue = self._queues.get(server_name)
         if queue is None:
             tell = partial(self._notify_all, server_name)
-            queue = self._queues[server_name] = NoticeQueue(tell, self._start)
+            queue = self._queues[server_name] = NoticeQueue(tell, self._tasks.start)
         queue.put(notice)
 
     async def _notify_all(self, server_name: str, notice: Notice) -> None:
@@ -100,7 +100,7 @@ class Listeners:
         self._all_told_at = asyncio.get_running_loop().time()
         for listener in self:
             telling = listener.tell_everything()
-            self._start(_contained(telling, "a change notice was lost"))
+            self._tasks.start(_contained(telling, "a change notice was lost"))
 
     def recheck(self) -> None:
         """Begin to ask anew what clients may read, unless that is being asked still."""
@@ -122,9 +122,6 @@ class Listeners:
                 raise
             logger.exception("a subscriber's rights cannot be asked for again")
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        return self._tasks.start(coroutine, _do_nothing)
-
 
 async def _contained(telling: Coroutine[Any, Any, None], text: str) -> None:
     """Await it; its failure is no other's."""
@@ -134,7 +131,3 @@ async def _contained(telling: Coroutine[Any, Any, None], text: str) -> None:
         if ends_task(error):
             raise
         logger.exception(text)
-
-
-def _do_nothing() -> None:
-    pass

@@ -1,18 +1,15 @@
-"""A worker: what one event loop knows of its sessions and of the other workers."""
+"""A worker: what one event loop has open, and its line to the other workers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
 from channels.layers import get_channel_layer
 
-from mcp_django.bulkheads.strays import ends_task
-from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
@@ -28,14 +25,12 @@ from mcp_django.worker.connections import (
 from mcp_django.worker.ending import finish_running, say_what_process_leaves
 from mcp_django.worker.listeners import Listener, Listeners
 from mcp_django.worker.making_way import make_way
-from mcp_django.worker.rechecks import Rechecks
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.shutdown import call_before_shutdown, seconds_left
 from mcp_django.worker.tasks import Cancel, LoopTasks
+from mcp_django.worker.upkeep import Upkeep
 
 logger = logging.getLogger("mcp_django.worker")
-
-_TICK_SECONDS = 1.0
 
 
 class Part(Protocol):
@@ -57,7 +52,7 @@ def _unread_limits() -> UnreadLimits:
 
 
 class Worker:
-    """What one event loop has open, its mailbox, and the task that looks after both.
+    """What one event loop has open, what looks after that, and the line to others.
 
     It knows neither sessions nor exchanges. What these keep in each worker are parts of
     it, which register for what they want to hear of.
@@ -81,7 +76,6 @@ class Worker:
         self, loop: asyncio.AbstractEventLoop, relay: Relay | None = None
     ) -> None:
         self._loop = loop
-        self._upkeep: asyncio.Task[None] | None = None
         self._connection_closed = asyncio.Event()
         self.connections = Connections(make_way)
         self.tasks = LoopTasks()
@@ -91,9 +85,7 @@ class Worker:
         self.relay.on_told("notice", self._hear_notice)
         self.relay.on_lost(self.listeners.tell_everything)
         self._parts: dict[type, Any] = {}
-        self._rechecks = Rechecks(self.connections, self.start)
-        self._subscriptions_asked_at = -math.inf
-        self._ticking: set[OpenConnection] = set()
+        self._upkeep = Upkeep(loop, self.connections, self.listeners, self.tasks)
 
     @property
     def is_ending(self) -> bool:
@@ -127,25 +119,10 @@ class Worker:
         self.listeners.discard(listener)
 
     def _begin_upkeep(self) -> None:
-        if self._upkeep is None:
-            self._subscriptions_asked_at = self._loop.time()
-            self._start_upkeep()
+        if self._upkeep.begin():
             call_before_shutdown(
                 self.close_all, partial(say_what_process_leaves, self.connections)
             )
-
-    def _start_upkeep(self) -> None:
-        self._upkeep = self._loop.create_task(self._look_after(), context=own_context())
-        self._upkeep.add_done_callback(self._on_upkeep_ended)
-
-    def _on_upkeep_ended(self, upkeep: asyncio.Task[None]) -> None:
-        """Start it again, unless the event loop ends, which cancels all its tasks."""
-        if not self._loop.is_closed():
-            self._loop.call_later(_TICK_SECONDS, self._restart_upkeep)
-
-    def _restart_upkeep(self) -> None:
-        logger.error("what looks after the connections was ended; it starts again")
-        self._start_upkeep()
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> Cancel:
         """Run a coroutine in a task that is held until it ends."""
@@ -192,52 +169,6 @@ class Worker:
         # What ended may have told others so, and opened the mailbox again for that;
         # what ends from now on must not.
         await self.relay.close(for_good=True)
-
-    async def _look_after(self) -> None:
-        """Look at what is open, and at its users, every second; wait for neither."""
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            try:
-                idle = [c for c in self.connections if c not in self._ticking]
-                self._tick_in_task(iter(idle))
-                self._rechecks.begin()
-                since_asked = self._loop.time() - self._subscriptions_asked_at
-                if since_asked >= mcp_settings.RECHECK_SECONDS:
-                    self._subscriptions_asked_at = self._loop.time()
-                    self.listeners.recheck()
-            except BaseException as error:
-                if ends_task(error):
-                    raise
-                logger.exception("looking after the connections failed; going on")
-
-    def _tick_in_task(self, connections: Iterator[OpenConnection]) -> None:
-        self.start(self._tick_all(connections))
-
-    async def _tick_all(self, connections: Iterator[OpenConnection]) -> None:
-        """Tick connections, in another task as soon as one of them waits.
-
-        Nearly all do not, and a task for each of them would be dear.
-        """
-        handing_over = self._loop.call_soon(self._tick_in_task, connections)
-        try:
-            for connection in connections:
-                self._ticking.add(connection)
-                try:
-                    await self._tick(connection)
-                finally:
-                    self._ticking.discard(connection)
-        finally:
-            handing_over.cancel()
-
-    async def _tick(self, connection: OpenConnection) -> None:
-        """Tick one connection; its failure is no other's."""
-        try:
-            await connection.tick()
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            logger.exception("a connection failed; it ends")
-            await close(connection)
 
 
 def _make_relay() -> Relay:

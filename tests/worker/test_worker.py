@@ -271,7 +271,7 @@ async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
     for _ in range(2):
         before, here = counted.comments, asyncio.current_task()
         for task in asyncio.all_tasks() - {here}:
-            if task.get_coro().__qualname__.startswith("Worker."):  # type: ignore[union-attr]
+            if task.get_coro().__qualname__.startswith("Upkeep."):  # type: ignore[union-attr]
                 task.cancel()
         await until(lambda: counted.comments >= before + 2)  # noqa: B023
     assert (
