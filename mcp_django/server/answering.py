@@ -81,21 +81,15 @@ async def answer_of(
     # Mostly no receiver is connected; which ones are takes ten times as long to say.
     handling = Handling.begin(server, request) if request_handled.receivers else None
     answer: ResultOrError
+    failure: BaseException | None = None
     try:
         try:
             with request.threads.lent.run(request):  # on the hot path
-                result = await dispatch.answer(server, request)
+                answer = await dispatch.answer(server, request)
         except BaseException as error:
-            result = await _go_on(server, request, ask, handling, error)
-        answer = result
-        reason = request.refused_because
-        outcome = None
-        if handling is not None and handling.asked is not None:
-            outcome = Outcome.of_error(handling.asked)
-        elif handling is not None:
-            outcome = Outcome.of_result(result, reason)
+            answer = await _go_on(server, request, ask, handling, error)
     except ErrorAnswer as error:
-        answer, outcome = error, Outcome.of_error(error)
+        answer = error
     except BaseException as error:
         is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
         # If the request was not cancelled, the handler waited for a task of its own.
@@ -105,9 +99,9 @@ async def answer_of(
             raise
         if not is_cancelled and ends_task(error):
             raise
-        answer, outcome = await failed(request, error), Outcome("failed", error=error)
-    if handling is not None and outcome is not None:
-        await handling.tell(Outcome("cancelled") if request.is_cancelled else outcome)
+        answer, failure = await failed(request, error), error
+    if handling is not None:
+        await handling.tell_answer(answer, failure)
     return answer
 
 

@@ -12,7 +12,8 @@ from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import ServiceAway
+from mcp_django.exceptions import ErrorAnswer, ServiceAway
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
@@ -65,6 +66,28 @@ class Handling:
         except Exception:
             logger.exception("a receiver of request_handled failed")
         self._began = time.perf_counter()
+
+    async def tell_answer(
+        self, answer: JSONObject | ErrorAnswer, failure: BaseException | None
+    ) -> None:
+        """Tell the receivers how the request ended.
+
+        Args:
+            answer: What it is answered with.
+            failure: What was raised, if that is why.
+        """
+        request = self._request
+        if request.is_cancelled:
+            outcome = Outcome("cancelled")
+        elif failure is not None:
+            outcome = Outcome("failed", error=failure)
+        elif isinstance(answer, ErrorAnswer):
+            outcome = Outcome.of_error(answer)
+        elif self.asked is not None:
+            outcome = Outcome.of_error(self.asked)
+        else:
+            outcome = Outcome.of_result(answer, request.refused_because)
+        await self.tell(outcome)
 
     async def tell_cancelled(self, error: BaseException) -> None:
         """Tell them of a cancellation, which is under way."""

@@ -101,7 +101,7 @@ class Room:
     @property
     def is_full(self) -> bool:
         """Whether one more request has to wait before it may enter."""
-        return self._is_inbox_full or self._has_late_answers
+        return self._late_answers >= _MAX_LATE_ANSWERS or self._is_inbox_full
 
     async def wait(self, *, is_ping: bool) -> None:
         """Wait until there is room for one more request.
@@ -112,7 +112,9 @@ class Room:
         Raises:
             TransportClosed: The session ended meanwhile.
         """
-        while self._has_late_answers or (self._is_inbox_full and not is_ping):
+        while self.is_full:
+            if is_ping and self._late_answers < _MAX_LATE_ANSWERS:
+                return
             self._less = self._less or anyio.Event()
             await self._less.wait()
             if self._tasks.is_ending:
@@ -135,11 +137,6 @@ class Room:
             len(self._inbox or ()) >= mcp_settings.MAX_INBOX
             or self._inbox_bytes >= mcp_settings.MAX_INBOX_BYTES
         )
-
-    @property
-    def _has_late_answers(self) -> bool:
-        """Whether the client has to read some of what needed no handler."""
-        return self._late_answers >= _MAX_LATE_ANSWERS
 
     @property
     def _may_begin(self) -> bool:
