@@ -5,7 +5,7 @@ the event that the protocol makes of it. `calls` are requests from their handler
 answer, `legacy_calls` those that outlive their connection, of which `batches` come
 several in one post and take `turns`. `legacy_get`, `streams` and `resumed_streams` are
 what a client listens to. `session_id` is what the ids of legacy sessions say,
-`legacy_sessions` how these are found, begin and end, `session_state` what is kept of
+`legacy_sessions` how these begin, are used and end, `session_state` what is kept of
 them.
 
 Parts of a worker know what is open: `open_sessions` which sessions are,

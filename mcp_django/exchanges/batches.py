@@ -140,13 +140,13 @@ class BatchedCall(LegacyCall):
                 turns.end(key)
             turns.leave(key)
 
-    async def _answer(self) -> ResultOrError:
+    async def _run_handler(self) -> ResultOrError:
         """Run the handler when it is its turn, if there is room for what it gives."""
         await self.worker.part(Turns).begin(self.session.key)
         self._has_turn = True
         if not await self._has_room():
             return _NO_ROOM
-        return await super()._answer()
+        return await super()._run_handler()
 
     async def _has_room(self) -> bool:
         # What is collected for one body is not read before all of it is there.

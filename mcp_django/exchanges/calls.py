@@ -92,7 +92,7 @@ class Call(OpenConnection, ABC):
         self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
         try:
             try:
-                await self._deliver(await self._answer())
+                await self._answer()
             except asyncio.CancelledError:
                 if not request.is_cancelled:
                     request.is_cancelled = True
@@ -114,14 +114,15 @@ class Call(OpenConnection, ABC):
             if self._is_held:
                 self._let_go()  # last, because the end of the process waits for it
 
-    def _answer(self) -> Awaitable[ResultOrError]:
+    def _run_handler(self) -> Awaitable[ResultOrError]:
         """Run the handler until there is an answer."""
         return answer_of(
             self.post.server, self.request, ask=None, is_ending=self._has_to_end
         )
 
-    async def _deliver(self, answer: ResultOrError) -> None:
+    async def _answer(self) -> None:
         """Send the answer, or another one if it cannot be sent; none if cancelled."""
+        answer = await self._run_handler()
         if self.request.is_cancelled:
             return
         if isinstance(answer, AuthenticationFailed) and self.reply.decides_status:

@@ -74,7 +74,7 @@ class LegacyCall(Call):
         """Stop working on the request; its client wants no answer."""
         self._cancel()
 
-    async def _answer(self) -> ResultOrError:
+    async def _run_handler(self) -> ResultOrError:
         answer = await answer_of(
             self.post.server, self.request, ask=self._ask, is_ending=self._has_to_end
         )
@@ -155,8 +155,8 @@ async def answer_call(
     owner = post.identity.owner
     if worker.unread.total:
         await wait_for_reader(worker, owner)
+    reply = reply_to(post, worker, session, expected=[received.id])
     with await worker.connections.reserve(owner, "call"):
-        reply = reply_to(post, worker, session, expected=[received.id])
         call = LegacyCall(post, worker, reply, received, session)
         await call.run(post.exchange.wait_for_disconnect)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mcp_django.exchanges.batches import answer_batch
 from mcp_django.exchanges.calls import notify_nothing
 from mcp_django.exchanges.legacy_calls import answer_call, reply_to
-from mcp_django.exchanges.legacy_sessions import begin_session, find_session, take
+from mcp_django.exchanges.legacy_sessions import begin_session, take
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.post import Post
 from mcp_django.exchanges.session_id import HTTPSession
@@ -30,9 +30,8 @@ from mcp_django.worker.worker import Worker, current_worker
 async def answer(post: Post) -> None:
     """Answer a post."""
     headers, worker = post.sender.headers, current_worker()
-    session = await find_session(
-        worker.part(OpenSessions), post.server, post.identity, headers
-    )
+    sessions = worker.part(OpenSessions)
+    session = await sessions.find(headers, post.server.name, post.identity.owner)
     peer = None if session is None else session.peer
     event = legacy.receive_post(post.messages, headers, peer)
     match event:

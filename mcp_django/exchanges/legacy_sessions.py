@@ -1,4 +1,4 @@
-"""Legacy sessions over Streamable HTTP: how they are found, and how they begin and end.
+"""Legacy sessions over Streamable HTTP: how they begin, are used and end.
 
 Spec: 2025-11-25 basic/transports, "Session Management".
 """
@@ -6,7 +6,7 @@ Spec: 2025-11-25 basic/transports, "Session Management".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from mcp_types.jsonrpc import RequestId
@@ -25,7 +25,6 @@ from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
-    read_session_id,
     renew_session_id,
 )
 from mcp_django.exchanges.stored_streams import StoredStream
@@ -42,34 +41,6 @@ from mcp_django.server.server import Server
 from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.acknowledgement import ACCEPTED, Taken
 from mcp_django.worker.worker import Worker, current_worker
-
-
-async def find_session(
-    sessions: OpenSessions,
-    server: Server,
-    identity: Identity,
-    headers: Mapping[str, str],
-) -> HTTPSession | None:
-    """Find the session that headers name; None unless it is open, and this user's.
-
-    Args:
-        sessions: Says which are open.
-        server: Whose endpoint was asked.
-        identity: Who asks.
-        headers: HTTP headers, names in lower case.
-    """
-    id = headers.get("mcp-session-id")
-    if id is None:
-        return None
-    session = read_session_id(id)
-    if (
-        session is None
-        or session.server_name != server.name
-        or session.owner != identity.owner
-        or not await sessions.is_open(session)
-    ):
-        return None
-    return session
 
 
 async def begin_session(post: Post, peer: Peer, before: HTTPSession | None) -> str:
@@ -102,7 +73,7 @@ async def require_session(
     """Find the session of a GET or DELETE; None if the request is refused already."""
     headers = exchange.headers
     sessions = current_worker().part(OpenSessions)
-    session = await find_session(sessions, server, identity, headers)
+    session = await sessions.find(headers, server.name, identity.owner)
     peer = None if session is None else session.peer
     refusal = legacy.check_headers(headers, peer, exchange.method)
     if refusal is None:

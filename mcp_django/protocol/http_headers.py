@@ -16,11 +16,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from mcp_types import HEADER_MISMATCH
-from mcp_types.jsonrpc import JSONRPCRequest
-
-from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol import methods
 from mcp_django.protocol.jsonrpc import JSON
 
 Mirrored: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -32,9 +27,13 @@ ANNOTATION: Final = "x-mcp-header"
 MAX_SHOWN: Final = 100
 """Characters shown of a header's value."""
 
-_PREFIX: Final = "=?base64?"
+BLANKS: Final = " \t"
+"""What may stand around a value, and is no part of it."""
+
+ENCODED: Final = "=?base64?"
+"""How a value begins that is encoded."""
+
 _SUFFIX: Final = "?="
-_BLANKS: Final = " \t"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _INTEGER = re.compile(r"(-?[0-9]{1,400})(?:\.0{1,20})?")
@@ -93,10 +92,10 @@ def accepted(accept: str | None) -> Accepted:
     # Media range -> whether its weight is more than zero.
     ranges: dict[str, bool] = {}
     for part in _QUOTED.sub("", accept or "").lower().split(","):
-        name, *parameters = (piece.strip(_BLANKS) for piece in part.split(";"))
+        name, *parameters = (piece.strip(BLANKS) for piece in part.split(";"))
         if name:
             is_wanted = not any(
-                key.rstrip(_BLANKS) == "q" and _ZERO.fullmatch(weight.strip(_BLANKS))
+                key.rstrip(BLANKS) == "q" and _ZERO.fullmatch(weight.strip(BLANKS))
                 for key, _, weight in (item.partition("=") for item in parameters)
             )
             ranges[name] = ranges.get(name, False) or is_wanted
@@ -127,10 +126,10 @@ def encode_value(value: str | int | bool) -> str:
     Spec: 2026-07-28 basic/transports/streamable-http, "Value Encoding".
     """
     text = value if isinstance(value, str) else str(value).lower()
-    is_sentinel = text.startswith(_PREFIX) and text.endswith(_SUFFIX)
-    if _PLAIN.fullmatch(text) and text == text.strip(_BLANKS) and not is_sentinel:
+    is_sentinel = text.startswith(ENCODED) and text.endswith(_SUFFIX)
+    if _PLAIN.fullmatch(text) and text == text.strip(BLANKS) and not is_sentinel:
         return text
-    return f"{_PREFIX}{base64.b64encode(text.encode()).decode()}{_SUFFIX}"
+    return f"{ENCODED}{base64.b64encode(text.encode()).decode()}{_SUFFIX}"
 
 
 def decode_value(text: str) -> str:
@@ -142,11 +141,11 @@ def decode_value(text: str) -> str:
 
     Spec: 2026-07-28 basic/transports/streamable-http, "Value Encoding".
     """
-    text = text.strip(_BLANKS)
+    text = text.strip(BLANKS)
     if not (text.isascii() and text.replace("\t", " ").isprintable()):
         raise ValueError("it has characters that are not visible ASCII; encode it")
-    encoded = text.removeprefix(_PREFIX).removesuffix(_SUFFIX)
-    if len(encoded) != len(text) - len(_PREFIX) - len(_SUFFIX):
+    encoded = text.removeprefix(ENCODED).removesuffix(_SUFFIX)
+    if len(encoded) != len(text) - len(ENCODED) - len(_SUFFIX):
         return text
     try:
         raw = base64.b64decode(encoded, validate=True)
@@ -157,64 +156,12 @@ def decode_value(text: str) -> str:
     raise ValueError("it is no Base64 of UTF-8, though marked as such")
 
 
-# Standard headers -------------------------------------------------------------------
-
-
-def check_standard(
-    message: JSONRPCRequest, version: str, headers: Mapping[str, str]
-) -> None:
-    """Refuse a modern request whose headers do not say what its body says.
-
-    Args:
-        message: The body.
-        version: Protocol version that the body names.
-        headers: Of the request that brought it.
+def decode_header(name: str, given: str) -> str:
+    """Read the value of a header that has a name.
 
     Raises:
-        RemoteProtocolError: A required header is missing, malformed or different.
-
-    Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
+        ValueError: As of `decode_value`; says which header.
     """
-    try:
-        _check_equal("mcp-protocol-version", version, headers)
-        _check_equal("mcp-method", message.method, headers)
-        member = methods.NAMED.get(message.method)
-        if member is not None:
-            value = (message.params or {}).get(member)
-            # A name that is no text is refused for itself, later.
-            if isinstance(value, str):
-                _check_name(value, headers, f"params.{member}")
-    except ValueError as error:
-        raise RemoteProtocolError(
-            f"Header mismatch: {error}", code=HEADER_MISMATCH, request_id=message.id
-        ) from None
-
-
-def _check_equal(name: str, value: str, headers: Mapping[str, str]) -> None:
-    given = headers.get(name)
-    if given == value:
-        return
-    if given is None:
-        raise ValueError(f"{name} is missing; it must say {value[:MAX_SHOWN]!r}")
-    if given.strip(_BLANKS) != value:
-        raise ValueError(
-            f"{name} is {given[:MAX_SHOWN]!r}, but the body says {value[:MAX_SHOWN]!r}"
-        )
-
-
-def _check_name(value: str, headers: Mapping[str, str], where: str) -> None:
-    given = headers.get("mcp-name")
-    if given is None:
-        raise ValueError(f"mcp-name is missing; it must say what {where} does")
-    if given == value and given.isascii() and not given.startswith(_PREFIX):
-        return
-    if _decoded("mcp-name", given) != value:
-        raise ValueError(
-            f"mcp-name is {given[:MAX_SHOWN]!r}, which is not what {where} says"
-        )
-
-
-def _decoded(name: str, given: str) -> str:
     try:
         return decode_value(given)
     except ValueError as error:
@@ -320,7 +267,7 @@ def check_mirrored(
                     "does"
                 )
             continue
-        text = _decoded(name, given)
+        text = decode_header(name, given)
         if value is None:
             raise ValueError(
                 f"{name} is {given[:MAX_SHOWN]!r}, but there is no argument "

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
     SERVER_INFO_META_KEY,
@@ -45,7 +46,12 @@ from mcp_django.protocol.events import (
     RequestReceived,
 )
 from mcp_django.protocol.faults import describe_faults
-from mcp_django.protocol.http_headers import check_standard
+from mcp_django.protocol.http_headers import (
+    BLANKS,
+    ENCODED,
+    MAX_SHOWN,
+    decode_header,
+)
 from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.log_levels import LOG_LEVELS
@@ -156,7 +162,7 @@ def read_request(
     peer = read_peer(message)
     if headers is not None:
         # First: a version that the header says otherwise is not what is wrong with it.
-        check_standard(message, peer.version, headers)
+        check_headers(message, peer.version, headers)
     if peer.version not in versions.MODERN:
         raise RemoteProtocolError(
             "Unsupported protocol version",
@@ -172,6 +178,60 @@ def read_request(
             f"unknown method: {method[:100]}", code=METHOD_NOT_FOUND, request_id=id
         )
     return RequestReceived(id, method, message.params or {}, peer)
+
+
+def check_headers(
+    message: JSONRPCRequest, version: str, headers: Mapping[str, str]
+) -> None:
+    """Refuse a modern request whose headers do not say what its body says.
+
+    Args:
+        message: The body.
+        version: Protocol version that the body names.
+        headers: Of the request that brought it.
+
+    Raises:
+        RemoteProtocolError: A required header is missing, malformed or different.
+
+    Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
+    """
+    try:
+        _check_equal("mcp-protocol-version", version, headers)
+        _check_equal("mcp-method", message.method, headers)
+        member = methods.NAMED.get(message.method)
+        if member is not None:
+            value = (message.params or {}).get(member)
+            # A name that is no text is refused for itself, later.
+            if isinstance(value, str):
+                _check_name(value, headers, f"params.{member}")
+    except ValueError as error:
+        raise RemoteProtocolError(
+            f"Header mismatch: {error}", code=HEADER_MISMATCH, request_id=message.id
+        ) from None
+
+
+def _check_equal(name: str, value: str, headers: Mapping[str, str]) -> None:
+    given = headers.get(name)
+    if given == value:
+        return
+    if given is None:
+        raise ValueError(f"{name} is missing; it must say {value[:MAX_SHOWN]!r}")
+    if given.strip(BLANKS) != value:
+        raise ValueError(
+            f"{name} is {given[:MAX_SHOWN]!r}, but the body says {value[:MAX_SHOWN]!r}"
+        )
+
+
+def _check_name(value: str, headers: Mapping[str, str], where: str) -> None:
+    given = headers.get("mcp-name")
+    if given is None:
+        raise ValueError(f"mcp-name is missing; it must say what {where} does")
+    if given == value and given.isascii() and not given.startswith(ENCODED):
+        return
+    if decode_header("mcp-name", given) != value:
+        raise ValueError(
+            f"mcp-name is {given[:MAX_SHOWN]!r}, which is not what {where} says"
+        )
 
 
 def receive_post(

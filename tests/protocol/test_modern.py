@@ -26,6 +26,7 @@ from mcp_django.protocol.events import (
     RequestCancelled,
     RequestReceived,
 )
+from mcp_django.protocol.http_headers import encode_value
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.modern import ModernServerProtocol
 
@@ -235,6 +236,131 @@ def test_methods_of_other_eras_are_unknown(method: str) -> None:
     error = caught.value
     assert (error.code, error.request_id) == (METHOD_NOT_FOUND, 1)
     assert error.message == f"unknown method: {method[:100]}"
+
+
+# Standard headers -------------------------------------------------------------------
+
+
+def check(
+    headers: dict[str, str],
+    method: str = "tools/call",
+    params: JSONObject | None = None,
+) -> None:
+    params = {"name": "add"} if params is None else params
+    modern.check_headers(jsonrpc.request(1, method, params), VERSION, headers)
+
+
+AGREEING: dict[str, tuple[str, JSONObject | None, dict[str, str]]] = {
+    "a tool": ("tools/call", {"name": "add"}, {"mcp-name": "add"}),
+    "a prompt": ("prompts/get", {"name": "greet"}, {"mcp-name": "greet"}),
+    "a resource": ("resources/read", {"uri": "a://b"}, {"mcp-name": "a://b"}),
+    "a list": ("tools/list", {}, {}),
+    "no params": ("tools/list", None, {}),
+    "a name that nobody needs": ("tools/list", {}, {"mcp-name": "add"}),
+    "blanks": ("tools/call", {"name": "add"}, {"mcp-name": "\tadd "}),
+    "an encoded name": (
+        "tools/call",
+        {"name": "Hello, 世界"},
+        {"mcp-name": "=?base64?SGVsbG8sIOS4lueVjA==?="},
+    ),
+    # Refused for themselves, when the params are read.
+    "no name": ("tools/call", {}, {}),
+    "a name that is a number": ("tools/call", {"name": 7}, {"mcp-name": "7"}),
+    "no params where there should be": ("tools/call", None, {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "headers"), AGREEING.values(), ids=AGREEING
+)
+def test_headers_that_say_what_the_body_says_are_taken(
+    method: str, params: JSONObject | None, headers: dict[str, str]
+) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Standard Request
+    Headers"."""
+    message = jsonrpc.request(1, method, params)
+    standard = {"mcp-protocol-version": f" {VERSION}", "mcp-method": f"{method}\t"}
+    modern.check_headers(message, VERSION, standard | headers)
+
+
+DIFFERING: dict[str, tuple[dict[str, str | None], str]] = {
+    "no version": (
+        {"mcp-protocol-version": None},
+        "mcp-protocol-version is missing; it must say '2026-07-28'",
+    ),
+    "another version": (
+        {"mcp-protocol-version": "2025-11-25"},
+        "mcp-protocol-version is '2025-11-25', but the body says '2026-07-28'",
+    ),
+    "no method": (
+        {"mcp-method": None},
+        "mcp-method is missing; it must say 'tools/call'",
+    ),
+    "another method": (
+        {"mcp-method": "tools/list"},
+        "mcp-method is 'tools/list', but the body says 'tools/call'",
+    ),
+    "the method in capitals": (
+        {"mcp-method": "Tools/Call"},
+        "mcp-method is 'Tools/Call', but the body says 'tools/call'",
+    ),
+    "the method twice": (
+        {"mcp-method": "tools/call, tools/call"},
+        "mcp-method is 'tools/call, tools/call', but the body says 'tools/call'",
+    ),
+    "no name": (
+        {"mcp-name": None},
+        "mcp-name is missing; it must say what params.name does",
+    ),
+    "another name": (
+        {"mcp-name": "remove"},
+        "mcp-name is 'remove', which is not what params.name says",
+    ),
+    "the name in capitals": (
+        {"mcp-name": "ADD"},
+        "mcp-name is 'ADD', which is not what params.name says",
+    ),
+    "a long name": (
+        {"mcp-name": "a" * 1000},
+        f"mcp-name is '{'a' * 100}', which is not what params.name says",
+    ),
+    "a name that is no Base64": (
+        {"mcp-name": "=?base64?YWRk!?="},
+        "mcp-name is '=?base64?YWRk!?=': it is no Base64 of UTF-8, though marked as "
+        "such",
+    ),
+    "a name beyond ASCII": (
+        {"mcp-name": "ädd"},
+        "mcp-name is 'ädd': it has characters that are not visible ASCII; encode it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changed", "reason"), DIFFERING.values(), ids=DIFFERING)
+def test_headers_that_say_something_else_are_refused(
+    changed: dict[str, str | None], reason: str
+) -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation"."""
+    right = {
+        "mcp-protocol-version": VERSION,
+        "mcp-method": "tools/call",
+        "mcp-name": "add",
+    }
+    given = {name: changed.get(name, value) for name, value in right.items()}
+    headers = {name: value for name, value in given.items() if value is not None}
+    with pytest.raises(RemoteProtocolError) as caught:
+        check(headers)
+    assert (caught.value.code, caught.value.request_id) == (HEADER_MISMATCH, 1)
+    assert caught.value.message == f"Header mismatch: {reason}"
+
+
+def test_name_that_looks_encoded_has_to_be_encoded() -> None:
+    """Spec: 2026-07-28 basic/transports/streamable-http, "Value Encoding"."""
+    name = "=?base64?YWRk?="
+    standard = {"mcp-protocol-version": VERSION, "mcp-method": "tools/call"}
+    with pytest.raises(RemoteProtocolError):
+        check({**standard, "mcp-name": name}, params={"name": name})
+    check({**standard, "mcp-name": encode_value(name)}, params={"name": name})
 
 
 # What is posted over HTTP -----------------------------------------------------------
