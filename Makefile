@@ -38,15 +38,16 @@ demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
 	@$(BIN)/python manage.py demo_info --port $(PORT)
 	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) demo_project.asgi:application
 
-# The live tests mostly wait for their processes, so that the others run beside them;
+# Those that start and break workers mostly wait, so that all others run beside them;
 # what those printed comes at the end.
-test: install ## Run all tests, the live ones beside the others.
+test: install ## Run all tests, those of running workers beside the others.
 	@log=$$(mktemp); \
-	$(BIN)/pytest -m "not live" -p no:cacheprovider > $$log 2>&1 & others=$$!; \
-	$(BIN)/pytest -m live; live=$$?; \
+	$(BIN)/pytest -p no:cacheprovider --ignore tests/live --ignore tests/cluster \
+	  > $$log 2>&1 & others=$$!; \
+	$(BIN)/pytest tests/live tests/cluster; workers=$$?; \
 	wait $$others; others=$$?; \
 	cat $$log; rm -f $$log; \
-	exit $$((live || others))
+	exit $$((workers || others))
 
 # The demo is checked as it would be deployed: DEBUG off, a strong key, and Redis,
 # which a check does not contact.

@@ -101,7 +101,8 @@ async def test_answer_is_503_while_the_layer_is_broken(
     """Our choice: the client may post it again."""
 
     def fail(channel: str, message: dict[str, Any]) -> None:
-        raise ConnectionError("no Redis")
+        if message["type"] != "mcp.heartbeat":  # which may come at any time
+            raise ConnectionError("no Redis")
 
     async with joined(layer) as (one, two):
         request, pending = await one.part(Questions).begin(session, QUESTION)
