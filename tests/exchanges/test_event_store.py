@@ -54,7 +54,7 @@ async def test_sessions_are_kept_apart(streams: Streams) -> None:
 
 
 async def test_end_of_a_stream_is_kept(streams: Streams) -> None:
-    """Our choice: whoever comes back does not wait for more."""
+    """Our choice: a client that comes back does not wait for more."""
     answered, cancelled = streams.make(), streams.make()
     id = await answered.append(b"1", is_last=True)
     assert (await replay("session", id)).is_ended
@@ -138,7 +138,7 @@ async def test_stream_of_a_worker_that_lives_is_not_abandoned(
     assert (await replay("session", id)).is_ended
 
 
-async def test_abandoned_stream_ends_with_one_error_whoever_abandons_it(
+async def test_stream_that_several_workers_abandon_ends_with_one_error(
     streams: Streams, clock: Clock
 ) -> None:
     """Our choice: several clients may come back for it, to several workers."""

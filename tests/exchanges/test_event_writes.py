@@ -1,4 +1,4 @@
-"""Writes to the event store, which nobody waits for."""
+"""Writes to the event store, which no handler waits for."""
 
 import asyncio
 from collections.abc import Iterator

@@ -80,7 +80,7 @@ async def test_worker_that_was_stopped_knows_that_its_lease_lapsed(
 async def test_lease_that_cannot_be_renewed_lapses(
     clock: Clock, settings: Settings
 ) -> None:
-    """Our choice: while the cache is away, nobody can be sure."""
+    """Our choice: while the cache is away, it cannot be sure."""
     settings.CACHES = {"default": {"BACKEND": "tests.worker.caches.BrokenCache"}}
     begun = Begun()
     lease = Lease(begun, clock)

@@ -132,7 +132,7 @@ async def test_worker_that_wakes_up_in_time_is_the_one_that_answers(
 async def test_client_is_answered_while_it_is_not_known_which_other_worker_did(
     streams: Streams, clock: Clock, settings: Settings
 ) -> None:
-    """Our choice: a cache that is away takes no answer from whoever waits for it."""
+    """Our choice: a cache that is away takes no answer from a client that waits."""
     stream = streams.make(clock=clock, expected=[1])
     await streams.fill(stream, 1)
     clock.now += 60

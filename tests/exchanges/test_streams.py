@@ -155,7 +155,7 @@ async def test_stream_that_is_closed_before_it_begins_has_nothing_on_it(
 async def test_stream_that_cannot_begin_is_let_go(
     worker: Worker, response: Response, make: Any
 ) -> None:
-    """Our choice: whoever answers the request ends it."""
+    """Our choice: what answers the request ends it."""
 
     async def fail() -> None:
         raise ConnectionError("gone")

@@ -29,7 +29,7 @@ async def test_what_is_written_is_received() -> None:
 
 
 async def test_finished_pipe_is_read_to_what_is_there() -> None:
-    """Chosen: others may hold it open, and nobody waits for them."""
+    """Chosen: others may hold it open, and are not waited for."""
     descriptor, other = os.pipe()
     incoming = ReadEnd(descriptor)
     os.write(other, b"abc")
@@ -88,7 +88,7 @@ async def test_pipe_may_be_closed_under_who_reads() -> None:
 
 
 async def test_pipe_may_be_closed_under_who_writes() -> None:
-    """Chosen: as if nobody read."""
+    """Chosen: as if no process read."""
     descriptor, other = os.pipe()
     outgoing = WriteEnd(other)
     refused: list[str] = []

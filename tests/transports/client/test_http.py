@@ -182,7 +182,7 @@ async def test_request_is_authenticated() -> None:
 
 
 async def test_client_of_the_caller_stays_open() -> None:
-    """Our choice: whoever opens, closes."""
+    """Our choice: the transport closes what it opened, and no more."""
     server = FakeServer(lambda request: httpx2.Response(200))
     http = server.client()
     async with client_of(http) as client:
@@ -361,8 +361,8 @@ async def test_client_that_follows_redirects_does_not_here() -> None:
 # Failures ---------------------------------------------------------------------------
 
 
-async def test_port_where_nobody_listens() -> None:
-    """Our choice: the text is for whoever looks at three in the morning."""
+async def test_port_where_no_server_listens() -> None:
+    """Our choice: the text is for people who look at three in the morning."""
     async with serve(respond(200)) as server:
         pass
     async with client_of() as client:
@@ -373,7 +373,7 @@ async def test_port_where_nobody_listens() -> None:
     )
 
 
-async def test_name_that_nobody_has() -> None:
+async def test_name_that_no_host_has() -> None:
     """Our choice: the text says that it is the name."""
     async with client_of() as client:
         with pytest.raises(RequestFailed) as caught:

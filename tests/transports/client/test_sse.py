@@ -321,7 +321,7 @@ async def test_start_that_is_cancelled_leaves_nothing() -> None:
 
 
 async def test_transport_that_is_closed_while_it_opens() -> None:
-    """Our choice: whoever starts it learns of it."""
+    """Our choice: the program that starts it learns of it."""
     stream = Stream()
     server = sse_server(stream)
     transport = over(server)
@@ -373,7 +373,7 @@ async def test_garbage_is_reported_and_passed_over() -> None:
 
 @pytest.mark.parametrize("reconnects", [0, 3])
 async def test_event_that_is_too_long_is_the_end(reconnects: int) -> None:
-    """Our choice: nobody can say whose answer it was, nor would another stream help."""
+    """Our choice: whose answer it was is not known, nor would another stream help."""
     stream = Stream(endpoint())
     transport = over(sse_server(stream), max_message_bytes=1000, reconnects=reconnects)
     async with opened(transport) as witness:
@@ -537,7 +537,7 @@ async def test_session_that_a_post_finds_lost_is_the_end() -> None:
 
 
 async def test_close_ends_the_stream_and_what_is_posted() -> None:
-    """We promise it: nothing is left behind, for whoever is cancelled, too."""
+    """We promise it: nothing is left behind, also by a task that is cancelled."""
     stream = Stream(endpoint())
     is_left = anyio.Event()
 
@@ -575,7 +575,7 @@ async def test_end_of_the_driver_is_the_end_of_the_transport() -> None:
     assert witness.closed == 1
 
 
-async def test_whoever_is_told_may_close() -> None:
+async def test_handler_of_a_message_may_close() -> None:
     """Our choice: it does not wait for itself."""
     stream = Stream(endpoint(), event_of(NOTE))
     transport = over(sse_server(stream))
@@ -713,7 +713,7 @@ async def test_attempts_that_fail_are_the_end() -> None:
 
 
 async def test_message_that_waits_for_a_session_that_does_not_come() -> None:
-    """Our choice: whoever waits in `send` learns it."""
+    """Our choice: a task that waits in `send` learns it."""
     first = Stream(b"retry: 20\n" + endpoint())
     server = sse_server(first, 503)
     transport = over(server, reconnects=1)

@@ -461,7 +461,7 @@ async def test_close_interrupts_who_waits_to_send() -> None:
 
 
 async def test_driver_may_close_while_it_takes_a_message() -> None:
-    """Our choice: nobody waits for who waits for him."""
+    """Our choice: no task waits for one that waits for it."""
     transport = server(ECHO)
     witness = Witness(transport)
     take: Callable[..., Any] = transport.on_message

@@ -146,7 +146,7 @@ GRANDCHILDREN: dict[str, tuple[str, str, int | None]] = {
 async def test_what_the_server_started_is_stopped_too(
     life: Lifeline, of_grandchild: str, of_server: str, status: int | None
 ) -> None:
-    """We promise it: signals go to the process group, and nobody holds its pipes."""
+    """We promise it: signals go to the process group, and no process holds pipes."""
     transport = server(
         f"""
         if os.fork() == 0:
@@ -170,7 +170,7 @@ async def test_what_the_server_started_is_stopped_too(
 
 
 async def test_all_calls_of_close_wait_until_it_has_closed() -> None:
-    """We promise it: whoever closed can rely on it."""
+    """We promise it: the program that closed can rely on it."""
     transport = server(ECHO)
     witness = Witness(transport)
     statuses: list[int | None] = []
@@ -386,7 +386,7 @@ async def test_daemon_that_holds_the_pipes_does_not_hold_the_transport(
     life: Lifeline,
 ) -> None:
     """Our choice: what left the group is left alone, and waited for no longer than
-    the server. Whoever was sending learns of the end."""
+    the server. A task that was sending learns of the end."""
     transport = server(
         """
         if os.fork() == 0:
@@ -488,7 +488,7 @@ async def test_zombies_of_others_are_not_waited_for() -> None:
     assert transport.exit_status == 0
 
 
-# Somebody is cancelled --------------------------------------------------------------
+# A task is cancelled ----------------------------------------------------------------
 
 
 async def test_end_of_the_tasks_ends_the_server(life: Lifeline) -> None:

@@ -96,7 +96,7 @@ async def test_modern_request_is_mirrored_in_its_headers() -> None:
 
 
 async def test_answer_is_handed_over() -> None:
-    """Spec of `Transport`: from nobody, and with the bytes that it took."""
+    """Spec of `Transport`: from no user, and with the bytes that it took."""
     body = jsonrpc.result(7, {"tools": []})
     transport = over(FakeServer(takes(body)))
     async with opened(transport) as witness:
@@ -243,7 +243,7 @@ async def test_session_id_that_cannot_be_named_is_refused(id: str) -> None:
 
 @pytest.mark.parametrize("version", [None, 7, "a\r\nX-Evil: b", "x" * 1000])
 async def test_version_that_cannot_be_named_is_not(version: Any) -> None:
-    """Our choice: whoever reads the result says what is wrong with it."""
+    """Our choice: the client that reads the result says what is wrong with it."""
     result = opening(version)
     server = legacy_server({"initialize": takes(result), "ping": takes(PONG)})
     transport = over(server)
@@ -564,7 +564,7 @@ async def test_legacy_cancellation_does_not_overtake_its_request() -> None:
 
 @pytest.mark.parametrize("id", [99, "1", None, [1]])
 async def test_cancellation_of_what_is_unknown(id: JSON) -> None:
-    """Our choice: a session is told, and the modern era has nobody to tell."""
+    """Our choice: a session is told, and the modern era has none to tell."""
     server = legacy_server()
     transport = over(server, listens=False)
     async with opened(transport) as witness:
@@ -583,7 +583,7 @@ async def test_cancellation_of_what_is_unknown(id: JSON) -> None:
 
 
 async def test_id_that_is_used_again_is_cancelled_as_the_newest() -> None:
-    """Our choice: the older one had its answer, or nobody waits for it."""
+    """Our choice: the older one had its answer, or no task waits for it."""
     streams = [Stream(), Stream()]
     server = FakeServer(
         lambda request: answer_stream(streams[len(server.requests) - 1])
@@ -862,7 +862,7 @@ async def test_send_before_the_start_is_refused() -> None:
         await over(legacy_server()).send(PING)
 
 
-async def test_whoever_is_told_may_close() -> None:
+async def test_handler_of_a_message_may_close() -> None:
     """Our choice: it does not wait for itself."""
     transport = over(FakeServer(takes(PONG)))
     witness = Witness(transport)

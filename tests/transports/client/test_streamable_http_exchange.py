@@ -228,7 +228,7 @@ async def test_nothing_is_read_after_the_answer(ends: bool) -> None:
 
 
 async def test_what_breaks_after_the_answer_is_no_failure() -> None:
-    """Our choice: nobody waits for it any more."""
+    """Our choice: no task waits for it any more."""
     stream = Stream(event_of(PONG))
     stream.break_off()
     transport = over(FakeServer(lambda request: answer_stream(stream)))
@@ -276,7 +276,7 @@ async def test_modern_stream_that_ends_without_answer(events: bytes, text: str) 
     if "no message" in text:
         check_cause(failure, RemoteProtocolError)
     else:
-        assert failure.__cause__ is None  # what breaks off is nobody's fault
+        assert failure.__cause__ is None  # what breaks off is no peer's fault
     assert server.seen == ["tools/list"]
 
 
@@ -463,7 +463,7 @@ async def test_legacy_stream_without_ids_is_not_gone_on_with() -> None:
 
 
 async def test_cancelled_request_is_not_gone_on_with() -> None:
-    """Our choice: nobody waits for it."""
+    """Our choice: no task waits for it."""
     server = resumable(event_of(b"", id="1", retry_ms=10_000))
     transport = over(server)
     async with opened(transport) as witness:

@@ -142,7 +142,7 @@ async def test_stream_that_is_not_given_holds_up_requests_once_and_not_for_long(
             assert took >= 1 if count == 1 else took < 1
 
 
-async def test_stream_is_not_asked_for_where_nobody_listens() -> None:
+async def test_stream_is_not_asked_for_where_it_is_not_read() -> None:
     """Our choice: a program that only calls needs none."""
     server = listened_to()
     async with listening(server, listens=False):

@@ -242,7 +242,7 @@ def test_tool_that_has_become_invalid_is_forgotten() -> None:
     ],
 )
 def test_what_is_no_list_of_tools_is_left_as_it_is(result: Any) -> None:
-    """Our choice: whoever reads it says what is wrong."""
+    """Our choice: the client that reads it says what is wrong."""
     assert ToolHeaders().take_result(list_tools(), result) is result
 
 

@@ -315,7 +315,7 @@ async def test_server_that_goes_without_a_word_is_reported(is_reset: bool) -> No
 async def test_server_that_closes_is_understood(
     sent: bytes, said: str, is_reported: bool
 ) -> None:
-    """Chosen: a good end is no error; the code is named to whoever sends later."""
+    """Chosen: a good end is no error; the code is named to tasks that send later."""
 
     async def serve(peer: Peer) -> None:
         await peer.accept()
@@ -470,8 +470,8 @@ async def test_close_lets_those_go_who_wait_for_the_server_to_read() -> None:
     assert refused == ["cannot send: the WebSocket was closed with 1000"] * 2
 
 
-async def test_whoever_is_cancelled_while_it_sends_goes_at_once() -> None:
-    """Chosen: a frame is never cut short, and nobody waits for it in vain."""
+async def test_task_that_is_cancelled_while_it_sends_goes_at_once() -> None:
+    """Chosen: a frame is never cut short, and no task waits for it in vain."""
 
     async def serve(peer: Peer) -> None:
         await peer.accept()
@@ -553,7 +553,7 @@ async def test_server_that_answers_no_ping_is_given_up() -> None:
 
 
 async def test_server_that_neither_reads_nor_answers_is_given_up() -> None:
-    """We promise it: nobody waits for a server that is gone, not even to send."""
+    """We promise it: no task waits for a server that is gone, not even to send."""
 
     async def serve(peer: Peer) -> None:
         await peer.accept()
@@ -568,7 +568,7 @@ async def test_server_that_neither_reads_nor_answers_is_given_up() -> None:
         is_over.set()
 
 
-async def test_silence_is_not_the_servers_while_nobody_listens() -> None:
+async def test_silence_is_not_the_servers_while_no_task_listens() -> None:
     """Chosen: while a message is being taken, nothing is read, no pong either."""
 
     async def serve(peer: Peer) -> None:
@@ -630,7 +630,7 @@ async def test_close_waits_for_the_server_to_agree() -> None:
 
 
 async def test_close_waits_no_longer_than_a_second() -> None:
-    """We promise it: a server that does not answer holds nobody up."""
+    """We promise it: a server that does not answer holds no task up."""
 
     async def serve(peer: Peer) -> None:
         await peer.accept()
@@ -644,12 +644,12 @@ async def test_close_waits_no_longer_than_a_second() -> None:
 
 @pytest.mark.parametrize("by", ["driver", "other"])
 async def test_close_while_a_message_is_being_taken(by: str) -> None:
-    """Spec of `Transport`: whoever takes it may close, or is cancelled."""
+    """Spec of `Transport`: the task that takes it may close, or is cancelled."""
     outcome: list[str] = []
     is_taking = anyio.Event()
 
     async def serve(peer: Peer) -> None:
-        # What follows is bad, and nobody looks at it any more.
+        # What follows is bad, and not looked at any more.
         await peer.accept(more=frame(Opcode.TEXT, TEXT) + frame(Opcode.BINARY, b""))
         assert await say_goodbye(peer) == (1000, "")
 
@@ -726,7 +726,7 @@ async def test_tasks_that_are_cancelled_at_once_close_the_connection() -> None:
     assert (witness.closed, witness.errors) == (1, [])
 
 
-async def test_whoever_closes_may_be_cancelled() -> None:
+async def test_task_that_closes_may_be_cancelled() -> None:
     """Spec of `Transport`: closing is shielded."""
 
     async def serve(peer: Peer) -> None:

@@ -340,7 +340,7 @@ async def test_other_status_is_told(answer: bytes, why: str) -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_refusal_of_credentials_is_told_as_over_http(status: int) -> None:
-    """Chosen: whoever has others may try with them."""
+    """Chosen: a program that has others may try with them."""
     headers = {"WWW-Authenticate": "Bearer", "Set-Cookie": "a=1\r\nSet-Cookie: b=2"}
 
     async def serve(peer: Peer) -> None:
@@ -382,7 +382,7 @@ async def test_refusal_of_credentials_says_what_a_json_rpc_error_in_it_says() ->
 # Who goes meanwhile -------------------------------------------------------------
 
 
-async def test_whoever_is_cancelled_while_it_connects_leaves_nothing() -> None:
+async def test_task_that_is_cancelled_while_it_connects_leaves_nothing() -> None:
     """We promise it: the server sees the end of the connection."""
     is_asked = anyio.Event()
 
@@ -399,7 +399,7 @@ async def test_whoever_is_cancelled_while_it_connects_leaves_nothing() -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_whoever_is_closed_while_it_connects_does_not_open() -> None:
+async def test_transport_that_is_closed_while_it_connects_does_not_open() -> None:
     """Spec of `Transport`: after `close` nothing is delivered."""
 
     async def serve(peer: Peer) -> None:
@@ -415,7 +415,7 @@ async def test_whoever_is_closed_while_it_connects_does_not_open() -> None:
     assert witness.closed == 1
 
 
-async def test_whoever_is_closed_does_not_start() -> None:
+async def test_transport_that_is_closed_does_not_start() -> None:
     """Spec of `Transport`: it is started once."""
     transport = WebSocketClientTransport("ws://127.0.0.1:1/")
     await transport.close()

@@ -101,7 +101,7 @@ class Log(EventLog):
 
     Attributes:
         kept: Data of the events.
-        told: How many events there were each time that somebody was told.
+        told: How many events there were each time that a client was told.
         is_ended: Whether no event will follow.
         is_away: Whether nothing can be kept now.
         is_ended_by_another: Whether a client that came back was answered elsewhere.
@@ -341,7 +341,7 @@ async def test_answer_that_is_not_wanted_waits_for_those_on_their_way() -> None:
 
 
 async def test_answer_that_cannot_be_sent_does_not_count() -> None:
-    """Our choice: whoever skips it then does not take another's place."""
+    """Our choice: skipping it then does not take another's place."""
     log = Log()
     reply, response, _ = make(batch_size=2, log=log)
     log.is_away = True
@@ -435,7 +435,7 @@ async def test_log_is_ticked_until_the_answer_also_while_the_client_is_away() ->
     assert log.ticks == 2
 
 
-async def test_whoever_ticks_does_not_wait_for_a_slow_client() -> None:
+async def test_worker_that_ticks_does_not_wait_for_a_slow_client() -> None:
     """Our choice: other streams have to be ticked, too."""
     reply, response, clock = make()
     is_read = anyio.Event()
@@ -556,7 +556,7 @@ async def test_released_reply_ends_the_connection_and_goes_on() -> None:
     ("accepted", "log", "primes"),
     [(BOTH, None, True), (BOTH, Log(), False), (JSON_ONLY, Log(), True)],
 )
-async def test_reply_that_nobody_could_come_back_to_is_not_released(
+async def test_reply_that_no_client_could_come_back_to_is_not_released(
     accepted: Accepted, log: Log | None, primes: bool
 ) -> None:
     """Our choice: the handler goes on, and its client waits."""
@@ -574,7 +574,7 @@ async def test_reply_that_is_answered_is_not_released() -> None:
 
 
 async def test_end_without_an_answer_is_in_the_log() -> None:
-    """Our choice: whoever comes back does not wait for ever."""
+    """Our choice: a client that comes back does not wait for ever."""
     log = Log()
     reply, _, _ = make(log=log)
     await reply.send(notification(1))
@@ -769,7 +769,7 @@ def test_any_order_of_operations_makes_a_response_that_http_allows(
 
 
 async def test_what_was_answered_elsewhere_is_not_answered_again() -> None:
-    """Our choice: by whoever took this worker for dead, while it was stopped."""
+    """Our choice: by a worker that took this one for dead, while it was stopped."""
     log = Log()
     reply, response, clock = make(log=log)
     await begin(reply, clock)
@@ -878,7 +878,7 @@ async def test_collected_answers_are_no_larger_together_than_one_may_be() -> Non
     assert unread.total == 0
 
 
-async def test_collected_answers_that_nobody_will_read_are_dropped() -> None:
+async def test_collected_answers_that_no_client_will_read_are_dropped() -> None:
     """We promise it: they count no longer than their connection lives."""
     unread = budget(100 * LARGE)
     reply, _ = make_slow(JSON_ONLY, unread, batch_size=2)

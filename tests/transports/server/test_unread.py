@@ -30,7 +30,7 @@ def test_user_has_no_more_than_the_limit() -> None:
 
 
 def test_who_does_not_read_leaves_room_for_others() -> None:
-    """We promise it: some of MCP["MAX_UNREAD_BYTES"] is left for whoever comes next."""
+    """We promise it: some of MCP["MAX_UNREAD_BYTES"] is left for the next user."""
     unread = make()
     held = []
     for user in range(20):
@@ -46,7 +46,7 @@ def test_who_does_not_read_leaves_room_for_others() -> None:
     Account(unread, "newcomer").take(1)
 
 
-def test_whoever_has_nothing_unread_may_have_one_large_answer() -> None:
+def test_user_who_has_nothing_unread_may_have_one_large_answer() -> None:
     """Chosen: it may be larger than their limit, and is not all that there is."""
     unread = make()
     with pytest.raises(ReaderTooSlow):
@@ -57,7 +57,7 @@ def test_whoever_has_nothing_unread_may_have_one_large_answer() -> None:
     Account(unread, "bob").take(250)
 
 
-def test_connections_of_nobody_count_alone() -> None:
+def test_connections_of_no_user_count_alone() -> None:
     """Chosen: where authentication is switched off, one client cannot use up the
     budget of another."""
     unread = make()
