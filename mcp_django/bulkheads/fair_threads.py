@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,9 +25,9 @@ class Held:
 
     Attributes:
         what: Describes what runs.
-        owner: For whom it runs; None for nobody in particular.
+        owner: For which user it runs; None for no particular one.
         seconds: For how long already; None if unknown.
-        is_given_up: Whether nobody waits for its end any more.
+        is_given_up: Whether the caller was cancelled, so that none waits for its end.
     """
 
     what: str
@@ -53,7 +52,7 @@ class Queue:
 class FairThreads:
     """At most so many threads, of which no owner can take the last one.
 
-    Whoever holds fewer threads than are free gets one more: of 32, somebody alone gets
+    An owner that holds fewer threads than are free gets one more: of 32, one alone gets
     16, a second one half of the rest, and so on. What gets none waits, and the owners
     take turns. What waits and is cancelled is never run.
 
@@ -84,38 +83,13 @@ class FairThreads:
         self._max_idle = size
         self._started = 0
         # What was admitted, and how many threads are about to take some of it.
-        self._ready: deque[_Job] = deque()
+        self._ready: deque[Job] = deque()
         self._coming = 0
         self._free = size
         self._replaced = 0
-        self._running: dict[_Job, None] = {}  # a set that keeps the order
+        self._running: dict[Job, None] = {}  # a set that keeps the order
         self._shares: Counter[str] = Counter()
-        self._waiting: dict[str | None, deque[_Job]] = {}
-
-    def submit(
-        self,
-        function: Callable[[], Any],
-        *,
-        owner: str | None = None,
-        what: Callable[[], str],
-        is_extra: bool = False,
-    ) -> Future[Any]:
-        """Run a function in a thread, as soon as its owner may have one.
-
-        Args:
-            function: What to run.
-            owner: For whom; None takes every thread that is free.
-            what: Describes it, for the log.
-            is_extra: Whether it gets a thread beyond the number, at once: a thread of
-                the pool waits for it.
-
-        Returns:
-            What is known of it; `cancel` takes it from the queue, or gives it up.
-        """
-        future = _Future(self)
-        future.job = _Job(function, owner, future, what, is_extra)
-        self._put(future.job)
-        return future
+        self._waiting: dict[str | None, deque[Job]] = {}
 
     def run(
         self,
@@ -125,27 +99,55 @@ class FairThreads:
         what: Callable[[], str],
         is_extra: bool = False,
     ) -> asyncio.Future[T]:
-        """Do the same for a task of the running event loop, which costs less.
+        """Run a function in a thread for a task of the running event loop.
+
+        Args:
+            function: As for `put`, like the others.
+            owner: For which user.
+            what: Describes it.
+            is_extra: Whether it gets a thread beyond the number.
 
         Returns:
             What the task awaits. When that is cancelled, the function leaves the queue,
             or is given up.
         """
         awaited: Awaited[T] = Awaited()
-        job = _Job(function, owner, awaited, what, is_extra)
+        job = self.put(function, awaited, owner=owner, what=what, is_extra=is_extra)
         awaited.future.on_cancel = partial(self.leave, job)
-        self._put(job)
         return awaited.future
 
-    def _put(self, job: _Job) -> None:
+    def put(
+        self,
+        function: Callable[[], Any],
+        outcome: Outcome,
+        *,
+        owner: str | None = None,
+        what: Callable[[], str],
+        is_extra: bool = False,
+    ) -> Job:
+        """Run a function in a thread, as soon as its owner may have one.
+
+        Args:
+            function: What to run.
+            outcome: Is told what comes of it.
+            owner: For which user; None takes every thread that is free.
+            what: Describes it, for the log.
+            is_extra: Whether it gets a thread beyond the number, at once: a thread of
+                the pool waits for it.
+
+        Returns:
+            What `leave` takes from the queue, or gives up.
+        """
+        job = Job(function, owner, outcome, what, is_extra)
         with self._lock:
-            if not job.is_extra and self._has_to_wait(job.owner):
+            if not is_extra and self._has_to_wait(owner):
                 job.since = self._clock()
-                self._waiting.setdefault(job.owner, deque()).append(job)
-                return
+                self._waiting.setdefault(owner, deque()).append(job)
+                return job
             self._admit(job)
             woken = self._call_threads()
         self._wake(woken)
+        return job
 
     @property
     def is_short(self) -> bool:
@@ -189,7 +191,7 @@ class FairThreads:
     def _may_have(self, owner: str | None) -> bool:
         return (0 if owner is None else self._shares[owner]) < self._free
 
-    def _admit(self, job: _Job) -> None:
+    def _admit(self, job: Job) -> None:
         """Let a job have the next thread."""
         if not job.is_extra:
             self._free -= 1
@@ -217,7 +219,7 @@ class FairThreads:
         else:
             thread.is_dismissed = True
 
-    def _release(self, job: _Job) -> None:
+    def _release(self, job: Job) -> None:
         del self._running[job]
         if job.is_extra:
             return
@@ -234,7 +236,7 @@ class FairThreads:
         """Admit the next of the queue that may run now; the owners take turns."""
         if not self._free:
             return False
-        # Whoever may not now holds threads, so that this does not take long.
+        # An owner that may not now holds threads, so that this does not take long.
         for owner, jobs in self._waiting.items():
             if self._may_have(owner):
                 self._admit(jobs.popleft())
@@ -244,15 +246,15 @@ class FairThreads:
                 return True
         return False
 
-    def _dequeue(self, job: _Job) -> None:
+    def _dequeue(self, job: Job) -> None:
         jobs = self._waiting.get(job.owner)
         if jobs is not None and job in jobs:
             jobs.remove(job)
             if not jobs:
                 del self._waiting[job.owner]
 
-    def _give_up(self, job: _Job) -> bool:
-        """Note that nobody waits for a job; True if another thread takes its place."""
+    def _give_up(self, job: Job) -> bool:
+        """Note that a job's caller is gone; True if another thread takes its place."""
         if job.is_given_up:
             return False
         job.is_given_up = True
@@ -265,7 +267,7 @@ class FairThreads:
 
     # Of threads and jobs --------------------------------------------------------
 
-    def take(self, thread: _Thread) -> _Job | None:
+    def take(self, thread: _Thread) -> Job | None:
         """Give a thread what it runs next; None if it has to wait until it is woken."""
         with self._lock:
             self._coming -= 1
@@ -274,7 +276,7 @@ class FairThreads:
             self._rest(thread)
             return None
 
-    def finish(self, thread: _Thread, job: _Job) -> bool:
+    def finish(self, thread: _Thread, job: Job) -> bool:
         """Note that a thread is done with a job.
 
         Returns:
@@ -293,7 +295,7 @@ class FairThreads:
         self._wake(woken)
         return goes_on
 
-    def leave(self, job: _Job) -> None:
+    def leave(self, job: Job) -> None:
         """Take a job from the queue, or give up the thread that it runs in."""
         with self._lock:
             if job not in self._running:
@@ -323,7 +325,7 @@ class FairThreads:
             job.outcome.set_exception(error)
 
 
-class _Job(Call):
+class Job(Call):
     """A call that waits for a thread, or runs in one."""
 
     __slots__ = ("is_extra", "is_given_up", "is_replaced", "since", "what")
@@ -342,22 +344,6 @@ class _Job(Call):
         self.since = 0.0
         self.is_given_up = False
         self.is_replaced = False
-
-
-class _Future(Future[Any]):
-    """What comes of a job, for whoever wants it in this form."""
-
-    job: _Job
-
-    def __init__(self, pool: FairThreads) -> None:
-        super().__init__()
-        self._pool = pool
-
-    def cancel(self) -> bool:
-        """Leave the queue; what runs already runs on, and is given up."""
-        is_cancelled = super().cancel()
-        self._pool.leave(self.job)
-        return is_cancelled
 
 
 class _Thread:

@@ -7,7 +7,8 @@ at once. Lazy text counts as text; it is not translated here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.utils.functional import Promise
@@ -182,3 +183,21 @@ def _with_plain_text(value: Any) -> Any:
             raise ValueError(f"{value!r} is no text")
         case _:
             return value
+
+
+@contextmanager
+def naming(feature: str) -> Iterator[None]:
+    """Let what is wrong say what it is wrong with.
+
+    Args:
+        feature: Such as "tool 'ship'".
+
+    Raises:
+        ValueError: Anything was raised.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{feature}: {error}") from error
+    except Exception as error:  # of what annotations do when they are looked at
+        raise ValueError(f"{feature}: {type(error).__name__}: {error}") from error

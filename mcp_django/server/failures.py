@@ -46,7 +46,7 @@ async def tell_of_failure(sender: object, error: BaseException) -> None:
 
 async def _run_in_thread(send: partial[None]) -> None:
     if isinstance(current_token().native_token, asyncio.AbstractEventLoop):
-        await asyncio.wrap_future(_threads.submit(send, what=lambda: _WHAT))
+        await _threads.run(send, what=lambda: _WHAT)
     else:
         await anyio.to_thread.run_sync(send, abandon_on_cancel=True)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mcp_types
@@ -28,6 +27,7 @@ from mcp_django.server.declarations import (
     check_flags,
     check_mappings,
     check_texts,
+    naming,
 )
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.fitting import Fitting
@@ -56,24 +56,6 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|[^:/]*\{")
 
 _SAID_BESIDE = ("default", "description", "title")
 """What the schema of an argument says that a prompt's entry says already, or cannot."""
-
-
-@contextmanager
-def naming(feature: str) -> Iterator[None]:
-    """Let what is wrong say what it is wrong with.
-
-    Args:
-        feature: Such as "tool 'ship'".
-
-    Raises:
-        ValueError: Anything was raised.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{feature}: {error}") from error
-    except Exception as error:  # of what annotations do when they are looked at
-        raise ValueError(f"{feature}: {type(error).__name__}: {error}") from error
 
 
 def make_tool(

@@ -30,6 +30,7 @@ from mcp_django.server.declarations import (
     check_entry,
     check_fixed_texts,
     check_texts,
+    naming,
 )
 from mcp_django.server.endpoints import url_patterns
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
@@ -45,7 +46,6 @@ from mcp_django.server.registration import (
     make_prompt,
     make_resource,
     make_tool,
-    naming,
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from mcp_django.bulkheads.fair_threads import FairThreads
 from mcp_django.bulkheads.strays import Stray
+from tests.bulkheads.submitting import submit
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -47,13 +47,6 @@ def gate() -> Iterator[Gate]:
     gate = Gate()
     yield gate
     gate.open.set()
-
-
-def submit(
-    threads: FairThreads, function: Callable[[], Any], owner: str | None = None
-) -> Future[Any]:
-    """Run a function for somebody."""
-    return threads.submit(function, owner=owner, what=lambda: "a test")
 
 
 async def run(threads: FairThreads, function: Callable[[], Any]) -> Any:
@@ -196,9 +189,7 @@ def test_extra_thread_is_beyond_the_number(gate: Gate) -> None:
     submit(threads, gate(), "ann")
     gate.wait_for(1)
 
-    extra = threads.submit(
-        lambda: "done", owner="ann", what=lambda: "a test", is_extra=True
-    )
+    extra = submit(threads, lambda: "done", "ann", is_extra=True)
 
     assert extra.result(PATIENCE_SECONDS) == "done"
 

@@ -11,6 +11,7 @@ import pytest
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
 from mcp_django.bulkheads.shortages import Shortage, summary_of
 from tests.bulkheads.clocks import Clock
+from tests.bulkheads.submitting import submit
 from tests.patience import PATIENCE_SECONDS
 
 logger = logging.getLogger("mcp_django.tests")
@@ -48,10 +49,11 @@ def test_long_wait_is_one_line_a_minute_and_one_at_the_end(
 ) -> None:
     """Chosen: it names what holds the threads, for whom, and for how long."""
     hanging, waiting = [
-        threads.submit(
+        submit(
+            threads,
             lambda: go_on.wait(PATIENCE_SECONDS),
-            owner="7",
-            what=lambda: "tools/call 'hang'",
+            "7",
+            what="tools/call 'hang'",
         )
         for _ in range(2)
     ]
@@ -86,7 +88,7 @@ def test_short_wait_is_not_worth_a_line(
 ) -> None:
     """Chosen: a queue is there to be used."""
     for _ in range(3):
-        threads.submit(lambda: go_on.wait(PATIENCE_SECONDS), what=lambda: "a test")
+        submit(threads, lambda: go_on.wait(PATIENCE_SECONDS))
     clock.now += 2
 
     assert shortage.look()
