@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 from channels.layers import channel_layers
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.catalogs import GERMAN, write_catalog
@@ -41,3 +44,17 @@ def german(settings: Settings, tmp_path: Path) -> None:
     """Let Django find the German texts of `tests.catalogs`."""
     write_catalog(tmp_path, "de", GERMAN)
     settings.LOCALE_PATHS = [tmp_path]
+
+
+@pytest.fixture
+def ada(transactional_db: Any) -> User:
+    """Give a user; other threads see her, too."""
+    user: User = get_user_model().objects.create_user("ada")
+    return user
+
+
+@pytest.fixture
+def bob(transactional_db: Any) -> User:
+    """Give another user."""
+    user: User = get_user_model().objects.create_user("bob")
+    return user

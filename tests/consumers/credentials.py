@@ -9,6 +9,7 @@ from django.test import Client
 
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.tokens.models import Token
+from tests.consumers.connections import Response
 
 
 async def cookie_of(user: User) -> dict[str, str]:
@@ -27,3 +28,15 @@ def _log_in(user: User) -> dict[str, str]:
     client = Client()
     client.force_login(user)
     return {"cookie": f"sessionid={client.cookies['sessionid'].value}"}
+
+
+def assert_challenged(
+    response: Response,
+    message: str = "Authentication required",
+    challenge: str = 'Bearer realm="mcp"',
+) -> None:
+    """Fail unless a response is the 401 of the test project."""
+    assert response.error() == (401, -32600, message)
+    assert response.header("content-type") == "application/json"
+    assert response.header("www-authenticate") == challenge
+    assert response.header("location") is None
