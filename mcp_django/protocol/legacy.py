@@ -41,7 +41,7 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.pending_requests import InFlight, read_notification
+from mcp_django.protocol.pending_requests import PendingRequests, read_notification
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""
@@ -91,16 +91,16 @@ class LegacyServerProtocol:
     __slots__ = (
         "_asked",
         "_describe",
-        "_in_flight",
         "_last_ask",
+        "_pending",
         "peer",
         "state",
     )
 
     def __init__(self, describe: Callable[[str], JSONObject]) -> None:
         self._describe = describe
-        self._in_flight = InFlight()
-        # A set in all but type, as in `InFlight`.
+        self._pending = PendingRequests()
+        # A set in all but type, as in `PendingRequests`.
         self._asked: dict[RequestId, None] = {}
         self._last_ask = 0
         self.state = State.NEW
@@ -114,9 +114,9 @@ class LegacyServerProtocol:
         """
         return self.state is State.OPEN and self.peer.version in versions.BATCHES
 
-    def has_in_flight(self, id: RequestId) -> bool:
+    def has_pending(self, id: RequestId) -> bool:
         """Say whether a request waits for its answer."""
-        return id in self._in_flight
+        return id in self._pending
 
     def receive(self, message: Message) -> Event:
         """Take one message from the peer and say what it means."""
@@ -124,7 +124,7 @@ class LegacyServerProtocol:
             case JSONRPCRequest():
                 return self._receive_request(message)
             case JSONRPCNotification():
-                return self._in_flight.receive(message)
+                return self._pending.receive(message)
             case _:
                 return self._receive_answer(message)
 
@@ -133,7 +133,7 @@ class LegacyServerProtocol:
 
         For drivers that write the answer by themselves.
         """
-        return self._in_flight.remove(id)
+        return self._pending.pop(id, False)
 
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""
@@ -175,7 +175,7 @@ class LegacyServerProtocol:
         id, method = message.id, message.method
         if method == methods.INITIALIZE:
             return self._receive_initialize(message)
-        if id in self._in_flight:
+        if id in self._pending:
             return Ignored(f"request id {id!r} is in flight already")
         answer = answer_at_once(message)
         if answer is not None:
@@ -186,19 +186,19 @@ class LegacyServerProtocol:
                     id, INVALID_REQUEST, f"send initialize first, then {method}"
                 )
             )
-        self._in_flight[id] = None
+        self._pending[id] = True
         return RequestReceived(id, method, message.params or {}, self.peer)
 
     def _receive_initialize(self, message: JSONRPCRequest) -> Event:
         try:
             peer = read_initialize(message)
         except RemoteProtocolError as error:
-            if message.id in self._in_flight:
+            if message.id in self._pending:
                 return Ignored(f"request id {message.id!r} is in flight already")
             return Answered(jsonrpc.error(message.id, error.code, error.message))
         answer = initialized(message.id, peer, self._describe(peer.version))
         # A client that uses the id of a request in flight does not know of that one.
-        is_used = self._in_flight.remove(message.id)
+        is_used = self._pending.pop(message.id, False)
         is_same = peer == self.peer and not is_used
         was_open = self.state is State.OPEN
         self.state, self.peer = State.OPEN, peer

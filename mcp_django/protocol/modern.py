@@ -56,7 +56,7 @@ from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.pending_requests import InFlight
+from mcp_django.protocol.pending_requests import PendingRequests
 
 _ONLY_HERE: Final = methods.MODERN.keys() - methods.LEGACY.keys()
 """Methods that the legacy era does not have."""
@@ -296,21 +296,21 @@ class ModernServerProtocol:
         server_info: Name and version of the server, for every result.
     """
 
-    __slots__ = ("_in_flight", "_server_info")
+    __slots__ = ("_pending", "_server_info")
 
     def __init__(self, server_info: JSONObject) -> None:
         self._server_info = server_info
-        self._in_flight = InFlight()
+        self._pending = PendingRequests()
 
-    def has_in_flight(self, id: RequestId) -> bool:
+    def has_pending(self, id: RequestId) -> bool:
         """Say whether a request waits for its answer."""
-        return id in self._in_flight
+        return id in self._pending
 
     def receive(self, message: JSONRPCRequest | JSONRPCNotification) -> Event:
         """Take one message from the peer and say what it means."""
         if isinstance(message, JSONRPCNotification):
-            return self._in_flight.receive(message)
-        if message.id in self._in_flight:
+            return self._pending.receive(message)
+        if message.id in self._pending:
             return Ignored(f"request id {message.id!r} is in flight already")
         try:
             received = read_request(message)
@@ -318,7 +318,7 @@ class ModernServerProtocol:
             return Answered(
                 jsonrpc.error(message.id, error.code, error.message, error.data)
             )
-        self._in_flight[message.id] = None
+        self._pending[message.id] = True
         return received
 
     def settle(self, id: RequestId) -> bool:
@@ -326,7 +326,7 @@ class ModernServerProtocol:
 
         For drivers that write the answer by themselves.
         """
-        return self._in_flight.remove(id)
+        return self._pending.pop(id, False)
 
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a request; None if it was cancelled and wants no answer."""

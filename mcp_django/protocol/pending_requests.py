@@ -11,21 +11,14 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.models import read_as
 
 
-class InFlight(dict[RequestId, None]):
-    """The ids of such requests, of one era.
+class PendingRequests(dict[RequestId, bool]):
+    """The ids of such requests, of one era; `pop(id, False)` says whether one waited.
 
     A set in all but type: an empty dict takes a third of the memory, and idle sessions
     are many.
     """
 
     __slots__ = ()
-
-    def remove(self, id: RequestId) -> bool:
-        """Let a request wait no longer; False if it does not."""
-        if id not in self:
-            return False
-        del self[id]
-        return True
 
     def receive(self, message: JSONRPCNotification) -> Event:
         """Take a notification, which may cancel a request, and say what it means.
@@ -34,7 +27,7 @@ class InFlight(dict[RequestId, None]):
         basic/patterns/cancellation.
         """
         event = read_notification(message)
-        if isinstance(event, RequestCancelled) and not self.remove(event.id):
+        if isinstance(event, RequestCancelled) and not self.pop(event.id, False):
             return _nothing_to_cancel(event.id)
         return event
 

@@ -50,21 +50,21 @@ class ServerProtocol:
         """Whether the peer may send batches."""
         return self._legacy.takes_batches
 
-    def has_in_flight(self, id: RequestId) -> bool:
+    def has_pending(self, id: RequestId) -> bool:
         """Say whether a request waits for its answer."""
-        return self._modern.has_in_flight(id) or self._legacy.has_in_flight(id)
+        return self._modern.has_pending(id) or self._legacy.has_pending(id)
 
     def receive(self, message: Message) -> Event:
         """Take one message from the peer and say what it means."""
         match message:
             case JSONRPCRequest(id=id):
                 # An id in flight keeps its era, which then refuses the second request.
-                if self._modern.has_in_flight(id) or (
-                    is_modern(message) and not self._legacy.has_in_flight(id)
+                if self._modern.has_pending(id) or (
+                    is_modern(message) and not self._legacy.has_pending(id)
                 ):
                     return self._modern.receive(message)
             case JSONRPCNotification(params={"requestId": str() | int() as id}):
-                if self._modern.has_in_flight(id):
+                if self._modern.has_pending(id):
                     return self._modern.receive(message)
         return self._legacy.receive(message)
 
@@ -99,4 +99,4 @@ class ServerProtocol:
 
     def _era_of(self, id: RequestId) -> LegacyServerProtocol | ModernServerProtocol:
         """Find the half of the protocol in which a request waits for its answer."""
-        return self._modern if self._modern.has_in_flight(id) else self._legacy
+        return self._modern if self._modern.has_pending(id) else self._legacy

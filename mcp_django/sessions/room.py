@@ -96,7 +96,7 @@ class Room:
         """How many of those that run wait for their user."""
         return self._pondering
 
-    # Who comes in ---------------------------------------------------------------
+    # Coming in ------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
@@ -152,7 +152,7 @@ class Room:
         """Whether every handler that runs waits for its user."""
         return len(self._running) == self._pondering
 
-    # Who runs -------------------------------------------------------------------
+    # Running --------------------------------------------------------------------
 
     def begin_waiting(self) -> None:
         """Run handlers of requests that wait, as far as there is room."""

@@ -135,7 +135,7 @@ class Subscriptions:
             ErrorAnswer: The request is malformed, or one too many.
         """
         subscription = await self._subscribe(request)
-        if request.is_cancelled or not self._protocol.has_in_flight(request.id):
+        if request.is_cancelled or not self._protocol.has_pending(request.id):
             return
         subscriber = Subscriber(self._server, request, subscription.uris)
         self._listening[request.id] = subscription, subscriber

@@ -191,7 +191,7 @@ def test_second_initialize_of_the_same_client_changes_nothing() -> None:
     assert event == Answered(
         jsonrpc.result(2, {"protocolVersion": "2025-11-25", **DESCRIPTION})
     )
-    assert protocol.has_in_flight(1)
+    assert protocol.has_pending(1)
     answer = jsonrpc.result(ask.id, {"roots": []})
     assert protocol.receive(answer) == AnswerReceived(ask.id, answer)
 
@@ -218,7 +218,7 @@ def test_second_initialize_of_another_client_restarts_the_session(
     assert protocol.peer.version == version
     assert protocol.peer.client_info.name == params["clientInfo"]["name"]
     # The driver still answers what it ends; nobody answers what was asked.
-    assert protocol.has_in_flight(1)
+    assert protocol.has_pending(1)
     assert isinstance(protocol.receive(jsonrpc.result(ask.id, {})), Ignored)
     assert protocol.send_ask("roots/list", {}).id != ask.id
 
@@ -242,7 +242,7 @@ def test_second_initialize_that_is_malformed_changes_nothing() -> None:
     event = protocol.receive(jsonrpc.request(1, "initialize", {"capabilities": {}}))
     assert isinstance(event, Answered)
     assert isinstance(event.answer, JSONRPCError)
-    assert protocol.has_in_flight(2)
+    assert protocol.has_pending(2)
     assert protocol.peer.version == "2025-11-25"
 
 

@@ -521,11 +521,11 @@ def test_request_waits_for_its_result() -> None:
     assert protocol.receive(message) == RequestReceived(
         "a", "tools/call", {"_meta": META}, PEER
     )
-    assert protocol.has_in_flight("a")
+    assert protocol.has_pending("a")
     assert protocol.send_result("a", {"content": []}) == jsonrpc.result(
         "a", {"resultType": "complete", "content": [], "_meta": SERVED_BY}
     )
-    assert not protocol.has_in_flight("a")
+    assert not protocol.has_pending("a")
     assert protocol.send_result("a", {}) is None, "each request is answered once"
 
 
@@ -584,7 +584,7 @@ def test_request_that_breaks_a_rule_is_answered_at_once(
     assert isinstance(event, Answered)
     assert isinstance(event.answer, JSONRPCError)
     assert (event.answer.id, event.answer.error.code) == (1, code)
-    assert not protocol.has_in_flight(1)
+    assert not protocol.has_pending(1)
 
 
 def test_cancelled_request_wants_no_answer() -> None:
@@ -625,7 +625,7 @@ def test_malformed_cancellation_is_ignored(
     protocol.receive(request())
     message = jsonrpc.notification("notifications/cancelled", params)
     assert protocol.receive(message) == Ignored(reason)
-    assert protocol.has_in_flight(1)
+    assert protocol.has_pending(1)
 
 
 def test_other_notifications_are_reported() -> None:

@@ -85,12 +85,12 @@ def test_initialize_opens_a_session_beside() -> None:
     assert protocol.state is State.OPEN
     assert version_of(protocol.receive(legacy(1))) == "2025-11-25"
     assert version_of(protocol.receive(modern(2))) == "2026-07-28"
-    assert protocol.has_in_flight(1)
-    assert protocol.has_in_flight(2)
+    assert protocol.has_pending(1)
+    assert protocol.has_pending(2)
     assert protocol.send_result(1, {"tools": []}) == jsonrpc.result(1, {"tools": []})
     error = protocol.send_error(2, -1, "no")
     assert error == jsonrpc.error(2, -1, "no")
-    assert not (protocol.has_in_flight(1) or protocol.has_in_flight(2))
+    assert not (protocol.has_pending(1) or protocol.has_pending(2))
 
 
 def test_legacy_request_still_needs_a_session() -> None:
@@ -136,7 +136,7 @@ def test_cancellation_of_nothing_is_ignored(id: object) -> None:
     assert protocol.receive(cancellation(id)) == Ignored(
         f"nothing to cancel: request {id!r} is not in flight"
     )
-    assert protocol.has_in_flight(1)
+    assert protocol.has_pending(1)
 
 
 def test_other_notifications_are_reported() -> None:
