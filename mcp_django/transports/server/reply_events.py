@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from mcp_django.exceptions import MessageTooLarge, TransportClosed
+from mcp_django.exceptions import MessageTooLarge
 from mcp_django.transports.event_stream import (
     KEEP_ALIVE,
     encode_event,
@@ -95,23 +95,6 @@ class ReplyEvents:
     async def write_retry(self, retry_ms: int) -> None:
         """Tell the client when to come back."""
         await self._write(encode_retry(retry_ms))
-
-    async def say_last(self, data: bytes, *, is_last: bool, is_read: bool) -> None:
-        """Keep an event, and write it to a client that reads, without waiting for it.
-
-        Args:
-            data: What it is.
-            is_last: Whether no event will follow.
-            is_read: Whether the client has the stream open.
-        """
-        if self.log is None or self.log.is_lost:
-            return
-        try:
-            id = await self.log.append(data, is_last=is_last)
-        except TransportClosed:
-            return
-        if is_read and not self._response.is_congested:
-            await self.write(data, id)
 
     async def tell(self) -> None:
         """Tell a client that came back already that there is more."""

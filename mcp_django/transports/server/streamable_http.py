@@ -122,8 +122,7 @@ class Reply:
     @property
     def unread_seconds(self) -> float:
         """For how long the client has taken nothing of what it was sent."""
-        is_streaming = self.state is State.STREAMING
-        return self._response.unread_seconds if is_streaming else 0.0
+        return self._response.unread_seconds if self.state is State.STREAMING else 0.0
 
     def send(self, message: Message) -> Coroutine[Any, Any, None]:
         """Send a message that is no answer; dropped if the client reads JSON only.
@@ -282,13 +281,15 @@ class Reply:
 
     async def _say(self, last_words: bytes) -> None:
         async with self._events.lock:
-            if self.is_ended:
+            if self.is_ended or not self._is_kept:
                 return
-            await self._events.say_last(
-                last_words,
-                is_last=self._expected <= 0,
-                is_read=self.state is State.STREAMING,
-            )
+            is_last = self._expected <= 0
+            try:
+                id = await self._events.keep(last_words, is_last=is_last)
+            except TransportClosed:
+                return
+            if self.state is State.STREAMING and not self._response.is_congested:
+                await self._events.write(last_words, id)
 
     async def _begin(self) -> None:
         """Begin a stream in a state where that is next; the caller holds the lock."""

@@ -585,6 +585,36 @@ async def test_end_without_an_answer_is_in_the_log() -> None:
     assert reply.is_ended
 
 
+async def test_last_words_are_kept_and_go_to_a_client_that_reads() -> None:
+    """Our choice: a client that comes back reads why there is no answer."""
+    log = Log()
+    reply, response, _ = make(log=log)
+    await reply.send(notification(1))
+    await reply.skip(result(1))
+    assert response.messages == [*sent(1), *answered(1)]
+    assert response.is_ended
+    assert log.kept[1:] == [result(1)]
+    assert log.is_ended
+
+
+@pytest.mark.parametrize("way", ["away", "slow", "new"])
+async def test_last_words_go_no_further_than_the_log(way: str) -> None:
+    """Our choice: no task waits for a client that does not read; without a stream
+    there is none to come back to."""
+    log = Log()
+    reply, response, _ = make(log=log)
+    if way != "new":
+        await reply.send(notification(1))
+    before = response.body
+    response.is_slow = way == "slow"
+    if way == "away":
+        reply.detach()
+    await reply.skip(result(1))
+    assert response.body == before
+    assert (log.kept[1:] == [result(1)]) is (way != "new")
+    assert reply.is_ended
+
+
 async def test_stream_ends_even_if_the_log_is_away() -> None:
     """Our choice: the connection must not hang."""
     log = Log()
