@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, Final, TypeAlias
@@ -278,14 +278,24 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _read_headers(raw: Headers) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in raw:
-        key = _NAMES.get(name) or name.decode("latin-1").lower()
-        if key in _SECRET_HEADERS:
-            continue
-        text = value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+def _name_of(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+def _read_headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers = {
+        _NAMES.get(name) or _name_of(name): value.decode("latin-1")
+        for name, value in raw
+    }
+    # On the hot path: hardly a request has one twice, and many have no secret ones.
+    if len(headers) < len(raw):
+        headers = {}
+        for name, value in raw:
+            key, text = _name_of(name), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    if not _SECRET_HEADERS.isdisjoint(headers):
+        for key in _SECRET_HEADERS:
+            headers.pop(key, None)
     return headers
 
 

@@ -8,8 +8,7 @@ from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.posting import Posting
 from mcp_django.transports.base import Sender
-from mcp_django.transports.server.refusals import RETRY_LATER, Refused
-from mcp_django.worker.acknowledgement import Taken
+from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.worker import current_worker
 
 
@@ -39,10 +38,4 @@ class MessagesConsumer(HTTPConsumer):
             server_name=self.server.name,
             owner=identity.owner,
         )
-        await respond_taken(exchange, taken)
-
-
-async def respond_taken(exchange: Exchange, taken: Taken) -> None:
-    """Answer a POST as the worker says that took its message."""
-    headers = RETRY_LATER if taken.status == 503 else ()
-    await exchange.respond(taken.status, taken.body, headers)
+        await exchange.respond(taken.status, taken.body, taken.headers)

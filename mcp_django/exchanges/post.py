@@ -18,7 +18,6 @@ from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.http_response import HTTPResponse
-from mcp_django.transports.server.refusals import RETRY_LATER
 from mcp_django.worker.acknowledgement import Taken
 
 
@@ -74,5 +73,4 @@ class Post:
 
     async def tell(self, taken: Taken) -> None:
         """Answer it with what came of a message that needs no answer."""
-        headers = RETRY_LATER if taken.status == 503 else ()
-        await self.exchange.respond(taken.status, taken.body, headers)
+        await self.exchange.respond(taken.status, taken.body, taken.headers)

@@ -9,6 +9,7 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
+from mcp_django.transports.server.refusals import RETRY_LATER, Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Taken:
 
     status: int
     body: bytes = b""
+
+    @property
+    def headers(self) -> Headers:
+        """HTTP headers that go with it."""
+        return RETRY_LATER if self.status == 503 else ()
 
 
 def refusal(

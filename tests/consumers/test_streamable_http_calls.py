@@ -543,17 +543,6 @@ async def test_initialize_cannot_be_part_of_a_batch() -> None:
 
 
 @open_to_all
-async def test_batch_with_an_id_twice_is_refused(door: Door) -> None:
-    """Spec: 2025-03-26 basic, "Requests": not used before; else one would be lost."""
-    session = await open_session(BATCHES)
-
-    response = await session.post([HOLD, PING])
-
-    assert (response.status, response.json()["id"]) == (400, 1)
-    assert runs.began == []
-
-
-@open_to_all
 async def test_batch_of_too_many_messages_is_refused() -> None:
     """Chosen: whoever sends it holds up everybody else."""
     session = await open_session(BATCHES)
@@ -580,21 +569,6 @@ async def test_every_call_of_a_batch_counts(settings: Settings, ada: User) -> No
         "a batch of 3 requests; at most 2 may run and wait in a session",
     )
     assert (await session.post(calls[:2])).status == 200
-
-
-@open_to_all
-@pytest.mark.parametrize("version", [v for v in versions.LEGACY if v != BATCHES])
-async def test_batch_is_refused_where_the_version_has_none(version: str) -> None:
-    """Spec: 2025-06-18 changelog: batches are gone."""
-    session = await open_session(version)
-
-    response = await session.post([PING])
-
-    assert response.error() == (
-        400,
-        -32600,
-        "batches are not part of this protocol version; send one message",
-    )
 
 
 # Anything at all --------------------------------------------------------------------
