@@ -1,4 +1,4 @@
-"""What tests of the event store are given."""
+"""What tests of exchanges are given, beside what those of consumers are."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,10 @@ from pytest_django import Settings
 
 from mcp_django.exchanges.leases import Lease
 from mcp_django.worker.tasks import LoopTasks
+from tests.consumers.conftest import door, without_authentication
 from tests.exchanges.stored import Clock, Streams
+
+__all__ = ["clock", "door", "streams", "without_authentication"]
 
 
 @pytest.fixture
