@@ -1,4 +1,4 @@
-"""Calls that run in threads, and of which nobody hears before their thread is free."""
+"""Calls that run in threads, whose callers hear of them when their thread is free."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Outcome(Protocol):
     """
 
     def set_running_or_notify_cancel(self) -> bool:
-        """Note that the call begins; False if nobody wants it any more."""
+        """Note that the call begins; False if its caller was cancelled."""
 
     def set_result(self, value: Any, /) -> None:
         """Tell what the function returned."""
@@ -60,7 +60,7 @@ class Awaited(Generic[T]):
         self.future: AwaitedFuture[T] = AwaitedFuture(loop=self._loop)
 
     def set_running_or_notify_cancel(self) -> bool:
-        """Note that the call begins; False if nobody wants it any more."""
+        """Note that the call begins; False if its caller was cancelled."""
         return not self.future.done()
 
     def set_result(self, value: T) -> None:
@@ -85,7 +85,7 @@ class Call:
 
     Args:
         function: What to call.
-        owner: For whom; None for nobody in particular.
+        owner: For which user; None for no particular one.
         outcome: Is told what comes of it.
     """
 
@@ -99,18 +99,18 @@ class Call:
         self.outcome = outcome
 
     def run(self) -> Callable[[], None]:
-        """Call the function, unless nobody wants it any more.
+        """Call the function, unless its caller was cancelled.
 
         Returns:
-            What tells whoever waits. First the thread is to be let go: then who hears
-            of the end, and comes with the next call, finds this very thread.
+            What tells the caller. First the thread is to be let go: then a caller that
+            hears of the end, and comes with the next call, finds this very thread.
         """
         if not self.outcome.set_running_or_notify_cancel():
             return _do_nothing
         try:
             value = self._function()
         except (StopIteration, GeneratorExit) as error:
-            # No future can carry the one: whoever waits would wait for ever. The other,
+            # No future can carry the one: the caller would wait for ever. The other,
             # raised where a coroutine waits, closes it.
             return partial(self.outcome.set_exception, error_of(error))
         except BaseException as error:

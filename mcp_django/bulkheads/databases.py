@@ -1,6 +1,6 @@
 """The databases of the site: which of them is away, and since when.
 
-Whoever asks in vain is told so by an exception that does not say which database it
+Code that asks in vain is told so by an exception that does not say which database it
 was; the traceback does. In the log an outage is a few lines, however many ask.
 """
 

@@ -1,7 +1,7 @@
 """Threads for what code on the event loop does synchronously, such as the async ORM.
 
-asgiref runs that in one thread for all, whose database connections nobody closes. Here
-each run of such code is lent a thread when it first needs one, and what a thread has of
+asgiref runs that in one thread for all, whose database connections stay open. Here each
+run of such code is lent a thread when it first needs one, and what a thread has of
 Django's connections is looked after as Django does for a request.
 """
 
@@ -34,18 +34,18 @@ _MAX_STUCK: Final = 16
 
 
 class Owned(Protocol):
-    """What belongs to somebody, such as a request."""
+    """What runs for a user, such as a request."""
 
     @property
     def owner(self) -> str | None:
-        """Name whom; None for nobody."""
+        """Name the user; None for no particular one."""
 
 
 class LentThreads:
     """Lends a thread to each run that needs one; to several runs if there are many.
 
-    A thread that several runs share does for each what it asks, in turn: nobody holds
-    it for longer than one call takes. So any number of runs may wait for each other.
+    A thread that several runs share does for each what it asks, in turn: none holds it
+    for longer than one call takes. So any number of runs may wait for each other.
     The runs of one owner have half of the threads at most. What waits behind a call
     that takes very long goes to another thread.
 
@@ -56,7 +56,7 @@ class LentThreads:
         name: Of the threads.
         most: Gives how many there may be, beside those that are stuck.
         is_shared: Whether several users share them; else all are for everybody.
-        stuck_seconds: What runs for longer keeps nobody else waiting for its thread.
+        stuck_seconds: What runs for longer lets others have another thread.
         clock: Gives the time in seconds.
     """
 
@@ -84,7 +84,7 @@ class LentThreads:
         A run within another one is a part of that.
 
         Args:
-            owned: Says who owns the run, once it needs a thread; None for nobody.
+            owned: Says for which user it is, once it needs a thread; None for no one.
         """
         current = _CONTEXT.get(None)
         if current is not None and isinstance(current, Run) and current.is_of(self):
@@ -108,7 +108,7 @@ class LentThreads:
         """Take back the thread of a run that is over."""
         with self.lock:
             thread.owners[owner] -= 1
-            thread.owners += Counter()  # forgets whoever has none left
+            thread.owners += Counter()  # forgets owners that have none left
         thread.put(thread.tidy)
 
     def forget(self, thread: SerialThread) -> bool:
@@ -185,7 +185,7 @@ class _Lease(Executor):
     """What asgiref gives the calls of one run to.
 
     Attributes:
-        owned: Says who owns the run; None for nobody.
+        owned: Says for which user the run is; None for no particular one.
         is_used: Whether there was a call.
         is_over: Whether the run is; a task that outlives it has a thread for each call.
     """

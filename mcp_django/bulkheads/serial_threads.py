@@ -26,7 +26,7 @@ class SerialThread:
 
     Args:
         name: Of the thread.
-        stuck_seconds: What runs for longer keeps nobody else waiting.
+        stuck_seconds: What runs for longer lets others have another thread.
         clock: Gives the time in seconds.
         may_end: Says whether it may end, which has been idle.
 
@@ -79,7 +79,7 @@ class SerialThread:
         return owner in self.owners or (call is not None and call.owner == owner)
 
     def is_stuck(self, now: float) -> bool:
-        """Say whether what it runs takes so long that nobody else should wait."""
+        """Say whether what it runs takes so long that others should not wait."""
         return self.is_busy and now - self._busy_since >= self._stuck_seconds
 
     def is_to_run(self, call: Call) -> bool:
@@ -119,7 +119,7 @@ class SerialThread:
             if isinstance(work, Call):
                 self._busy_since, self._call = self._clock(), work
                 tell = work.run()
-                self._call = None  # first, so that who is told finds it free
+                self._call = None  # first, so that a caller that is told finds it free
                 tell()
                 del tell
             else:

@@ -166,7 +166,7 @@ class Questions:
     If that is over, it is the one that is being asked that does not answer.
 
     Args:
-        first: Whom to ask first.
+        first: What to ask first.
     """
 
     def __init__(self, first: Service) -> None:

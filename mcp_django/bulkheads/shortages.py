@@ -1,4 +1,4 @@
-"""What is said of threads: who holds them, and that others wait for one."""
+"""What is said of threads: what holds them, and that other work waits for one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_GROUPS: Final = 5
 
 
 class Shortage:
-    """Says that work waits long for a thread, and who holds the threads.
+    """Says that work waits long for a thread, and what holds the threads.
 
     One line when it begins, at most one a minute while it goes on, and one when it is
     over.

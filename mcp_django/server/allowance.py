@@ -1,4 +1,4 @@
-"""Time for what takes long only if somebody wants it to, for all clients of a process.
+"""Time for what takes long only if a client means it to, for all of a process.
 
 A request may take some of it, and so might a hundred requests, of one batch or of many
 clients, one after the other. Values that are meant to be found or to fit need next to

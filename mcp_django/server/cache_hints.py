@@ -14,7 +14,7 @@ CacheScope: TypeAlias = Literal["private", "public"]
 
 @dataclass(frozen=True, slots=True)
 class CacheHints:
-    """How long, and for whom, a client may keep what it was answered.
+    """How long a client may keep what it was answered, and for which users.
 
     Attributes:
         ttl_ms: Milliseconds for which it may be taken as fresh.

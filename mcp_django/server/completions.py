@@ -28,7 +28,7 @@ class Completion:
     Attributes:
         handler: The function.
         argument: What it suggests values for.
-        guards: Who may see which of them.
+        guards: Say which users may see which of them.
     """
 
     handler: Handler

@@ -134,7 +134,7 @@ class _RequestContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more; look at it in long loops."""
+        """Whether the client waits for the answer no longer; ask this in long loops."""
         return self._request.is_cancelled
 
 

@@ -126,7 +126,7 @@ class Resource:
 
         Args:
             server: Where the resource is.
-            request: Who asks.
+            request: Says which user asks.
             uri: For the error.
             values: Arguments of the handler, checked already.
 

@@ -36,7 +36,7 @@ def progress_params(
 def log_params(
     request: Request, level: LoggingLevel, data: JSON, logger: str | None
 ) -> JSONObject | None:
-    """Make a log notification; None if nobody would see it."""
+    """Make a log notification; None if the client is gone."""
     if level not in LOG_LEVELS:
         raise ValueError(f"level must be one of {LOG_LEVELS!r}, not {level!r}")
     if request.is_cancelled:

@@ -56,7 +56,7 @@ class SessionState(ABC):
 
 @dataclass(slots=True)
 class Request:
-    """A request, who sent it, and what its handler may do meanwhile.
+    """A request, its sender, and what its handler may do meanwhile.
 
     Attributes:
         id: The JSON-RPC id.
@@ -76,7 +76,7 @@ class Request:
         close_stream: Ends the connection that waits for the answer, so that the client
             comes back for it, after some milliseconds if they are given; None where
             it could not come back.
-        is_cancelled: Whether nobody waits for the answer any more.
+        is_cancelled: Whether the client waits for the answer no longer.
         language: In which the handler failed, where `around` may have activated it;
             None for the one that is active anyway.
         feature: What it concerns, as soon as that is known.
@@ -131,13 +131,13 @@ class Request:
 
     @property
     def owner(self) -> str | None:
-        """For whom its handler runs, so that nobody takes all threads.
+        """For which user its handler runs, so that none takes all threads.
 
         The user; of those without one the session, or else where they come from. None
         where only one client can be.
         """
         sender, session = self.sender, self.session
-        # Whom other transports name need not be a user of Django's.
+        # The user that other transports name need not be one of Django's.
         key = getattr(sender.user, "pk", None)
         if key is not None:
             return str(key)
@@ -195,7 +195,7 @@ def make_request(
 
     Args:
         received: The request, with what its client says of itself.
-        sender: Who sent it, as the transport knows.
+        sender: Its sender, as far as the transport knows.
         notify: As for `Request`, like the others.
         session: Of a legacy request.
         threads: Where `def` handlers run.

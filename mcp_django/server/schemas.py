@@ -74,10 +74,10 @@ def union_members(annotation: Any) -> Iterator[Any]:
 
 
 class SchemaGenerator(GenerateJsonSchema):
-    """Writes the JSON Schema of Python types, without the titles nobody wrote."""
+    """Writes the JSON Schema of Python types, without titles that pydantic made up."""
 
     # A default that is no JSON value is not shown; nothing to warn of. Frozen, where
-    # pydantic has a set, because nobody adds to it.
+    # pydantic has a set, though nothing is added to it.
     ignored_warning_kinds = frozenset({"skipped-choice", "non-serializable-default"})  # type: ignore[assignment]
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -295,7 +295,7 @@ def explain(
     texts = [f"{place}: {reason}" for place, reason in found.items()]
     details = [] if error is None else error.errors(include_url=False)
     details = [detail for detail in details if detail["type"] != ALSO_TRIED]
-    # Some versions of pydantic tell first what nobody expects.
+    # Some versions of pydantic tell first of unexpected arguments.
     details.sort(key=lambda detail: detail["type"] == "extra_forbidden")
     for detail in details[: MAX_PROBLEMS + 1]:
         location, kind = detail["loc"], detail["type"]
@@ -335,7 +335,7 @@ def shown(value: Any) -> str:
 
 
 def unexpected(expected: Iterable[str]) -> str:
-    """Say why an argument is wrong that nobody takes."""
+    """Say why an argument is wrong that the handler does not take."""
     names = ", ".join(expected)
     if not names:
         return "unexpected argument, none is expected"

@@ -134,7 +134,7 @@ class TypedOutput:
             reason = explain(error, value, show_values=False)
             raise TypeError(self._mismatch(value, reason)) from None
         except UnicodeDecodeError:
-            # Bytes that are no text, where nobody said how to write them.
+            # Bytes that are no text; the annotation does not say how to write them.
             dumped = from_json(json_text(with_base64(fitting)))
         except PydanticSerializationError as error:
             if "UnexpectedValue" not in str(error):

@@ -27,7 +27,7 @@ BLOCKS: Final[tuple[Any, ...]] = (*get_args(ContentBlock), Media)
 ADVICE: Final = (
     "return plain values instead, such as `list(queryset.values(...))`, or a dataclass"
 )
-"""For rows of the database that nobody described."""
+"""For rows of the database that no annotation describes."""
 
 
 def content_of(value: Any) -> list[JSONObject]:
