@@ -186,9 +186,11 @@ def serialize_result(id: RequestId, value: JSONObject) -> bytes:
     Raises:
         ValueError: It holds what JSON or UTF-8 cannot carry.
     """
-    # On the hot path: a model would cost as much as writing it does.
+    # On the hot path: a model would cost as much as writing it does, and most texts are
+    # ASCII.
     message = {"jsonrpc": "2.0", "id": id, "result": value}
-    return _in_one_line(to_json(message, inf_nan_mode="null", fallback=stand_in))
+    text = to_json(message, inf_nan_mode="null", fallback=stand_in)
+    return text if text.isascii() else _in_one_line(text)
 
 
 def written(value: JSON) -> JSON:
@@ -228,10 +230,8 @@ def error(
 
 def _in_one_line(text: bytes) -> bytes:
     """Escape the line ends of Unicode, which JSON allows within strings as they are."""
-    # On the hot path: most texts are ASCII, and single bytes are found fast. Outside of
-    # strings JSON is ASCII, so that no more than strings and keys can be hit.
-    if text.isascii():
-        return text
+    # Single bytes are found fast. Outside of strings JSON is ASCII, so that nothing but
+    # strings and keys can be hit.
     if b"\xe2" in text:
         if b"\xa8" in text:
             text = text.replace(b"\xe2\x80\xa8", rb"\u2028")

@@ -3,9 +3,10 @@
 All that treats methods differently reads it here. What answers them stands in a table
 of its own in `server/dispatch.py`, because nothing here knows the server.
 
-A new method is a row here, what answers it in `server/dispatch.py`, and what
-asks for it in `client/client.py`. An extension of the protocol adds rows, too; their
-`capability` is its key of `capabilities.extensions`.
+A new method is a row here, a function that answers it in `server/dispatch.py`, and a
+function that asks for it in `client/client.py`. An extension of the protocol will add
+rows, too, with its key of `capabilities.extensions` as their `capability`, which
+`check_offered` in `server/params.py` looks up.
 
 Spec: `schema.ts` of each version, `ClientRequest` and `ServerRequest`.
 """
