@@ -182,16 +182,18 @@ class SSEServerTransport(Transport):
         Raises:
             TransportClosed: The stream is closed, now or while it waited.
             MessageTooLarge: The event would be larger than clients take.
+            ReaderTooSlow: It is an answer, and the client's user has yet to read too
+                much.
             ValueError: The message cannot be written as JSON.
         """
-        event = self._event(jsonrpc.serialize(message))
+        data = jsonrpc.serialize(message)
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            await self.send_answer(data)
+            return
+        event = self._event(data)
         self._owed.note_withdrawn(message)
         size = self._to_count(event)
-        if isinstance(message, JSONRPCResponse | JSONRPCError):
-            self._account.take(size)
-        else:
-            # What sends it waits with it.
-            self._account.add(size)
+        self._account.add(size)  # there is room: what sends it waits with it
         await self._send_event(event, size, message)
 
     async def send_answer(self, answer: bytes) -> None:

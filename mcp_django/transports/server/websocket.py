@@ -131,16 +131,18 @@ class WebSocketServerTransport(Transport):
         Raises:
             TransportClosed: The connection is closed, now or while it waited.
             MessageTooLarge: The message is larger than clients take.
+            ReaderTooSlow: It is an answer, and the client's user has yet to read too
+                much.
             ValueError: The message cannot be written as JSON.
         """
-        self._owed.note_withdrawn(message)
-        data = self._bounded(jsonrpc.serialize(message))
-        size = self._to_count(data)
+        data = jsonrpc.serialize(message)
         if isinstance(message, JSONRPCResponse | JSONRPCError):
-            self._account.take(size)
-        else:
-            # What sends it waits with it.
-            self._account.add(size)
+            await self.send_answer(data)
+            return
+        self._owed.note_withdrawn(message)
+        data = self._bounded(data)
+        size = self._to_count(data)
+        self._account.add(size)  # there is room: what sends it waits with it
         await self._send_frame(data, size, message)
 
     async def send_answer(self, answer: bytes) -> None:
