@@ -34,9 +34,10 @@ class Call(OpenConnection, ABC):
     anything. So the client is watched, and the worker looks after the call, only from
     when the handler has begun to wait::
 
-        NEW --run()--> RUNS --the handler waits--> HELD --> answered, or ended without
-                        |                                      ^
-                        +--------------------------------------+
+        NEW --run()--> RUNNING --the handler waits--> HELD
+        RUNNING, HELD --answered, cancelled, or given up--> ENDED
+
+    Cancelled, it is answered no more; what that means to the client is up to the era.
 
     Args:
         post: What brought the request.
