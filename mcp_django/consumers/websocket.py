@@ -65,7 +65,6 @@ class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
                 limits=_limits(),
                 account=Account(worker.unread, identity.owner),
             )
-
             connection = WebSocketConnection(identity=identity, transport=transport)
             async with self.hold(handshake, connection, worker, session_id) as tasks:
                 handshake.limit_messages(

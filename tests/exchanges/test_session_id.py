@@ -222,7 +222,7 @@ async def test_subscriptions_are_wishes_to_be_told() -> None:
 
 
 async def test_subscriptions_are_listed_as_they_were_written() -> None:
-    """Our choice: for a client that missed what nobody knows."""
+    """Our choice: for a client that missed what is not known."""
     session, other = open_session(), open_session()
     assert await subscriptions_of(session) == []
     for number in (3, 1, 2, 1):

@@ -28,7 +28,7 @@ def test_session_is_found_by_its_id_until_it_is_removed() -> None:
 
 
 def test_sessions_may_end_while_they_are_looked_at() -> None:
-    """Our choice: whoever closes one need not make a list first."""
+    """Our choice: what closes one need not make a list first."""
     registry = Registry()
     for number in range(3):
         registry.add(open_session(str(number), SERVER))
@@ -38,7 +38,7 @@ def test_sessions_may_end_while_they_are_looked_at() -> None:
 
 
 def test_session_belongs_to_one_user_of_one_server() -> None:
-    """Our choice: anybody else is answered as for an unknown id."""
+    """Our choice: any other user is answered as for an unknown id."""
     opened = open_session("one", SERVER, user=ADA)
     assert opened.belongs_to("shop", "1")
     assert not opened.belongs_to("shop", "2")

@@ -89,7 +89,7 @@ class Joined:
 
 
 def address(mailbox: str) -> str:
-    """Make the id of a session that nobody opened."""
+    """Make the id of a session that was never opened."""
     return seal_address("session", Address("key", mailbox))
 
 
@@ -307,7 +307,7 @@ async def test_message_without_room_holds_up_no_answer(
 
 
 async def test_unknown_session_is_not_found(layer: Layer, server: Server) -> None:
-    """Our choice: nobody learns whether a session of somebody else exists."""
+    """Our choice: no client learns whether a session of another user exists."""
     async with joined(layer) as (poster, holder):
         opened = await holder.open(server)
         mailbox = await holder.relay.open()
@@ -328,7 +328,7 @@ async def test_unknown_session_is_not_found(layer: Layer, server: Server) -> Non
 async def test_ended_session_of_its_own_is_not_found_at_once(
     layer: Layer, server: Server
 ) -> None:
-    """Our choice: a worker asks nobody about sessions of its own."""
+    """Our choice: a worker asks no other about sessions of its own."""
     async with joined(layer) as (_, holder):
         opened = await holder.open(server)
         holder.registry.remove(opened)
@@ -451,7 +451,7 @@ class Soon(float):
 async def test_message_that_comes_twice_is_taken_once(
     layer: Layer, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: layers deliver at most once, but nobody relies on it."""
+    """Our choice: layers deliver at most once, but we do not rely on it."""
 
     def repeat(channel: str, message: JSONObject) -> None:
         if is_post(message):
@@ -526,7 +526,7 @@ async def test_lost_acknowledgement_is_404_though_the_message_was_taken(
 async def test_acknowledgement_that_comes_too_late_harms_nobody(
     layer: Layer, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: nobody waits for it any more."""
+    """Our choice: no POST waits for it any more."""
     settings.MCP = {"RELAY_TIMEOUT": 0.1, "AWAY_SECONDS": 0.0}
     answers = asyncio.Event()
 
@@ -551,7 +551,7 @@ async def test_acknowledgement_that_comes_too_late_harms_nobody(
 async def test_farewell_of_a_worker_makes_its_sessions_unknown_at_once(
     layer: Layer, server: Server
 ) -> None:
-    """Our choice: said on SIGTERM, so that nobody waits for it in vain."""
+    """Our choice: said on SIGTERM, so that no POST waits for it in vain."""
     async with joined(layer) as (poster, holder):
         opened = await holder.open(server)
         assert await poster.post(opened) == Taken(202)
@@ -620,7 +620,7 @@ async def test_layer_that_cannot_send_is_503(
 async def test_layer_that_hangs_keeps_nothing(
     layer: Layer, server: Server, settings: Any
 ) -> None:
-    """Our choice: every wait has an end, and what nobody waits for is let go."""
+    """Our choice: every wait has an end, and what no POST waits for is let go."""
     settings.MCP = {"RELAY_TIMEOUT": 0.1}
     never = asyncio.Event()
     async with joined(layer) as (poster, holder):

@@ -52,7 +52,7 @@ async def test_cache_that_hangs_is_given_up(hanging: type[HangingCache]) -> None
 async def test_cache_that_hangs_leaves_the_async_orm_alone(
     hanging: type[HangingCache],
 ) -> None:
-    """Our choice: asgiref has one thread for everybody."""
+    """Our choice: asgiref has one thread for all."""
     with pytest.raises(ServiceAway):
         await cache_of("default").ask(lambda backend: backend.get("key"))
     async with asyncio.timeout(SOON_SECONDS):

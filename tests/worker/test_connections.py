@@ -24,7 +24,7 @@ async def reserve(connections: Connections) -> list[Places]:
 
 
 async def test_places_are_counted_by_user_and_kind(settings: Settings) -> None:
-    """Our choice: many calls keep nobody from listening; nobody is not a user."""
+    """Our choice: many calls keep no user from listening; "" is no user."""
     settings.MCP = {"MAX_STREAMS_PER_USER": 2, "MAX_CALLS_PER_USER": 2}
     connections = Connections(make_no_way)
     places = await reserve(connections)

@@ -32,7 +32,7 @@ async def lost_of_another(
 async def test_gap_that_is_filled_is_late_and_not_lost(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Our choice: whoever was told late looks whether it is still in the group."""
+    """Our choice: a worker told late looks whether it is still in the group."""
     heard: list[JSONObject] = []
     events: list[str] = []
     hearer = make_hearer(heard, events)

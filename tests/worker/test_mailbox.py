@@ -156,7 +156,7 @@ async def test_mailbox_that_is_closed_for_good_is_not_opened_again(
 async def test_mailbox_that_is_closed_while_it_is_looked_after_stays_closed(
     layer: Layer,
 ) -> None:
-    """Our choice: it would be in the group again, and nobody would read it."""
+    """Our choice: it would be in the group again, and no task would read it."""
     mailbox = Worker(layer).mailbox
     await mailbox.open()
     await quiet(layer)
@@ -169,7 +169,7 @@ async def test_mailbox_that_is_closed_while_it_is_looked_after_stays_closed(
 
 
 class Deaf(Layer):
-    """A layer that gives nothing to whoever began to read before it was deaf."""
+    """A layer that gives nothing to those that began to read before it was deaf."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -80,7 +80,7 @@ async def test_notice_that_cannot_be_sent_is_lost_alone(
 
 
 async def test_queue_goes_on_after_its_task_was_cancelled() -> None:
-    """Our choice: whoever ends all tasks does not have to know the queues."""
+    """Our choice: what ends all tasks does not have to know the queues."""
     client = Client()
     client.queue.put(TOOLS)
     await until(lambda: client.sent == [TOOLS])

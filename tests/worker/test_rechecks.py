@@ -133,7 +133,7 @@ async def test_authenticator_that_hangs_holds_up_no_other(
         await watch.recheck(after=30)
         assert ended.transport.is_closed
         assert not any(stream.transport.is_closed for stream in streams)
-        # Two threads, or tasks, at a time; once they are not answered, nobody else
+        # Two threads, or tasks, at a time; once they are not answered, no other
         # waits.
         assert len(hanging.asked) == 2
         assert ["VouchingLater" in line for line in caplog.messages].count(True) == 1

@@ -84,7 +84,7 @@ async def test_what_was_found_a_moment_ago_is_not_asked_again(
 async def test_rights_that_cannot_be_asked_are_as_they_were_and_asked_again(
     orders: Orders, settings: Settings
 ) -> None:
-    """We promise it: an outage takes no subscription away, and tells nobody more."""
+    """We promise it: an outage takes no subscription away, and tells no client more."""
     settings.MCP = {"RECHECK_SECONDS": 1000}
     orders.readable.add(2)
     subscriber = orders.subscriber(None, FIRST.subject)
@@ -324,7 +324,7 @@ async def test_user_who_cannot_be_read_is_told_nothing(
 async def test_handler_that_wants_to_ask_again_is_told_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Our choice: nobody is there to answer when a row changes."""
+    """Our choice: no request is there to answer when a row changes."""
     server = Server("shop")
 
     @server.resource("shop://secret")

@@ -61,7 +61,7 @@ class Work:
 
 @BOTH
 async def test_work_is_done_in_a_task_of_its_own(make: MakeTasks) -> None:
-    """Our choice: whoever starts it goes on at once."""
+    """Our choice: what starts it goes on at once."""
     work = Work()
     async with make() as tasks:
         cancel = tasks.start(work.run(), work.done)
@@ -91,7 +91,7 @@ async def test_one_task_is_cancelled_and_the_others_go_on(make: MakeTasks) -> No
 
 @BOTH
 async def test_task_cancelled_before_it_began_is_done(make: MakeTasks) -> None:
-    """Our choice: nobody waits for ever for what never began."""
+    """Our choice: nothing waits for ever for what never began."""
     work = Work()
     async with make() as tasks:
         tasks.start(work.run(), work.done)()
@@ -101,7 +101,7 @@ async def test_task_cancelled_before_it_began_is_done(make: MakeTasks) -> None:
 
 @BOTH
 async def test_all_tasks_end_together(make: MakeTasks) -> None:
-    """Our choice: nobody waits for the answers any more."""
+    """Our choice: no client waits for the answers any more."""
     works = [Work() for _ in range(3)]
     async with make() as tasks:
         for work in works:

@@ -122,7 +122,7 @@ async def test_changes_told_meanwhile_are_told_together_and_once(layer: Layer) -
 async def test_worker_whose_mailbox_is_full_is_told_again_and_then_logged(
     layer: Layer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: what nobody can deliver is counted."""
+    """Our choice: what cannot be delivered is counted."""
 
     def refuse(channel: str, message: JSONObject) -> None:
         if message["type"] == "mcp.told_again":
@@ -155,7 +155,7 @@ class Breaking(Layer):
 
 
 async def test_what_cannot_be_told_now_is_told_later(settings: Settings) -> None:
-    """Our choice: whoever waits is told so at once."""
+    """Our choice: a caller that waits is told so at once."""
     layer = Breaking()
     async with joined(layer) as (one, two):
         layer.is_broken = True

@@ -301,7 +301,7 @@ class Subscribed:
 async def test_subscriptions_are_rechecked_with_the_credentials(
     worker: Worker, server: Server, settings: Any
 ) -> None:
-    """We promise it: also where no connection is held, and whoever else fails."""
+    """We promise it: also where no connection is held, and whichever other fails."""
     settings.MCP = {"RECHECK_SECONDS": 0}
     listeners = [Subscribed(server, ConnectionError("no cache")), Subscribed(server)]
     for listener in listeners:
@@ -368,7 +368,7 @@ async def test_what_an_authenticator_awaits_counts(
 async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
     worker: Worker, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: a function that nobody called is true whatever it would say."""
+    """Our choice: a function that was not called is true whatever it would say."""
     settings.MCP = {"RECHECK_SECONDS": 0}
     unclear = VouchingLater(lambda valid: lambda: valid)
     opened = open_session("x", server, user=User(pk=1), authenticator=unclear)
@@ -397,8 +397,8 @@ async def test_upkeep_goes_on_whatever_an_authenticator_raises(
 async def test_stream_goes_on_when_its_credentials_cannot_be_checked(
     worker: Worker, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: a database that is away for a moment logs nobody out, and keeps
-    nobody from being checked."""
+    """Our choice: a database that is away for a moment logs no user out, and keeps
+    none from being checked."""
     settings.MCP = {"RECHECK_SECONDS": 0}
     broken, bad = Vouching(), Vouching()
     broken.says, bad.says = ConnectionError("no database"), False
@@ -444,7 +444,7 @@ async def test_change_is_told_by_the_server_s_own_method(
 
 
 async def test_closed_session_is_told_nothing(worker: Worker, server: Server) -> None:
-    """Our choice: whoever is gone is forgotten."""
+    """Our choice: what is gone is forgotten."""
     stream = Stream()
     opened = open_session("one", server, stream=stream)
     await initialize(opened)
@@ -485,7 +485,7 @@ async def test_mailbox_that_an_ending_call_opens_again_is_closed_as_well(
     worker: Worker,
 ) -> None:
     """Our choice: it tells other workers what its client missed. Python 3.11 may crash
-    where a process ends while somebody waits for a queue."""
+    where a process ends while a task waits for a queue."""
 
     class Telling(Hanging):
         async def close(self) -> None:
