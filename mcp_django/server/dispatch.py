@@ -32,7 +32,7 @@ from mcp_django.protocol import modern, versions
 from mcp_django.protocol.http_headers import check_mirrored
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.cache_hints import with_hints
-from mcp_django.server.completing import complete
+from mcp_django.server.completions import complete
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import (
     NOT_PERMITTED,
