@@ -1,11 +1,11 @@
 """Checks values by JSON Schemas in counted steps.
 
-The library that reads schemas trusts whoever wrote them, and the values as well: a
+The library that reads schemas trusts their authors, and the values as well: a
 pattern, a chain of references, `uniqueItems` or ten thousand alternatives can keep it
 busy for hours. Here every step is counted.
 
 Patterns are read by a linear engine. What that does not know, such as a lookahead, is
-the business of whoever counts.
+the business of the caller.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Budget:
         steps: That may be taken; each takes about five microseconds.
         text: The schema by which a value is checked; "" for the schema of schemas.
         search: Finds patterns that the linear engine does not know. None if they are
-            not checked, as whoever wrote them is not trusted.
+            not checked, as their author is not trusted.
     """
 
     def __init__(
@@ -235,8 +235,8 @@ def _matches(pattern: str, text: str, *, unknown: bool) -> bool:
     Args:
         pattern: As the schema has it.
         text: Where to find it.
-        unknown: What to answer if the engine does not know the pattern, and nobody
-            else is asked.
+        unknown: What to answer if the engine does not know the pattern, and no
+            other is asked.
     """
     size = size_of(pattern)
     _budget.get().spend(1 + size * (len(text) + 1) // 1000)

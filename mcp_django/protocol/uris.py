@@ -4,7 +4,7 @@ Peers write a URI in several ways, and some libraries change it on the way: `HTT
 `http`, `%c3` for `%C3`, `%7E` for `~`, `https://example.com` for `https://example.com/`.
 What RFC 3986 says is the same, is treated so, and nothing else: `%2F` is no `/`.
 
-Two functions, because schemes that somebody made up (`note://Ann`) often have a name
+Two functions, because schemes that a site made up (`note://Ann`) often have a name
 where the web has a host. `normalize` changes nothing that such a scheme may mean.
 `fold` goes as far as the RFC does for every scheme; take it where a mistake costs
 little.
@@ -92,7 +92,7 @@ def fold(uri: str) -> str:
 
 
 class UriSet:
-    """URIs as somebody wrote them, found by any way to write them; in order.
+    """URIs as their authors wrote them, found by any way to write them; in order.
 
     Args:
         key_of: Gives the same text for all URIs that name one resource.
