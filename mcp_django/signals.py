@@ -64,7 +64,7 @@ def _contained(receiver: _Receiver, weak: bool) -> _Receiver:
         found = find()
         try:
             return found and found(**named)
-        except BaseException as error:  # in a thread, where nobody throws anything
+        except BaseException as error:  # in a thread, into which nothing is thrown
             if isinstance(error, Exception):
                 raise
             raise Stray.of(error) from error

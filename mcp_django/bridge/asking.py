@@ -27,7 +27,7 @@ Ask: TypeAlias = Callable[[str, JSONObject], Awaitable[JSONObject]]
 
 
 class ForwardedAnswers(Answers):
-    """Answers the questions of a server by asking somebody else.
+    """Answers the questions of a server by asking the clients.
 
     Args:
         ask: Asks; raises `ErrorAnswer` if there is no answer.

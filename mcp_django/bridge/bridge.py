@@ -404,7 +404,7 @@ class Bridge:
             self._outbox.send_soon(jsonrpc.notification(method, params or None))
 
     def _wants_log(self, params: JSONObject, *, has_session: bool) -> bool:
-        """Say whether somebody wants to hear a log message."""
+        """Say whether a client wants to hear a log message."""
         level = params.get("level")
         if has_session:
             least = self._requests.log_level

@@ -62,7 +62,7 @@ class Call:
         ATTACHED --the server asks: `input_required`--> HELD
         HELD --the client comes back--> ATTACHED
         ATTACHED --the result is taken, or the client cancels--> OVER
-        HELD --nobody comes back--> OVER
+        HELD --its client does not come back--> OVER
 
     Args:
         method: Of the request.
@@ -169,7 +169,7 @@ class Call:
                 question.is_answered.set()
 
     def _let_questions_go(self) -> None:
-        """Let nobody wait for answers that this call brings no more."""
+        """Let no task wait for answers that this call brings no more."""
         for question in self._questions.values():
             question.is_answered.set()
         self._questions.clear()

@@ -221,7 +221,7 @@ class SessionChanges:
         """
         async with self._server.listen(listening.wanted) as changes:
             if listening.has_begun.is_set():
-                # Spec: 2026-07-28 basic/patterns/subscriptions: nobody repeats what
+                # Spec: 2026-07-28 basic/patterns/subscriptions: no server repeats what
                 # was told meanwhile.
                 for method, params in _all_of(changes.honored):
                     await self._outbox.send(jsonrpc.notification(method, params))

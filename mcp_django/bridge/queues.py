@@ -1,4 +1,4 @@
-"""A bounded queue between tasks, which nobody has to close."""
+"""A bounded queue between tasks, which need not be closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client answers when its server asks: by functions of whoever uses it."""
+"""What a client answers when its server asks: by functions of its program."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SAMPLED: Final = (CreateMessageResult, CreateMessageResultWithTools)
 
 
 class Interrupted(Exception):
-    """A function was interrupted, and whoever waits in its thread is told of it."""
+    """A function was interrupted, and what waits in its thread is told of it."""
 
 
 async def run_in_thread(function: Callable[[], T]) -> T:
@@ -78,7 +78,7 @@ def _run(function: Callable[[], T]) -> T:
         return function()
     except Exception:
         raise
-    except BaseException as error:  # in a thread, where nobody throws anything
+    except BaseException as error:  # in a thread, into which nothing is thrown
         raise Stray.of(error) from error
 
 
@@ -87,7 +87,7 @@ class Answers:
     """Answers the questions of a server.
 
     Attributes:
-        on_elicit: Fills in a form, or sends the user to a URL; None if nobody can.
+        on_elicit: Fills in a form, or sends the user to a URL; None if no function can.
         on_sample: Asks a language model; None if there is none.
         roots: Folders that the server may work with; None to offer none.
         run_sync: Runs those of the functions that are no coroutine functions.
@@ -167,7 +167,7 @@ class Answers:
             raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function of whoever uses the client, `def` or `async def`."""
+        """Call a function of the program, `def` or `async def`."""
         if is_async(function):
             return await function(*arguments)
         # In a list, because trio lets no thread return a coroutine.

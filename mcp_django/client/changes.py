@@ -104,7 +104,7 @@ class Changes:
             logger.warning("%s is not heard: %s", method, describe_faults(error))
 
     def hear_all(self) -> None:
-        """Take all that the server tells of as changed, because nobody knows."""
+        """Take all that the server tells of as changed, for it may be."""
         for method in _LISTS:
             if _includes(self.honored, method):
                 self.hear(method, {})

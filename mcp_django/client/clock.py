@@ -10,7 +10,7 @@ import anyio
 class Clock:
     """Ends a wait: after silence, and in any case after a longer time.
 
-    It stands still while it is held, because somebody waits for us meanwhile.
+    It stands still while it is held, because the server waits for us meanwhile.
 
     Args:
         seconds: From the last sign that the peer works.

@@ -201,7 +201,7 @@ class Connection:
             with pending.clock.scope as scope:
                 pending.clock.start()
                 # In a task, because a server that does not read must not hold up
-                # whoever gives up waiting for it.
+                # a caller that gives up waiting for it.
                 self._tasks.start_soon(self._send_request, request, pending)
                 await self._wait(pending, on_progress)
         finally:
@@ -312,7 +312,7 @@ class Connection:
     async def _take_ask(self, ask: AskReceived) -> None:
         """Begin to answer a question of the server."""
         if self._answering == _MAX_ASKS:
-            # Whoever asks on without reading the answers is not read any more.
+            # A server that asks on without reading the answers is not read any more.
             text = f"this client answers at most {_MAX_ASKS} requests at a time"
             error = self.protocol.send_error(ask.id, INTERNAL_ERROR, text)
             await self._send_answer(error)
@@ -336,7 +336,7 @@ class Connection:
     async def _find_answer(
         self, ask: AskReceived
     ) -> JSONObject | ErrorAnswer | RemoteProtocolError:
-        # The server waits for us, and nobody knows with which of our requests.
+        # The server waits for us, and does not say with which of our requests.
         clocks = [pending.clock for pending in self._pending.values()]
         for clock in clocks:
             clock.hold()

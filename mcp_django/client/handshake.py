@@ -40,7 +40,7 @@ from mcp_django.protocol.client import (
 )
 from mcp_django.protocol.faults import describe_faults
 
-_WHOEVER_ASKS: Final = (401, 402, 403, 407, 429, 451, 511)
+_ABOUT_THE_CLIENT: Final = (401, 402, 403, 407, 429, 451, 511)
 """HTTP statuses that are about who asks, and how often, whatever is asked.
 
 Any other one may come of the question itself: servers that do not know it give 400 and
@@ -187,7 +187,7 @@ def _may_be_of_other_era(error: MCPError) -> bool:
         case HTTPRefused(status=503, headers={"retry-after": _}):
             return False  # It knows what is asked, and has no time now.
         case HTTPRefused(status=status):
-            return status >= 400 and status not in _WHOEVER_ASKS
+            return status >= 400 and status not in _ABOUT_THE_CLIENT
         case RequestFailed(was_sent=was_sent):
             return was_sent
         case _:

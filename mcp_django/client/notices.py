@@ -1,4 +1,4 @@
-"""Tells functions of whoever uses a client what its server notifies of."""
+"""Tells functions of the program that uses a client what its server notifies of."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Notices:
 
     Args:
         answers: Calls functions, `def` and `async def`.
-        on_log: Hears the log messages; None if nobody does.
+        on_log: Hears the log messages; None if no function does.
         on_notification: Hears method and params of the others.
     """
 

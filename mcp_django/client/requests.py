@@ -107,7 +107,7 @@ class Requests:
     ) -> list[_Model]:
         """Give all entries of a list, all pages of it.
 
-        Nobody is asked for what the server does not say that it has.
+        The server is not asked for what it does not say that it has.
 
         Args:
             method: Such as "tools/list".
@@ -186,7 +186,7 @@ class Requests:
             answered = read_result(method, result)
             if not isinstance(answered, InputRequired):
                 return answered, rounds
-            if rounds > self._max_rounds:  # before somebody is asked in vain
+            if rounds > self._max_rounds:  # before a user is asked in vain
                 raise RemoteProtocolError(
                     f"the server asked something in each of {rounds} rounds of "
                     f"{method!r}, and did not come to an end"

@@ -56,7 +56,7 @@ class Subscriptions:
         # How many listen to each resource in a session, and how it was written first.
         self._listeners: Counter[str] = Counter()
         self._written: dict[str, str] = {}
-        # So that nobody subscribes while somebody else unsubscribes.
+        # So that no task subscribes while another one unsubscribes.
         self._subscribing = anyio.Lock()
 
     def hear(self, method: str, params: JSONObject) -> None:

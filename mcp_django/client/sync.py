@@ -50,7 +50,7 @@ class SyncClient:
     A thread of its own keeps the connection. Functions such as `on_elicit` and
     `on_progress` are called in the thread that waits for an answer, so that they share
     its database connection: in the one that made the request, if it is known which that
-    is, or the last one that began to wait; when nobody waits, in another one.
+    is, or the last one that began to wait; when none waits, in another one.
 
     Args:
         target: As for `Client`.
@@ -228,7 +228,7 @@ class SyncClient:
         if self._portal is None:
             raise LocalProtocolError("the client is not open; use it within `with`")
         if self._process != os.getpid():
-            # Threads are not copied by a fork: nobody would ever answer.
+            # Threads are not copied by a fork: no answer would ever come.
             raise LocalProtocolError(
                 "the client was opened in another process; open one in this process"
             )

@@ -81,7 +81,7 @@ class Form:
     def answer(
         self, params: ElicitRequestFormParams | ElicitRequestURLParams
     ) -> ElicitResult:
-        """Answer what the server asks; whoever ends the input declines.
+        """Answer what the server asks; a user who ends the input declines.
 
         Spec: 2025-11-25 client/elicitation.
         """

@@ -1,9 +1,9 @@
 """Asking the client: a handler that asks is run again from the top with the answers.
 
 The first run ends at the question, with an exception that handlers do not catch:
-transactions roll back, and no thread, lock or connection waits for a human. Whoever
-drives the request sends the questions, lets `Answers` learn what comes back, and runs
-the handler again.
+transactions roll back, and no thread, lock or connection waits for a human. What drives
+the request sends the questions, lets `Answers` learn what comes back, and runs the
+handler again.
 """
 
 from __future__ import annotations
@@ -316,7 +316,7 @@ class Answers:
             except ValueError as error:
                 fault = str(error)
                 if given.unfit.get(key, ("", 0))[0] != digest:
-                    # It came with an answer to something else, and nobody read it.
+                    # It came with an answer to something else, and was not read.
                     self._count_once(question, fault)
         # With a state, only what was asked in the last round can be answered.
         if key in given.results and (

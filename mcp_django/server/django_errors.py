@@ -76,7 +76,7 @@ class Refusal:
 
     @classmethod
     def _of_rest_framework(cls, error: BaseException) -> Refusal | None:
-        # Whoever raised one of its exceptions has imported it.
+        # Code that raised one of its exceptions has imported it.
         module = sys.modules.get("rest_framework.exceptions")
         if module is None or not isinstance(error, module.APIException):
             return None
@@ -114,7 +114,7 @@ class Refusal:
 
 
 def _said_by(error: Exception) -> str:
-    """Give the text that somebody raised an exception with; "" for what is no text."""
+    """Give the text that an exception was raised with; "" for what is no text."""
     said = error.args[0] if error.args else ""
     return _cut(str(said)) if isinstance(said, str | Promise) else ""
 

@@ -3,7 +3,7 @@
 A URI is looked up as it is written first, so that nothing that a developer registered
 is hidden by something like it; then in its normal form. Two URIs have the same key if
 they are the same by RFC 3986, or if one template gives the same arguments for both:
-whoever subscribed to one of them is told of the other.
+clients that subscribed to one of them are told of the other.
 """
 
 from __future__ import annotations

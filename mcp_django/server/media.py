@@ -218,7 +218,7 @@ def _read(source: Any, name: str | None) -> bytes:
 
 
 def _read_open(file: Any, name: str | None) -> bytes:
-    # Whoever has just written it stands at its end.
+    # Code that has just written it stands at its end.
     if hasattr(file, "seekable") and file.seekable():
         file.seek(0)
     data = file.read(mcp_settings.MAX_FILE_BYTES + 1)

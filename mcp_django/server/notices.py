@@ -1,6 +1,6 @@
 """Change notices: what a server tells its clients unasked.
 
-Code of the site says that something changed; whoever holds the clients' sessions is
+Code of the site says that something changed; what holds the clients' sessions is
 connected to `noticed` and passes it on.
 """
 
@@ -42,7 +42,7 @@ class Notice:
     Attributes:
         topic: A list of features, one "resource", or a finished "elicitation".
         subject: URI of the resource or id of the elicitation; "" for lists.
-        is_gone: Whether the resource is no longer there, so that nobody can say any
+        is_gone: Whether the resource is no longer there, so that no handler can say any
             more who may read it.
     """
 

@@ -102,7 +102,7 @@ def reading_base64(annotation: Any) -> Any:
         if not _is_undecided(schema):
             return annotation
     except Exception:
-        return annotation  # whoever builds the model says what is wrong with it
+        return annotation  # pydantic says what is wrong with it
     definitions = {each["ref"]: each for each in schema.get("definitions", ())}
     before = BeforeValidator(partial(_decoded, schema=schema, known=definitions))
     return operator.getitem(Annotated, (annotation, before))

@@ -53,8 +53,8 @@ class Outcome:
     Attributes:
         kind: "answered" with a result; "asked" the client, which brings another run;
             "refused" on purpose, by us, the handler or an exception that is one of
-            Django's answers; "failed" by an exception that nobody expected;
-            "cancelled" because nobody waits any more.
+            Django's answers; "failed" by an unexpected exception;
+            "cancelled" because no client waits any more.
         reason: Why it was refused: "unknown", "not permitted", or a text.
         error: What was raised, if that is known.
         value: What the handler returned; of runs only.

@@ -40,7 +40,7 @@ async def permitted(
     """Keep the features that the user of a request may see and use.
 
     What only decides about one object is not asked. What a function decides that does
-    not answer is left out, so that it takes the rest from nobody.
+    not answer is left out, so that it takes the rest from no user.
 
     Raises:
         ServiceAway: Django's permissions, or the database, do not answer.
@@ -160,7 +160,7 @@ class _Decisions:
         return [await self._hold_all(conditions) for conditions in needed]
 
     async def _find_out(self, conditions: Sequence[Condition]) -> None:
-        with suppress(ServiceAway):  # It is kept, for whoever asks again.
+        with suppress(ServiceAway):  # It is kept, for those that ask again.
             await self._hold_all(conditions)
 
     async def _hold_all(self, conditions: Sequence[Condition]) -> bool:

@@ -524,7 +524,7 @@ class Server:
             read: Gives messages, or items with a message each, such as the official
                 SDK's; closed at the end.
             write: Takes the same kind of item; closed at the end.
-            user: Whom the client works as; None for nobody.
+            user: Whom the client works as; None for an anonymous user.
         """
         mirror = Mirror()
         transport = StreamPairTransport(

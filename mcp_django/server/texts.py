@@ -137,7 +137,7 @@ def _replace(value: T, translate: Translate) -> T:
     try:
         replaced: T = _plain(value, translate)
     except RecursionError:
-        # Whoever writes it says that it is nested too deeply.
+        # The function that writes it says that it is nested too deeply.
         return value
     return replaced
 

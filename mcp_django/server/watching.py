@@ -1,4 +1,4 @@
-"""Watching models: a row is saved or deleted, and whoever subscribed to it is told."""
+"""Watching models: a row is saved or deleted, and clients that subscribed are told."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ that is given the instance."""
 class Watch:
     """A model, and the resource that its rows are read as.
 
-    Whoever makes one keeps it, for signals do not.
+    Its maker keeps it, for signals do not.
 
     Attributes:
         server: Whose clients are told.

@@ -70,7 +70,7 @@ class AsyncMCPClient:
         server: Who answers; the project's only server if left out.
         version: Protocol version to speak; the newest if left out.
         headers: HTTP headers for handlers to find.
-        raise_request_exception: Whether an exception that nobody expected, in a handler
+        raise_request_exception: Whether an unexpected exception, in a handler
             or in a function such as `on_elicit`, is raised in the test. False gives
             what a client is told of it.
         options: As for `Client`: client_info, on_elicit, on_sample, roots, on_log,
@@ -115,13 +115,13 @@ class AsyncMCPClient:
         self._user = user_behind(user)
 
     def logout(self) -> None:
-        """Ask as nobody from now on."""
+        """Ask as an anonymous user from now on."""
         self._user = None
 
     def connect(self) -> AbstractAsyncContextManager[Client]:
         """Open a connection that lasts to the end of an `async with` block.
 
-        It hears of change notices. What nobody expected is raised at its end.
+        It hears of change notices. What was not expected is raised at its end.
 
         Returns:
             A context manager that gives the connected `Client`.

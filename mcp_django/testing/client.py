@@ -49,7 +49,7 @@ class MCPClient:
         server: Who answers; the project's only server if left out.
         version: Protocol version to speak; the newest if left out.
         headers: HTTP headers for handlers to find.
-        raise_request_exception: Whether an exception that nobody expected, in a handler
+        raise_request_exception: Whether an unexpected exception, in a handler
             or in a function such as `on_elicit`, is raised in the test. False gives
             what a client is told of it.
         options: As for `AsyncMCPClient`.
@@ -85,7 +85,7 @@ class MCPClient:
         self._client.force_login(user)
 
     def logout(self) -> None:
-        """Ask as nobody from now on."""
+        """Ask as an anonymous user from now on."""
         self._client.logout()
 
     def call_tool(

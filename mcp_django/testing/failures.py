@@ -1,4 +1,4 @@
-"""Exceptions that nobody expected, for the test to see."""
+"""Unexpected exceptions, for the test to see."""
 
 from __future__ import annotations
 

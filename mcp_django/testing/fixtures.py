@@ -29,13 +29,13 @@ def mcp_server() -> Server | None:
 
 @pytest.fixture
 def mcp_client(mcp_server: Server | None) -> MCPClient:
-    """Give a client in memory, logged in as nobody."""
+    """Give a client in memory that is not logged in."""
     return MCPClient(mcp_server)
 
 
 @pytest.fixture
 def async_mcp_client(mcp_server: Server | None) -> AsyncMCPClient:
-    """Give a client in memory for async tests, logged in as nobody."""
+    """Give a client in memory for async tests that is not logged in."""
     return AsyncMCPClient(mcp_server)
 
 

@@ -27,7 +27,7 @@ from mcp_django.transports.server.stdio import claim_stdout
 
 def main() -> None:
     """Serve until the end of standard input, or a signal."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it also ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the test that began it also ends it
     stdout = claim_stdout()
 
     def report(**said: Any) -> None:

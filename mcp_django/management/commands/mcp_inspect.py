@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     help = "Show every MCP server with its features, their schemas and permissions."
     requires_system_checks = ()
-    """None: whoever looks for what a check complains about has to see it."""
+    """None: who looks for what a check complains about has to see it."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""

@@ -67,7 +67,7 @@ class Command(BaseCommand):
             anyio.run(partial(serve, stdin=0, stdout=stdout))
         except ImportError as error:
             raise CommandError(str(error)) from None
-        # A `def` handler that still runs cannot be cancelled, and nobody waits for it.
+        # A `def` handler that still runs cannot be cancelled; no client waits for it.
         end_now()
 
 
@@ -128,7 +128,7 @@ def find_server(name: str | None) -> Server:
 
 
 def find_user(username: str | None) -> User:
-    """Find a user of the site; nobody has no name.
+    """Find a user of the site; an anonymous one has no name.
 
     Raises:
         CommandError: There is none of this name, or none who may log in, or users
