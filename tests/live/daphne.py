@@ -14,6 +14,9 @@ from tests.live import processes
 APPLICATION = "tests.conformance.asgi:application"
 SETTINGS = "tests.conformance.settings"
 
+_databases: dict[str, bytes] = {}
+"""Migrated databases, by the settings module that they are for."""
+
 
 @dataclass(frozen=True)
 class Daphne:
@@ -68,8 +71,7 @@ def running_daphne(
         **(extra or {}),
     }
     if not database.exists():
-        migrate = ["migrate", "-v", "0", "--settings", settings or SETTINGS]
-        processes.run([sys.executable, "manage.py", *migrate], variables)
+        _make_database(database, settings or SETTINGS, variables)
     with serving(
         application,
         log=folder / f"{name}.log",
@@ -78,6 +80,19 @@ def running_daphne(
         options=options,
     ) as daphne:
         yield daphne
+
+
+def _make_database(database: Path, settings: str, variables: Mapping[str, str]) -> None:
+    """Make a database: a copy of the first one that had the tables of these settings.
+
+    To migrate another one takes as long as to start a Daphne.
+    """
+    if settings in _databases:
+        database.write_bytes(_databases[settings])
+        return
+    migrate = ["migrate", "-v", "0", "--settings", settings]
+    processes.run([sys.executable, "manage.py", *migrate], variables)
+    _databases[settings] = database.read_bytes()
 
 
 @contextmanager
