@@ -200,8 +200,9 @@ async def test_change_on_one_worker_is_told_by_the_other(
     uri = "test://users/ann"
     async with open_http() as http:
         session = await open_session(http, pair.one.url)
-        # Nobody subscribes to a row that is not there.
-        await session.call(saving_url, "save_user", username="ann", email="")
+        # There must be a row to subscribe to; made where the stream is, so that no late
+        # word of it can arrive there.
+        await session.call(stream_url, "save_user", username="ann", email="")
         await session.subscribe(pair.one.url, uri)
         async with session.get(stream_url) as stream:
             for user in ("bob", "ann"):
