@@ -177,6 +177,16 @@ def test_collector_works_on_after_long_bodies() -> None:
     assert gc.isenabled()
 
 
+def test_collector_that_was_off_stays_off_after_long_bodies() -> None:
+    """Chosen: it is not ours to switch on."""
+    gc.disable()
+    try:
+        jsonrpc.parse(b'{"jsonrpc":"2.0","method":"%b"}' % (b"x" * 70_000))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_batch_becomes_a_list() -> None:
     """Spec: JSON-RPC 2.0, section 6; whether a batch is allowed is decided later."""
     one, other = MESSAGES["request"], MESSAGES["notification"]
@@ -453,3 +463,9 @@ def test_makers_make_the_four_forms() -> None:
     assert jsonrpc.error(None, 1, "no") == JSONRPCError(
         jsonrpc="2.0", id=None, error=ErrorData(code=1, message="no")
     )
+
+
+def test_written_value_is_what_its_reader_will_see() -> None:
+    """Chosen: what JSON has no form for is what `serialize` makes of it."""
+    value = {"a": (1, 2), "b": float("nan")}
+    assert jsonrpc.written(value) == {"a": [1, 2], "b": None}

@@ -182,3 +182,12 @@ def test_batches_are_taken_where_the_session_has_them(
     """Spec: 2025-03-26 basic, "Batching"; no other version has them."""
     assert open_protocol(version).takes_batches is takes_batches
     assert not new_protocol().takes_batches
+
+
+def test_request_of_either_era_can_be_settled_once() -> None:
+    """Chosen: drivers write answers themselves, unless there shall be none."""
+    protocol = open_protocol()
+    protocol.receive(jsonrpc.request(1, "tools/list", None))
+    protocol.receive(jsonrpc.request(2, "tools/list", {"_meta": META}))
+    assert [protocol.settle(id) for id in (1, 2)] == [True, True]
+    assert [protocol.settle(id) for id in (1, 2, 3)] == [False, False, False]
