@@ -110,7 +110,7 @@ async def test_process_answers_whatever_is_raised_and_ends_by_a_signal_only(
                 await assert_alive(witness, len(ways) + 1)
         assert site.process.poll() is None
         site.process.send_signal(number)
-        assert site.process.wait(SOON_SECONDS) == 0
+        assert site.process.wait(BOUND) == 0
     log = site.log.read_text()
     calls = len(ways) * len(KINDS) * (len(TOOLS) - 1)
     assert count_of(r"tools/call '\w+' failed", log) == calls

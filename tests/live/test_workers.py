@@ -393,7 +393,13 @@ async def test_stream_that_was_resumed_ends_with_the_worker_of_its_call(
 # What breaks ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped"])
+# Of workers the cache knows, whatever their channel layer is.
+@pytest.mark.parametrize(
+    ("pair", "is_killed"),
+    [("core", True), ("pubsub", False)],
+    ids=["killed", "stopped"],
+    indirect=["pair"],
+)
 async def test_resumed_call_of_a_silent_worker_is_answered_once_with_an_error(
     pair: Pair, is_killed: bool
 ) -> None:
