@@ -15,7 +15,7 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.bridge.results import offers, question_for_legacy
-from mcp_django.bridge.send_queue import Outbox
+from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.client.answers import Answers
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.events import Peer
@@ -59,19 +59,19 @@ class SessionQuestions:
 
     Args:
         protocol: Of the client.
-        outbox: Where the requests go.
+        send_queue: Where the requests go.
 
     Attributes:
         peer: What the client said of itself; None before it opened a session.
         is_settled: Set unless a session is being opened right now.
     """
 
-    def __init__(self, protocol: ServerProtocol, outbox: Outbox) -> None:
+    def __init__(self, protocol: ServerProtocol, send_queue: SendQueue) -> None:
         self.peer: Peer | None = None
         self.is_settled = anyio.Event()
         self.is_settled.set()
         self._protocol = protocol
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._asked: dict[RequestId, _Asked] = {}
 
     async def ask(self, method: str, params: JSONObject) -> JSONObject:
@@ -91,13 +91,13 @@ class SessionQuestions:
         request = self._protocol.send_ask(method, question_for_legacy(params))
         asked = self._asked[request.id] = _Asked()
         try:
-            await self._outbox.send(request)
+            await self._send_queue.send(request)
             await asked.is_answered.wait()
         finally:
             del self._asked[request.id]
             if asked.answer is None:
                 withdrawn = "no longer needed"
-                self._outbox.send_soon(
+                self._send_queue.send_soon(
                     self._protocol.send_ask_cancelled(request.id, withdrawn)
                 )
         answer = asked.answer

@@ -14,8 +14,9 @@ requests; the server is spoken to in the client's era, if it has that. What it a
 | modern | legacy | by requests; then the server gets the request again, with answers |
 | legacy | modern | by a result, while the call is held open: see `calls` |
 
-`far_server` reaches the server, `requests` carries out what the client wants, `asking`
-asks it, `changes` tells it of changes, and `results` knows what each version may carry.
+`remote_server` reaches the server, `requests` carries out what the client wants,
+`asking` asks it, `changes` tells it of changes, and `results` knows what each version
+may carry.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
 from mcp_django.bridge.asking import ForwardedAnswers, SessionQuestions
 from mcp_django.bridge.calls import Calls
 from mcp_django.bridge.queues import Queue
-from mcp_django.bridge.remote_server import FarServer, is_severe
+from mcp_django.bridge.remote_server import RemoteServer, is_severe
 from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
-from mcp_django.bridge.send_queue import Outbox
+from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.bulkheads.strays import contained
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
 from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
@@ -169,12 +170,12 @@ class Bridge:
     ) -> None:
         self._client = client
         self._tasks = tasks
-        self._outbox = Outbox(client)
+        self._send_queue = SendQueue(client)
         # Who made a result is said by `Requests`, once it is known.
         self._protocol = ServerProtocol(self._describe, {})
-        self._questions = SessionQuestions(self._protocol, self._outbox)
+        self._questions = SessionQuestions(self._protocol, self._send_queue)
         self._calls = Calls(tasks)
-        self._server = FarServer(
+        self._server = RemoteServer(
             ways,
             tasks,
             ForwardedAnswers(self._ask),
@@ -182,7 +183,7 @@ class Bridge:
             on_notified=self._hear,
         )
         self._requests = Requests(
-            self._server, self._questions, self._calls, self._outbox, tasks
+            self._server, self._questions, self._calls, self._send_queue, tasks
         )
         self._unread: Queue[Message] = Queue(_MAX_UNREAD)
         self._untaken = 0
@@ -193,7 +194,7 @@ class Bridge:
 
     def start(self) -> None:
         """Begin to work; the client's transport is started after it."""
-        self._tasks.start_soon(self._outbox.run)
+        self._tasks.start_soon(self._send_queue.run)
         self._tasks.start_soon(self._take_all)
 
     async def close(self) -> None:
@@ -247,7 +248,7 @@ class Bridge:
                 await self._begin(event)
             case Answered(answer):
                 self._client.takes_batches = self._protocol.takes_batches
-                await self._outbox.send(answer)
+                await self._send_queue.send(answer)
             case SessionRestarted(answer, peer):
                 await self._restart(answer, peer)
             case RequestCancelled(id):
@@ -277,7 +278,7 @@ class Bridge:
             await self._take_event(self._protocol.receive(message))
         except MCPError as error:
             answer = jsonrpc.error(message.id, INTERNAL_ERROR, str(error))
-            await self._outbox.send(answer)
+            await self._send_queue.send(answer)
         finally:
             self._questions.is_settled.set()
 
@@ -304,7 +305,7 @@ class Bridge:
             # The client's next request tries again.
             logger.warning("cannot begin anew: %s", error)
         self._client.takes_batches = self._protocol.takes_batches
-        await self._outbox.send(answer)
+        await self._send_queue.send(answer)
 
     def _describe(self, version: str) -> JSONObject:
         return describe(self._server.found, version)
@@ -357,7 +358,7 @@ class Bridge:
         else:
             message = self._protocol.send_result(request.id, answer)
         if message is not None:
-            await self._outbox.send(message)
+            await self._send_queue.send(message)
 
     def _pass_on(self, method: str, params: JSONObject) -> None:
         """Pass on a notification of the client's session to that of the server."""
@@ -373,7 +374,7 @@ class Bridge:
             ):
                 self._idle = anyio.Event()
                 await self._idle.wait()
-            await self._outbox.wait_until_empty()
+            await self._send_queue.wait_until_empty()
 
     def _note_progress(self) -> None:
         self._idle.set()
@@ -401,7 +402,7 @@ class Bridge:
             is_own = self._server.is_legacy and subscription_of(params) is None
             is_wanted = has_session and is_own
         if is_wanted:
-            self._outbox.send_soon(jsonrpc.notification(method, params or None))
+            self._send_queue.send_soon(jsonrpc.notification(method, params or None))
 
     def _wants_log(self, params: JSONObject, *, has_session: bool) -> bool:
         """Say whether a client wants to hear a log message."""

@@ -20,9 +20,9 @@ from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS, RequestId
 from pydantic import ValidationError
 
-from mcp_django.bridge.remote_server import FarServer
+from mcp_django.bridge.remote_server import RemoteServer
 from mcp_django.bridge.results import wire
-from mcp_django.bridge.send_queue import Outbox
+from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.client.changes import Change, offered_of
 from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol import jsonrpc
@@ -38,7 +38,7 @@ _LONGEST_DELAY: Final = 60.0
 
 
 async def listen(
-    server: FarServer, id: RequestId, params: JSONObject, outbox: Outbox
+    server: RemoteServer, id: RequestId, params: JSONObject, send_queue: SendQueue
 ) -> JSONObject:
     """Answer `subscriptions/listen`: tell a modern client of changes to the end.
 
@@ -46,7 +46,7 @@ async def listen(
         server: Of any era.
         id: Of the request.
         params: Of the request.
-        outbox: Where the client is told.
+        send_queue: Where the client is told.
 
     Returns:
         The result, once the server ends it.
@@ -61,12 +61,12 @@ async def listen(
         raise ErrorAnswer(INVALID_PARAMS, describe_faults(error)) from None
     async with server.listen(wanted) as changes:
         subscription = Subscription(id, _in_words_of(wanted, changes.honored))
-        await outbox.send(subscription.acknowledgement)
+        await send_queue.send(subscription.acknowledgement)
         async for change in changes:
             for method, params in _told(change, subscription.uris):
                 message = subscription.notification(method, params)
                 if message is not None:
-                    await outbox.send(message)
+                    await send_queue.send(message)
     return subscription.result
 
 
@@ -90,7 +90,7 @@ class SessionChanges:
 
     Args:
         server: Of the modern era.
-        outbox: Where the session is told.
+        send_queue: Where the session is told.
         tasks: Where the subscriptions run.
         retry_seconds: How long to wait before a lost one is opened again; twice as
             long each time, up to a minute.
@@ -98,14 +98,14 @@ class SessionChanges:
 
     def __init__(
         self,
-        server: FarServer,
-        outbox: Outbox,
+        server: RemoteServer,
+        send_queue: SendQueue,
         tasks: TaskGroup,
         *,
         retry_seconds: float = 1.0,
     ) -> None:
         self._server = server
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._tasks = tasks
         self._retry_seconds = retry_seconds
         self._uris = UriSet()
@@ -224,13 +224,13 @@ class SessionChanges:
                 # Spec: 2026-07-28 basic/patterns/subscriptions: no server repeats what
                 # was told meanwhile.
                 for method, params in _all_of(changes.honored):
-                    await self._outbox.send(jsonrpc.notification(method, params))
+                    await self._send_queue.send(jsonrpc.notification(method, params))
             listening.honored = changes.honored
             listening.has_begun.set()
             async for change in changes:
                 for method, params in _told(change, self._uris):
                     message = jsonrpc.notification(method, params or None)
-                    await self._outbox.send(message)
+                    await self._send_queue.send(message)
 
 
 def _in_words_of(

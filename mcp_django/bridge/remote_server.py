@@ -20,7 +20,7 @@ from mcp_django.client.changes import Changes
 from mcp_django.client.connecting import Way
 from mcp_django.client.connection import Connection, OnNotified, OnProgress, Patience
 from mcp_django.client.handshake import Found
-from mcp_django.client.reconnecting import LastingConnection, result_of
+from mcp_django.client.reconnecting import ReconnectingConnection, result_of
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import (
     ConnectFailed,
@@ -53,7 +53,7 @@ class _Attempt:
     error: Exception | None = None
 
 
-class FarServer:
+class RemoteServer:
     """Reaches a server on behalf of the client at the other end of a bridge.
 
     ::
@@ -84,7 +84,7 @@ class FarServer:
         self._version = version
         self._on_notified = on_notified
         self._attempt: _Attempt | None = None
-        self._connection: LastingConnection | None = None
+        self._connection: ReconnectingConnection | None = None
         self._protocol: ClientProtocol | None = None
         self._subscriptions: Subscriptions | None = None
         self._log_level: str | None = None
@@ -257,7 +257,7 @@ class FarServer:
     async def _try_to_connect(self, peer: Peer, attempt: _Attempt) -> None:
         capabilities = ClientCapabilities.model_validate(capabilities_of(peer))
         self._protocol = ClientProtocol(peer.client_info, capabilities)
-        connection = LastingConnection(
+        connection = ReconnectingConnection(
             self._ways,
             self._protocol,
             self._answers,

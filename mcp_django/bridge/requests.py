@@ -14,7 +14,7 @@ from mcp_types.jsonrpc import (
 from mcp_django.bridge.asking import SessionQuestions
 from mcp_django.bridge.calls import Call, Calls, Report
 from mcp_django.bridge.changes import SessionChanges, listen
-from mcp_django.bridge.remote_server import FarServer
+from mcp_django.bridge.remote_server import RemoteServer
 from mcp_django.bridge.results import (
     Results,
     client_meta_of,
@@ -24,7 +24,7 @@ from mcp_django.bridge.results import (
     question_for_modern,
     server_info_of,
 )
-from mcp_django.bridge.send_queue import Outbox
+from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.client.connection import OnProgress
 from mcp_django.exceptions import (
     ErrorAnswer,
@@ -51,7 +51,7 @@ class Requests:
         server: Where.
         questions: Asks the client's session.
         calls: Those of a modern client that are under way.
-        outbox: Where the client is told of progress and changes.
+        send_queue: Where the client is told of progress and changes.
         tasks: Where it listens to changes.
 
     Attributes:
@@ -62,18 +62,18 @@ class Requests:
 
     def __init__(
         self,
-        server: FarServer,
+        server: RemoteServer,
         questions: SessionQuestions,
         calls: Calls,
-        outbox: Outbox,
+        send_queue: SendQueue,
         tasks: TaskGroup,
     ) -> None:
-        self.changes = SessionChanges(server, outbox, tasks)
+        self.changes = SessionChanges(server, send_queue, tasks)
         self.log_level: str | None = None
         self._server = server
         self._questions = questions
         self._calls = calls
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._results = Results()
 
     async def answer(self, request: RequestReceived) -> JSONObject:
@@ -105,7 +105,7 @@ class Requests:
                 return describe(self._server.found, request.peer.version)
             case "subscriptions/listen":
                 params = request.params
-                return await listen(self._server, request.id, params, self._outbox)
+                return await listen(self._server, request.id, params, self._send_queue)
             case "logging/setLevel":
                 return await self._set_log_level(request)
             case "resources/subscribe" | "resources/unsubscribe":
@@ -133,7 +133,7 @@ class Requests:
         uri = request.params.get("uri")
         if not isinstance(uri, str):
             raise ErrorAnswer(INVALID_PARAMS, "uri must be the URI of a resource")
-        watched: FarServer | SessionChanges = (
+        watched: RemoteServer | SessionChanges = (
             self._server if self._server.is_legacy else self.changes
         )
         if request.method == "resources/subscribe":
@@ -228,7 +228,7 @@ class Requests:
                 and request.peer.version in versions.PROGRESS_MESSAGES
             ):
                 params["message"] = message
-            await self._outbox.send(
+            await self._send_queue.send(
                 jsonrpc.notification("notifications/progress", params)
             )
 

@@ -18,7 +18,7 @@ _MAX_WAITING: Final = 1000
 """Messages that wait for a peer that does not read."""
 
 
-class Outbox:
+class SendQueue:
     """Sends messages over a transport, one after the other.
 
     Args:

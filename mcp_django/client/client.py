@@ -46,7 +46,7 @@ from mcp_django.client.connection import Connection, OnProgress, Patience
 from mcp_django.client.notices import Notices, OnLog, OnNotification
 from mcp_django.client.output import check_output
 from mcp_django.client.reading import read, read_completion, read_tool_result
-from mcp_django.client.reconnecting import LastingConnection, result_of
+from mcp_django.client.reconnecting import ReconnectingConnection, result_of
 from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
 from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
@@ -167,7 +167,7 @@ class Client:
         )
         self._protocol.log_level = _check_level(log_level)
         self._patience = Patience(timeout, max_total_timeout)
-        self._connection = LastingConnection(
+        self._connection = ReconnectingConnection(
             ways_to(target, options),
             self._protocol,
             self._answers,

@@ -43,7 +43,7 @@ _CLOSE_SECONDS = 5.0
 _NOT_OPEN = "the client is not connected; use it within `async with` or `with`"
 
 
-class LastingConnection:
+class ReconnectingConnection:
     """Reaches one server, over one connection after the other.
 
     ::

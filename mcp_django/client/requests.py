@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from mcp_django.client.answers import Answers
 from mcp_django.client.connection import OnProgress, Patience
 from mcp_django.client.reading import read_entries
-from mcp_django.client.reconnecting import LastingConnection
+from mcp_django.client.reconnecting import ReconnectingConnection
 from mcp_django.exceptions import (
     ErrorAnswer,
     LocalProtocolError,
@@ -44,7 +44,7 @@ class Requests:
 
     def __init__(
         self,
-        connection: LastingConnection,
+        connection: ReconnectingConnection,
         answers: Answers,
         *,
         patience: Patience,

@@ -16,7 +16,7 @@ from mcp_types.jsonrpc import RequestId
 
 from mcp_django.client.changes import Changes, offered_of
 from mcp_django.client.connection import Connection, Patience
-from mcp_django.client.reconnecting import LastingConnection, result_of
+from mcp_django.client.reconnecting import ReconnectingConnection, result_of
 from mcp_django.exceptions import ErrorReceived, MCPError, RequestTimeout
 from mcp_django.protocol.client import ClientProtocol, State, subscription_of
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -43,7 +43,7 @@ class Subscriptions:
 
     def __init__(
         self,
-        connection: LastingConnection,
+        connection: ReconnectingConnection,
         protocol: ClientProtocol,
         *,
         patience: Patience,

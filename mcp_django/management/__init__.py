@@ -1,0 +1,6 @@
+"""What is done with servers from a shell: `commands`, and what several of them use.
+
+`arguments` reads what is given to a tool, `remote` reaches a server elsewhere,
+`schemas` says in a few words what a tool takes, and `terminal` shows results and asks a
+person.
+"""

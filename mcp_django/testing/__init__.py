@@ -1,8 +1,11 @@
 """What a project tests its servers with.
 
 `MCPClient` and `AsyncMCPClient` use a server in memory, `MCPLiveServerTestCase` and the
-fixtures in `mcp_django.testing.fixtures` a real Daphne. It stands on top of all layers,
-and none of them imports it.
+fixtures in `mcp_django.testing.fixtures` a real Daphne. `client`, `async_client` and
+`live` have those; `connection` joins client and server in memory, `callers_thread` runs
+handlers where the test is, `failures` shows it what they raised, and `process` starts
+the Daphne, which runs `process_main`. It stands on top of all layers, and none of them
+imports it.
 """
 
 from mcp_django.testing.async_client import AsyncMCPClient

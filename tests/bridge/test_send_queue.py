@@ -8,7 +8,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from mcp_django.bridge.queues import Queue
-from mcp_django.bridge.send_queue import Outbox
+from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.exceptions import TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
@@ -51,23 +51,23 @@ class Recorder(Transport):
 async def test_messages_go_in_order_and_the_outbox_knows_when_all_are_sent() -> None:
     """Chosen: from whatever tasks they come."""
     transport = Recorder()
-    outbox = Outbox(transport)
-    await outbox.wait_until_empty()
+    send_queue = SendQueue(transport)
+    await send_queue.wait_until_empty()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(outbox.run)
+        tasks.start_soon(send_queue.run)
         for number in range(10):
             if number % 2:
-                outbox.send_soon(numbered(number))
+                send_queue.send_soon(numbered(number))
             else:
-                await outbox.send(numbered(number))
+                await send_queue.send(numbered(number))
         with anyio.fail_after(PATIENCE_SECONDS):
-            await outbox.wait_until_empty()
+            await send_queue.wait_until_empty()
         assert transport.sent == [numbered(number) for number in range(10)]
         await transport.close()
         # What cannot be sent any more is lost, and nobody waits for it.
-        await outbox.send(numbered(11))
+        await send_queue.send(numbered(11))
         with anyio.fail_after(PATIENCE_SECONDS):
-            await outbox.wait_until_empty()
+            await send_queue.wait_until_empty()
         tasks.cancel_scope.cancel()
 
 
@@ -75,9 +75,9 @@ async def test_message_that_may_be_lost_is_dropped_when_too_many_wait(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Chosen: a client that does not read costs bounded memory."""
-    outbox = Outbox(Recorder())
+    send_queue = SendQueue(Recorder())
     for number in range(1001):
-        outbox.send_soon(numbered(number))
+        send_queue.send_soon(numbered(number))
     [record] = caplog.records
     assert "1000 others wait" in record.getMessage()
 

@@ -12,7 +12,7 @@ from mcp_django.client.answers import Answers
 from mcp_django.client.client import Client
 from mcp_django.client.connecting import Way
 from mcp_django.client.connection import Connection, Patience
-from mcp_django.client.reconnecting import LastingConnection
+from mcp_django.client.reconnecting import ReconnectingConnection
 from mcp_django.exceptions import ConnectFailed, HTTPRefused
 from mcp_django.protocol.client import ClientProtocol
 from mcp_django.protocol.jsonrpc import Message
@@ -67,7 +67,7 @@ async def opened(
     server: ScriptedServer | Transport,
     *,
     version: str | None,
-) -> LastingConnection:
+) -> ReconnectingConnection:
     """Connect in one of two ways, the second of which is for the legacy era."""
     if isinstance(server, ScriptedServer):
         await server.start(tasks)
@@ -76,7 +76,7 @@ async def opened(
     async def restore(connection: Connection) -> None:
         pass
 
-    connection = LastingConnection(
+    connection = ReconnectingConnection(
         [Way(lambda: first), Way(lambda: second, is_modern=False)],
         ClientProtocol(
             Implementation(name="client", version="1"), ClientCapabilities()
