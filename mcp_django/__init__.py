@@ -43,8 +43,8 @@ from mcp_django.exceptions import (
 from mcp_django.server.asking import Answer, QuestionsAsked
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.errors import ResourceNotFound
-from mcp_django.server.media import Audio, File, Image
 from mcp_django.server.outcomes import FeatureName, Outcome
+from mcp_django.server.results.media import Audio, File, Image
 from mcp_django.server.server import Server
 from mcp_django.transports.server.stdio import stdio_server
 

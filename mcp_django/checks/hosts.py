@@ -13,7 +13,7 @@ from django.core import checks
 
 from mcp_django.checks.servers import known_servers
 from mcp_django.server.features import Tool
-from mcp_django.server.references import parts_of
+from mcp_django.server.schemas.references import parts_of
 from mcp_django.server.server import Server
 
 _LONGEST_NAME: Final = 64

@@ -9,7 +9,7 @@ from django.core import checks
 
 from mcp_django.checks.servers import known_servers
 from mcp_django.server.features import Tool
-from mcp_django.server.references import recursive_in, references_in
+from mcp_django.server.schemas.references import recursive_in, references_in
 from mcp_django.server.server import Server
 
 

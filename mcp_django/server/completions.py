@@ -14,12 +14,12 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.errors import NOT_PERMITTED, UNKNOWN, unknown_feature
 from mcp_django.server.features import Prompt, Resource
 from mcp_django.server.handlers import Handler
-from mcp_django.server.identity import referred
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.params import check_offered, read_params, texts_in
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted
 from mcp_django.server.suggestions import Guard, visible
+from mcp_django.server.uris.identity import referred
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

@@ -21,14 +21,14 @@ from mcp_django.server.django_errors import NOT_FOUND, Refusal
 from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.handlers import Handler
 from mcp_django.server.permissions import Permissions
-from mcp_django.server.prompt_results import PromptOutput
 from mcp_django.server.requests import Request
-from mcp_django.server.resource_contents import ResourceOutput, RowOutput
+from mcp_django.server.results.prompt_results import PromptOutput
+from mcp_django.server.results.resource_contents import ResourceOutput, RowOutput
+from mcp_django.server.results.tool_results import ToolOutput
 from mcp_django.server.rights import is_permitted_for
 from mcp_django.server.showing import shown
 from mcp_django.server.texts import has_lazy_text
-from mcp_django.server.tool_results import ToolOutput
-from mcp_django.server.uri_templates import UriTemplate
+from mcp_django.server.uris.uri_templates import UriTemplate
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

@@ -13,7 +13,7 @@ from jsonschema import FormatChecker
 from pydantic import AnyUrl, ConfigDict, TypeAdapter
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.fitting import Fitting
+from mcp_django.server.arguments.fitting import Fitting
 
 FORMATS: Final = ("email", "uri", "date", "date-time")
 """All that a form has. Spec: 2025-11-25 client/elicitation, "String Schema"."""

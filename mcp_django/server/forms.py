@@ -16,16 +16,16 @@ from pydantic_core import core_schema, from_json, to_json
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON
-from mcp_django.server.bounded_validation import make_bounded
-from mcp_django.server.fitting import Fitting
+from mcp_django.server.arguments.bounded_validation import make_bounded
+from mcp_django.server.arguments.fitting import Fitting
 from mcp_django.server.form_fields import FORMAT_CHECKER, FORMATS, VerbatimFields
-from mcp_django.server.schemas import (
+from mcp_django.server.schemas.json_schema import (
     SchemaGenerator,
     explain,
     why_unsuitable,
 )
+from mcp_django.server.schemas.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 from mcp_django.server.texts import untranslated
-from mcp_django.server.verbatim_schemas import TOO_MUCH_WORK, VerbatimSchema
 
 MAX_FILLED_BYTES = 262_144
 """Bytes that may be filled into one form, as JSON."""

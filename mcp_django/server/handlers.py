@@ -15,7 +15,7 @@ from django.utils import translation
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.strays import stray_of
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server import series
+from mcp_django.server.arguments.signatures import Signature, read_signature
 from mcp_django.server.asking import (
     QuestionsAsked,
     deliberate_error_of,
@@ -24,7 +24,7 @@ from mcp_django.server.asking import (
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.outcomes import FeatureName, Outcome, Run
 from mcp_django.server.requests import Request
-from mcp_django.server.signatures import Signature, read_signature
+from mcp_django.server.results import series
 from mcp_django.server.transactions import (
     Atomic,
     databases_of,

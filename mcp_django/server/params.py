@@ -14,7 +14,7 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.protocol.models import read_as
-from mcp_django.server.argument_work import MAX_ARGUMENTS
+from mcp_django.server.arguments.argument_work import MAX_ARGUMENTS
 from mcp_django.server.errors import unknown_method
 from mcp_django.server.requests import Request
 

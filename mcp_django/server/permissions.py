@@ -19,12 +19,12 @@ from weakref import WeakKeyDictionary
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
+from mcp_django.server.arguments.signatures import Signature
 from mcp_django.server.asking import questions_of
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
-from mcp_django.server.signatures import Signature
 
 logger = logging.getLogger("mcp_django.server")
 

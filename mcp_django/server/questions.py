@@ -26,7 +26,7 @@ from mcp_django.protocol.models import read_as
 from mcp_django.server.asking import Answer, Question, QuestionsAsked
 from mcp_django.server.forms import Form
 from mcp_django.server.requests import Request
-from mcp_django.server.schemas import explain
+from mcp_django.server.schemas.json_schema import explain
 from mcp_django.server.texts import Text, plain
 
 Wire = TypeVar("Wire", bound=BaseModel)

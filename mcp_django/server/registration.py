@@ -17,6 +17,8 @@ from mcp_types import ToolAnnotations
 
 from mcp_django.protocol.http_headers import mirrored_parameters
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.arguments.fitting import Fitting
+from mcp_django.server.arguments.signatures import Parameter
 from mcp_django.server.cache_hints import CacheHints
 from mcp_django.server.completions import Completion
 from mcp_django.server.declarations import (
@@ -30,18 +32,16 @@ from mcp_django.server.declarations import (
     naming,
 )
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
-from mcp_django.server.fitting import Fitting
 from mcp_django.server.functions import name_of
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
-from mcp_django.server.references import references_in
-from mcp_django.server.signatures import Parameter
+from mcp_django.server.results.tool_results import ToolOutput
+from mcp_django.server.schemas.references import references_in
 from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
-from mcp_django.server.tool_results import ToolOutput
 from mcp_django.server.transactions import Atomic, read_atomic
-from mcp_django.server.uri_templates import UriTemplate
+from mcp_django.server.uris.uri_templates import UriTemplate
 
 _HINTS = {
     "read_only": "readOnlyHint",

@@ -37,7 +37,6 @@ from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.functions import place_of
 from mcp_django.server.handlers import Around, make_around
-from mcp_django.server.identity import ResourceKeys, matches
 from mcp_django.server.notices import Notice, send_after_commit
 from mcp_django.server.permissions import Permission
 from mcp_django.server.registration import (
@@ -52,6 +51,7 @@ from mcp_django.server.rights import is_permitted
 from mcp_django.server.showing import translated
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
+from mcp_django.server.uris.identity import ResourceKeys, matches
 from mcp_django.server.watching import Source, Watch
 from mcp_django.transports.base import Transport
 from mcp_django.transports.stream_pair import Mirror, StreamPairTransport, closing

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
+from mcp_django.server.arguments.invalid_arguments import InvalidArguments
+from mcp_django.server.arguments.signatures import Signature, read_signature
 from mcp_django.server.functions import innermost_of
-from mcp_django.server.invalid_arguments import InvalidArguments
 from mcp_django.server.permissions import Condition, Permissions
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import hold
-from mcp_django.server.signatures import Signature, read_signature
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

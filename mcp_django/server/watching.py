@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 
 from mcp_django.server.features import Resource
-from mcp_django.server.uri_expressions import Value
+from mcp_django.server.uris.uri_expressions import Value
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server

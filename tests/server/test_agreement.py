@@ -19,9 +19,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import AwareDatetime, Field
 from typing_extensions import TypedDict
 
-from mcp_django.server.invalid_arguments import InvalidArguments
-from mcp_django.server.signatures import Signature, read_signature
-from mcp_django.server.tool_results import ToolOutput
+from mcp_django.server.arguments.invalid_arguments import InvalidArguments
+from mcp_django.server.arguments.signatures import Signature, read_signature
+from mcp_django.server.results.tool_results import ToolOutput
 
 TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 FORMATS = {

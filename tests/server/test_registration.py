@@ -12,9 +12,9 @@ from mcp_types import TextContent
 from pydantic import BaseModel, GetCoreSchemaHandler
 from typing_extensions import TypeAliasType
 
+from mcp_django.server.arguments.signatures import read_signature
+from mcp_django.server.results.tool_results import ToolOutput
 from mcp_django.server.server import Server
-from mcp_django.server.signatures import read_signature
-from mcp_django.server.tool_results import ToolOutput
 
 
 def alias(name: str, value: str) -> Any:
