@@ -23,11 +23,16 @@ class Stream:
     """A standalone stream that notes what it is told."""
 
     opened_at = (0.0, "")
-    server = Server("shop")
+    uris = ()
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server, streams: StandaloneStreams) -> None:
+        self.server = server
+        self._streams = streams
         self.told: list[Notice] = []
         self.has_more = asyncio.Event()
+
+    async def notify(self, notice: Notice) -> None:
+        self._streams.notify(self.server, notice)
 
     def put(self, notice: Notice) -> None:
         self.told.append(notice)
@@ -81,11 +86,12 @@ async def test_task_may_have_a_thread_of_its_own() -> None:
 async def test_change_made_by_the_async_orm_is_told() -> None:
     """asgiref: no `sync_to_async` in the context of a thread that one runs in."""
     worker = Worker(asyncio.get_running_loop())
-    stream, session = Stream(), open_session()
+    session, streams = open_session(), worker.part(StandaloneStreams)
     server = Server(session.server_name)
-    stream.server = server
+    stream = Stream(server, streams)
     await CachedState(session, server).subscribe("shop://terms")
-    await worker.part(StandaloneStreams).add(session, stream)
+    await streams.add(session, stream)
+    worker.listeners.add(stream)
     notice = Notice("resource", "shop://terms")
     await sync_to_async(worker.notify)(server.name, notice)
     async with asyncio.timeout(PATIENCE_SECONDS):
