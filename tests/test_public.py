@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import get_type_hints
+
+import pytest
 
 import mcp_django
 from mcp_django import exceptions
@@ -99,3 +102,26 @@ def test_what_the_reference_documents_can_be_imported() -> None:
     assert len(names) == len(set(names))
     for name in names:
         assert pkgutil.resolve_name(name)
+
+
+# Rooms --------------------------------------------------------------------------
+
+
+FOUND_BY_DJANGO = {"admin", "apps", "commands", "management", "migrations", "models"}
+
+ROOMS = sorted(
+    init.parent
+    for init in (ROOT / "mcp_django").glob("*/**/__init__.py")
+    if not FOUND_BY_DJANGO.intersection(init.parent.parts)
+)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_docstring_of_a_package_names_what_is_in_it(room: Path) -> None:
+    """Chosen: a stranger learns from it where to look."""
+    docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    named = set(re.findall(r"`(\w+)`", docstring))
+
+    modules = {path.stem for path in room.glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in room.glob("*/__init__.py")}
+    assert (modules | packages) - FOUND_BY_DJANGO <= named

@@ -2,7 +2,7 @@
 
 `interface` is what they are, `authenticators` which there are, `authenticating` asks
 them within a bound, and `challenges` is what a refusal tells. `users` reads users
-again.
+again. `django_session` and `tokens` are the authenticators that come with us.
 
 May import Django, `conf`, `exceptions`, `bulkheads`, and the app of its tokens. Start
 reading at `interface`.

@@ -9,7 +9,8 @@ table. `decisions` are what code of the site says yes or no to.
 `threads` are the pools for it, one for each kind of code. They are `fair_threads`,
 which run what may hang for ever, and `shortages` tells what holds them.
 `lent_threads` are for the async ORM, and each is one of `serial_threads`. What both run
-are `calls`. `strays` tells what would end more than a request from an error, and
+are `calls`, and `task_contexts` are for tasks that outlive what begins them. `strays`
+tells what would end more than a request from an error, and
 `steps` lets tasks live through it. `outages`, `floods` and `counted` say all this in
 the log, once a minute by their `throttle`.
 

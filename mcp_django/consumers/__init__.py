@@ -1,8 +1,14 @@
 """Connect: Channels consumers, one for each connection, behind one gate.
 
-`exchange` is an HTTP request as ASGI has it, `handshake` one that opens a WebSocket,
-`gate` decides who comes in. `streamable_http` and `websocket` answer at the same URL,
-`sse` and `messages` at the two of HTTP+SSE; `holding` is what those that stay open
-share, `paced` what waits for its reader. `daphne` is what Daphne does not tell
-applications. May import `sessions` and what is below.
+`applications` says which consumer answers at which endpoint. `streamable_http` and
+`websocket` answer at the same URL, `sse` and `messages` at the two of HTTP+SSE,
+`well_known` at the site's root.
+
+`http` is the outermost callable of those over HTTP, `exchange` an HTTP request as ASGI
+has it, `handshake` one that opens a WebSocket. `gate` decides who comes in, by
+`origins` and `cors`; `languages` are those that a URL names. `long_lived` is what the
+consumers of connections that stay share, `slow_reader` what waits for its reader.
+`daphne` is what Daphne does not tell applications.
+
+May import `sessions`, `exchanges` and what is below.
 """

@@ -1,17 +1,22 @@
 """What a developer registers, and how it is called.
 
-`server` is what people write with, `context` what handlers may use. `registration`
-makes `features` of functions, `discovery` finds the servers, `endpoints` and `routes`
-are where they are served.
+`server` is what people write with, `context` what handlers may use: `reports` and
+`questions` are what these send. `registration` makes `features` of `functions`, as far
+as their `declarations` are right; `completions` are features, too. `discovery` finds
+the servers; `endpoints`, `routes` and `well_known` are where they are served.
 
-`dispatch` goes from one of the `requests` to the feature that answers, and `answering`
-runs it until there is an answer: `rights` says what its `permissions` allow, `handlers`
-calls it, in `transactions`. What a function takes is in `arguments`, what it returns in
-`results`; both stand on `schemas` and `uris`.
+`dispatch` goes from one of the `requests`, by its `params`, to what answers: a feature,
+`lists` of them (with `cache_hints`, `fingerprints`, and texts for `showing`), or
+`session_requests`. `answering` runs it until there is an answer, and `handled` and
+`failures` tell receivers how that went, in `outcomes`. `rights` says what the
+`permissions` of a feature allow, and `suggestions` are cut by it; `handlers` calls the
+function, in `transactions`. What it takes is in `arguments`, what it returns in
+`results`; both stand on `schemas` and `uris`. `errors` and `django_errors` are what it
+may raise.
 
-`asking` and `questions` ask the client, in `question_rounds` or with a `request_state`.
-`notices`, `subscriptions` and `watching` are of changes, `texts` and `languages` of
-what people read.
+`asking` ends a run that asks the client, by `forms` and their `form_fields`, in
+`question_rounds` or with a `request_state`. `notices`, `subscriptions` and `watching`
+are of changes, `texts` and `languages` of what people read.
 
 May import `auth`, `transports`, `protocol` and what is below. Start at `server`.
 """

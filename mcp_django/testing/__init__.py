@@ -1,7 +1,7 @@
 """What a project tests its servers with.
 
 `MCPClient` and `AsyncMCPClient` use a server in memory, `MCPLiveServerTestCase` and the
-fixtures in `mcp_django.testing.fixtures` a real Daphne. `client`, `async_client` and
+`fixtures` for pytest a real Daphne. `client`, `async_client` and
 `live` have those; `connection` joins client and server in memory, `callers_thread` runs
 handlers where the test is, `failures` shows it what they raised, and `process` starts
 the Daphne, which runs `process_main`. It stands on top of all layers, and none of them

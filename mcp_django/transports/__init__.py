@@ -6,7 +6,7 @@ streams (`streams`) and the other way round (`stream_pair`), `lines` for what ca
 message a line, and the pure `event_stream`.
 
 Each other binding has a file of the same name in `server` and in `client`, which know
-nothing of each other.
+nothing of each other; `websocket` is what both halves of that one agree on.
 
 May import `mcp_django.protocol`, `mcp_django.bulkheads` and `mcp_django.exceptions`.
 """
