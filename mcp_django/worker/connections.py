@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
 
 import anyio
@@ -81,8 +81,8 @@ class OpenConnection(Protocol):
         """End it, for a reason that is not the client's; more calls do nothing."""
 
 
-class Places:
-    """Places of a user that are reserved; each is left once, one by a `with` block."""
+class _Places:
+    """Places of a user that are reserved; each is left at the end of a block."""
 
     __slots__ = ("_counts", "_owner")
 
@@ -90,18 +90,20 @@ class Places:
         self._counts = counts
         self._owner = owner
 
-    def leave(self, *error: object) -> None:
-        """Leave one of them to others."""
+    def __enter__(self) -> None:
+        """Hold one of them to the end of the block."""
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it to others."""
         left = self._counts[self._owner] - 1
         if left:
             self._counts[self._owner] = left
         else:
             del self._counts[self._owner]
 
-    def __enter__(self) -> None:
-        """Hold one of them to the end of the block."""
 
-    __exit__ = leave
+_UNCOUNTED: Final = nullcontext()
+"""Places of clients that are no user's, for which there is no limit."""
 
 
 MakeWay: TypeAlias = Callable[["Connections", str, Kind], Awaitable[None]]
@@ -140,7 +142,9 @@ class Connections:
         """Iterate over a copy, with what each of them is."""
         return iter(list(self._all.items()))
 
-    async def reserve(self, owner: str, kind: Kind, count: int = 1) -> Places:
+    async def reserve(
+        self, owner: str, kind: Kind, count: int = 1
+    ) -> AbstractContextManager[None]:
         """Reserve places for what a user is about to open, all of them or none.
 
         If they are too many, something of the user makes way first.
@@ -150,22 +154,36 @@ class Connections:
             kind: What is to be opened.
             count: How many of them.
 
+        Returns:
+            What leaves a place at the end of a block; one for each block.
+
         Raises:
             Refused: Not enough makes way; or the process ends.
         """
-        counts, most = self._counts[kind], _most_of(kind) if owner else math.inf
+        if not owner:
+            self._check_goes_on()
+            return _UNCOUNTED
+        counts, most = self._counts[kind], _most_of(kind)
         total = counts.get(owner, 0) + count
         if total > most:
             await self._make_way(self, owner, kind)
             total = counts.get(owner, 0) + count
+        self._check_goes_on()
+        if total > most:
+            raise _too_many(kind)
+        counts[owner] = total
+        return _Places(counts, owner)
+
+    def _check_goes_on(self) -> None:
+        """Refuse what begins while the process ends.
+
+        Raises:
+            Refused: It ends.
+        """
         if self.is_ending:
             raise Refused(
                 503, "the server is being shut down; try again", headers=RETRY_LATER
             )
-        if total > most:
-            raise _too_many(kind)
-        counts[owner] = total
-        return Places(counts, owner)
 
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""

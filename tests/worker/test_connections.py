@@ -1,11 +1,13 @@
 """What is open in one worker, and how much more each user may open."""
 
+from contextlib import ExitStack
+
 import pytest
 from pytest_django import Settings
 
 from mcp_django.server.server import Server
 from mcp_django.transports.server.refusals import Refused
-from mcp_django.worker.connections import Connections, Kind, Places
+from mcp_django.worker.connections import Connections, Kind
 from tests.sessions.opening import open_session
 
 SERVER = Server("shop")
@@ -17,10 +19,14 @@ async def make_no_way(connections: Connections, owner: str, kind: Kind) -> None:
     """End nothing."""
 
 
-async def reserve(connections: Connections) -> list[Places]:
-    """Reserve two places for each of `RESERVED`, and one more for two."""
-    places = [await connections.reserve(*each) for each in RESERVED for _ in range(2)]
-    return [*places, await connections.reserve("", "stream", 99)]
+async def reserve(connections: Connections) -> ExitStack:
+    """Reserve two places for each of `RESERVED`, and many for no user."""
+    places = ExitStack()
+    for owner, kind in RESERVED:
+        for _ in range(2):
+            places.enter_context(await connections.reserve(owner, kind))
+    places.enter_context(await connections.reserve("", "stream", 99))
+    return places
 
 
 async def test_places_are_counted_by_user_and_kind(settings: Settings) -> None:
@@ -31,8 +37,7 @@ async def test_places_are_counted_by_user_and_kind(settings: Settings) -> None:
     for owner, kind in RESERVED:
         with pytest.raises(Refused):
             await connections.reserve(owner, kind)
-    for each in places[:-1]:
-        each.leave()
+    places.close()
     await reserve(connections)
 
 
@@ -44,7 +49,8 @@ async def test_places_are_reserved_together_or_not_at_all(settings: Settings) ->
         await connections.reserve("1", "call", 3)
     three = await connections.reserve("1", "call", 3)
     for _ in range(2):
-        three.leave()
+        with three:
+            pass
     with await connections.reserve("1", "call", 2), pytest.raises(Refused):
         await connections.reserve("1", "call", 2)
 
@@ -103,9 +109,9 @@ async def test_what_makes_way_leaves_its_place(settings: Settings) -> None:
 
     async def make_way(connections: Connections, owner: str, kind: Kind) -> None:
         asked.append((owner, kind))
-        place.leave()
+        places.close()
 
-    connections = Connections(make_way)
-    place = await connections.reserve("1", "stream")
-    place = await connections.reserve("1", "stream")
+    connections, places = Connections(make_way), ExitStack()
+    for _ in range(2):
+        places.enter_context(await connections.reserve("1", "stream"))
     assert asked == [("1", "stream")]
