@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
@@ -26,7 +27,6 @@ from mcp_django.protocol.events import Answered, Event, RequestReceived
 from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.worker.acknowledgement import ACCEPTED
-from mcp_django.worker.connections import Places
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
@@ -140,13 +140,13 @@ class BatchedCall(LegacyCall):
                 turns.end(key)
             turns.leave(key)
 
-    async def _run_handler(self) -> ResultOrError:
+    async def _answer_of(self) -> ResultOrError:
         """Run the handler when it is its turn, if there is room for what it gives."""
         await self.worker.part(Turns).begin(self.session.key)
         self._has_turn = True
         if not await self._has_room():
             return _NO_ROOM
-        return await super()._run_handler()
+        return await super()._answer_of()
 
     async def _has_room(self) -> bool:
         # What is collected for one body is not read before all of it is there.
@@ -155,7 +155,7 @@ class BatchedCall(LegacyCall):
         )
 
 
-async def _run_alone(call: BatchedCall, places: Places) -> None:
+async def _run_alone(call: BatchedCall, places: AbstractContextManager[None]) -> None:
     try:
         with places:
             # The task of the batch itself watches its client.

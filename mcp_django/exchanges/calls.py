@@ -15,6 +15,7 @@ from mcp_django.exchanges.post import Post
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.answering import ResultOrError, answer_of, deliver
+from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.transports.server.reply_events import ReplyLimits
@@ -25,6 +26,11 @@ from mcp_django.worker.worker import Worker
 logger = logging.getLogger("mcp_django.exchanges")
 
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[object]]
+
+_AskMethod: TypeAlias = Callable[
+    [Any, Request, Sequence[Question[Any]]], Awaitable[None]
+]
+"""An `answering.Ask` that is a method."""
 
 
 class Call(OpenConnection, ABC):
@@ -115,29 +121,35 @@ class Call(OpenConnection, ABC):
             if self._is_held:
                 self._let_go()  # last, because the end of the process waits for it
 
-    def _run_handler(self) -> Awaitable[ResultOrError]:
-        """Run the handler until there is an answer."""
-        return answer_of(
-            self.post.server, self.request, ask=None, is_ending=self._has_to_end
-        )
-
     async def _answer(self) -> None:
         """Send the answer, or another one if it cannot be sent; none if cancelled."""
-        answer = await self._run_handler()
+        answer = await self._answer_of()
+        # On the hot path: for all other answers the eras have nothing to do.
+        if self._is_held or isinstance(answer, ErrorAnswer):
+            answer = await self._note_answer(answer)
         if self.request.is_cancelled:
             return
         if isinstance(answer, AuthenticationFailed) and self.reply.decides_status:
             answer = await self.post.challenged(answer)
-        delivering = deliver(self.post.server, self.request, answer, send=self._send)
+        delivering = deliver(
+            self.post.server,
+            self.request,
+            answer,
+            send=self.reply.answer,
+            send_error=self._send_error,
+        )
         del answer  # what is written is all that lies here until the client reads
         await delivering
 
-    def _send(self, data: bytes, answer: ResultOrError) -> Coroutine[Any, Any, None]:
-        """Send an answer that is written already."""
-        if not isinstance(answer, ErrorAnswer):
-            return self.reply.answer(data)
-        status = answer.status or self.statuses.get(answer.code, 200)
-        return self.reply.answer(data, status, answer.headers)
+    def _answer_of(self) -> Awaitable[ResultOrError]:
+        """Run the handler until there is an answer."""
+        return answer_of(
+            self.post.server, self.request, ask=self._ask, is_ending=self._has_to_end
+        )
+
+    def _send_error(self, data: bytes, error: ErrorAnswer) -> Coroutine[Any, Any, None]:
+        status = error.status or self.statuses.get(error.code, 200)
+        return self.reply.answer(data, status, error.headers)
 
     @property
     def running(self) -> Sequence[Request]:
@@ -193,6 +205,17 @@ class Call(OpenConnection, ABC):
         self.worker.let_go(self)
 
     # What the eras differ in ----------------------------------------------------
+
+    _ask: ClassVar[_AskMethod | None] = None
+    """Asks the client of a session; None where the answer itself asks."""
+
+    async def _note_answer(self, answer: ResultOrError) -> ResultOrError:
+        """Do what is due once there is an answer that came late, or is an error.
+
+        Returns:
+            The answer, or another one in its place.
+        """
+        return answer
 
     @abstractmethod
     def _lose_client(self) -> None:

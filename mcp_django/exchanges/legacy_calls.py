@@ -30,7 +30,7 @@ from mcp_django.exchanges.session_state import CachedState
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import Message
-from mcp_django.server.answering import ResultOrError, answer_of
+from mcp_django.server.answering import ResultOrError
 from mcp_django.server.asking import Question
 from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
 from mcp_django.server.requests import Request, make_request
@@ -74,10 +74,7 @@ class LegacyCall(Call):
         """Stop working on the request; its client wants no answer."""
         self._cancel()
 
-    async def _run_handler(self) -> ResultOrError:
-        answer = await answer_of(
-            self.post.server, self.request, ask=self._ask, is_ending=self._has_to_end
-        )
+    async def _note_answer(self, answer: ResultOrError) -> ResultOrError:
         if self._is_held:
             # What is answered is not cancelled any more.
             self.worker.part(RunningCalls).remove(self.session, self.request.id, self)

@@ -61,9 +61,11 @@ Ask: TypeAlias = Callable[[Request, Sequence[Question[Any]]], Awaitable[None]]
 ResultOrError: TypeAlias = JSONObject | ErrorAnswer
 """What a request is answered with."""
 
-Send: TypeAlias = Callable[[bytes, ResultOrError], Awaitable[None]]
-"""Sends an answer that is written already; is told what it says, and lets go of that
-before it waits for anything."""
+Send: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Sends an answer that is written already."""
+
+SendError: TypeAlias = Callable[[bytes, ErrorAnswer], Awaitable[None]]
+"""Sends an error that is written already; is told which one."""
 
 
 async def answer_of(
@@ -185,7 +187,12 @@ _UNSENDABLE: Final = (
 
 
 async def deliver(
-    server: Server, request: Request, answer: ResultOrError, *, send: Send
+    server: Server,
+    request: Request,
+    answer: ResultOrError,
+    *,
+    send: Send,
+    send_error: SendError | None = None,
 ) -> None:
     """Send the answer to a request, or another one in its place if it cannot be sent.
 
@@ -195,6 +202,7 @@ async def deliver(
         answer: What the request is answered with; hold no other reference to it, since
             what is written is all that shall lie here until the client has read.
         send: Sends an answer.
+        send_error: Sends an error, where that goes in another way.
 
     Raises:
         TransportClosed: Nothing can be sent, if `send` raises it.
@@ -206,13 +214,20 @@ async def deliver(
             limit = mcp_settings.MAX_RESULT_BYTES
         if len(written) > limit:
             raise ResultTooLarge(len(written), limit)
-        sending = send(written, answer)
+        if send_error is not None and isinstance(answer, ErrorAnswer):
+            sending = send_error(written, answer)
+        else:
+            sending = send(written)
         del written, answer
         await sending
         return
     except _UNSENDABLE as error:
         instead = await _in_place_of(request, error)
-    await send(serialize(server, request, instead), instead)
+    written = serialize(server, request, instead)
+    if send_error is not None and isinstance(instead, ErrorAnswer):
+        await send_error(written, instead)
+    else:
+        await send(written)
 
 
 async def _in_place_of(request: Request, error: BaseException) -> ResultOrError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -32,7 +31,7 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message, notification
 from mcp_django.protocol.legacy import LegacyServerProtocol, read_initialize
 from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.server import ServerProtocol
-from mcp_django.server.answering import ResultOrError, answer_of, deliver, failed
+from mcp_django.server.answering import answer_of, deliver, failed
 from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice, everything
 from mcp_django.server.requests import Request, make_request
@@ -219,7 +218,8 @@ class Session:
                 self._state.remember_elicitation(elicitation_id)
         if not self._protocol.settle(request.id):
             return
-        delivering = deliver(self.server, request, answer, send=self._send_written)
+        send = self._transport.send_answer
+        delivering = deliver(self.server, request, answer, send=send)
         del answer  # what is written is all that waits here until the client reads
         try:
             await delivering
@@ -288,9 +288,6 @@ class Session:
 
     async def _notify(self, method: str, params: JSONObject | None) -> None:
         await self._send(notification(method, params))
-
-    def _send_written(self, written: bytes, _: ResultOrError) -> Awaitable[None]:
-        return self._transport.send_answer(written)
 
     async def _send(self, message: Message) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.signals import got_request_exception
 from django.db import OperationalError
-from mcp_types.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
 
 from mcp_django import Context, Server
 from mcp_django.exceptions import (
@@ -226,18 +226,24 @@ class Wire:
     """Carries answers, but for the first one, where that cannot be sent.
 
     Attributes:
-        sent: What was sent, and what it says.
+        sent: What was sent.
+        errors: Those among it that were sent in their own way.
     """
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.sent: list[tuple[Any, ResultOrError]] = []
+        self.sent: list[Any] = []
+        self.errors: list[ErrorAnswer] = []
         self._error = error
 
-    async def send(self, written: bytes, answer: ResultOrError) -> None:
+    async def send(self, written: bytes) -> None:
         error, self._error = self._error, None
         if error is not None:
             raise error
-        self.sent.append((json.loads(written), answer))
+        self.sent.append(json.loads(written))
+
+    async def send_error(self, written: bytes, error: ErrorAnswer) -> None:
+        self.errors.append(error)
+        await self.send(written)
 
 
 async def sent(
@@ -251,7 +257,7 @@ async def sent(
     server, wire = Server("shop"), Wire(error)
     request = Caller(server, **about).request(method, {"name": "add"})
     await deliver(server, request, answer, send=wire.send)
-    [(message, _)] = wire.sent
+    [message] = wire.sent
     assert message.pop("jsonrpc") == "2.0"
     assert message.pop("id") == request.id
     return message
@@ -330,8 +336,21 @@ async def test_feature_may_have_a_bound_of_its_own(settings: Any) -> None:
     request = Caller(server).request("tools/call")
     request.max_result_bytes = 1000
     await deliver(server, request, RESULT, send=wire.send)
-    [(message, answer)] = wire.sent
-    assert (message["result"], answer) == (RESULT, RESULT)
+    [message] = wire.sent
+    assert message["result"] == RESULT
+
+
+async def test_error_may_be_sent_in_another_way() -> None:
+    """Our choice: over HTTP it has a status; also the one in place of a result."""
+    server, refused = Server("shop"), ErrorAnswer(INVALID_PARAMS, "no")
+    for answer, error in ((refused, None), (RESULT, ReaderTooSlow(50, 100))):
+        wire = Wire(error)
+        request = Caller(server).request("prompts/get")
+        await deliver(
+            server, request, answer, send=wire.send, send_error=wire.send_error
+        )
+        [message], [sent_error] = wire.sent, wire.errors
+        assert message["error"]["code"] == sent_error.code
 
 
 async def test_result_that_cannot_be_written_is_a_failure(
@@ -371,7 +390,7 @@ async def test_result_is_let_go_while_its_answer_waits_to_be_read() -> None:
         waits.set()
         await read.wait()
 
-    def send(written: bytes, answer: ResultOrError) -> Awaitable[None]:
+    def send(written: bytes) -> Awaitable[None]:
         return wait()
 
     def begin() -> tuple[asyncio.Task[None], Callable[[], object]]:
