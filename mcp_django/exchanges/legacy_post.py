@@ -13,7 +13,7 @@ from mcp_django.exchanges.legacy_calls import answer_call, reply_to
 from mcp_django.exchanges.legacy_sessions import begin_session, take
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.post import Post
-from mcp_django.exchanges.session_id import HTTPSession
+from mcp_django.exchanges.session_id import HTTPSession, session_in
 from mcp_django.protocol import jsonrpc, legacy, methods
 from mcp_django.protocol.events import (
     Answered,
@@ -30,8 +30,10 @@ from mcp_django.worker.worker import Worker, current_worker
 async def answer(post: Post) -> None:
     """Answer a post."""
     headers, worker = post.sender.headers, current_worker()
+    session = session_in(headers, post.server.name, post.identity.owner)
     sessions = worker.part(OpenSessions)
-    session = await sessions.find(headers, post.server.name, post.identity.owner)
+    if session is not None and not await sessions.is_open(session):
+        session = None
     peer = None if session is None else session.peer
     event = legacy.receive_post(post.messages, headers, peer)
     match event:

@@ -26,6 +26,7 @@ from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
     renew_session_id,
+    session_in,
 )
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc, legacy
@@ -72,8 +73,10 @@ async def require_session(
 ) -> HTTPSession | None:
     """Find the session of a GET or DELETE; None if the request is refused already."""
     headers = exchange.headers
+    session = session_in(headers, server.name, identity.owner)
     sessions = current_worker().part(OpenSessions)
-    session = await sessions.find(headers, server.name, identity.owner)
+    if session is not None and not await sessions.is_open(session):
+        session = None
     peer = None if session is None else session.peer
     refusal = legacy.check_headers(headers, peer, exchange.method)
     if refusal is None:

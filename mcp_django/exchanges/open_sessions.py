@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, Self
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.exchanges.session_id import HTTPSession, read_session_id
+from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import has_ended, note_end
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.worker import Worker
@@ -56,30 +56,6 @@ class OpenSessions:
     def on_end(self, function: Callable[[str], None]) -> None:
         """Have it called with the key of each session that ends, in any worker."""
         self._told_of_ends.append(function)
-
-    async def find(
-        self, headers: Mapping[str, str], server_name: str, owner: str
-    ) -> HTTPSession | None:
-        """Find the session that the headers of a request name.
-
-        Args:
-            headers: HTTP headers, names in lower case.
-            server_name: Of the server that was asked.
-            owner: Names the user who asks; "" for none.
-
-        Returns:
-            The session; None unless it is open, of this server, and this user's.
-        """
-        id = headers.get("mcp-session-id")
-        session = None if id is None else read_session_id(id)
-        if (
-            session is None
-            or session.server_name != server_name
-            or session.owner != owner
-            or not await self.is_open(session)
-        ):
-            return None
-        return session
 
     async def is_open(self, session: HTTPSession) -> bool:
         """Say whether a session has not been ended.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -127,6 +128,26 @@ def _id_of(session: HTTPSession) -> str:
             session.fingerprint,
         ],
     )
+
+
+def session_in(
+    headers: Mapping[str, str], server_name: str, owner: str
+) -> HTTPSession | None:
+    """Read which session the headers of a request name; it may have been ended.
+
+    Args:
+        headers: HTTP headers, names in lower case.
+        server_name: Of the server that was asked.
+        owner: Names the user who asks; "" for none.
+
+    Returns:
+        The session; None unless it is of this server, and this user's.
+    """
+    id = headers.get("mcp-session-id")
+    session = None if id is None else read_session_id(id)
+    if session is None or session.server_name != server_name or session.owner != owner:
+        return None
+    return session
 
 
 def read_session_id(text: str) -> HTTPSession | None:
