@@ -29,13 +29,16 @@ class MessagesConsumer(HTTPConsumer):
             raise Refused(
                 400, "the query parameter session_id is missing; the stream names it"
             )
-        posting = current_worker().part(Posting)
         sender = Sender(identity.user, exchange.headers, len(body), exchange.address)
-        taken = await posting.post(
-            session_id,
-            body,
-            sender,
-            server_name=self.server.name,
-            owner=identity.owner,
+        taken = (
+            await current_worker()
+            .part(Posting)
+            .post(
+                session_id,
+                body,
+                sender,
+                server_name=self.server.name,
+                owner=identity.owner,
+            )
         )
         await exchange.respond(taken.status, taken.body, taken.headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
@@ -19,15 +19,16 @@ class Taken:
     Attributes:
         status: HTTP status; 202 says that the session took the message.
         body: JSON bytes, empty for 202.
+        headers: HTTP headers that go with it.
     """
 
     status: int
     body: bytes = b""
+    headers: Headers = field(init=False)
 
-    @property
-    def headers(self) -> Headers:
-        """HTTP headers that go with it."""
-        return RETRY_LATER if self.status == 503 else ()
+    def __post_init__(self) -> None:
+        headers = RETRY_LATER if self.status == 503 else ()
+        object.__setattr__(self, "headers", headers)
 
 
 def refusal(
