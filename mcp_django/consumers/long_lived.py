@@ -20,7 +20,7 @@ from mcp_django.worker.worker import Worker
 T = TypeVar("T", bound=Transport)
 
 
-class HoldingConsumer(HTTPConsumer, Generic[T]):
+class LongLivedConsumer(HTTPConsumer, Generic[T]):
     """A consumer that holds one connection and its session.
 
     Override `drive` to run another program than our `Session` over the transport.

@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.long_lived import HoldingConsumer
+from mcp_django.consumers.long_lived import LongLivedConsumer
 from mcp_django.consumers.slow_reader import FlowAwareExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.posting import Posting
@@ -21,7 +21,7 @@ from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import current_worker
 
 
-class SSEConsumer(HoldingConsumer[SSEServerTransport]):
+class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
     """Holds one stream and its session.
 
     Override `drive` to run another program than our `Session` over the transport.

@@ -14,7 +14,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange
 from mcp_django.consumers.handshake import Handshake
-from mcp_django.consumers.long_lived import HoldingConsumer
+from mcp_django.consumers.long_lived import LongLivedConsumer
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.posting import Posting
@@ -36,7 +36,7 @@ _END_SECONDS = 0.2
 """For telling a client that what it listens to ends; the process has a second."""
 
 
-class WebSocketConsumer(HoldingConsumer[WebSocketServerTransport]):
+class WebSocketConsumer(LongLivedConsumer[WebSocketServerTransport]):
     """Holds one WebSocket and what its client does over it, in both eras.
 
     Override `drive` to run another program than our `Session` over the transport.

@@ -91,7 +91,7 @@ class ClientProtocol:
         self.version = ""
         self._last_id = 0
         # Id of each request that waits for its answer -> its method.
-        self._in_flight: dict[RequestId, str] = {}
+        self._pending: dict[RequestId, str] = {}
         self._cancelled: deque[RequestId] = deque(maxlen=_MAX_CANCELLED)
         self._asked: set[RequestId] = set()
 
@@ -189,7 +189,7 @@ class ClientProtocol:
         Spec: 2026-07-28 basic/patterns/cancellation; 2025-11-25 has the same, but
         `initialize` must not be cancelled.
         """
-        method = self._in_flight.pop(id, None)
+        method = self._pending.pop(id, None)
         if method is None or method == methods.INITIALIZE:
             return None
         self._cancelled.append(id)
@@ -200,7 +200,7 @@ class ClientProtocol:
 
     def drop(self, id: RequestId) -> None:
         """Wait no more for the answer to a request, because none will come."""
-        self._in_flight.pop(id, None)
+        self._pending.pop(id, None)
 
     def send_result(self, id: RequestId, result: JSONObject) -> JSONRPCResponse | None:
         """Answer a question of the server; None if it wants no answer any more."""
@@ -232,14 +232,14 @@ class ClientProtocol:
 
     def _receive_answer(self, message: JSONRPCResponse | JSONRPCError) -> ClientEvent:
         id = message.id
-        if id is None and len(self._in_flight) == 1:
+        if id is None and len(self._pending) == 1:
             # The server could not read an id: it can only mean the one request.
-            [id] = self._in_flight
-        if id is None or id not in self._in_flight:
+            [id] = self._pending
+        if id is None or id not in self._pending:
             # Spec: 2026-07-28 basic/patterns/cancellation, "Behavior Requirements".
             is_late = id in self._cancelled
             return Ignored(f"answer to {id!r}, for which nobody waits", is_late)
-        del self._in_flight[id]
+        del self._pending[id]
         return AnswerReceived(id, message)
 
     def _receive_request(self, message: JSONRPCRequest) -> ClientEvent:
@@ -275,9 +275,9 @@ class ClientProtocol:
     def _receive_cancelled(self, params: JSONObject) -> ClientEvent:
         cancelled = CancelledNotificationParams.model_validate(params)
         id = cancelled.request_id
-        if id is not None and self._in_flight.get(id) == methods.LISTEN:
+        if id is not None and self._pending.get(id) == methods.LISTEN:
             # Spec: 2026-07-28 basic/patterns/cancellation: so ends a subscription.
-            del self._in_flight[id]
+            del self._pending[id]
             return AnswerReceived(id, jsonrpc.result(id, {}))
         if id is None or id not in self._asked:
             return Ignored(f"nothing to cancel: {id!r} is no open question")
@@ -286,7 +286,7 @@ class ClientProtocol:
 
     def _receive_progress(self, params: JSONObject) -> ClientEvent:
         report = ProgressNotificationParams.model_validate(params)
-        if report.progress_token not in self._in_flight:
+        if report.progress_token not in self._pending:
             is_late = report.progress_token in self._cancelled
             text = f"progress of {report.progress_token!r}, which has ended"
             return Ignored(text, is_late)
@@ -296,7 +296,7 @@ class ClientProtocol:
 
     def _request(self, method: str, params: JSONObject | None) -> JSONRPCRequest:
         self._last_id += 1
-        self._in_flight[self._last_id] = method
+        self._pending[self._last_id] = method
         return jsonrpc.request(self._last_id, method, params)
 
     def _meta(self, version: str, client_meta: JSONObject | None = None) -> JSONObject:

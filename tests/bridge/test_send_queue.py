@@ -48,7 +48,7 @@ class Recorder(Transport):
         self._is_closed = True
 
 
-async def test_messages_go_in_order_and_the_outbox_knows_when_all_are_sent() -> None:
+async def test_messages_go_in_order_and_the_queue_knows_when_all_are_sent() -> None:
     """Chosen: from whatever tasks they come."""
     transport = Recorder()
     send_queue = SendQueue(transport)

@@ -109,7 +109,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         self._modern = ModernEra()
         self._session = LegacySession()
         self._listening: Listening | None = None
-        self._in_flight: dict[RequestId, RequestExchange] = {}
+        self._pending: dict[RequestId, RequestExchange] = {}
         self._room = anyio.Semaphore(MAX_ON_THEIR_WAY)
         self._order = _Order(connect_timeout)
 
@@ -172,14 +172,14 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         elif request.method == "initialize":
             era, may_begin = self._renew_session(), _at_once
         exchange = RequestExchange(self._endpoint, era, request, body)
-        self._in_flight[request.id] = exchange
+        self._pending[request.id] = exchange
 
         async def ask() -> None:
             try:
                 await exchange.run(may_begin)
             finally:
-                if self._in_flight.get(request.id) is exchange:
-                    del self._in_flight[request.id]
+                if self._pending.get(request.id) is exchange:
+                    del self._pending[request.id]
                 self._note_loss()
 
         self._spawn(ask, request_id=request.id)
@@ -223,7 +223,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         if self._session.is_open and not is_modern(message):
             era = self._session
         id = (message.params or {}).get("requestId")
-        exchange = self._in_flight.pop(id, None) if isinstance(id, str | int) else None
+        exchange = self._pending.pop(id, None) if isinstance(id, str | int) else None
         may_begin: Wait = _at_once
         if exchange is not None:
             era = exchange.era
