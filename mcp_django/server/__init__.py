@@ -15,8 +15,9 @@ function, in `transactions`. What it takes is in `arguments`, what it returns in
 may raise.
 
 `asking` ends a run that asks the client, by `forms` and their `form_fields`, in
-`question_rounds` or with a `request_state`. `notices`, `subscriptions` and `watching`
-are of changes, `texts` and `languages` of what people read.
+`question_rounds` or with a `request_state`; `answers` is what the next run knows.
+`notices`, `subscriptions` and `watching` are of changes, `texts` and `languages` of
+what people read.
 
 May import `auth`, `transports`, `protocol` and what is below. Start at `server`.
 """

@@ -25,7 +25,8 @@ from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.methods import MAY_ASK
-from mcp_django.server.asking import Given, Question
+from mcp_django.server.answers import Given
+from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
 from mcp_django.signing import seal, unseal
 

@@ -17,7 +17,7 @@ from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.log_levels import is_severe
-from mcp_django.server.asking import Answers, Given
+from mcp_django.server.answers import Answers, Given
 from mcp_django.server.outcomes import FeatureName
 from mcp_django.transports.base import Sender
 

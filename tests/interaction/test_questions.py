@@ -7,7 +7,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from mcp_django.server.asking import MAX_UNFIT
+from mcp_django.server.answers import MAX_UNFIT
 from tests.interaction import features
 from tests.interaction.client import LATEST_LEGACY, Answers, error_of
 from tests.interaction.conftest import Connect

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from mcp_django import Context, Server, SyncContext
 from mcp_django.exceptions import AskFailed, ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.server.asking import MAX_UNFIT
+from mcp_django.server.answers import MAX_UNFIT
 from mcp_django.server.request_state import MAX_STATE_CHARACTERS
 from mcp_django.server.requests import Request
 from mcp_django.signing import seal, unseal
