@@ -9,6 +9,6 @@ wants to be answered. `legacy` and `modern` are the server's halves of the two e
 `subscriptions` is what a client is told of changes. `models` reads what peers send,
 `uris` tells which name the same, `http_headers` what the headers of a post say, and
 `http_statuses` what a refusal of one is. `foreign_schemas` checks values by schemas of
-others: `compiled_schemas`, made of `compiled_parts`, where they are plain, else
-`counted_schemas`. May import `mcp_django.exceptions` only.
+others: `compiled_schemas`, which `schema_compiler` makes of `compiled_parts`, where
+they are plain, else `counted_schemas`. May import `mcp_django.exceptions` only.
 """

@@ -1,6 +1,6 @@
 """The parts of a plain schema that look at one value, for the engine that checks it.
 
-What looks into a value, and puts the parts together, is in `compiled_schemas`.
+What looks into a value, and puts the parts together, is in `schema_compiler`.
 """
 
 from __future__ import annotations
