@@ -29,7 +29,7 @@ def authenticators() -> tuple[Authenticator, ...]:
 
 def authenticator_paths() -> Sequence[str]:
     """Give the dotted paths of the authenticators in use."""
-    paths: Sequence[str] | None = mcp_settings.AUTHENTICATION
+    paths = mcp_settings.AUTHENTICATION
     if paths is not None:
         return paths
     default = []

@@ -69,7 +69,7 @@ class HTTPSession:
     @property
     def expires(self) -> float:
         """When it ends by itself, in seconds since the epoch."""
-        return self.created + float(mcp_settings.SESSION_MAX_AGE)
+        return self.created + mcp_settings.SESSION_MAX_AGE
 
     @property
     def rest(self) -> float:

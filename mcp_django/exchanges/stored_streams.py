@@ -81,7 +81,7 @@ class StoredStream(EventLog):
     @property
     def retry_ms(self) -> int:
         """When clients shall come back, in milliseconds."""
-        return int(mcp_settings.RETRY_MS)
+        return mcp_settings.RETRY_MS
 
     @property
     def is_lost(self) -> bool:

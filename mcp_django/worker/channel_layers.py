@@ -41,7 +41,7 @@ def make_service(alias: str) -> Service:
         f"the channel layer {alias!r}",
         "processes do not hear of each other's changes, cancellations and ends of "
         "sessions, and do not reach each other's sessions",
-        timeout=lambda: float(mcp_settings.RELAY_TIMEOUT),
+        timeout=lambda: mcp_settings.RELAY_TIMEOUT,
         shown_as="the channel layer",
         logger=logger,
     )

@@ -223,12 +223,9 @@ class Connections:
 
 
 def _most_of(kind: Kind) -> int:
-    most: int = (
-        mcp_settings.MAX_STREAMS_PER_USER
-        if kind == "stream"
-        else mcp_settings.MAX_CALLS_PER_USER
-    )
-    return most
+    if kind == "stream":
+        return mcp_settings.MAX_STREAMS_PER_USER
+    return mcp_settings.MAX_CALLS_PER_USER
 
 
 def _too_many(kind: Kind) -> Refused:

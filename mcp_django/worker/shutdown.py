@@ -92,7 +92,7 @@ def call_before_shutdown(
 
 def seconds_left() -> float:
     """Give the seconds that running calls have: `SHUTDOWN_SECONDS` from the signal."""
-    seconds: float = mcp_settings.SHUTDOWN_SECONDS
+    seconds = mcp_settings.SHUTDOWN_SECONDS
     if _Arrangement.signalled_at is None:
         return seconds
     return max(0.0, _Arrangement.signalled_at + seconds - time.monotonic())
@@ -218,8 +218,7 @@ def _spare_applications(servers: list[Any]) -> None:
 
 
 def _most_seconds() -> float:
-    seconds: float = mcp_settings.SHUTDOWN_SECONDS
-    return seconds + _CLOSING_SECONDS + _LEAVING_SECONDS
+    return mcp_settings.SHUTDOWN_SECONDS + _CLOSING_SECONDS + _LEAVING_SECONDS
 
 
 def _end_by_force(seconds: float) -> None:
