@@ -76,12 +76,12 @@ async def challenged(
 class _Asking:
     """Asks authenticators in turn, in one thread as long as none is `async def`.
 
-    Attributes:
-        asked: The one that was asked last; None if there is none.
-
     Args:
         candidates: The authenticators to ask.
         request: What they are asked about.
+
+    Attributes:
+        asked: The one that was asked last; None if there is none.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Turns of the requests that came in batches over Streamable HTTP, by session.
 
-On a connection that stays open a session has room for so many requests; see
-`sessions.runner`. Over Streamable HTTP each request has a connection of its own, except
-for those of a batch, which would all run at once.
+On a connection that stays open, the session of the client has room for so many
+requests. Over Streamable HTTP each request has a connection of its own, except for
+those of a batch, which would all run at once.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ class Turns:
     @property
     def most(self) -> int:
         """How many requests of a session there may be."""
-        most: int = mcp_settings.MAX_CONCURRENT + mcp_settings.MAX_INBOX
-        return most
+        return mcp_settings.MAX_CONCURRENT + mcp_settings.MAX_INBOX
 
     async def wait_for_room(self, session_key: str, count: int, timeout: float) -> bool:
         """Wait until a session has room for more requests; False if it takes too long.

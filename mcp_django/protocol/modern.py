@@ -68,7 +68,7 @@ _META_KEYS: Final = (
 )
 _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_KEPT_BYTES: Final = 4096
-_NOBODY: Final = Implementation(name="", version="")
+_UNKNOWN_CLIENT: Final = Implementation(name="", version="")
 
 
 def is_modern(message: Message) -> bool:
@@ -133,7 +133,7 @@ def _read_peer(said: bytes) -> Peer:
     version, info, capabilities, log_level = from_json(said)
     return Peer(
         version,
-        _NOBODY
+        _UNKNOWN_CLIENT
         if info is None
         else _read_member(Implementation, CLIENT_INFO_META_KEY, info),
         _read_member(ClientCapabilities, CLIENT_CAPABILITIES_META_KEY, capabilities),

@@ -25,10 +25,7 @@ logger = logging.getLogger("mcp_django.worker")
 
 def seconds_without_yes() -> float:
     """Say how long what is open goes on while its credentials cannot be checked."""
-    seconds: float = max(
-        mcp_settings.RECHECK_GRACE_SECONDS, 2 * mcp_settings.RECHECK_SECONDS
-    )
-    return seconds
+    return max(mcp_settings.RECHECK_GRACE_SECONDS, 2 * mcp_settings.RECHECK_SECONDS)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,10 +90,7 @@ class Rechecks:
         for key, known in self._known.items():
             if known.is_unasked and now - known.yes_at >= seconds_without_yes():
                 known.is_unasked = False
-                self._end(
-                    by_identity[key],
-                    "nobody can vouch for its user",
-                )
+                self._end(by_identity[key], "no authenticator can vouch for its user")
             elif not known.is_asked and now >= known.due_at - step:
                 known.is_asked = True
                 identity = by_identity[key][0].identity
