@@ -32,13 +32,12 @@ from mcp_django.exceptions import (
     MCPError,
     RemoteProtocolError,
 )
-from mcp_django.protocol import jsonrpc, versions
+from mcp_django.protocol import jsonrpc, methods, versions
 from mcp_django.protocol.eras import ERAS
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.input_rounds import InputRequired, next_round, read_result
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL, LOG_LEVELS
-from mcp_django.protocol.methods import MAY_ASK
 
 _MAX_ROUNDS: Final = 100
 """Rounds of questions of one request; a server that asks more turns in circles."""
@@ -101,9 +100,9 @@ class Requests:
 
     async def _carry_out(self, request: RequestReceived) -> JSONObject:
         match request.method:
-            case "server/discover":
+            case methods.DISCOVER:
                 return describe(self._server.found, request.peer.version)
-            case "subscriptions/listen":
+            case methods.LISTEN:
                 params = request.params
                 return await listen(self._server, request.id, params, self._send_queue)
             case "logging/setLevel":
@@ -180,7 +179,7 @@ class Requests:
         """Pass on a modern request to a session, which may ask in the middle of it."""
         if request.peer.log_level is not None:
             await self._server.lower_log_level(request.peer.log_level)
-        if request.method not in MAY_ASK:
+        if request.method not in methods.MAY_ASK:
             return await self._send(request, request.params)
         try:
             return await self._calls.answer(self._call_of(request))

@@ -16,7 +16,7 @@ from mcp_django.exceptions import (
     TransportClosed,
     UrlElicitationRequired,
 )
-from mcp_django.protocol import versions
+from mcp_django.protocol import methods, versions
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -29,7 +29,6 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message, notification
 from mcp_django.protocol.legacy import LegacyServerProtocol, read_initialize
-from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.answering import answer_of, deliver, failed
 from mcp_django.server.languages import language_for
@@ -133,8 +132,8 @@ class Session:
         """
         if isinstance(message, JSONRPCRequest):
             if self.room.is_full:
-                await self.room.wait(is_ping=message.method == "ping")
-            if message.method == "initialize" and self.server.has_lazy_text:
+                await self.room.wait(is_ping=message.method == methods.PING)
+            if message.method == methods.INITIALIZE and self.server.has_lazy_text:
                 event = await self._receive_initialize(message, sender)
                 await self._handle(event, sender)
                 return
@@ -158,7 +157,7 @@ class Session:
         match event:
             case RequestReceived() if self._is_finishing:
                 await self._refuse(event.id, _FINISHING)
-            case RequestReceived() if event.method == LISTEN:
+            case RequestReceived() if event.method == methods.LISTEN:
                 self._tasks.start(self._listen(self._request(event, sender)))
             case RequestReceived():
                 self.room.enter(self._request(event, sender))

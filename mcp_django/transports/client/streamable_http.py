@@ -17,7 +17,7 @@ import anyio
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_django.exceptions import RequestFailed, TransportClosed
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, methods
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import is_modern
 from mcp_django.transports.client.http import read_refusal
@@ -169,7 +169,7 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         may_begin = self._order.make_wait()
         if is_modern(request):
             era, may_begin = self._modern, _at_once
-        elif request.method == "initialize":
+        elif request.method == methods.INITIALIZE:
             era, may_begin = self._renew_session(), _at_once
         exchange = RequestExchange(self._endpoint, era, request, body)
         self._pending[request.id] = exchange

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from mcp_django.exceptions import RemoteProtocolError
-from mcp_django.protocol import versions
+from mcp_django.protocol import methods, versions
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.client.tool_headers import ToolHeaders, standard_headers
 
@@ -143,7 +143,7 @@ class LegacySession(Era):
             RemoteProtocolError: It is not visible ASCII.
         """
         id = headers.get(SESSION_ID)
-        if request.method != "initialize" or id is None:
+        if request.method != methods.INITIALIZE or id is None:
             return
         if not _VISIBLE.fullmatch(id) or len(id) > _MAX_SESSION_ID:
             raise RemoteProtocolError(
@@ -156,7 +156,7 @@ class LegacySession(Era):
         self, request: JSONRPCRequest, result: JSONRPCResponse
     ) -> JSONRPCResponse:
         """Take the version from the result of `initialize`."""
-        if request.method == "initialize":
+        if request.method == methods.INITIALIZE:
             self.is_open = True
             version = result.result.get("protocolVersion")
             # Whether we speak it is for the client to say; here it has to fit a header.

@@ -20,7 +20,7 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.exceptions import MessageTooLarge, TransportClosed
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, methods
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.event_stream import KEEP_ALIVE, MESSAGE_EVENT, encode_event
@@ -354,7 +354,7 @@ class SSEServerTransport(Transport):
     async def _send_ping(self) -> None:
         self._pings += 1
         self._ping = f"ping-{self._pings}"
-        ping = jsonrpc.serialize(jsonrpc.request(self._ping, "ping", None))
+        ping = jsonrpc.serialize(jsonrpc.request(self._ping, methods.PING, None))
         await self._pass(MESSAGE_EVENT % ping)
 
     async def _confirm(self) -> None:
