@@ -175,9 +175,10 @@ class Call(OpenConnection, ABC):
     async def close(self) -> None:
         """Stop the handler, for the end of the process or of the credentials."""
         self._is_closing = True
-        self._cancel()
+        self.cancel()
 
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
+        """Stop working on the request, which is answered no more."""
         if not self.request.is_cancelled and self._task is not None:
             self.request.is_cancelled = True
             self._task.cancel()

@@ -70,10 +70,6 @@ class LegacyCall(Call):
         super().__init__(post, worker, reply, request)
         self.session = session
 
-    def cancel(self, id: RequestId) -> None:
-        """Stop working on the request; its client wants no answer."""
-        self._cancel()
-
     async def _note_answer(self, answer: ResultOrError) -> ResultOrError:
         if self._is_held:
             # What is answered is not cancelled any more.

@@ -74,7 +74,7 @@ class ModernCall(Call):
     statuses = http_statuses.OF_ERRORS
 
     def _lose_client(self) -> None:
-        self._cancel()
+        self.cancel()
 
     async def _end_without_answer(self) -> None:
         if self._is_closing:

@@ -19,11 +19,11 @@ _CANCEL_SECONDS: Final = 60.0
 """For as long a cancellation that could not be told is told when that can be done."""
 
 
-class Call(Protocol):
+class Cancellable(Protocol):
     """A request of a session that runs in this worker."""
 
-    def cancel(self, id: RequestId) -> None:
-        """Stop working on a request; its client wants no answer."""
+    def cancel(self) -> None:
+        """Stop working on it; its client wants no answer."""
 
 
 class RunningCalls:
@@ -37,7 +37,7 @@ class RunningCalls:
     def __init__(self, relay: Relay, sessions: OpenSessions) -> None:
         self._relay = relay
         # Several of one id, of clients that do not keep to the rules.
-        self._calls: dict[tuple[str, RequestId], list[Call]] = {}
+        self._calls: dict[tuple[str, RequestId], list[Cancellable]] = {}
         sessions.on_end(self._cancel_all)
         relay.on_told("cancel", self._hear)
 
@@ -46,11 +46,11 @@ class RunningCalls:
         """Make those of a worker; see `Worker.part`."""
         return cls(worker.relay, worker.part(OpenSessions))
 
-    def add(self, session: HTTPSession, id: RequestId, call: Call) -> None:
+    def add(self, session: HTTPSession, id: RequestId, call: Cancellable) -> None:
         """Let a request be cancelled from now on."""
         self._calls.setdefault((session.key, id), []).append(call)
 
-    def remove(self, session: HTTPSession, id: RequestId, call: Call) -> None:
+    def remove(self, session: HTTPSession, id: RequestId, call: Cancellable) -> None:
         """Forget a request that is answered."""
         calls = self._calls.get((session.key, id), [])
         if call in calls:
@@ -76,7 +76,7 @@ class RunningCalls:
     def _cancel_here(self, session_key: str, id: RequestId) -> bool:
         calls = list(self._calls.get((session_key, id), ()))
         for call in calls:
-            call.cancel(id)
+            call.cancel()
         return bool(calls)
 
     def _cancel_all(self, session_key: str) -> None:
