@@ -31,7 +31,7 @@ from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import methods
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.versions import Kind
+from mcp_django.protocol.versions import STRUCTURED_CONTENT, Kind
 
 logger = logging.getLogger("mcp_django.client")
 
@@ -54,7 +54,7 @@ _SPECIFIED: Final = methods.LISTS.keys() | {
 }
 _ANY_JSON: Final = frozenset(
     {"_meta", "arguments", "experimental", "extensions", "inputSchema", "metadata"}
-    | {"outputSchema", "requestedSchema", "structuredContent"}
+    | {"outputSchema", "requestedSchema", STRUCTURED_CONTENT}
 )
 """Members in which null may mean something."""
 
@@ -232,7 +232,7 @@ def without_nulls(value: JSON) -> JSON:
             return {
                 name: part if name in _ANY_JSON else without_nulls(part)
                 for name, part in _filled(value).items()
-                if part is not None or name == "structuredContent"
+                if part is not None or name == STRUCTURED_CONTENT
             }
     return value
 
@@ -250,7 +250,7 @@ def _with_fitting_blocks(where: str, result: JSONObject) -> JSONObject:
         case {"content": list() as blocks}:
             fitting = _leave_out(_BLOCK.validate_python, where, blocks, "type")
             return {**result, "content": [block for _, block in fitting]}
-        case {"structuredContent": _} if "content" not in result:
+        case dict() if STRUCTURED_CONTENT in result and "content" not in result:
             return {**result, "content": []}
     return result
 

@@ -61,6 +61,9 @@ META: Final = _since("2025-06-18")
 RESOURCE_LINKS: Final = _since("2025-06-18")
 """Those with content that names a resource."""
 
+STRUCTURED_CONTENT: Final = "structuredContent"
+"""Member of a tool's result that has it as a value, in the newest version."""
+
 STRUCTURED: Final = _since("2025-06-18")
 """Those whose tools have an output schema, and results that follow it."""
 
@@ -169,14 +172,14 @@ def adapt_tool_result(
     """
     if version == NEWEST:
         return result
-    if "structuredContent" in result:
-        structured = result["structuredContent"]
+    if STRUCTURED_CONTENT in result:
+        structured = result[STRUCTURED_CONTENT]
         if version not in STRUCTURED:
-            result = {k: v for k, v in result.items() if k != "structuredContent"}
+            result = {k: v for k, v in result.items() if k != STRUCTURED_CONTENT}
         elif (version in LEGACY and not isinstance(structured, dict)) or (
             schema is not None and needs_wrapping(schema, version)
         ):
-            result = {**result, "structuredContent": {"result": structured}}
+            result = {**result, STRUCTURED_CONTENT: {"result": structured}}
     if version in _ALL_CONTENT:
         return result
     return {**result, "content": adapt_content(result["content"], version)}

@@ -16,8 +16,6 @@ from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import MAX_URIS, check_uri
 from mcp_django.worker.subscribers import Subscriber
 
-"""Least severe log messages for a client that did not say which it wants."""
-
 _MAX_ELICITATIONS: Final = 1000
 """Visits to URLs that one session remembers."""
 

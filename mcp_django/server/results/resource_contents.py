@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from mcp_types import BlobResourceContents, TextResourceContents
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.versions import STRUCTURED_CONTENT
 from mcp_django.server.requests import Request
 from mcp_django.server.results.media import Media
 from mcp_django.server.results.rows import has_rows, taken
@@ -48,7 +49,7 @@ class RowOutput:
         found = taken(value)
         if self._typed is None:
             return found
-        return self._typed.write_taken(found)["structuredContent"]
+        return self._typed.write_taken(found)[STRUCTURED_CONTENT]
 
     @cached_property
     def _typed(self) -> TypedOutput | None:

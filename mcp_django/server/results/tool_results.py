@@ -18,6 +18,7 @@ from pydantic_core import from_json
 
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.versions import STRUCTURED_CONTENT
 from mcp_django.server.requests import Request
 from mcp_django.server.results.rows import has_rows, is_row, taken
 from mcp_django.server.results.typed_results import (
@@ -175,7 +176,7 @@ class _PlainOutput:
         # On the hot path.
         return {
             "content": [{"type": "text", "text": self._text_of(value)}],
-            "structuredContent": value,
+            STRUCTURED_CONTENT: value,
         }
 
 
@@ -208,7 +209,7 @@ class _VerbatimOutput:
         if isinstance(value, CallToolResult):
             result = _tool_result(value)
             if not value.is_error:
-                self._check(result.get("structuredContent"), value)
+                self._check(result.get(STRUCTURED_CONTENT), value)
             return result
         text = json_text(value)
         dumped = from_json(text)
@@ -217,7 +218,7 @@ class _VerbatimOutput:
             "content": [
                 {"type": "text", "text": dumped if isinstance(value, str) else text}
             ],
-            "structuredContent": dumped,
+            STRUCTURED_CONTENT: dumped,
         }
 
     def _check(self, structured: JSON, value: Any) -> None:
@@ -261,5 +262,5 @@ class _UnstructuredOutput:
 def _tool_result(result: CallToolResult) -> JSONObject:
     shown = written(result, {"result_type", "structured_content"})
     if result.structured_content is not None:
-        shown["structuredContent"] = from_json(json_text(result.structured_content))
+        shown[STRUCTURED_CONTENT] = from_json(json_text(result.structured_content))
     return shown

@@ -24,6 +24,7 @@ from pydantic_core import (
 )
 
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.protocol.versions import STRUCTURED_CONTENT
 from mcp_django.server.results.rows import has_stand_ins, is_row, kind_of, taking_rows
 from mcp_django.server.results.values import (
     ADVICE,
@@ -157,7 +158,7 @@ class TypedOutput:
         if is_list_with_blocks(value):
             # `list` alone does not tell of them, but they are what shall be seen.
             content = [block for item in value for block in content_of(item)]
-        return {"content": content, "structuredContent": dumped}
+        return {"content": content, STRUCTURED_CONTENT: dumped}
 
     @cached_property
     def _validate_rows(self) -> Callable[..., Any]:
