@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import (
-    INTERNAL_ERROR,
     JSONRPCError,
     JSONRPCRequest,
     JSONRPCResponse,
@@ -21,8 +21,8 @@ from mcp_types.jsonrpc import (
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.client.answers import Answers
 from mcp_django.client.clock import Clock
+from mcp_django.client.questions import Questions
 from mcp_django.exceptions import (
-    ErrorAnswer,
     MessageLost,
     RemoteProtocolError,
     RequestFailed,
@@ -47,9 +47,6 @@ logger = logging.getLogger("mcp_django.client")
 
 OnProgress: TypeAlias = Callable[[float, float | None, str | None], object]
 OnNotified: TypeAlias = Callable[[str, JSONObject], None]
-
-_MAX_ASKS = 100
-"""Questions of a server that are answered at the same time."""
 
 _MAX_PROGRESS = 1000
 """Reports of one request that wait to be looked at; the oldest goes first."""
@@ -133,8 +130,13 @@ class Connection:
         self._tasks = tasks
         self._on_notified = on_notified
         self._pending: dict[RequestId, _Pending] = {}
-        self._asked: dict[RequestId, anyio.CancelScope] = {}
-        self._answering = 0
+        self._questions = Questions(
+            protocol,
+            answers,
+            tasks,
+            send=self._send_answer,
+            pause=self._clocks_paused,
+        )
         self._why_lost: Exception | None = None
         self._has_lost = anyio.Event()
         self._last_error: Exception | None = None
@@ -285,10 +287,9 @@ class Connection:
             case Progressed():
                 self._note_progress(event)
             case AskReceived():
-                await self._take_ask(event)
+                await self._questions.begin(event)
             case RequestCancelled(id):
-                if id in self._asked:
-                    self._asked[id].cancel()
+                self._questions.cancel(id)
             case Answered(answered):
                 await self._send_answer(answered)
             case Notified(method, params):
@@ -309,57 +310,16 @@ class Connection:
             pending.progress.append(report)
             pending.news.set()
 
-    async def _take_ask(self, ask: AskReceived) -> None:
-        """Begin to answer a question of the server."""
-        if self._answering == _MAX_ASKS:
-            # A server that asks on without reading the answers is not read any more.
-            text = f"this client answers at most {_MAX_ASKS} requests at a time"
-            error = self.protocol.send_error(ask.id, INTERNAL_ERROR, text)
-            await self._send_answer(error)
-            return
-        self._answering += 1
-        self._asked[ask.id] = scope = anyio.CancelScope()
-        self._tasks.start_soon(self._answer, ask, scope)
-
-    async def _answer(self, ask: AskReceived, scope: anyio.CancelScope) -> None:
-        try:
-            with scope:
-                answer = await self._find_answer(ask)
-                # If it is not wanted any more, its id may be that of another question.
-                if not scope.cancel_called:
-                    await self._send_answer(self._make_answer(ask.id, answer))
-        finally:
-            self._answering -= 1
-            if self._asked.get(ask.id) is scope:
-                del self._asked[ask.id]
-
-    async def _find_answer(
-        self, ask: AskReceived
-    ) -> JSONObject | ErrorAnswer | RemoteProtocolError:
-        # The server waits for us, and does not say with which of our requests.
+    @contextmanager
+    def _clocks_paused(self) -> Iterator[None]:
         clocks = [pending.clock for pending in self._pending.values()]
         for clock in clocks:
             clock.hold()
         try:
-            return await self._answers.answer(ask.method, ask.params)
-        except (ErrorAnswer, RemoteProtocolError) as error:
-            return error
-        except BaseException as error:
-            if ends_task(error):
-                raise
-            # Such as roots that cannot be read.
-            logger.exception("%.100r cannot be answered", ask.method)
-            return ErrorAnswer(INTERNAL_ERROR, "Internal error")
+            yield
         finally:
             for clock in clocks:
                 clock.release()
-
-    def _make_answer(
-        self, id: RequestId, answer: JSONObject | ErrorAnswer | RemoteProtocolError
-    ) -> Message | None:
-        if isinstance(answer, dict):
-            return self.protocol.send_result(id, answer)
-        return self.protocol.send_error(id, answer.code, answer.message, answer.data)
 
     async def _send_answer(self, answer: Message | None) -> None:
         if answer is None:
@@ -410,8 +370,7 @@ class Connection:
         self.is_lost = True
         self._why_lost = error
         self._has_lost.set()
-        for scope in self._asked.values():
-            scope.cancel()
+        self._questions.cancel_all()
 
     def _fail_all(self, error: Exception) -> None:
         for pending in self._pending.values():
