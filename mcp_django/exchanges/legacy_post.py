@@ -40,7 +40,9 @@ async def answer(post: Post) -> None:
         case RequestReceived(method=methods.INITIALIZE):
             await _initialize(post, worker, event, session)
         case Answered(answer=at_once, status=200):
-            reply = reply_to(post, worker, session)
+            # What `initialize` is told belongs to no session, whichever it names.
+            is_initialize = legacy.is_initialize(post.messages)
+            reply = reply_to(post, worker, None if is_initialize else session)
             await reply.answer(jsonrpc.serialize(at_once))
         case Answered():
             await post.refuse(event)

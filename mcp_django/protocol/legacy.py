@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeGuard
 
 from mcp_types import (
     ClientCapabilities,
@@ -237,6 +237,11 @@ def initialized(id: RequestId, peer: Peer, description: JSONObject) -> JSONRPCRe
     return jsonrpc.result(id, {"protocolVersion": peer.version, **description})
 
 
+def is_initialize(posted: Message | list[Message]) -> TypeGuard[JSONRPCRequest]:
+    """Tell whether what was posted is `initialize`, well-formed or not."""
+    return isinstance(posted, JSONRPCRequest) and posted.method == methods.INITIALIZE
+
+
 def read_initialize(message: JSONRPCRequest) -> Peer:
     """Read what a client says of itself in `initialize`, and choose the version.
 
@@ -286,7 +291,7 @@ def receive_post(
 
     Spec: 2025-11-25 basic/transports; 2025-03-26 basic, "Batching".
     """
-    if isinstance(posted, JSONRPCRequest) and posted.method == methods.INITIALIZE:
+    if is_initialize(posted):
         try:
             return _received(posted, read_initialize(posted))
         except RemoteProtocolError as error:

@@ -200,6 +200,22 @@ async def test_malformed_initialize_opens_no_session(params: Any) -> None:
 
 
 @open_to_all
+async def test_malformed_initialize_belongs_to_no_session_that_it_names(
+    settings: Settings,
+) -> None:
+    settings.MCP = {**settings.MCP, "EVENT_STORE_CACHE": "default"}
+    session = await open_session()
+    message = initialize_of() | {"params": {}}
+
+    response = await session.post(message, accept=STREAM_ONLY)
+
+    [answer] = messages_of(response)
+    assert answer["error"]["code"] == -32602
+    # Nothing is kept of it, for no client comes back for it.
+    assert b"id:" not in response.body
+
+
+@open_to_all
 @pytest.mark.parametrize(
     "name",
     ["test", "a" * 100_000, "\u00e9" * 1000, "\U0001f4a5" * 99],
