@@ -63,9 +63,12 @@ class LegacyCall(Call):
         received: RequestReceived,
         session: HTTPSession,
     ) -> None:
-        state = CachedState(session, post.server)
-        notify = partial(notify_by, reply)
-        request = make_request(received, post.sender, notify, session=state)
+        request = make_request(
+            received,
+            post.sender,
+            partial(notify_by, reply),
+            find_session=partial(CachedState, session, post.server),
+        )
         request.close_stream = reply.release
         super().__init__(post, worker, reply, request)
         self.session = session

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
+from functools import partial
 from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
@@ -383,5 +384,5 @@ def _subscribing(server: Server, session: HTTPSession, sender: Sender) -> Reques
         RequestReceived("subscribed", "resources/subscribe", {}, session.peer),
         sender,
         notify_nothing,
-        session=CachedState(session, server),
+        find_session=partial(CachedState, session, server),
     )

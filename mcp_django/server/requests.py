@@ -23,6 +23,7 @@ from mcp_django.transports.base import Sender
 
 Notify: TypeAlias = Callable[[str, JSONObject], Coroutine[Any, Any, None]]
 CloseStream: TypeAlias = Callable[[int | None], Awaitable[object]]
+FindSession: TypeAlias = "Callable[[], SessionState]"
 
 T = TypeVar("T")
 
@@ -67,7 +68,8 @@ class Request:
         client_capabilities: What it declared to be able to.
         sender: User and HTTP headers.
         notify: Sends a notification that belongs to this request.
-        session: The client's session; None in the modern era, which has none.
+        find_session: Gives the client's session; None in the modern era, which has
+            none.
         log_level: Least severe log messages that this request wants, in the modern
             era; None for none.
         threads: Where `def` handlers run.
@@ -97,7 +99,7 @@ class Request:
     client_capabilities: ClientCapabilities
     sender: Sender
     notify: Notify
-    session: SessionState | None = None
+    find_session: FindSession | None = None
     log_level: str | None = None
     threads: ThreadPool = handler_threads
     mirrors_headers: bool = False
@@ -111,6 +113,7 @@ class Request:
     era: Era = field(init=False, repr=False)
     is_retry: bool = field(init=False)
     _answers: Answers | None = field(default=None, init=False)
+    _session: SessionState | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.era = ERAS[self.version]
@@ -130,17 +133,25 @@ class Request:
         return self._answers
 
     @property
+    def session(self) -> SessionState | None:
+        """The client's session, if it has one; few requests look at it."""
+        if self._session is None and self.find_session is not None:
+            self._session = self.find_session()
+        return self._session
+
+    @property
     def owner(self) -> str | None:
         """For which user its handler runs, so that none takes all threads.
 
         The user; of those without one the session, or else where they come from. None
         where only one client can be.
         """
-        sender, session = self.sender, self.session
+        sender = self.sender
         # The user that other transports name need not be one of Django's.
         key = getattr(sender.user, "pk", None)
         if key is not None:
             return str(key)
+        session = self.session
         named = None if session is None else session.id
         return named or sender.headers.get("mcp-session-id") or sender.address or None
 
@@ -170,9 +181,9 @@ class Request:
 
     async def wants_log(self, level: str) -> bool:
         """Say whether the client wants to see log messages of a severity."""
-        wanted = self.log_level
-        if self.session is not None:
-            wanted = await self.session.read_log_level()
+        wanted, session = self.log_level, self.session
+        if session is not None:
+            wanted = await session.read_log_level()
         return wanted is not None and is_severe(level, wanted)
 
     @property
@@ -187,7 +198,7 @@ def make_request(
     sender: Sender,
     notify: Notify,
     *,
-    session: SessionState | None = None,
+    find_session: FindSession | None = None,
     threads: ThreadPool = handler_threads,
     mirrors_headers: bool = False,
 ) -> Request:
@@ -197,7 +208,7 @@ def make_request(
         received: The request, with what its client says of itself.
         sender: Its sender, as far as the transport knows.
         notify: As for `Request`, like the others.
-        session: Of a legacy request.
+        find_session: Of a legacy request.
         threads: Where `def` handlers run.
         mirrors_headers: Whether its headers have to say what its arguments say.
     """
@@ -211,7 +222,7 @@ def make_request(
         client_capabilities=peer.client_capabilities,
         sender=sender,
         notify=notify,
-        session=session,
+        find_session=find_session,
         log_level=peer.log_level,
         threads=threads,
         mirrors_headers=mirrors_headers,

@@ -46,7 +46,11 @@ async def take(
     """
     transport, session = opened.transport, opened.session
     try:
-        messages = transport.messages_of(jsonrpc.parse(body))
+        parsed = jsonrpc.parse(body)
+        # One alone is taken in every version.
+        messages = (
+            transport.messages_of(parsed) if isinstance(parsed, list) else [parsed]
+        )
     except RemoteProtocolError as error:
         return refusal(400, error.message, code=error.code, data=error.data)
     if len(messages) > 1:
@@ -55,7 +59,7 @@ async def take(
     try:
         for message in messages:
             if session is None or not (
-                session.room.is_full and isinstance(message, JSONRPCRequest)
+                isinstance(message, JSONRPCRequest) and session.room.is_full
             ):
                 await transport.receive(message, sender)
                 continue

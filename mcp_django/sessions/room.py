@@ -101,7 +101,10 @@ class Room:
     @property
     def is_full(self) -> bool:
         """Whether one more request has to wait before it may enter."""
-        return self._late_answers >= _MAX_LATE_ANSWERS or self._is_inbox_full
+        # On the hot path: the inbox is asked only where the request would go there.
+        return self._late_answers >= _MAX_LATE_ANSWERS or (
+            not self._may_begin and self._is_inbox_full
+        )
 
     async def wait(self, *, is_ping: bool) -> None:
         """Wait until there is room for one more request.
@@ -132,8 +135,8 @@ class Room:
 
     @property
     def _is_inbox_full(self) -> bool:
-        """Whether a request could neither run nor wait in the inbox."""
-        return not self._may_begin and (
+        """Whether a request that cannot run could not wait in the inbox either."""
+        return (
             len(self._inbox or ()) >= mcp_settings.MAX_INBOX
             or self._inbox_bytes >= mcp_settings.MAX_INBOX_BYTES
         )
@@ -141,7 +144,8 @@ class Room:
     @property
     def _may_begin(self) -> bool:
         """Whether a request that comes now runs at once."""
-        return self._all_ponder or (
+        # On the hot path: mostly none runs, and so all of them ponder.
+        return len(self._running) == self._pondering or (
             not self._inbox
             and len(self._running) < mcp_settings.MAX_CONCURRENT
             and not self._transport.is_congested

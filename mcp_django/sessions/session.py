@@ -130,14 +130,31 @@ class Session:
         Raises:
             TransportClosed: The session ended while the message waited.
         """
+        event: Event | None = None
         if isinstance(message, JSONRPCRequest):
             if self.room.is_full:
                 await self.room.wait(is_ping=message.method == methods.PING)
             if message.method == methods.INITIALIZE and self.server.has_lazy_text:
                 event = await self._receive_initialize(message, sender)
-                await self._handle(event, sender)
-                return
-        await self._handle(self._protocol.receive(message), sender)
+        if event is None:
+            event = self._protocol.receive(message)
+        if not isinstance(event, RequestReceived):
+            await self._handle(event)
+        elif self._is_finishing:
+            await self._refuse(event.id, _FINISHING)
+        else:
+            is_modern = event.peer.version in versions.MODERN
+            request = make_request(
+                event,
+                sender,
+                self._notify,
+                find_session=None if is_modern else self._find_state,
+                threads=self._threads,
+            )
+            if event.method == methods.LISTEN:
+                self._tasks.start(self._listen(request))
+            else:
+                self.room.enter(request)
 
     async def _receive_initialize(
         self, message: JSONRPCRequest, sender: Sender
@@ -150,17 +167,19 @@ class Session:
         received = RequestReceived(
             message.id, message.method, message.params or {}, peer
         )
-        with await language_for(self.server, self._request(received, sender)):
+        request = make_request(
+            received,
+            sender,
+            self._notify,
+            find_session=self._find_state,
+            threads=self._threads,
+        )
+        with await language_for(self.server, request):
             return self._protocol.receive(message)
 
-    async def _handle(self, event: Event, sender: Sender) -> None:
+    async def _handle(self, event: Event) -> None:
+        """Handle what asks for no handler."""
         match event:
-            case RequestReceived() if self._is_finishing:
-                await self._refuse(event.id, _FINISHING)
-            case RequestReceived() if event.method == methods.LISTEN:
-                self._tasks.start(self._listen(self._request(event, sender)))
-            case RequestReceived():
-                self.room.enter(self._request(event, sender))
             case Answered(answer):
                 self._transport.takes_batches = self._protocol.takes_batches
                 await self._send_or_start_to(answer)
@@ -180,15 +199,8 @@ class Session:
             case Ignored(reason):
                 logger.warning("message ignored: %.500s", reason)
 
-    def _request(self, received: RequestReceived, sender: Sender) -> Request:
-        is_modern = received.peer.version in versions.MODERN
-        return make_request(
-            received,
-            sender,
-            self._notify,
-            session=None if is_modern else self._state,
-            threads=self._threads,
-        )
+    def _find_state(self) -> StateInMemory:
+        return self._state
 
     async def _begin_anew(self) -> None:
         """End all that belongs to the legacy session, whose client begins anew."""

@@ -98,12 +98,16 @@ class Caller:
             client_capabilities=ClientCapabilities.model_validate(self.capabilities),
             sender=self.sender,
             notify=self._notify,
-            session=self.session,
+            find_session=None if self.session is None else self._find_session,
             log_level=self.log_level,
             threads=self.threads,
             mirrors_headers=self.mirrors_headers,
             close_stream=self.close_stream,
         )
+
+    def _find_session(self) -> SessionState:
+        assert self.session is not None
+        return self.session
 
     async def call(self, method: str, params: JSONObject | None = None) -> JSONObject:
         """Give the result of a request, answering its questions meanwhile."""
