@@ -205,7 +205,13 @@ def adapt_contents(contents: Sequence[JSONObject], version: str) -> list[JSONObj
 
 def adapt_content(blocks: Sequence[JSONObject], version: str) -> list[JSONObject]:
     """Make of content blocks what a version allows."""
-    return [_adapt_block(block, version) for block in blocks]
+    # On the hot path: most are text and nothing more, which each version has.
+    return [
+        block
+        if block["type"] == "text" and len(block) == 2
+        else _adapt_block(block, version)
+        for block in blocks
+    ]
 
 
 def _adapt_block(block: JSONObject, version: str) -> JSONObject:
