@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from corsheaders.conf import conf as cors_settings
 from corsheaders.middleware import CorsMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from mcp_django.consumers.origins import is_allowed_origin
@@ -75,6 +76,12 @@ class EndpointCorsMiddleware(CorsMiddleware):
                 cors_settings.CORS_ALLOW_HEADERS, _REQUEST_HEADERS, _requested(request)
             )
         return response
+
+
+@cache
+def endpoint_cors() -> EndpointCorsMiddleware:
+    """Give what says of any endpoint's answer which CORS headers go with it."""
+    return EndpointCorsMiddleware(lambda request: HttpResponse())
 
 
 def _requested(request: HttpRequest) -> list[str]:

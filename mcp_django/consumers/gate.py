@@ -22,7 +22,7 @@ from mcp_django.auth.authenticating import commands_after, identify
 from mcp_django.auth.authenticators import is_open_to_all
 from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
-from mcp_django.consumers.cors import EndpointCorsMiddleware
+from mcp_django.consumers.cors import endpoint_cors
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
@@ -122,7 +122,7 @@ async def _apply_cors(exchange: Exchange) -> bool:
     Returns:
         Whether the exchange was a preflight, and is answered.
     """
-    middleware = _cors_middleware()
+    middleware = endpoint_cors()
     preflight = middleware.check_preflight(exchange.request)
     response = preflight or HttpResponse()
     middleware.add_response_headers(exchange.request, response)
@@ -135,11 +135,6 @@ async def _apply_cors(exchange: Exchange) -> bool:
         return False
     await exchange.respond(200)
     return True
-
-
-@cache
-def _cors_middleware() -> EndpointCorsMiddleware:
-    return EndpointCorsMiddleware(lambda request: HttpResponse())
 
 
 # Method -------------------------------------------------------------------------

@@ -10,7 +10,6 @@ Spec: 2025-11-25 basic/authorization, "Authorization Server Discovery".
 from __future__ import annotations
 
 import logging
-from functools import cache
 from io import BytesIO
 from typing import Final
 
@@ -29,7 +28,7 @@ from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
 from mcp_django.consumers.applications import Application
-from mcp_django.consumers.cors import EndpointCorsMiddleware
+from mcp_django.consumers.cors import endpoint_cors
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.server import well_known
 from mcp_django.server.routes import all_endpoints
@@ -116,18 +115,13 @@ def _leads_on(path_info: str) -> bool:
 
 def _answer(request: HttpRequest) -> HttpResponse:
     """Answer a request that looks for us, or its preflight."""
-    cors = _cors_middleware()
+    cors = endpoint_cors()
     if cors.check_preflight(request):
         response = HttpResponse()
     else:
         response = _document_for(request) or _no_oauth()
     cors.add_response_headers(request, response)
     return response
-
-
-@cache
-def _cors_middleware() -> EndpointCorsMiddleware:
-    return EndpointCorsMiddleware(lambda request: HttpResponse())
 
 
 def _document_for(request: HttpRequest) -> HttpResponse | None:
