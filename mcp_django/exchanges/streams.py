@@ -8,15 +8,14 @@ import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
-from typing import TypeAlias
 
 from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.exchanges.calls import notify_nothing
+from mcp_django.exchanges.calls import WaitForDisconnect, notify_nothing
 from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
@@ -46,8 +45,6 @@ from mcp_django.worker.subscribers import Subscriber
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
-
-WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 
 _DISPLACED_RETRY_MS = 10_000
 RETRY_MS = 5000
