@@ -27,13 +27,7 @@ from mcp_django.consumers.applications import (
     has_application,
 )
 from mcp_django.consumers.daphne import deny_handshake
-from mcp_django.consumers.exchange import (
-    Exchange,
-    Headers,
-    Receive,
-    Scope,
-    Send,
-)
+from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send
 from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.server.routes import (
     endpoint_at,
@@ -41,6 +35,7 @@ from mcp_django.server.routes import (
     is_setting_of_routes,
     path_info_of,
 )
+from mcp_django.transports.server.http_response import Headers
 
 logger = logging.getLogger("mcp_django.consumers")
 

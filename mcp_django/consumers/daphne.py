@@ -22,8 +22,9 @@ from typing import Any, Final
 
 import anyio
 
-from mcp_django.consumers.exchange import Headers, Scope, Send
+from mcp_django.consumers.exchange import Scope, Send
 from mcp_django.transports.server.flow_control import Flow
+from mcp_django.transports.server.http_response import Headers
 
 _MAX_REASON_BYTES = 123
 """What a control frame has room for. Spec: RFC 6455, 5.5."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, Final, TypeAlias
@@ -14,13 +14,13 @@ from django.http import HttpRequest
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.protocol import jsonrpc
+from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.refusals import Refused
 
 Scope: TypeAlias = dict[str, Any]
 Event: TypeAlias = Mapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
-Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 _JSON: Headers = ((b"content-type", b"application/json"),)
 # Spec: RFC 9111, section 3: answers to POST are stored only where they ask for it.

@@ -26,7 +26,7 @@ from mcp_django.consumers.cors import endpoint_cors
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
-from mcp_django.transports.server.refusals import Refused, refusal_of
+from mcp_django.transports.server.refusals import Refused
 
 logger = logging.getLogger("mcp_django.gate")
 
@@ -182,7 +182,7 @@ async def authenticate(
     try:
         return await identify(exchange.request, cookies_count=cookies_count)
     except AuthenticationFailed as failure:
-        raise refusal_of(failure) from None
+        raise Refused.by(failure) from None
     except DatabaseError as error:
         commands = await commands_after(error)
         if commands is None:

@@ -13,7 +13,7 @@ from mcp_django.consumers.exchange import Disconnected, Exchange, Receive, Scope
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.server import Server
-from mcp_django.transports.server.refusals import Refused, refusal_of
+from mcp_django.transports.server.refusals import Refused
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -54,7 +54,7 @@ class HTTPConsumer(AsyncConsumer):
             except Disconnected:
                 pass
             except ServiceAway as away:  # its service has said so in the log
-                await exchange.give_up(refusal_of(away))
+                await exchange.give_up(Refused.by(away))
             except BaseException as error:
                 if ends_task(error):
                     raise

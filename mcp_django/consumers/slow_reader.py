@@ -10,8 +10,9 @@ import anyio
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.daphne import flow_of, leave
-from mcp_django.consumers.exchange import PIECE_BYTES, Exchange, Headers
+from mcp_django.consumers.exchange import PIECE_BYTES, Exchange
 from mcp_django.transports.server.flow_control import Flow, Uptake
+from mcp_django.transports.server.http_response import Headers
 
 logger = logging.getLogger("mcp_django.consumers")
 

@@ -34,7 +34,7 @@ from mcp_django.server.answering import ResultOrError
 from mcp_django.server.asking import Question
 from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
 from mcp_django.server.requests import Request, make_request
-from mcp_django.transports.server.refusals import Headers
+from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.worker import Worker
 

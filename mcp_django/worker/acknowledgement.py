@@ -9,7 +9,8 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.error_codes import SESSION_NOT_FOUND
-from mcp_django.transports.server.refusals import RETRY_LATER, Headers
+from mcp_django.transports.server.http_response import Headers
+from mcp_django.transports.server.refusals import RETRY_LATER
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final, Self
 
 from mcp_types.jsonrpc import INVALID_REQUEST
 
 from mcp_django.exceptions import AuthenticationFailed, ServiceAway
-
-Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+from mcp_django.transports.server.http_response import Headers
 
 RETRY_LATER: Final[Headers] = ((b"retry-after", b"1"),)
 """Of a refusal for want of room, which another second may bring."""
@@ -39,9 +37,9 @@ class Refused(Exception):
         self.code = code
         self.headers = headers
 
-
-def refusal_of(error: ServiceAway | AuthenticationFailed) -> Refused:
-    """Refuse for what has an HTTP status of its own."""
-    return Refused(
-        error.status, str(error.message), code=error.code, headers=error.headers
-    )
+    @classmethod
+    def by(cls, error: ServiceAway | AuthenticationFailed) -> Self:
+        """Refuse because of an error that has an HTTP status of its own."""
+        return cls(
+            error.status, str(error.message), code=error.code, headers=error.headers
+        )

@@ -18,6 +18,7 @@ from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.server.collected_answers import CollectedAnswers
 from mcp_django.transports.server.event_log import EventLog
 from mcp_django.transports.server.http_response import Headers, HTTPResponse
+from mcp_django.transports.server.refusals import RETRY_LATER
 from mcp_django.transports.server.reply_events import ReplyEvents, ReplyLimits
 from mcp_django.transports.server.reply_states import TABLE, State
 from mcp_django.transports.server.unread import UNCOUNTED_BYTES, Account, Unread
@@ -323,9 +324,7 @@ class Reply:
 
     async def _refuse(self) -> None:
         error = jsonrpc.error(None, INTERNAL_ERROR, "the request was ended; try again")
-        await self._response.respond(
-            503, jsonrpc.serialize(error), [(b"retry-after", b"1")]
-        )
+        await self._response.respond(503, jsonrpc.serialize(error), RETRY_LATER)
 
     async def _finish(self) -> None:
         try:

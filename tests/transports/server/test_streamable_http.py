@@ -384,7 +384,7 @@ async def test_json_without_an_answer_is_an_error() -> None:
     reply, response, _ = make(JSON_ONLY)
     await reply.break_off()
     assert response.status == 503
-    assert response.headers == [(b"retry-after", b"1")]
+    assert response.headers == ((b"retry-after", b"1"),)
     assert json.loads(response.body)["error"]["code"] == -32603
 
 
