@@ -14,21 +14,20 @@ requests; the server is spoken to in the client's era, if it has that. What it a
 | modern | legacy | by requests; then the server gets the request again, with answers |
 | legacy | modern | by a result, while the call is held open: see `calls` |
 
-`remote_server` reaches the server, `requests` carries out what the client wants,
-`asking` asks it, `changes` tells it of changes, and `results` knows what each version
-may carry.
+`remote_server` reaches the server, `requests` carries out what the client wants, each
+of the `running_requests` in a task of its own. `asking` asks the client, `changes`
+tells it of changes, and `results` knows what each version may carry.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import TaskGroup
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
+from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest
 
 from mcp_django.bridge.asking import ForwardedAnswers, SessionQuestions
 from mcp_django.bridge.calls import Calls
@@ -36,11 +35,12 @@ from mcp_django.bridge.queues import Queue
 from mcp_django.bridge.remote_server import RemoteServer, is_severe
 from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
+from mcp_django.bridge.running_requests import RunningRequests
 from mcp_django.bridge.send_queue import SendQueue
 from mcp_django.bulkheads.strays import contained
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
-from mcp_django.exceptions import ErrorAnswer, MCPError, RemoteProtocolError
-from mcp_django.protocol import jsonrpc, versions
+from mcp_django.exceptions import MCPError, RemoteProtocolError
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.client import subscription_of
 from mcp_django.protocol.events import (
     Answered,
@@ -55,7 +55,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import State, read_initialize
-from mcp_django.protocol.methods import LISTEN, QUESTIONS
+from mcp_django.protocol.methods import QUESTIONS
 from mcp_django.protocol.modern import is_modern
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.transports.base import Sender, Transport
@@ -68,18 +68,8 @@ logger = logging.getLogger("mcp_django.client")
 _MAX_UNREAD: Final = 100
 """Messages of the client that wait, such as while the server is connected."""
 
-_MAX_RUNNING: Final = 1000
-"""Requests of the client that wait for the server."""
-
 _GRACE_SECONDS: Final = 1.0
 """For requests under way when the client says no more; clients wait two seconds."""
-
-_CANCEL_SECONDS: Final = 0.3
-"""To tell the server of requests that are given up."""
-
-_RESTARTED: Final = ErrorAnswer(
-    INTERNAL_ERROR, "the session was initialized again, which ended this request"
-)
 
 _CHANGES_SECONDS: Final = 2.0
 """To begin to hear of changes, before the client is told that its session is open."""
@@ -142,14 +132,6 @@ async def bridge(
             await client.close()
 
 
-@dataclass(eq=False)
-class _Run:
-    """A request of the client that waits for its answer."""
-
-    request: RequestReceived
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-
-
 class Bridge:
     """What happens between one client and one server.
 
@@ -185,10 +167,13 @@ class Bridge:
         self._requests = Requests(
             self._server, self._questions, self._calls, self._send_queue, tasks
         )
+        self._running = RunningRequests(
+            self._protocol, self._requests, self._send_queue, tasks
+        )
         self._unread: Queue[Message] = Queue(_MAX_UNREAD)
         self._untaken = 0
-        self._running: dict[RequestId, _Run] = {}
-        self._idle = anyio.Event()
+        self._has_taken_all = anyio.Event()
+        self._has_taken_all.set()
         client.on_message = self._receive
         client.on_end = self._finish
 
@@ -199,17 +184,8 @@ class Bridge:
 
     async def close(self) -> None:
         """Give up what is under way, and close the connection with the server."""
-        for run in self._running.values():
-            run.scope.cancel()
-        await self._wait_for_end_of(list(self._running.values()))
+        await self._running.end()
         await self._server.close()
-
-    async def _wait_for_end_of(self, cancelled: Sequence[_Run]) -> None:
-        """Let the server be told of requests that are given up."""
-        with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
-            while any(self._running.get(run.request.id) is run for run in cancelled):
-                self._idle = anyio.Event()
-                await self._idle.wait()
 
     # What comes from the client -------------------------------------------------------
 
@@ -219,6 +195,8 @@ class Bridge:
             await self._take(message)
             return
         self._untaken += 1
+        if self._has_taken_all.is_set():
+            self._has_taken_all = anyio.Event()
         await self._unread.put(message)
 
     async def _take_all(self) -> None:
@@ -229,7 +207,8 @@ class Bridge:
             except Exception:
                 logger.exception("a message of the client is lost")
             self._untaken -= 1
-            self._note_progress()
+            if not self._untaken:
+                self._has_taken_all.set()
 
     async def _take(self, message: Message) -> None:
         if (
@@ -245,15 +224,14 @@ class Bridge:
     async def _take_event(self, event: Event) -> None:
         match event:
             case RequestReceived():
-                await self._begin(event)
+                await self._running.begin(event)
             case Answered(answer):
                 self._client.takes_batches = self._protocol.takes_batches
                 await self._send_queue.send(answer)
             case SessionRestarted(answer, peer):
                 await self._restart(answer, peer)
             case RequestCancelled(id):
-                if id in self._running:
-                    self._running[id].scope.cancel()
+                self._running.cancel(id)
             case AnswerReceived(id, answer):
                 self._questions.learn(id, answer)
             case Notified(method, params):
@@ -284,15 +262,7 @@ class Bridge:
 
     async def _restart(self, answer: Message, peer: Peer) -> None:
         """Begin anew with the server, as the client does, and then answer it."""
-        old = [
-            run
-            for run in self._running.values()
-            if run.request.peer.version in versions.LEGACY
-        ]
-        for run in old:
-            run.scope.cancel()
-            await self._send_answer(run.request, _RESTARTED)
-        await self._wait_for_end_of(old)
+        await self._running.end_session()
         self._questions.peer = peer
         self._requests.log_level = None
         self._requests.changes.end()
@@ -320,46 +290,6 @@ class Bridge:
         if scope.cancelled_caught:
             logger.info("no changes are heard: the server does not acknowledge")
 
-    async def _begin(self, request: RequestReceived) -> None:
-        if len(self._running) >= _MAX_RUNNING:
-            text = f"{_MAX_RUNNING} requests wait for their answers already"
-            await self._send_answer(request, ErrorAnswer(INTERNAL_ERROR, text))
-            return
-        run = self._running[request.id] = _Run(request)
-        self._tasks.start_soon(self._carry_out, run)
-
-    async def _carry_out(self, run: _Run) -> None:
-        request = run.request
-        try:
-            with run.scope:
-                answer: JSONObject | ErrorAnswer
-                try:
-                    answer = await self._requests.answer(request)
-                except ErrorAnswer as error:
-                    answer = error
-                except Exception:
-                    logger.exception("passing on %r failed", request.method)
-                    answer = ErrorAnswer(INTERNAL_ERROR, "Internal error")
-                await self._send_answer(request, answer)
-        finally:
-            # A client may use the id of a cancelled request again.
-            if self._running.get(request.id) is run:
-                del self._running[request.id]
-            self._note_progress()
-
-    async def _send_answer(
-        self, request: RequestReceived, answer: JSONObject | ErrorAnswer
-    ) -> None:
-        message: Message | None
-        if isinstance(answer, ErrorAnswer):
-            message = self._protocol.send_error(
-                request.id, answer.code, answer.message, answer.data
-            )
-        else:
-            message = self._protocol.send_result(request.id, answer)
-        if message is not None:
-            await self._send_queue.send(message)
-
     def _pass_on(self, method: str, params: JSONObject) -> None:
         """Pass on a notification of the client's session to that of the server."""
         if method != "notifications/initialized" and self._server.is_legacy:
@@ -369,15 +299,9 @@ class Bridge:
     async def _finish(self) -> None:
         """Let requests under way have their answers, if these come soon."""
         with anyio.move_on_after(_GRACE_SECONDS):
-            while self._untaken or any(
-                run.request.method != LISTEN for run in self._running.values()
-            ):
-                self._idle = anyio.Event()
-                await self._idle.wait()
+            await self._has_taken_all.wait()
+            await self._running.wait_until_answered()
             await self._send_queue.wait_until_empty()
-
-    def _note_progress(self) -> None:
-        self._idle.set()
 
     # What comes from the server -------------------------------------------------------
 
@@ -411,5 +335,4 @@ class Bridge:
             least = self._requests.log_level
             if least is None or is_severe(level, least):
                 return True
-        levels = (run.request.peer.log_level for run in self._running.values())
-        return any(least and is_severe(level, least) for least in levels)
+        return self._running.want_log(level)

@@ -510,33 +510,6 @@ async def test_modern_server_hears_nothing_of_a_session() -> None:
         await played.request("tools/call")
 
 
-async def test_log_message_is_heard_by_those_only_who_want_it() -> None:
-    """Spec: 2026-07-28 server/utilities/logging: none for who does not ask."""
-    async with raw_pair(server_era="legacy", capabilities={"logging": {}}) as (
-        client,
-        played,
-    ):
-        log = jsonrpc.notification("notifications/message", {"level": "info"})
-        id = await client.request("tools/call", client.modern({"name": "quiet"}))
-        request = await played.request("tools/call")
-        await played.send(log)
-        await played.reply(request, TEXT)
-        await client.answer_to(id)
-        wanting = client.modern({"name": "loud"}, **{LOG_LEVEL_META_KEY: "info"})
-        id = await client.request("tools/call", wanting)
-        chosen = await played.request("logging/setLevel")
-        assert chosen.params == {"level": "info"}
-        await played.reply(chosen, {})
-        request = await played.request("tools/call")
-        await played.send(log)
-        await played.send(
-            jsonrpc.notification("notifications/message", {"level": "debug"})
-        )
-        await played.reply(request, TEXT)
-        await client.answer_to(id)
-        assert client.notifications("notifications/message") == [{"level": "info"}]
-
-
 async def test_subscription_of_a_modern_client_is_acknowledged_and_ended() -> None:
     """Spec: 2026-07-28 basic/patterns/subscriptions."""
     tools = {"tools": {"listChanged": True}}
