@@ -10,7 +10,7 @@ from mcp_django.sessions.stdio import bridge_stdio
 
 
 async def bridge_to(url: str) -> None:
-    """Join standard streams that nobody has to a server."""
+    """Join standard streams that are not there to a server."""
     await bridge_stdio(url, headers={}, on_close=lambda: None, stdin=-1, stdout=-1)
 
 
@@ -18,9 +18,9 @@ async def test_missing_library_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Chosen: an ordinary installation has no client over HTTP."""
-    for module in ("streamable_http_client", "http_library"):
+    for module in ("streamable_http", "http_library"):
         monkeypatch.delitem(
-            sys.modules, f"mcp_django.transports.{module}", raising=False
+            sys.modules, f"mcp_django.transports.client.{module}", raising=False
         )
     for name in ["httpx2", *sys.modules]:
         if name.split(".")[0] == "httpx2":
