@@ -6,7 +6,7 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -163,7 +163,8 @@ class Transport(ABC):
         try:
             messages = self.messages_of(jsonrpc.parse(text))
             # The messages of a batch share its bytes, as far as room goes.
-            sender = replace(sender, size=len(text) // len(messages))
+            size = len(text) // len(messages)
+            sender = Sender(sender.user, sender.headers, size, sender.address)
             for message in messages:
                 await self.receive(message, sender)
         except RemoteProtocolError as error:

@@ -155,7 +155,8 @@ class WebSocketServerTransport(Transport):
         """
         data = self._bounded(answer)
         size = self._to_count(data)
-        self._account.take(size)
+        if size:
+            self._account.take(size)
         await self._send_frame(data, size, None)
 
     def _bounded(self, data: bytes) -> bytes:
@@ -176,7 +177,8 @@ class WebSocketServerTransport(Transport):
                 self._is_sending = True
                 self._full_since = self._clock()
                 try:
-                    await self._flow.wait()
+                    if self._flow.is_congested:
+                        await self._flow.wait()
                     if self._is_closed:
                         raise TransportClosed("cannot send: the WebSocket is closed")
                     if message is not None:
@@ -191,7 +193,7 @@ class WebSocketServerTransport(Transport):
             raise
         if self._flow.is_congested:
             self._in_buffer += counted
-        else:
+        elif counted:
             self._account.give_back(counted)
         self._clear()
 
@@ -234,7 +236,8 @@ class WebSocketServerTransport(Transport):
 
     async def receive(self, message: Message, sender: Sender) -> None:
         """Hand one message over, and keep in mind what it answers."""
-        if self._owed.note_received(message):
+        is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
+        if is_answer and self._owed.note_received(message):
             # The user who pondered reads again.
             self._progress_at = self._full_since = self._clock()
         await self.on_message(message, sender)
