@@ -118,7 +118,7 @@ class ThreadPool:
         # A thread of a pool waits for this. When all of them wait for another one, none
         # is left: so it is a thread more, for as long as that waits.
         is_nested = _is_in_pool.get()
-        if not _is_asyncio():
+        if not runs_asyncio():
             limiter = anyio.CapacityLimiter(1) if is_nested else self._limit()
             return await anyio.to_thread.run_sync(
                 _run, carrying(function), limiter=limiter, abandon_on_cancel=True
@@ -255,10 +255,11 @@ class _Lane(Executor):
         return future  # type: ignore[return-value]
 
 
-def _is_asyncio() -> bool:
+def runs_asyncio() -> bool:
+    """Say whether an event loop of asyncio runs in this thread, and not trio's."""
     try:
         asyncio.get_running_loop()
-    except RuntimeError:  # under trio
+    except RuntimeError:
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ import anyio
 from mcp_django.auth.interface import User
 from mcp_django.auth.users import read, read_again
 from mcp_django.bulkheads.strays import contained
-from mcp_django.bulkheads.threads import lone_threads
+from mcp_django.bulkheads.threads import lone_threads, runs_asyncio
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
@@ -52,7 +51,7 @@ async def serve(
     )
     try:
         async with anyio.create_task_group() as tasks:
-            handlers = LoopTasks() if _is_asyncio() else tasks
+            handlers = LoopTasks() if runs_asyncio() else tasks
             session = Session(server, transport, handlers, threads=lone_threads)
             end = _End(session, transport)
             if user is not None:
@@ -143,7 +142,7 @@ class _NamedUser:
 @asynccontextmanager
 async def _listening(session: Session) -> AsyncIterator[None]:
     """Let a session hear of changes; Channels, which carries them, needs asyncio."""
-    if not _is_asyncio():
+    if not runs_asyncio():
         yield
         return
     worker = current_worker()
@@ -153,11 +152,3 @@ async def _listening(session: Session) -> AsyncIterator[None]:
         yield
     finally:
         worker.ignore(session)
-
-
-def _is_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from mcp_django.bulkheads.threads import runs_asyncio
 from mcp_django.server.notices import Notice, noticed
 from mcp_django.server.server import Server
 from mcp_django.worker.worker import current_worker, workers_of_process
@@ -19,7 +19,7 @@ def pass_on(sender: Server, notice: Notice, **kwargs: Any) -> None:
         worker.notify(sender.name, notice)
     if workers:
         workers[0].tell_others(sender.name, notice)
-    elif _has_running_loop():
+    elif runs_asyncio():
         current_worker().tell_others(sender.name, notice)
     else:
         # A command or a task queue: no client here, but perhaps elsewhere.
@@ -33,11 +33,3 @@ def connect() -> None:
 
 async def _tell_as_stranger(server_name: str, notice: Notice) -> None:
     await current_worker().tell_as_stranger(server_name, notice)
-
-
-def _has_running_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
