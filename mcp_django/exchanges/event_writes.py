@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -14,6 +14,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.leases import Lease
 from mcp_django.worker.caches import event_cache
+from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
@@ -51,7 +52,7 @@ class EventWrites:
         lease: Says that the worker lives.
     """
 
-    def __init__(self, start: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    def __init__(self, start: Start) -> None:
         self.lease = Lease(start)
         self._start = start
         self._waiting: list[_Write] = []

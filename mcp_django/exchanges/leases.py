@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.event_keys import lease_key
 from mcp_django.worker.caches import event_cache
+from mcp_django.worker.tasks import Start
 
 LEASE_SECONDS: Final = 10.0
 """For as long the key is kept."""
@@ -39,7 +40,7 @@ class Lease:
 
     def __init__(
         self,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = secrets.token_urlsafe(9)

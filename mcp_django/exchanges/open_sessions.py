@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Self
 
@@ -18,6 +18,7 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import has_ended, note_end
 from mcp_django.worker.relay import Relay
+from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
 
 _MAX_REMEMBERED: Final = 10_000
@@ -32,9 +33,7 @@ class OpenSessions:
         start: Runs a coroutine in a task that is held.
     """
 
-    def __init__(
-        self, relay: Relay, start: Callable[[Coroutine[Any, Any, None]], object]
-    ) -> None:
+    def __init__(self, relay: Relay, start: Start) -> None:
         self._relay = relay
         self._start = start
         self._told_of_ends: list[Callable[[str], None]] = []

@@ -6,10 +6,10 @@ Spec: 2025-11-25 basic/transports, "Multiple Connections".
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.open_sessions import OpenSessions
@@ -20,6 +20,7 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.relay import Relay
+from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
 
 _SIMULTANEOUS_SECONDS: Final = 5.0
@@ -54,7 +55,7 @@ class StandaloneStreams:
     def __init__(
         self,
         relay: Relay,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
         sessions: OpenSessions,
     ) -> None:
         self._relay = relay

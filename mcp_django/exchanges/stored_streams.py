@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,7 @@ from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.transports.server.event_log import EventLog
 from mcp_django.worker.caches import event_cache
+from mcp_django.worker.tasks import Start
 
 
 class StoredStream(EventLog):
@@ -57,7 +58,7 @@ class StoredStream(EventLog):
         *,
         writes: EventWrites,
         tell: Callable[[str], Awaitable[None]],
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
         expected: Sequence[RequestId] = (),
         after: Replay | None = None,
         clock: Callable[[], float] = time.monotonic,

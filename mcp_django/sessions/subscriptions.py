@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 
@@ -20,9 +20,9 @@ from mcp_django.server.subscriptions import subscribe
 from mcp_django.sessions.session_state import StateInMemory
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber
+from mcp_django.worker.tasks import Start
 
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 _MAX_SUBSCRIPTIONS: Final = 100
 """Requests to listen that one connection may have open."""

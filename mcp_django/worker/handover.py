@@ -13,8 +13,8 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.task_contexts import own_context
@@ -22,6 +22,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import Envelope, SendQueue
+from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -48,7 +49,7 @@ class Handover:
     def __init__(
         self,
         mailbox: Mailbox,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
     ) -> None:
         self.takers: dict[str, Take] = {}
         self._mailbox = mailbox

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.server.notices import Notice
+from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
 
 Send: TypeAlias = Callable[[Notice], Awaitable[None]]
-Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class NoticeQueue:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from mcp_django.bulkheads.threads import recheck_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.worker.connections import Connections, OpenConnection, close
+from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -64,7 +65,7 @@ class Rechecks:
     def __init__(
         self,
         connections: Connections,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections

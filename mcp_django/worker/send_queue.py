@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
 from mcp_django.worker.acknowledgement import BROKEN, FULL, Taken
 from mcp_django.worker.mailbox import Mailbox
+from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -48,7 +49,7 @@ class SendQueue:
         mailbox: Mailbox,
         *,
         on_refused: Callable[[Envelope, Taken], None],
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
     ) -> None:
         self._mailbox = mailbox
         self._on_refused = on_refused

@@ -18,6 +18,9 @@ from mcp_django.bulkheads.task_contexts import own_context
 
 Cancel: TypeAlias = Callable[[], object]
 
+Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
+"""Runs a coroutine in a task that is held until it ends."""
+
 
 class Tasks(ABC):
     """Starts tasks that end together."""

@@ -15,14 +15,15 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.mailbox import Mailbox
+from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -76,7 +77,7 @@ class Teller:
     def __init__(
         self,
         mailbox: Mailbox,
-        start: Callable[[Coroutine[Any, Any, None]], object],
+        start: Start,
         *,
         again_seconds: float = 1.0,
     ) -> None:
