@@ -46,6 +46,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
+from mcp_django.protocol.pending_requests import used_twice
 from mcp_django.protocol.subscriptions import SUBSCRIPTION_ID_META_KEY
 
 _MAX_CANCELLED: Final = 100
@@ -251,7 +252,7 @@ class ClientProtocol:
         if method == methods.PING:
             return Answered(jsonrpc.result(id, {}))
         if id in self._asked:
-            return Ignored(f"request id {id!r} is in flight already")
+            return used_twice(id)
         capability = methods.QUESTIONS.get(method)
         if capability is None or getattr(self.capabilities, capability) is None:
             text = f"this client does not offer {method[:100]}"

@@ -41,7 +41,11 @@ from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.pending_requests import PendingRequests, read_notification
+from mcp_django.protocol.pending_requests import (
+    PendingRequests,
+    read_notification,
+    used_twice,
+)
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""
@@ -76,7 +80,7 @@ class LegacyServerProtocol:
     Clients initialize once, says the specification; gateways in front of clients do so
     again, and cannot connect where that is refused. So it is answered. If the client
     says the same of itself as before, its session goes on, with all that runs. If not,
-    or if the id is that of a request in flight, another client has begun anew: then
+    or if the id is that of a pending request, another client has begun anew: then
     what was asked has no answer to come, and the driver hears `SessionRestarted`.
 
     Args:
@@ -176,7 +180,7 @@ class LegacyServerProtocol:
         if method == methods.INITIALIZE:
             return self._receive_initialize(message)
         if id in self._pending:
-            return Ignored(f"request id {id!r} is in flight already")
+            return used_twice(id)
         answer = answer_at_once(message)
         if answer is not None:
             return Answered(answer)
@@ -194,10 +198,10 @@ class LegacyServerProtocol:
             peer = read_initialize(message)
         except RemoteProtocolError as error:
             if message.id in self._pending:
-                return Ignored(f"request id {message.id!r} is in flight already")
+                return used_twice(message.id)
             return Answered(jsonrpc.error(message.id, error.code, error.message))
         answer = initialized(message.id, peer, self._describe(peer.version))
-        # A client that uses the id of a request in flight does not know of that one.
+        # A client that uses the id of a pending request does not know of that one.
         is_used = self._pending.pop(message.id, False)
         is_same = peer == self.peer and not is_used
         was_open = self.state is State.OPEN

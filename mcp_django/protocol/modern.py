@@ -40,7 +40,6 @@ from mcp_django.protocol import jsonrpc, methods, versions
 from mcp_django.protocol.events import (
     Answered,
     Event,
-    Ignored,
     Notified,
     Peer,
     RequestReceived,
@@ -56,7 +55,7 @@ from mcp_django.protocol.http_statuses import refusal_of
 from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.models import read_as
-from mcp_django.protocol.pending_requests import PendingRequests
+from mcp_django.protocol.pending_requests import PendingRequests, used_twice
 
 _ONLY_HERE: Final = methods.MODERN.keys() - methods.LEGACY.keys()
 """Methods that the legacy era does not have."""
@@ -311,7 +310,7 @@ class ModernServerProtocol:
         if isinstance(message, JSONRPCNotification):
             return self._pending.receive(message)
         if message.id in self._pending:
-            return Ignored(f"request id {message.id!r} is in flight already")
+            return used_twice(message.id)
         try:
             received = read_request(message)
         except RemoteProtocolError as error:

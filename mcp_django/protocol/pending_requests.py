@@ -48,5 +48,10 @@ def read_notification(
     return RequestCancelled(cancelled.request_id, cancelled.reason)
 
 
+def used_twice(id: RequestId) -> Ignored:
+    """Ignore a request with the id of one that waits for its answer still."""
+    return Ignored(f"request id {id!r} is in flight already")
+
+
 def _nothing_to_cancel(id: RequestId | None) -> Ignored:
     return Ignored(f"nothing to cancel: request {id!r} is not in flight")

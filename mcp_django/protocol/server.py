@@ -58,7 +58,7 @@ class ServerProtocol:
         """Take one message from the peer and say what it means."""
         match message:
             case JSONRPCRequest(id=id):
-                # An id in flight keeps its era, which then refuses the second request.
+                # The id of a pending request keeps its era, which ignores another one.
                 if self._modern.has_pending(id) or (
                     is_modern(message) and not self._legacy.has_pending(id)
                 ):
