@@ -124,7 +124,15 @@ class ErrorAnswer(MCPError):
         message: One sentence for the client's developer; may be lazy.
         data: Additional JSON value, or None.
 
+    Attributes:
+        status: HTTP status, where the answer has one; None for what HTTP need not know.
+        headers: HTTP headers that go with the status.
+        reason: Why, for the site; set where the client is told less.
     """
+
+    status: int | None = None
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    reason: str | None = None
 
     def __init__(self, code: int, message: Any, data: Any = None) -> None:
         if not isinstance(code, int) or isinstance(code, bool):
@@ -135,18 +143,6 @@ class ErrorAnswer(MCPError):
         self.code = code
         self.message: str = message
         self.data = data
-        # Why, for the site; set where the client is told less.
-        self.reason: str | None = None
-
-    @property
-    def status(self) -> int | None:
-        """HTTP status, where the answer has one; None for what HTTP need not know."""
-        return None
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """HTTP headers that go with the status."""
-        return []
 
 
 class UrlElicitationRequired(ErrorAnswer):
@@ -196,25 +192,18 @@ class ServiceAway(ErrorAnswer):
     Spec: RFC 9110, sections 15.6.4 and 10.2.3.
     """
 
+    status: int = 503
+
     def __init__(self, service: str, retry_after_seconds: float) -> None:
         self.service = service
         seconds = max(1, math.ceil(retry_after_seconds))
         self.retry_after_seconds = seconds
+        self.headers = [(b"retry-after", b"%d" % seconds)]
         super().__init__(
             INTERNAL_ERROR,
             f"{service} does not answer; try again in {seconds} "
             f"{'second' if seconds == 1 else 'seconds'}",
         )
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        return 503
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """When to try again."""
-        return [(b"retry-after", b"%d" % self.retry_after_seconds)]
 
 
 class AuthenticationFailed(ErrorAnswer):
@@ -233,17 +222,13 @@ class AuthenticationFailed(ErrorAnswer):
         parameters: What else the challenge says, such as `scope` or
             `resource_metadata`.
 
-    Attributes:
-        challenges: Values of `WWW-Authenticate`; known once the authenticators have
-            been asked for them.
-
     Spec: RFC 6750, sections 3 and 3.1; 2025-11-25 basic/authorization, "Scope Challenge
     Handling".
     """
 
+    status: int
     error: str = "invalid_token"
     description: Any = "the credentials are wrong, expired or revoked"
-    challenges: Sequence[str] = ()
 
     def __init__(
         self,
@@ -261,32 +246,11 @@ class AuthenticationFailed(ErrorAnswer):
         data = {**named, **parameters}
         super().__init__(INVALID_REQUEST, self.description, data or None)
         self.parameters = dict(parameters)
+        # Spec: RFC 6750, section 3.1.
+        statuses = {"invalid_request": 400, "insufficient_scope": 403}
+        self.status = statuses.get(self.error, 401)
         self.args = (message,)  # For the log; the client is told less.
         self.reason = str(message)
-
-    @property
-    def status(self) -> int:
-        """HTTP status."""
-        return _STATUSES.get(self.error, 401)
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The challenges."""
-        return [(b"www-authenticate", text.encode()) for text in self.challenges]
-
-    def with_challenges(self, challenges: Sequence[str]) -> AuthenticationFailed:
-        """Give a copy that has challenges: the same one may be raised again."""
-        copied = type(self).__new__(type(self))
-        copied.args = self.args
-        copied.__dict__.update(self.__dict__, challenges=challenges)
-        return copied
-
-
-_STATUSES = {"invalid_request": 400, "insufficient_scope": 403}
-"""HTTP statuses of failed authentication by error; 401 for all others.
-
-Spec: RFC 6750, section 3.1.
-"""
 
 
 class ToolError(MCPError):

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.authenticators import authenticators
-from mcp_django.auth.challenges import challenge_of, check_challenge
+from mcp_django.auth.challenges import challenge_of, check_challenge, with_challenges
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.users import read
 from mcp_django.bulkheads.decisions import ask_in_thread
@@ -48,10 +48,10 @@ async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
     except AuthenticationFailed as failure:
         logger.warning("authentication failed: %s", failure)
         texts = await _challenges(found, request, asking.asked, failure)
-        raise failure.with_challenges(texts) from None
+        raise with_challenges(failure, texts) from None
     if identity is None:
         missing = AuthenticationFailed(error="", description="Authentication required")
-        raise missing.with_challenges(await _challenges(found, request))
+        raise with_challenges(missing, await _challenges(found, request))
     if isinstance(identity.user, LazyObject):
         return replace(identity, user=await read(identity.user))
     return identity
@@ -70,7 +70,7 @@ async def challenged(
     vouching = identity.authenticator
     found = () if vouching is None else (vouching,)
     texts = await _challenges(found, request, vouching, failure)
-    return failure.with_challenges(texts)
+    return with_challenges(failure, texts)
 
 
 class _Asking:

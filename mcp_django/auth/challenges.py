@@ -6,6 +6,7 @@ Spec: RFC 9110, 11.6.1; RFC 6750, section 3.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
@@ -73,6 +74,22 @@ def check_challenge(given: object) -> str:
             f"{given!r}"
         )
     return given
+
+
+def with_challenges(
+    failure: AuthenticationFailed, challenges: Iterable[str]
+) -> AuthenticationFailed:
+    """Give a copy of a failure that tells challenges: the same one may be raised again.
+
+    Args:
+        failure: What was wrong.
+        challenges: Those of the authenticators, checked.
+    """
+    copied = type(failure).__new__(type(failure))
+    copied.args = failure.args
+    copied.__dict__.update(failure.__dict__)
+    copied.headers = [(b"www-authenticate", text.encode()) for text in challenges]
+    return copied
 
 
 def _add_error(challenge: str, failure: AuthenticationFailed | None) -> str:
