@@ -164,11 +164,12 @@ class SSEServerTransport(Transport):
     @property
     def is_congested(self) -> bool:
         """Whether what is sent now will be held, or its user has much to read."""
-        return (
-            bool(self._held)
-            or self._unconfirmed >= self._limits.unconfirmed_bytes
-            or self._account.is_full
-        )
+        return self._is_behind or self._account.is_full
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether what is sent now will be held."""
+        return bool(self._held) or self._unconfirmed >= self._limits.unconfirmed_bytes
 
     async def start(self, tasks: TaskGroup) -> None:
         """Tell the client where to post, and that the stream is alive."""
@@ -218,7 +219,7 @@ class SSEServerTransport(Transport):
 
     def _to_count(self, event: bytes) -> int:
         """Give how much of an event has to be counted: all or nothing."""
-        is_small = len(event) <= UNCOUNTED_BYTES and not self.is_congested
+        is_small = len(event) <= UNCOUNTED_BYTES and not self._is_behind
         return 0 if is_small else len(event)
 
     async def _send_event(
@@ -300,9 +301,7 @@ class SSEServerTransport(Transport):
         """Pass an event on or hold it; False if it has to wait for room."""
         if self._is_closed:
             raise TransportClosed("cannot send: the stream is closed")
-        is_passed = (
-            not self._held and self._unconfirmed < self._limits.unconfirmed_bytes
-        )
+        is_passed = not self._is_behind
         size = self._held_bytes + len(event)
         if not is_passed and self._held and size > self._limits.max_held_bytes:
             return False
