@@ -29,8 +29,9 @@ from mcp_django.worker.worker import Worker, current_worker
 
 async def answer(post: Post) -> None:
     """Answer a post."""
-    headers, worker = post.sender.headers, current_worker()
+    headers = post.sender.headers
     session = session_in(headers, post.server.name, post.identity.owner)
+    worker = current_worker()
     sessions = worker.part(OpenSessions)
     if session is not None and not await sessions.is_open(session):
         session = None
