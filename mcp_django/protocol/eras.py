@@ -21,6 +21,7 @@ class Era(ABC):
     """How one era wants to be answered.
 
     Attributes:
+        has_sessions: Whether what a client sets holds for its later requests.
         asks_in_results: Whether the client is asked by the result of its request, and
             sends that again with its answers. Else it is asked by requests of the
             server, and its own waits for them.
@@ -31,6 +32,7 @@ class Era(ABC):
         resource_not_found: Code of the error for a resource that there is not.
     """
 
+    has_sessions: ClassVar[bool]
     asks_in_results: ClassVar[bool]
     signs_results: ClassVar[bool]
     names_missing_capabilities: ClassVar[bool]
@@ -54,6 +56,7 @@ class Era(ABC):
 class LegacyEra(Era):
     """A session, in which the server may send requests."""
 
+    has_sessions = True
     asks_in_results = False
     signs_results = False
     names_missing_capabilities = False
@@ -77,6 +80,7 @@ class LegacyEra(Era):
 class ModernEra(Era):
     """Requests that stand for themselves, and results that say all."""
 
+    has_sessions = False
     asks_in_results = True
     signs_results = True
     names_missing_capabilities = True

@@ -68,8 +68,8 @@ class Request:
         client_capabilities: What it declared to be able to.
         sender: User and HTTP headers.
         notify: Sends a notification that belongs to this request.
-        find_session: Gives the client's session; None in the modern era, which has
-            none.
+        find_session: Gives the client's session, in an era that has some; None where
+            there is none.
         log_level: Least severe log messages that this request wants, in the modern
             era; None for none.
         threads: Where `def` handlers run.
@@ -135,8 +135,9 @@ class Request:
     @property
     def session(self) -> SessionState | None:
         """The client's session, if it has one; few requests look at it."""
-        if self._session is None and self.find_session is not None:
-            self._session = self.find_session()
+        find = self.find_session
+        if self._session is None and find is not None and self.era.has_sessions:
+            self._session = find()
         return self._session
 
     @property
@@ -208,7 +209,7 @@ def make_request(
         received: The request, with what its client says of itself.
         sender: Its sender, as far as the transport knows.
         notify: As for `Request`, like the others.
-        find_session: Of a legacy request.
+        find_session: Not called where the era has no sessions.
         threads: Where `def` handlers run.
         mirrors_headers: Whether its headers have to say what its arguments say.
     """

@@ -22,6 +22,7 @@ from mcp_types import (
 
 from mcp_django.auth.interface import User
 from mcp_django.protocol import versions
+from mcp_django.protocol.eras import ERAS
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.cache_hints import CacheHints, CacheScope
 from mcp_django.server.completions import Completion
@@ -562,7 +563,7 @@ class Server:
         serverInfo is not part of it, but of every result's `_meta`.
         """
         described: JSONObject = {"capabilities": self.capabilities(version)}
-        if version in versions.LEGACY:
+        if not ERAS[version].signs_results:
             described["serverInfo"] = versions.adapt_entry(
                 "implementation", self.implementation, version
             )

@@ -16,7 +16,7 @@ from mcp_django.exceptions import (
     TransportClosed,
     UrlElicitationRequired,
 )
-from mcp_django.protocol import methods, versions
+from mcp_django.protocol import methods
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -143,12 +143,11 @@ class Session:
         elif self._is_finishing:
             await self._refuse(event.id, _FINISHING)
         else:
-            is_modern = event.peer.version in versions.MODERN
             request = make_request(
                 event,
                 sender,
                 self._notify,
-                find_session=None if is_modern else self._find_state,
+                find_session=self._find_state,
                 threads=self._threads,
             )
             if event.method == methods.LISTEN:
