@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as version_of
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from anyio import create_task_group, get_cancelled_exc_class
 from anyio.abc import TaskGroup
@@ -27,11 +27,8 @@ from mcp_types import (
     Root,
     ServerCapabilities,
     SubscriptionFilter,
-    TextContent,
     Tool,
 )
-from mcp_types.jsonrpc import HEADER_MISMATCH
-from pydantic import ValidationError
 
 from mcp_django.client.answers import (
     Answers,
@@ -44,16 +41,21 @@ from mcp_django.client.changes import Changes
 from mcp_django.client.connecting import HTTPOptions, Target, headers_with, ways_to
 from mcp_django.client.connection import Connection, OnProgress, Patience
 from mcp_django.client.notices import Notices, OnLog, OnNotification
-from mcp_django.client.output import check_output
-from mcp_django.client.reading import read, read_completion, read_tool_result
+from mcp_django.client.options import (
+    check_callable,
+    check_level,
+    check_seconds,
+    read_roots,
+)
+from mcp_django.client.reading import read, read_completion
 from mcp_django.client.reconnecting import ReconnectingConnection, result_of
 from mcp_django.client.requests import Requests
 from mcp_django.client.subscriptions import Subscriptions
-from mcp_django.exceptions import ErrorReceived, LocalProtocolError, ToolError
+from mcp_django.client.tools import Tools
+from mcp_django.exceptions import ErrorReceived, LocalProtocolError
 from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.client import ClientProtocol, State
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
-from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.methods import DISCOVER, PING
 
 if TYPE_CHECKING:
@@ -133,13 +135,13 @@ class Client:
     ) -> None:
         if version is not None and version not in versions.ALL:
             raise ValueError(f"version {version!r} is none of {list(versions.ALL)!r}")
-        _check_seconds(
+        check_seconds(
             timeout=timeout,
             max_total_timeout=max_total_timeout,
             probe_timeout=probe_timeout,
             connect_timeout=connect_timeout,
         )
-        _check_callable(
+        check_callable(
             on_elicit=on_elicit,
             on_sample=on_sample,
             on_log=on_log,
@@ -159,13 +161,13 @@ class Client:
         self._answers = Answers(
             on_elicit,
             on_sample,
-            None if roots is None else _roots(roots),
+            None if roots is None else read_roots(roots),
             run_sync,
         )
         self._protocol = ClientProtocol(
             client_info or _ourselves(), self._answers.capabilities
         )
-        self._protocol.log_level = _check_level(log_level)
+        self._protocol.log_level = check_level(log_level)
         self._patience = Patience(timeout, max_total_timeout)
         self._connection = ReconnectingConnection(
             ways_to(target, options),
@@ -183,13 +185,13 @@ class Client:
             patience=self._patience,
             max_rounds=max_rounds,
         )
+        self._tools = Tools(self._requests, self._connection)
         self._subscriptions = Subscriptions(
             self._connection, self._protocol, patience=self._patience
         )
         self._notices = Notices(
             self._answers, on_log=on_log, on_notification=on_notification
         )
-        self._tools: dict[str, Tool] = {}
         self._was_opened = False
         self._tasks: TaskGroup | None = None
 
@@ -271,9 +273,7 @@ class Client:
         Args:
             fresh: Whether to ask the server although what it said before still holds.
         """
-        tools = await self._requests.list("tools/list", Tool, fresh=fresh)
-        self._tools = {tool.name: tool for tool in tools}
-        return tools
+        return await self._tools.list(fresh=fresh)
 
     async def call_tool(
         self,
@@ -298,23 +298,9 @@ class Client:
             ErrorReceived: There is no such tool, or the arguments are wrong.
             RemoteProtocolError: The result is not what the tool promised.
         """
-        params: JSONObject = {"name": name, "arguments": dict(arguments or {})}
-        options: dict[str, Any] = {"timeout": timeout, "on_progress": on_progress}
-        try:
-            answer = await self._requests.send("tools/call", params, **options)
-        except ErrorReceived as error:
-            if error.code != HEADER_MISMATCH:
-                raise
-            # Spec: 2026-07-28 basic/transports/streamable-http, "Client Behavior": the
-            # tool's parameters may have changed.
-            await self.list_tools(fresh=True)
-            answer = await self._requests.send("tools/call", params, **options)
-        result = read_tool_result(name, answer, self.server_info)
-        if result.is_error and check:
-            raise ToolError(_text_of(result), result=result)
-        if name in self._tools:
-            check_output(self._tools[name], result)
-        return result
+        return await self._tools.call(
+            name, arguments, timeout=timeout, on_progress=on_progress, check=check
+        )
 
     # Resources, prompts, completion --------------------------------------------------
 
@@ -404,7 +390,7 @@ class Client:
         Raises:
             ValueError: There is no such level.
         """
-        _check_level(level)
+        check_level(level)
         await self._connection.connected()
         self._protocol.log_level = level
         if self._has_log_level:
@@ -420,7 +406,7 @@ class Client:
             raise LocalProtocolError(
                 "cannot change roots that were never declared; pass roots=[] to Client"
             )
-        self._answers.roots = _roots(roots)
+        self._answers.roots = read_roots(roots)
         connection = await self._connection.connected()
         if self._protocol.state is State.LEGACY:
             changed = jsonrpc.notification("notifications/roots/list_changed")
@@ -488,14 +474,14 @@ class Client:
     def _hear(self, method: str, params: JSONObject) -> None:
         self._requests.cache.forget_changed(method, params)
         if method == "notifications/tools/list_changed":
-            self._tools = {}
+            self._tools.forget()
         self._subscriptions.hear(method, params)
         self._notices.tell(method, params)
 
     async def _restore(self, connection: Connection) -> None:
         """Set, in a new session, what was set in the last one."""
         # It may be a newer server, whose tools promise something else.
-        self._tools = {}
+        self._tools.forget()
         level = self._protocol.log_level
         if level is not None and self._has_log_level:
             request = self._protocol.send_request("logging/setLevel", {"level": level})
@@ -529,41 +515,3 @@ async def _leave(tasks: TaskGroup, ending: BaseException | None) -> bool | None:
 
 def _ourselves() -> Implementation:
     return Implementation(name="mcp_django", version=version_of("mcp-django-channels"))
-
-
-def _roots(roots: Sequence[str | Root]) -> list[Root]:
-    if isinstance(roots, str):
-        raise ValueError(f"roots must be a list of URLs, not the text {roots[:100]!r}")
-    return [root if isinstance(root, Root) else _root(root) for root in roots]
-
-
-def _root(url: str) -> Root:
-    try:
-        return Root.model_validate({"uri": url})
-    except ValidationError:
-        raise ValueError(
-            f"root {url!r:.200} is no URL of a folder, such as 'file:///srv/data'"
-        ) from None
-
-
-def _check_seconds(**seconds: object) -> None:
-    for name, value in seconds.items():
-        if not (isinstance(value, int | float) and value > 0):
-            raise ValueError(f"{name} must be seconds above 0, not {value!r:.100}")
-
-
-def _check_callable(**functions: object) -> None:
-    for name, function in functions.items():
-        if not (function is None or callable(function)):
-            raise ValueError(f"{name} must be a function, not {function!r:.100}")
-
-
-def _check_level(level: LoggingLevel | None) -> LoggingLevel | None:
-    if level is not None and level not in LOG_LEVELS:
-        raise ValueError(f"log level {level!r:.100} is none of {[*LOG_LEVELS]!r}")
-    return level
-
-
-def _text_of(result: CallToolResult) -> str:
-    texts = [block.text for block in result.content if isinstance(block, TextContent)]
-    return "\n".join(texts) or "the tool failed and did not say why"

@@ -260,6 +260,14 @@ class ScriptedServer:
         self._changed.set()
 
 
+def sent_of(server: ScriptedServer, method: str) -> list[JSONObject]:
+    """Give the params of requests, without what each of them says."""
+    return [
+        {name: value for name, value in (params or {}).items() if name != "_meta"}
+        for params in server.params_of(method)
+    ]
+
+
 class ScriptedServers:
     """Makes a transport to another server each time: a target of `Client`.
 
