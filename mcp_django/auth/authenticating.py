@@ -18,7 +18,7 @@ from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.users import read
 from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.missing_migrations import commands_for
-from mcp_django.bulkheads.services import Questions, Service
+from mcp_django.bulkheads.services import Inquiry, Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.conf import mcp_settings
@@ -89,7 +89,7 @@ class _Asking:
     ) -> None:
         self._left = iter(candidates)
         self._request = request
-        self._questions: Questions | None = None
+        self._inquiry: Inquiry | None = None
         self.asked = next(self._left, None)
 
     async def identity(self) -> Identity | None:
@@ -101,8 +101,8 @@ class _Asking:
         """
         while self.asked is not None:
             service = _authentication(type(self.asked))
-            self._questions = Questions(service)
-            found = await _ask_in_thread(self._questions, self._ask)
+            self._inquiry = Inquiry(service)
+            found = await _ask_in_thread(self._inquiry, self._ask)
             if isinstance(found, Identity):
                 return found
             if found is not None:
@@ -121,8 +121,8 @@ class _Asking:
             following = next(self._left, None) if found is None else None
             if following is None:
                 return found
-            assert self._questions is not None
-            self._questions.go_on(_authentication(type(following)))
+            assert self._inquiry is not None
+            self._inquiry.go_on(_authentication(type(following)))
             self.asked = following
 
 
@@ -165,7 +165,7 @@ async def commands_after(error: DatabaseError) -> str | None:
 
 
 async def _ask_in_thread(
-    service: Service | Questions, function: Callable[[], Any]
+    service: Service | Inquiry, function: Callable[[], Any]
 ) -> Any:
     threads = authentication_threads
     return await ask_in_thread(service, function, threads.run, lend=threads.lent.run)

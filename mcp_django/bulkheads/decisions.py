@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from django.db.models import Model
 
 from mcp_django.bulkheads import databases
-from mcp_django.bulkheads.services import Questions, Service
+from mcp_django.bulkheads.services import Inquiry, Service
 from mcp_django.bulkheads.strays import stray_of
 
 Lend: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -23,7 +23,7 @@ class SaysNothing(TypeError):
 
 
 async def ask_in_thread(
-    service: Service | Questions,
+    service: Service | Inquiry,
     function: Callable[[], Any],
     run: Callable[[Callable[[], Any]], Awaitable[Any]],
     *,

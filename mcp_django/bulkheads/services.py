@@ -23,13 +23,13 @@ _SECONDS_BETWEEN_TRIES: Final = 1.0
 class Service:
     """Something of the site's that may fail or hang, such as a cache.
 
-    A question that is not answered in time is given up. If meanwhile no other question
+    An inquiry that is not answered in time is given up. If meanwhile no other inquiry
     was answered either, the service counts as away::
 
         works ──(not answered in time)──► away, for AWAY_SECONDS: refused at once
           ▲                                 │
           │                                 ▼
-          └────────(answered)──────────── one question a second tries
+          └────────(answered)──────────── one inquiry a second tries
 
     Not one alone: it may be the one that is never answered, and keep all others out.
     What was asked before it counted as away says nothing new when it is given up.
@@ -37,7 +37,7 @@ class Service:
     Args:
         name: For people, such as "the cache 'default'"; stands in the log.
         effect: What its failure means for clients, as a clause for the log.
-        timeout: Gives the seconds a question may take.
+        timeout: Gives the seconds an inquiry may take.
         faults: Exceptions that say that it is away, or what tells them from others,
             which are answers.
         is_excused: Says whether something that it asks in turn is away, and has said
@@ -85,7 +85,7 @@ class Service:
             function: Asks it.
             within: Seconds, if it must not take as long. What is given up sooner than
                 the service's own bound says nothing of the service.
-            is_suspect: Whether this question alone may be why there was no answer
+            is_suspect: Whether this inquiry alone may be why there was no answer
                 before: it is never refused, and if it hangs, others are not either.
             has_begun: Says whether the service was asked, and not still waited for a
                 thread when it was given up: the log says so of the threads.
@@ -94,12 +94,12 @@ class Service:
             ServiceAway: It fails, does not answer in time, or is away.
             Exception: Its answer, if that is none of the faults.
         """
-        return await Questions(self).ask(
+        return await Inquiry(self).ask(
             function, within=within, is_suspect=is_suspect, has_begun=has_begun
         )
 
     def begin(self, within: float, is_suspect: bool) -> tuple[float, float, float]:
-        """Begin a question; for `Questions`.
+        """Begin to ask; for `Inquiry`.
 
         Returns:
             When it began, the seconds it may take, and the service's own bound.
@@ -116,13 +116,13 @@ class Service:
         return asked_at, timeout, bound
 
     def note_answer(self) -> None:
-        """Note that a question was answered."""
+        """Note that an inquiry was answered."""
         self._answered_at = self._clock()
         self._is_away = False
         self._outage.end()
 
     def refusal_for(self, error: BaseException) -> ServiceAway | None:
-        """Note what a question raised; None if it is an answer."""
+        """Note what an inquiry raised; None if it is an answer."""
         if isinstance(error, Exception) and not self._is_fault(error):
             self.note_answer()
             return None
@@ -132,7 +132,7 @@ class Service:
     def give_up(
         self, asked_at: float, timeout: float, *, is_suspect: bool, has_begun: bool
     ) -> ServiceAway:
-        """Note a question that was not answered in the service's own bound."""
+        """Note an inquiry that was not answered in the service's own bound."""
         if self._tells_of_absence(asked_at, is_suspect):
             self._is_away, self._away_at = True, self._clock()
             self._away_until = self._away_at + mcp_settings.AWAY_SECONDS
@@ -160,7 +160,7 @@ class Service:
         return ServiceAway(self._shown_as, mcp_settings.AWAY_SECONDS)
 
 
-class Questions:
+class Inquiry:
     """What is asked of services one after the other, in one run, within one bound.
 
     If that is over, it is the one that is being asked that does not answer.

@@ -1,4 +1,4 @@
-"""Questions to services that answer, fail or hang."""
+"""Inquiries of services that answer, fail or hang."""
 
 from __future__ import annotations
 
