@@ -153,7 +153,7 @@ class Bridge:
         self._client = client
         self._tasks = tasks
         self._send_queue = SendQueue(client)
-        # Who made a result is said by `Requests`, once it is known.
+        # Which server made a result is said by `Requests`, once it is known.
         self._protocol = ServerProtocol(self._describe, {})
         self._questions = SessionQuestions(self._protocol, self._send_queue)
         self._calls = Calls(tasks)

@@ -111,7 +111,8 @@ class RemoteServer:
     async def connect(self, peer: Peer) -> None:
         """Connect and find out what the server speaks, unless that is known.
 
-        All who wait for an attempt learn how it ends; the next one makes another.
+        All requests that wait for an attempt learn how it ends; the next one makes
+        another.
 
         Args:
             peer: The client, whose name and capabilities the server is told, and

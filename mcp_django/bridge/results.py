@@ -174,7 +174,7 @@ class Results:
         passed = {**result, "_meta": {SERVER_INFO_META_KEY: server_info, **meta}}
         is_complete = result.get("resultType", "complete") == "complete"
         if is_complete and method in methods.KEPT:
-            # Nothing is known of how long it holds, nor for whom.
+            # Nothing is known of how long it holds, nor for which users.
             passed = {"ttlMs": 0, "cacheScope": "private", **passed}
         return passed
 

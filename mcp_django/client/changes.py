@@ -48,7 +48,7 @@ class Changes:
     """What changed, in the order in which it was heard, for `async for`.
 
     What changes again before it was looked at is told once, so that little is held for
-    those who are slow. The iteration ends when the server ends the subscription, and
+    slow programs. The iteration ends when the server ends the subscription, and
     raises when the connection is lost: what changed since then is not known.
 
     Args:

@@ -92,7 +92,7 @@ def read(
         kind: What it is.
         method: What was asked.
         value: What was answered.
-        server: Who answered, if that is known.
+        server: The one that answered, if that is known.
 
     Raises:
         RemoteProtocolError: It has another form; names server, method and part.
@@ -116,7 +116,7 @@ def read_tool_result(
     Args:
         name: The tool.
         value: What was answered.
-        server: Who answered, if that is known.
+        server: The one that answered, if that is known.
 
     Raises:
         RemoteProtocolError: It has another form.

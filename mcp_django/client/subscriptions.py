@@ -60,7 +60,7 @@ class Subscriptions:
         self._subscribing = anyio.Lock()
 
     def hear(self, method: str, params: JSONObject) -> None:
-        """Take a notification for those who wait for it."""
+        """Take a notification for the blocks that wait for it."""
         id = subscription_of(params)
         if id is None:
             for changes in self._legacy:
@@ -192,7 +192,7 @@ class Subscriptions:
     async def _keep_session(
         self, changes: Changes, connection: Connection, scope: anyio.CancelScope
     ) -> None:
-        """Open a new session if that is lost, so that those who only listen hear."""
+        """Open a new session if that is lost, so that blocks that only listen hear."""
         with scope:
             try:
                 error = await connection.until_lost()

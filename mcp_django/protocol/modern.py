@@ -280,7 +280,7 @@ def _is_modern_post(
 
 
 def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
-    """Add to a result what every one has: its type, and who made it.
+    """Add to a result what every one has: its type, and the server that made it.
 
     Spec: 2026-07-28 basic, "ResultType" and "Per-response protocol fields".
     """

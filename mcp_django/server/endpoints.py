@@ -53,7 +53,7 @@ def url_patterns(server: Server, prefix: str) -> list[URLPattern]:
     """Give the URL patterns of a server.
 
     Args:
-        server: Who answers there.
+        server: The one that answers there.
         prefix: Path below the including URLconf, such as "mcp".
     """
     base = prefix.strip("/")

@@ -188,7 +188,7 @@ def _copied(content: Mapping[str, Any]) -> dict[str, Any]:
     """Copy what was filled in.
 
     Raises:
-        ValueError: It is more than anybody fills in.
+        ValueError: It is more than any user fills in.
     """
     text = to_json(content, fallback=dict)
     if len(text) > MAX_FILLED_BYTES:

@@ -1,4 +1,4 @@
-"""Permissions: who may see and use a feature, and which objects of it.
+"""Permissions: which users may see and use a feature, and which objects of it.
 
 What is given as `permission=` is read once, when the feature is registered. Names of
 Django permissions, and functions of the context alone, are asked for lists as well;
@@ -128,7 +128,7 @@ class Permissions:
     """What a feature asks of its users.
 
     Attributes:
-        general: What decides who sees the feature: names first, then functions.
+        general: What decides which users see the feature: names first, then functions.
         particular: What decides about one object of it.
     """
 
@@ -155,7 +155,7 @@ class Feature(Protocol):
 
     @property
     def permission(self) -> Permissions | None:
-        """Who may see and use it; None for everybody."""
+        """Which users may see and use it; None for every user."""
 
     @property
     def has_lazy_text(self) -> bool:

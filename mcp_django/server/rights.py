@@ -75,7 +75,7 @@ async def is_permitted_for(
 
     Args:
         server: Where the feature is.
-        request: Who asks; what decides about the feature has been asked already.
+        request: Of the user who asks; what decides about the feature was asked before.
         feature: The feature.
         values: Arguments for its handler, checked already.
 
@@ -115,7 +115,7 @@ class _Decisions:
 
     Args:
         server: Where the features are.
-        request: Who asks.
+        request: Of the user who asks.
         values: Arguments for the handler, checked already.
         leaves_out: Whether a function that does not answer means no.
     """

@@ -85,7 +85,7 @@ class Server:
         page_size: Features on one page of a list; `MCP["PAGE_SIZE"]` if left out.
         ttl_ms: Milliseconds for which clients may take the lists of features as
             fresh.
-        cache_scope: "public" if caches may show the lists to everybody; no feature
+        cache_scope: "public" if caches may show the lists to every user; no feature
             can have a permission then.
 
     Raises:
@@ -300,7 +300,7 @@ class Server:
             atomic: As for `tool`.
             max_result_bytes: As for `tool`.
             ttl_ms: Milliseconds for which clients may take the contents as fresh.
-            cache_scope: "public" if caches may show the contents to everybody.
+            cache_scope: "public" if caches may show the contents to every user.
 
         Raises:
             ValueError: The URI is taken or malformed, the function's parameters are
@@ -453,10 +453,10 @@ class Server:
     ) -> None:
         """Tell clients that subscribed to a resource whenever rows of a model change.
 
-        A row that is saved or deleted fills in the resource's template; who subscribed
-        to this URI is told once the transaction is committed. A fixed URI is told of
-        with every row. Updates of whole querysets, and what `bulk_create` makes, send
-        no signals: call `resource_updated` for those.
+        A row that is saved or deleted fills in the resource's template; clients that
+        subscribed to this URI are told once the transaction is committed. A fixed URI
+        is told of with every row. Updates of whole querysets, and what `bulk_create`
+        makes, send no signals: call `resource_updated` for those.
 
         Args:
             model: The model; its proxies and children count as well.
@@ -501,7 +501,7 @@ class Server:
             using: Alias of the database that it comes from; clients are told once its
                 open transaction is committed.
             is_gone: Whether it is no longer there. Then its handler is not asked who
-                may read it: those are told who were found to be allowed within the last
+                may read it: users are told who were found to be allowed within the last
                 `RECHECK_SECONDS`, or whom a permission that takes the URI's variables
                 allows.
         """
@@ -525,7 +525,7 @@ class Server:
             read: Gives messages, or items with a message each, such as the official
                 SDK's; closed at the end.
             write: Takes the same kind of item; closed at the end.
-            user: Whom the client works as; None for an anonymous user.
+            user: The one as which the client works; None for an anonymous user.
         """
         mirror = Mirror()
         transport = StreamPairTransport(
@@ -538,8 +538,8 @@ class Server:
 
         Args:
             transport: The server's half of any, not started yet; closed at the end.
-            user: Whom the client works as; None leaves it to the transport to say who
-                sends each message.
+            user: The one as which the client works; None leaves it to the transport to
+                say who sends each message.
         """
         await _serve()(self, transport, user=user)
 

@@ -87,7 +87,7 @@ async def visible(
 
     Args:
         server: Where the feature is.
-        request: Who asks.
+        request: Of the user who asks.
         guards: Of the feature.
         argument: What the values are suggested for.
         values: The suggestions, best first.

@@ -163,7 +163,7 @@ def _plain(value: Any, translate: Translate) -> Any:
 
 
 def _made(text: Promise) -> str:
-    """Translate a text that is sent to everybody.
+    """Translate a text that is sent to every client.
 
     Raises:
         BaseException: Its code raised it; also because it cannot be written as UTF-8.

@@ -67,7 +67,7 @@ class AsyncMCPClient:
     `django.test.TestCase` the test's own, in its transaction.
 
     Args:
-        server: Who answers; the project's only server if left out.
+        server: The one that answers; the project's only server if left out.
         version: Protocol version to speak; the newest if left out.
         headers: HTTP headers for handlers to find.
         raise_request_exception: Whether an unexpected exception, in a handler
@@ -103,7 +103,7 @@ class AsyncMCPClient:
 
     @property
     def server(self) -> Server:
-        """Who answers."""
+        """The server that answers."""
         return self._server
 
     def force_login(self, user: User) -> None:

@@ -46,7 +46,7 @@ class MCPClient:
     as `on_elicit` run there too.
 
     Args:
-        server: Who answers; the project's only server if left out.
+        server: The one that answers; the project's only server if left out.
         version: Protocol version to speak; the newest if left out.
         headers: HTTP headers for handlers to find.
         raise_request_exception: Whether an unexpected exception, in a handler
@@ -77,7 +77,7 @@ class MCPClient:
 
     @property
     def server(self) -> Server:
-        """Who answers."""
+        """The server that answers."""
         return self._client.server
 
     def force_login(self, user: User) -> None:

@@ -31,7 +31,7 @@ class Connection:
     """A server, a client, and what is between them.
 
     Attributes:
-        server: Who answers.
+        server: The one that answers.
         sender: Called for each message of the client: says who sent it.
         options: Arguments of `Client`.
     """

@@ -88,7 +88,7 @@ class TokenAdmin(ModelAdmin):
     """Issues, lists and revokes tokens; a token's text is shown once, after adding.
 
     The ordinary permissions apply. A user who may add tokens may act over MCP as any
-    other, so give `mcp_tokens.add_token` only to those who may do everything anyway.
+    other, so give `mcp_tokens.add_token` only to users who may do everything anyway.
     """
 
     # What matters most is on the left: beside the filters there is little room.

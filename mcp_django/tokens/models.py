@@ -130,7 +130,7 @@ class Token(models.Model):
         """Save a new token.
 
         Args:
-            user: As whom a program with the token acts.
+            user: The one as which a program with the token acts.
             name: What the token is for, for people; at most 100 characters.
             expires_at: When it ends; None for never.
 

@@ -24,7 +24,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a message, as far as the transport knows.
+    """The sender of a message, as far as the transport knows.
 
     Attributes:
         user: The site's user; None where the transport authenticates no user.
@@ -158,7 +158,7 @@ class Transport(ABC):
 
         Args:
             text: UTF-8 as it came.
-            sender: Who sent it; the size is filled in here.
+            sender: Of the message; the size is filled in here.
         """
         try:
             messages = self.messages_of(jsonrpc.parse(text))

@@ -20,7 +20,7 @@ class ByteStreamTransport(LineTransport):
 
     Args:
         stream: Such as a Unix socket or a TCP connection; closed with the transport.
-        sender: Whom to name as sender of every message.
+        sender: The one to name with every message.
         max_line_bytes: Longest line to take.
     """
 
@@ -49,7 +49,7 @@ class ByteStreamTransport(LineTransport):
             raise ConnectionError("the peer is gone") from error
 
     async def _release(self) -> None:
-        # Who reads or writes leaves first: sockets are not closed under them.
+        # Tasks that read or write leave first: sockets are not closed under them.
         await anyio.lowlevel.cancel_shielded_checkpoint()
         # TLS says goodbye, for which a peer that does not read is not waited.
         with anyio.move_on_after(_GOODBYE_SECONDS), contextlib.suppress(*_LOST):

@@ -74,7 +74,7 @@ class LineTransport(Transport):
     the peer sends closes it, after `on_end`.
 
     Args:
-        sender: Whom to name as sender of every message.
+        sender: The one to name with every message.
         max_line_bytes: Longest line to take.
 
     Attributes:

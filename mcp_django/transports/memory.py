@@ -89,8 +89,8 @@ def memory_transports(
     """Make the two ends of a connection in memory.
 
     Args:
-        client: Whom the server's end names as sender of what the client sends.
-        server: Whom the client's end names as sender of what the server sends.
+        client: What the server's end names as sender of what the client sends.
+        server: What the client's end names as sender of what the server sends.
         buffer: Messages that may wait in each direction.
 
     Returns:

@@ -31,7 +31,7 @@ class StreamPairTransport(Transport):
             reads insists on a class of its own, as the official SDK does.
         unwrap: Gives the message of an item of the read stream; messages, and what has
             one as its attribute `message`, if left out.
-        sender: Whom to name as sender of every message.
+        sender: The one to name with every message.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class StreamPairTransport(Transport):
     async def close(self) -> None:
         """Leave the streams."""
         self._scope.cancel()
-        # Who is told of a message, and closes for it, must not wait for itself.
+        # A task that is told of a message, and closes for it, must not wait for itself.
         is_reader = self._reader == anyio.get_current_task().id
         if self._write is not None and not is_reader:
             with anyio.CancelScope(shield=True):

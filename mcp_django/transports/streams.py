@@ -42,7 +42,7 @@ class SessionMessage:
     Attributes:
         message: The JSON-RPC message.
         metadata: None; other programs put notes to their own transports here.
-        sender: Who sent it; None for a message on its way out.
+        sender: Of the message; None for a message on its way out.
     """
 
     message: Message
@@ -86,7 +86,7 @@ _GRACE_SECONDS = 2.0
 
 
 def wrap_with_sender(message: Message, sender: Sender) -> SessionMessage:
-    """Make an item of the read stream that says who sent it."""
+    """Make an item of the read stream that names its sender."""
     return SessionMessage(message, sender=sender)
 
 

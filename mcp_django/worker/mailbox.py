@@ -183,7 +183,7 @@ class Mailbox:
     # Receiving ------------------------------------------------------------------
 
     async def _receive_all(self, name: str) -> None:
-        """Read for ever, without waiting for whom a message concerns."""
+        """Read for ever, without waiting for the parts that a message concerns."""
         pause = _MIN_PAUSE_SECONDS
         while True:
             try:

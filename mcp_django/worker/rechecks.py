@@ -73,7 +73,7 @@ class Rechecks:
         self._clock = clock
         self._looked_at = -math.inf
         self._known: dict[Hashable, _Known] = {}
-        # For each authenticator, and for those with whom it has hung.
+        # For each authenticator, and for the identities with which it has hung.
         self._at_once: dict[tuple[type[Authenticator], bool], asyncio.Semaphore] = {}
 
     def begin(self) -> None:
@@ -172,7 +172,7 @@ async def _holds(
 
 
 def _key_of(identity: Identity) -> Hashable:
-    """Give what is the same for those whom one answer is about.
+    """Give what is the same for all identities that one answer is about.
 
     What the site made of a user or credential may have no hash, such as a user that
     is not saved. It is asked about by itself.

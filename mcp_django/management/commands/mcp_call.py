@@ -208,8 +208,8 @@ class ProjectTransport(MemoryTransport):
     """The client's end of a connection in memory with a server of this project.
 
     Args:
-        server: Who answers.
-        user: Whom the client works as.
+        server: The one that answers.
+        user: The one as which the client works.
     """
 
     def __init__(self, server: Server, user: User) -> None:
@@ -233,7 +233,7 @@ def find_target(server: str, username: str | None) -> tuple[Target, Mapping[str,
 
     Args:
         server: URL, name of a server of this project, or command.
-        username: Whom to work as, with a server of this project.
+        username: Of the user to work as, with a server of this project.
 
     Raises:
         CommandError: It is nothing of these, or the user is for another kind.

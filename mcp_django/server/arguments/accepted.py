@@ -18,7 +18,7 @@ EMPTY = inspect.Parameter.empty
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The parameters of a function, sorted by who fills them.
+    """The parameters of a function, sorted by what fills them.
 
     Attributes:
         named: Annotation and default (or `EMPTY`) by name, for the client to fill.

@@ -37,7 +37,7 @@ def encode(value: Any) -> str:
 
 
 def writing_base64(schema: Any) -> Any:
-    """Let bytes be written as base64, in the alphabet that everybody knows.
+    """Let bytes be written as base64, in the alphabet that every program knows.
 
     Pydantic's own base64 is that for URLs.
 

@@ -1,6 +1,7 @@
 """JSON Schemas as developers wrote them, and values that are checked by them.
 
-Who wrote the schema is trusted, who sends the value is not: each check has a bound.
+The developer of the schema is trusted, the sender of a value is not: each check has
+a bound.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class ResourceKeys:
         return len(self._kept)
 
     def of(self, uri: str) -> str:
-        """Name the resource at a URI, as anybody wrote it."""
+        """Name the resource at a URI, as any program wrote it."""
         if len(uri) > MAX_CHARACTERS:
             return uri
         if self._count != len(self._resources):

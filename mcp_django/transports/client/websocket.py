@@ -67,7 +67,7 @@ class WebSocketClientTransport(Transport):
             `Authorization`.
         headers: Added to the handshake, such as `Authorization`. No `Origin` is sent
             unless it is among them.
-        ssl_context: For wss://; None trusts whom Python trusts.
+        ssl_context: For wss://; None trusts what Python trusts.
         connect_timeout: Seconds until there has to be a connection.
         max_received_bytes: Largest message to take; a larger one ends the connection.
         ping_seconds: A server silent for so long is pinged, and given up if it is

@@ -67,7 +67,7 @@ class Endpoint:
         shown: The URL without what must not get into logs: passwords, and tokens in
             queries.
         headers: Added to the handshake.
-        ssl_context: For wss://; None trusts whom Python trusts.
+        ssl_context: For wss://; None trusts what Python trusts.
     """
 
     uri: WebSocketURI

@@ -51,7 +51,7 @@ class StdioServerTransport(LineTransport):
     Args:
         stdin: File descriptor to read, which stays open.
         stdout: File descriptor to write, which stays open.
-        sender: Whom to name as sender of every message.
+        sender: The one to name with every message.
         max_line_bytes: Longest line to take.
     """
 
