@@ -138,10 +138,6 @@ class Connections:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))
 
-    def kinds(self) -> Iterator[tuple[OpenConnection, Kind]]:
-        """Iterate over a copy, with what each of them is."""
-        return iter(list(self._all.items()))
-
     async def reserve(
         self, owner: str, kind: Kind, count: int = 1
     ) -> AbstractContextManager[None]:

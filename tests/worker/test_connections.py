@@ -97,7 +97,6 @@ def test_connections_are_looked_after_until_they_are_removed() -> None:
     connections.add(call, "call")
     connections.add(stream)
     assert list(connections) == [call, stream]
-    assert list(connections.kinds()) == [(call, "call"), (stream, "stream")]
     connections.remove(call)
     assert list(connections) == [stream]
 
