@@ -377,9 +377,7 @@ def _check_batch(messages: Sequence[Message], peer: Peer) -> None:
     Spec: 2025-03-26 basic, "Batching"; basic/lifecycle, "Initialization".
     """
     if peer.version not in versions.BATCHES:
-        raise RemoteProtocolError(
-            "batches are not part of this protocol version; send one message"
-        )
+        raise RemoteProtocolError(versions.NO_BATCHES)
     ids = set()
     for message in messages:
         if not isinstance(message, JSONRPCRequest):

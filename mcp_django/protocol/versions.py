@@ -43,6 +43,9 @@ AUDIO: Final = _since("2025-03-26")
 BATCHES: Final = frozenset({"2025-03-26"})
 """Those in which a JSON-RPC batch may be received."""
 
+NO_BATCHES: Final = "batches are not part of this protocol version; send one message"
+"""What is said of one in all others."""
+
 COMPLETIONS: Final = _since("2025-03-26")
 """Those in which servers declare that they complete arguments."""
 

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.exceptions import RemoteProtocolError, TransportClosed
-from mcp_django.protocol import jsonrpc
+from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.jsonrpc import Message
 
 logger = logging.getLogger("mcp_django.transports")
@@ -146,9 +146,7 @@ class Transport(ABC):
         if not isinstance(parsed, list):
             return [parsed]
         if not self.takes_batches:
-            raise RemoteProtocolError(
-                "batches are not part of this protocol version; send one message"
-            )
+            raise RemoteProtocolError(versions.NO_BATCHES)
         return parsed
 
     async def deliver(self, text: bytes, sender: Sender) -> None:
