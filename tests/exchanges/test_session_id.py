@@ -16,6 +16,7 @@ from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
     read_session_id,
+    session_in,
 )
 from mcp_django.exchanges.session_state import (
     CachedState,
@@ -86,6 +87,20 @@ def test_id_is_short_visible_ascii(name: str, version: str) -> None:
     assert session is not None
     assert name.startswith(session.peer.client_info.name)
     assert version.startswith(session.peer.client_info.version)
+
+
+@pytest.mark.parametrize(
+    ("server_name", "owner", "is_found"),
+    [("shop", "7", True), ("other", "7", False), ("shop", "8", False)],
+)
+def test_session_is_of_one_server_and_one_user(
+    server_name: str, owner: str, is_found: bool
+) -> None:
+    """We promise it: to all others there is no such session."""
+    headers = {"mcp-session-id": make_session_id("shop", "7", peer())}
+    session = session_in(headers, server_name, owner)
+    assert (session is not None) is is_found
+    assert session_in({}, server_name, owner) is None
 
 
 def test_ids_differ() -> None:

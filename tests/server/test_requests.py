@@ -40,6 +40,21 @@ def test_request_belongs_to_its_user_else_to_where_it_comes_from(
     assert request_of(sender, session=session).owner == owner
 
 
+def test_session_is_found_once_it_is_looked_at() -> None:
+    """Our choice: few requests look at it."""
+    found: list[Notebook] = []
+
+    def find() -> Notebook:
+        found.append(Notebook(id="a"))
+        return found[-1]
+
+    request = request_of()
+    assert request.session is None
+    request.find_session = find
+    assert not found
+    assert request.session is request.session is found[0]
+
+
 @pytest.mark.parametrize(
     ("params", "described"),
     [
