@@ -68,11 +68,7 @@ async def answer_batch(
         return
     places = None
     if requests:
-        await _check_room(worker, session, post.identity.owner, len(requests))
-        places = await worker.connections.reserve(
-            post.identity.owner, "call", len(requests)
-        )
-    # Nothing waits from here until their session counts the requests.
+        places = await _reserve(worker, session, post.identity.owner, len(requests))
     reply = reply_to(
         post,
         worker,
@@ -90,15 +86,16 @@ async def answer_batch(
     reply.detach()
 
 
-async def _check_room(
+async def _reserve(
     worker: Worker, session: HTTPSession, owner: str, count: int
-) -> None:
-    """Wait until a session has room for the requests of a batch.
+) -> AbstractContextManager[None]:
+    """Count the requests of a batch, in their session and among those of their user.
 
     Raises:
         Refused: 400 if it never has room for so many; 503 if that takes too long.
     """
-    most = worker.part(Turns).most
+    turns = worker.part(Turns)
+    most = turns.most
     if owner:
         most = min(most, mcp_settings.MAX_CALLS_PER_USER)
     if count > most:
@@ -108,19 +105,24 @@ async def _check_room(
             "session",
         )
     timeout = mcp_settings.ROOM_TIMEOUT
-    if not await worker.part(Turns).wait_for_room(session.key, count, timeout):
+    if not await turns.enter(session.key, count, timeout):
         raise Refused(
             503,
             "the session has no room for more requests; try again later",
             headers=RETRY_LATER,
         )
+    try:
+        return await worker.connections.reserve(owner, "call", count)
+    except BaseException:
+        turns.leave(session.key, count)
+        raise
 
 
 class BatchedCall(LegacyCall):
     """A request of a batch, which waits for its turn in its session.
 
-    It counts in its session from when it is made, so that it has to be run. The worker
-    holds its task, which goes on when the client is gone.
+    Its session counts it before it is made, so that it has to be run. The worker holds
+    its task, which goes on when the client is gone.
     """
 
     __slots__ = ("_has_turn",)
@@ -128,7 +130,6 @@ class BatchedCall(LegacyCall):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._has_turn = False
-        self.worker.part(Turns).enter(self.session.key)
 
     async def run(self, wait_for_disconnect: WaitForDisconnect) -> None:
         """Answer the request in its turn, unless it is cancelled."""

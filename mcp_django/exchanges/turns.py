@@ -55,21 +55,25 @@ class Turns:
 
     @property
     def most(self) -> int:
-        """How many requests of a session there may be."""
+        """How many requests of a session there may be at once."""
         return mcp_settings.MAX_CONCURRENT + mcp_settings.MAX_INBOX
 
-    async def wait_for_room(self, session_key: str, count: int, timeout: float) -> bool:
-        """Wait until a session has room for more requests; False if it takes too long.
+    async def enter(self, session_key: str, count: int, timeout: float) -> bool:
+        """Count more requests once a session has room for them; pair with `leave`.
 
         Args:
             session_key: Names the session.
             count: How many requests, no more than `most`.
             timeout: In seconds.
+
+        Returns:
+            Whether they are counted; False if there is no room in time.
         """
         with anyio.move_on_after(timeout):
             while self._count_of(session_key) + count > self.most:
                 self._less = self._less or anyio.Event()
                 await self._less.wait()
+            self._queues.setdefault(session_key, _Queue()).count += count
             return True
         return False
 
@@ -77,14 +81,10 @@ class Turns:
         queue = self._queues.get(session_key)
         return 0 if queue is None else queue.count
 
-    def enter(self, session_key: str) -> None:
-        """Count one more request; pair with `leave`."""
-        self._queues.setdefault(session_key, _Queue()).count += 1
-
-    def leave(self, session_key: str) -> None:
-        """Count it no longer."""
+    def leave(self, session_key: str, count: int = 1) -> None:
+        """Count one of them no longer, or so many."""
         queue = self._queues[session_key]
-        queue.count -= 1
+        queue.count -= count
         if not queue.count:
             del self._queues[session_key]
         if self._less is not None:

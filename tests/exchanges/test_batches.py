@@ -6,6 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from mcp_django.exchanges.turns import Turns
+from mcp_django.worker.worker import current_worker
 from tests.consumers.credentials import token_of
 from tests.consumers.shop import runs
 from tests.consumers.streamable import (
@@ -176,4 +178,8 @@ async def test_every_call_of_a_batch_counts(settings: Settings, ada: User) -> No
         -32600,
         "a batch of 3 requests; at most 2 may run and wait in a session",
     )
+    worker = current_worker()
+    with await worker.connections.reserve(str(ada.pk), "call"):
+        assert (await session.post(calls[:2])).status == 503
+        assert len(worker.part(Turns)) == 0
     assert (await session.post(calls[:2])).status == 200

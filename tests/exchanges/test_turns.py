@@ -26,7 +26,7 @@ class Requests:
     async def run(self, number: int, key: str = "session") -> None:
         """Run one; `end` or `cancel` it."""
         self.ends[number] = anyio.Event()
-        self.turns.enter(key)
+        assert await self.turns.enter(key, 1, PATIENCE_SECONDS)
         try:
             with anyio.CancelScope() as self._scopes[number]:
                 await self.turns.begin(key)
@@ -89,17 +89,20 @@ async def test_session_has_room_for_those_that_run_and_wait(settings: Any) -> No
     settings.MCP = {"MAX_CONCURRENT": 1, "MAX_INBOX": 2}
     turns = Turns()
     assert turns.most == 3
-    turns.enter("session")
-    assert await turns.wait_for_room("session", 2, PATIENCE_SECONDS)
-    assert not await turns.wait_for_room("session", 3, 0.01)
-    assert await turns.wait_for_room("other session", 3, PATIENCE_SECONDS)
+    assert await turns.enter("session", 2, PATIENCE_SECONDS)
+    assert not await turns.enter("session", 2, 0.01)
+    assert await turns.enter("session", 1, PATIENCE_SECONDS)
+    assert await turns.enter("other session", 3, PATIENCE_SECONDS)
     found: list[bool] = []
 
     async def wait() -> None:
-        found.append(await turns.wait_for_room("session", 3, PATIENCE_SECONDS))
+        found.append(await turns.enter("session", 3, PATIENCE_SECONDS))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await wait_all_tasks_blocked()
+        turns.leave("session", 2)
+        await wait_all_tasks_blocked()
+        assert found == []
         turns.leave("session")
     assert found == [True]
