@@ -6,6 +6,7 @@ import gc
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from channels.layers import channel_layers
 from django.contrib.auth import get_user_model
@@ -16,12 +17,15 @@ from tests.catalogs import GERMAN, write_catalog
 
 
 def pytest_configure() -> None:
-    """Look for garbage less often.
+    """Look for garbage less often, and let generated examples take their time.
 
     The tests themselves are some hundred thousand objects that stay; to look through
     them as often as Python does would be a third of the time of all tests.
     """
     gc.set_threshold(50_000, 20, 100)
+    # How long an example takes says more of the machine's load than of our code.
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
