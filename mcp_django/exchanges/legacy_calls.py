@@ -27,9 +27,9 @@ from mcp_django.exchanges.questions import Questions
 from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import CachedState
-from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import Message
+from mcp_django.protocol.pending_requests import cancellation
 from mcp_django.server.answering import ResultOrError
 from mcp_django.server.asking import Question
 from mcp_django.server.question_rounds import OpenQuestion, ask_round, refuse_round
@@ -124,10 +124,7 @@ class LegacyCall(Call):
 
     def _end_asking(self, id: RequestId) -> Message:
         self.worker.part(Questions).end(id)
-        return jsonrpc.notification(
-            "notifications/cancelled",
-            {"requestId": id, "reason": "no longer needed"},
-        )
+        return cancellation(id, "no longer needed")
 
     async def _remember(self, *elicitation_ids: str) -> None:
         """Remember visits that the client waits for.

@@ -43,6 +43,7 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.models import read_as
 from mcp_django.protocol.pending_requests import (
     PendingRequests,
+    cancellation,
     read_notification,
     used_twice,
 )
@@ -171,9 +172,7 @@ class LegacyServerProtocol:
     def send_ask_cancelled(self, id: RequestId, reason: str) -> JSONRPCNotification:
         """Tell the peer that an answer is no longer wanted."""
         self._asked.pop(id, None)
-        return jsonrpc.notification(
-            "notifications/cancelled", {"requestId": id, "reason": reason}
-        )
+        return cancellation(id, reason)
 
     def _receive_request(self, message: JSONRPCRequest) -> Event:
         id, method = message.id, message.method

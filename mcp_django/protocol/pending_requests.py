@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mcp_types import CancelledNotificationParams
 from mcp_types.jsonrpc import JSONRPCNotification, RequestId
 from pydantic import ValidationError
 
+from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import Event, Ignored, Notified, RequestCancelled
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.models import read_as
+
+CANCELLED: Final = "notifications/cancelled"
 
 
 class PendingRequests(dict[RequestId, bool]):
@@ -37,7 +42,7 @@ def read_notification(
 ) -> RequestCancelled | Notified | Ignored:
     """Say what a notification means by itself: it may cancel a request."""
     params = message.params or {}
-    if message.method != "notifications/cancelled":
+    if message.method != CANCELLED:
         return Notified(message.method, params)
     try:
         cancelled = read_as(CancelledNotificationParams, params)
@@ -46,6 +51,11 @@ def read_notification(
     if cancelled.request_id is None:
         return _nothing_to_cancel(None)
     return RequestCancelled(cancelled.request_id, cancelled.reason)
+
+
+def cancellation(id: RequestId, reason: str) -> JSONRPCNotification:
+    """Tell the peer that the answer to a request is no longer wanted."""
+    return jsonrpc.notification(CANCELLED, {"requestId": id, "reason": reason})
 
 
 def used_twice(id: RequestId) -> Ignored:
