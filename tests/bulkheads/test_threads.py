@@ -114,10 +114,11 @@ async def test_clients_that_go_leave_room_for_others(
 ) -> None:
     """We promise it: what hangs, hangs on, and the rest was never begun."""
     eve, ann = caller_of(server, 1), caller_of(server, 2)
-    for _ in range(3):
+    for begun in (_THREADS // 2, 0, 0):
         async with anyio.create_task_group() as calls:
             for _ in range(_THREADS):
                 calls.start_soon(eve.text_of, "hang")
+            await hanging.wait_for(begun)
             await anyio.wait_all_tasks_blocked()
             calls.cancel_scope.cancel()
     with anyio.fail_after(SOON_SECONDS):

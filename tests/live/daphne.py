@@ -56,7 +56,8 @@ def running_daphne(
     """Run Daphne on 127.0.0.1 until the end of the block.
 
     Args:
-        folder: Where its log goes, and the database, which is made if there is none.
+        folder: Where its log goes, and its database `site.sqlite3`, which is made if
+            there is none.
         name: Of the log, where several run.
         port: A free one if left out.
         application: What Daphne serves.

@@ -265,7 +265,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daphne, str
     """Serve the demo; give it with a token of its reader."""
     folder = tmp_path_factory.mktemp("demo")
     extra = {
-        "DEMO_DATABASE": str(folder / "demo.sqlite3"),
+        "DEMO_DATABASE": str(folder / "site.sqlite3"),
         "DJANGO_SETTINGS_MODULE": "demo_project.settings",
     }
     with running_daphne(
