@@ -13,6 +13,7 @@ from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server import dispatch
 from mcp_django.server.asking import questions_of
+from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import CloseStream, Request, SessionState
 from mcp_django.server.server import Server
@@ -26,6 +27,9 @@ EVERYTHING: JSONObject = {
     "roots": {},
 }
 """Every capability that a handler can make use of."""
+
+KINDS = ["def", "async def"]
+"""Of handlers, for `use`."""
 
 
 class Notebook(SessionState):
@@ -200,3 +204,40 @@ class Caller:
 
     async def _notify(self, method: str, params: JSONObject) -> None:
         self.notified.append((method, params))
+
+
+async def use(
+    caller: Caller,
+    kind: str,
+    method: str,
+    *args: Any,
+    meta: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Use one method of the context in a tool, and give what it returned or raised."""
+    outcome: list[Any] = []
+    server = Server("shop", page_size=None)
+    server.resources = caller.server.resources
+
+    if kind == "def":
+
+        @server.tool
+        def tool(context: SyncContext) -> None:
+            try:
+                outcome.append(getattr(context, method)(*args, **kwargs))
+            except Exception as error:
+                outcome.append(error)
+
+    else:
+
+        @server.tool(name="tool")
+        async def async_tool(context: Context) -> None:
+            try:
+                outcome.append(await getattr(context, method)(*args, **kwargs))
+            except Exception as error:
+                outcome.append(error)
+
+    caller.server = server
+    await caller.call("tools/call", {"name": "tool", "_meta": dict(meta or {})})
+    [value] = outcome
+    return value

@@ -1,7 +1,6 @@
 """What a handler may use: the same for `def` and `async def`."""
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,52 +13,13 @@ from pydantic import BaseModel
 from mcp_django import Context, ResourceNotFound, Server, SyncContext
 from mcp_django.server.handlers import make_handler
 from mcp_django.server.requests import Request
-from tests.server.calls import EVERYTHING, Caller, Notebook
-
-KINDS = ["def", "async def"]
+from tests.server.calls import EVERYTHING, KINDS, Caller, Notebook, use
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
-
-
-async def use(
-    caller: Caller,
-    kind: str,
-    method: str,
-    *args: Any,
-    meta: Mapping[str, Any] | None = None,
-    **kwargs: Any,
-) -> Any:
-    """Use one method of the context in a tool, and give what it returned or raised."""
-    outcome: list[Any] = []
-    server = Server("shop", page_size=None)
-    server.resources = caller.server.resources
-
-    if kind == "def":
-
-        @server.tool
-        def tool(context: SyncContext) -> None:
-            try:
-                outcome.append(getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    else:
-
-        @server.tool(name="tool")
-        async def async_tool(context: Context) -> None:
-            try:
-                outcome.append(await getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    caller.server = server
-    await caller.call("tools/call", {"name": "tool", "_meta": dict(meta or {})})
-    [value] = outcome
-    return value
 
 
 class Order(BaseModel):

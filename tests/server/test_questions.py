@@ -1,6 +1,5 @@
 """What handlers ask clients, and what they make of the answers."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -22,9 +21,8 @@ from mcp_django.exceptions import AskFailed, CapabilityMissing
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.asking import QuestionsAsked
-from tests.server.calls import MODERN, Caller
+from tests.server.calls import KINDS, MODERN, Caller, use
 
-KINDS = ["def", "async def"]
 VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]
 
 
@@ -32,43 +30,6 @@ VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
-
-
-async def use(
-    caller: Caller,
-    kind: str,
-    method: str,
-    *args: Any,
-    meta: Mapping[str, Any] | None = None,
-    **kwargs: Any,
-) -> Any:
-    """Use one method of the context in a tool, and give what it returned or raised."""
-    outcome: list[Any] = []
-    server = Server("shop", page_size=None)
-    server.resources = caller.server.resources
-
-    if kind == "def":
-
-        @server.tool
-        def tool(context: SyncContext) -> None:
-            try:
-                outcome.append(getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    else:
-
-        @server.tool(name="tool")
-        async def async_tool(context: Context) -> None:
-            try:
-                outcome.append(await getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    caller.server = server
-    await caller.call("tools/call", {"name": "tool", "_meta": dict(meta or {})})
-    [value] = outcome
-    return value
 
 
 # Forms ------------------------------------------------------------------------------

@@ -1,59 +1,17 @@
 """What handlers tell clients while they run."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 
-from mcp_django import Context, Server, SyncContext
+from mcp_django import Context, Server
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.log_levels import LOG_LEVELS
-from tests.server.calls import MODERN, Caller, Notebook
-
-KINDS = ["def", "async def"]
+from tests.server.calls import KINDS, MODERN, Caller, Notebook, use
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
-
-
-async def use(
-    caller: Caller,
-    kind: str,
-    method: str,
-    *args: Any,
-    meta: Mapping[str, Any] | None = None,
-    **kwargs: Any,
-) -> Any:
-    """Use one method of the context in a tool, and give what it returned or raised."""
-    outcome: list[Any] = []
-    server = Server("shop", page_size=None)
-    server.resources = caller.server.resources
-
-    if kind == "def":
-
-        @server.tool
-        def tool(context: SyncContext) -> None:
-            try:
-                outcome.append(getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    else:
-
-        @server.tool(name="tool")
-        async def async_tool(context: Context) -> None:
-            try:
-                outcome.append(await getattr(context, method)(*args, **kwargs))
-            except Exception as error:
-                outcome.append(error)
-
-    caller.server = server
-    await caller.call("tools/call", {"name": "tool", "_meta": dict(meta or {})})
-    [value] = outcome
-    return value
 
 
 # Progress ---------------------------------------------------------------------------
