@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum, IntEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from django.db.models import TextChoices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from typing_extensions import TypedDict
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.arguments.invalid_arguments import InvalidArguments
@@ -26,40 +22,17 @@ from mcp_django.server.arguments.signatures import (
     Signature,
     read_signature,
 )
-
-
-class Color(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Size(IntEnum):
-    SMALL = 1
-    LARGE = 2
-
-
-class Status(TextChoices):
-    PENDING = "pending", "Waiting to be shipped"
-    SHIPPED = "shipped", "On its way"
-
-
-@dataclass
-class Point:
-    x: int
-    y: int = 0
-    tags: list[str] = field(default_factory=list)
-
-
-class Row(TypedDict):
-    title: str
-    pages: NotRequired[int]
-
-
-class Book(BaseModel):
-    """A book."""
-
-    title: str
-    published: date | None = None
+from tests.server.annotations import (
+    Book,
+    Cat,
+    Color,
+    Dog,
+    Node,
+    Point,
+    Row,
+    Size,
+    Status,
+)
 
 
 class StrictBook(BaseModel):
@@ -67,21 +40,6 @@ class StrictBook(BaseModel):
 
     published: date
     sizes: tuple[int, ...] = ()
-
-
-class Cat(BaseModel):
-    kind: Literal["cat"]
-    lives: int
-
-
-class Dog(BaseModel):
-    kind: Literal["dog"]
-    name: str
-
-
-class Node(BaseModel):
-    value: int
-    children: list[Node] = []
 
 
 class Even(BaseModel):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum
-from typing import Annotated, Any, Literal, NotRequired, Optional
+from typing import Annotated, Any, Literal, Optional
 from uuid import UUID
 
 import pytest
-from django.db.models import TextChoices
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypeAliasType, TypedDict
+from typing_extensions import TypeAliasType
 
 from mcp_django.server.arguments.invalid_arguments import InvalidArguments
 from mcp_django.server.arguments.signatures import (
@@ -23,56 +20,17 @@ from mcp_django.server.arguments.signatures import (
     read_signature,
 )
 from mcp_django.server.context import SyncContext
-
-
-class Color(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Size(IntEnum):
-    SMALL = 1
-    LARGE = 2
-
-
-class Status(TextChoices):
-    PENDING = "pending", "Waiting to be shipped"
-    SHIPPED = "shipped", "On its way"
-
-
-@dataclass
-class Point:
-    x: int
-    y: int = 0
-    tags: list[str] = field(default_factory=list)
-
-
-class Row(TypedDict):
-    title: str
-    pages: NotRequired[int]
-
-
-class Book(BaseModel):
-    """A book."""
-
-    title: str
-    published: date | None = None
-
-
-class Cat(BaseModel):
-    kind: Literal["cat"]
-    lives: int
-
-
-class Dog(BaseModel):
-    kind: Literal["dog"]
-    name: str
-
-
-class Node(BaseModel):
-    value: int
-    children: list[Node] = []
-
+from tests.server.annotations import (
+    Book,
+    Cat,
+    Color,
+    Dog,
+    Node,
+    Point,
+    Row,
+    Size,
+    Status,
+)
 
 MaybeInt = TypeAliasType("MaybeInt", int | None)
 
