@@ -89,7 +89,7 @@ soak: install ## Break all around several busy workers for MINUTES=20; it needs 
 	@exec $(BIN)/python -m tests.cluster.soak --minutes $(MINUTES)
 
 bench: install ## Measure speed and memory.
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m benchmarks
 
 clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
 	@rm -rf .venv build dist demo.sqlite3 demo.sqlite3-* .coverage

@@ -10,10 +10,10 @@ import anyio
 import django
 from anyio.abc import TaskGroup
 
+from benchmarks.load import CALL, INITIALIZE
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
-from tests.bench.load import CALL, INITIALIZE
 
 _CALLS = 10_000
 _AT_ONCE = 20

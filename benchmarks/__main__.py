@@ -1,4 +1,4 @@
-"""Run the benchmarks: `make bench`, or `python -m tests.bench --seconds 5`.
+"""Run the benchmarks: `make bench`, or `python -m benchmarks --seconds 5`.
 
 Server and load run on a core each where there are two. Runs of our server and of the
 raw application alternate; the median of their shares counts.
@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.bench.engine import measure_engine
-from tests.bench.load import Client, HTTPClient, SSEClient, measure, open_sse
+from benchmarks.engine import measure_engine
+from benchmarks.load import Client, HTTPClient, SSEClient, measure, open_sse
 from tests.live.daphne import running_daphne
 
 IDLE_SESSIONS = 1000
@@ -124,7 +124,7 @@ async def _open(port: int) -> SSEClient:
 def _server() -> Iterator[tuple[int, int]]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_daphne(Path(folder), application="tests.bench.asgi:application") as it,
+        running_daphne(Path(folder), application="benchmarks.asgi:application") as it,
     ):
         _pin(it.pid, 0)
         yield it.pid, int(it.url.rpartition(":")[2])
