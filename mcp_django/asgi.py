@@ -36,6 +36,7 @@ from mcp_django.server.routes import (
     path_info_of,
 )
 from mcp_django.transports.server.http_response import Headers
+from mcp_django.worker.collector import spare_loaded_objects
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -85,6 +86,7 @@ class MCPRouter:
                     await deny_handshake(scope, send, 500, _NO_BODY, b"")
                 return
             if found is not None:
+                spare_loaded_objects()
                 # As Django's handler does, so that handlers can make URLs.
                 if prefix := get_script_prefix(scope):
                     set_script_prefix(prefix)

@@ -134,6 +134,10 @@ class MCPSettings:
     AUTHENTICATION_WORKERS: int = 4
     ASYNC_WORKERS: int = 16
     CACHE_WORKERS: int = 8
+    # Memory ---------------------------------------------------------------------
+    # Whether what is loaded is taken out of the garbage collector's way (gc.freeze)
+    # when a process begins to serve over HTTP or WebSocket.
+    GC_FREEZE: bool = True
     # The end of a process ---------------------------------------------------------
     # Seconds that running calls get to be answered when the process ends; then it goes,
     # whatever runs.

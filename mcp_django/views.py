@@ -26,6 +26,7 @@ from mcp_django.consumers.applications import application_of
 from mcp_django.consumers.exchange import Event
 from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.server.endpoints import Endpoint
+from mcp_django.worker.collector import spare_loaded_objects
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
@@ -67,6 +68,7 @@ async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
             status=501,
             content_type="text/plain",
         )
+    spare_loaded_objects()
     inner = _InnerExchange(request)
     return await inner.run(endpoint)
 

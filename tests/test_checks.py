@@ -160,6 +160,7 @@ def test_unknown_key_is_an_error_and_the_known_are_listed(
             )
         ),
         ("CHANNEL_LAYER", None, "a string"),
+        ("GC_FREEZE", 1, "True or False"),
         ("AUTHENTICATION", SESSION, "a list of strings"),
         ("AUTHENTICATION", [Authenticator], "a list of strings"),
         ("ALLOWED_HOSTS", "example.org", "a list of strings"),

@@ -54,6 +54,8 @@ def faults_of_setting() -> Iterator[checks.CheckMessage]:
 def _mismatch(key: str, value: Any) -> str | None:
     """Say what a value should be; None if it is that."""
     default = DEFAULTS[key]
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int | float):
         kind = int if isinstance(default, int) else int | float
         may_be_zero = key in _MAY_BE_ZERO
