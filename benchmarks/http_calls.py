@@ -1,0 +1,97 @@
+"""Contenders that answer calls over Streamable HTTP, under the load of `wrk`."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from benchmarks import calls, machine, wrk
+from benchmarks.calls import Call
+from benchmarks.compare import Contender, Options, Sampler
+from benchmarks.figures import Sample
+from benchmarks.servers import Running, Server, running
+
+_PATH = "/mcp"
+
+
+def calling(
+    server: Server,
+    call: Call,
+    *,
+    connections: int,
+    extra: Mapping[str, str] = {},
+) -> Contender:
+    """Let so many connections make a call, each one after the other."""
+    return partial(_calling, server, call, connections, extra)
+
+
+@contextmanager
+def _calling(
+    server: Server,
+    call: Call,
+    connections: int,
+    extra: Mapping[str, str],
+    options: Options,
+) -> Iterator[Sampler]:
+    with running(server, options.folder, extra=extra) as it:
+        headers = prepare(it, call)
+        take = partial(sample, it, call, headers, connections)
+        take(1)  # what is loaded or compiled at the first calls
+        yield partial(take, options.seconds)
+
+
+def sample(
+    it: Running,
+    call: Call,
+    headers: Mapping[str, str],
+    connections: int,
+    seconds: float,
+) -> Sample:
+    """Count calls a second."""
+    before = machine.cpu_seconds(it.pid)
+    load = wrk.post(
+        f"http://127.0.0.1:{it.port}{_PATH}",
+        headers=headers,
+        body=call.body,
+        connections=connections,
+        seconds=seconds,
+    )
+    cpu = machine.cpu_seconds(it.pid) - before
+    if load.failed:
+        raise AssertionError(f"{load.failed} of {load.requests} requests failed")
+    return Sample(
+        load.requests / load.seconds, load.p99_ms, cpu_us=cpu / load.requests * 1e6
+    )
+
+
+def prepare(it: Running, call: Call) -> dict[str, str]:
+    """Open a session where the era has one, and look whether a call is answered.
+
+    Returns:
+        All headers of a call.
+    """
+    headers = call.all_headers
+    if call.era == "2025-11-25":
+        _, found = _post(it.port, headers, calls.initialize())
+        if "mcp-session-id" in found:
+            headers["Mcp-Session-Id"] = found["mcp-session-id"]
+        _post(it.port, headers, calls.initialized())
+    body, _ = _post(it.port, headers, call.body)
+    if b'"result"' not in body or b'"isError":true' in body:
+        raise AssertionError(f"the call is answered with {body.decode()}")
+    return headers
+
+
+def _post(
+    port: int, headers: Mapping[str, str], body: bytes
+) -> tuple[bytes, Mapping[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", _PATH, body, dict(headers))
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return response.read(), found
+    finally:
+        connection.close()
