@@ -34,7 +34,7 @@ DEBUG = os.environ.get("DEMO_DEBUG", "1") != "0"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
 INSTALLED_APPS = [
-    "daphne",  # first, so that `runserver` speaks ASGI
+    "mcp_django",  # above staticfiles, so that `runserver` speaks ASGI
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -43,7 +43,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "corsheaders",
-    "mcp_django",
     "mcp_django.tokens",
     "demo_project.library",
 ]

@@ -10,10 +10,14 @@ from django.utils.module_loading import autodiscover_modules
 from mcp_django.transports.server.stdio import claim_stdout
 
 if sys.argv[1:2] == ["mcp_stdio"] and {"-h", "--help"}.isdisjoint(sys.argv):
-    # The one import here with an effect: apps that come later in INSTALLED_APPS may
+    # One of two imports here with an effect: apps that come later in INSTALLED_APPS may
     # print while they are imported, and that would spoil the messages. What settings
     # have printed before is still in Python's buffer, and goes the same way.
     claim_stdout()
+elif sys.argv[1:2] == ["runserver"]:
+    # The other: the first app that imports Twisted's reactor chooses it for all, and
+    # Daphne needs that of asyncio. The command itself is imported after all apps.
+    import daphne.server  # noqa: F401
 
 
 class MCPConfig(AppConfig):

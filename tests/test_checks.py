@@ -32,6 +32,7 @@ from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.middleware import CorsMiddleware as OurCorsMiddleware
 from tests.site import mcp
 
+STATIC = "django.contrib.staticfiles"
 SESSION = "mcp_django.auth.django_session.SessionAuthenticator"
 TOKEN = "mcp_django.auth.tokens.TokenAuthenticator"
 
@@ -71,6 +72,13 @@ def without_app(*names: str) -> Any:
     """Uninstall apps for a while."""
     installed = [app for app in django_settings.INSTALLED_APPS if app not in names]
     return override_settings(INSTALLED_APPS=installed)
+
+
+def in_order(*names: str) -> list[str]:
+    """Give the installed apps, with these in this order, and no other `runserver`."""
+    ordered = ("mcp_django", STATIC)
+    rest = [app for app in django_settings.INSTALLED_APPS if app not in ordered]
+    return [*names, *rest]
 
 
 def test_test_project_is_faultless() -> None:
@@ -639,35 +647,30 @@ def test_permissions_that_models_declare_are_known(
 # Daphne and ASGI ----------------------------------------------------------------
 
 
-def test_daphne_missing_is_a_warning() -> None:
-    """Chosen: `runserver` then speaks WSGI; other servers may serve the site."""
-    with without_app("daphne"):
-        message = only()
-
-    assert (message.id, message.hint) == (
-        "mcp_django.W020",
-        "Add 'daphne' at the top of INSTALLED_APPS; silence this check if the site is "
-        "used over stdio alone.",
-    )
-
-
-def test_daphne_after_staticfiles_is_an_error(settings: Settings) -> None:
-    """Chosen: the first app with a `runserver` wins."""
-    apps = [app for app in settings.INSTALLED_APPS if app != "daphne"]
-    with override_settings(INSTALLED_APPS=[*apps, "daphne"]):
-        assert only() == checks.Error(
-            "'daphne' comes after 'django.contrib.staticfiles' in INSTALLED_APPS, "
+def test_runserver_of_staticfiles_is_a_warning(settings: Settings) -> None:
+    """Chosen: it speaks WSGI. Other servers may serve the site, or stdio alone."""
+    with override_settings(INSTALLED_APPS=in_order(STATIC, "mcp_django")):
+        assert only() == checks.Warning(
+            "'mcp_django' comes after 'django.contrib.staticfiles' in INSTALLED_APPS, "
             "whose `runserver` speaks WSGI, over which there are no MCP streams.",
-            hint="Put 'daphne' at the top of INSTALLED_APPS.",
-            id="mcp_django.E021",
+            hint="Put 'mcp_django' above 'django.contrib.staticfiles'; silence this "
+            "check if the site is used over stdio alone.",
+            id="mcp_django.W020",
         )
 
 
-def test_daphne_without_staticfiles_may_stand_anywhere(settings: Settings) -> None:
-    """Chosen: no other app has a `runserver`."""
-    others = ("daphne", "django.contrib.staticfiles")
-    apps = [app for app in settings.INSTALLED_APPS if app not in others]
-    with override_settings(INSTALLED_APPS=[*apps, "daphne"]):
+@pytest.mark.parametrize(
+    "apps",
+    [
+        ("mcp_django", STATIC),
+        ("daphne", STATIC, "mcp_django"),
+        ("mcp_django", "daphne", STATIC),
+        ("mcp_django",),
+    ],
+)
+def test_runserver_of_ours_or_of_daphne_is_right(apps: tuple[str, ...]) -> None:
+    """Chosen: the first app with a `runserver` counts."""
+    with override_settings(INSTALLED_APPS=in_order(*apps)):
         assert run() == []
 
 

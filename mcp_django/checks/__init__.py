@@ -14,7 +14,7 @@ from typing import Final
 
 from django.core.checks import register
 
-from mcp_django.checks.asgi import check_asgi, check_daphne
+from mcp_django.checks.asgi import check_asgi, check_runserver
 from mcp_django.checks.authentication import check_authentication
 from mcp_django.checks.caches import check_caches, check_kept_caches
 from mcp_django.checks.channel_layers import (
@@ -48,7 +48,7 @@ _CHECKS = (
     check_transactions,
     check_permissions,
     check_texts,
-    check_daphne,
+    check_runserver,
     check_asgi,
     check_urlconfs,
     check_channel_layer,

@@ -22,32 +22,24 @@ from mcp_django.checks.setting import faults_of_setting
 from mcp_django.consumers import well_known
 
 _MAX_LOOKED_AT = 1000
+_STATIC = "django.contrib.staticfiles"
+_WITH_RUNSERVER = ("mcp_django", "daphne", _STATIC)
 
 
-def check_daphne(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Find a `runserver` that would speak WSGI."""
+def check_runserver(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Find a `runserver` that would speak WSGI: that of the first app counts."""
     names = [config.name for config in apps.get_app_configs()]
-    if "daphne" not in names:
-        return [
-            checks.Warning(
-                "'daphne' is not in INSTALLED_APPS, so `runserver` speaks WSGI, over "
-                "which there are no MCP streams.",
-                hint="Add 'daphne' at the top of INSTALLED_APPS; silence this check if "
-                "the site is used over stdio alone.",
-                id="mcp_django.W020",
-            )
-        ]
-    static = "django.contrib.staticfiles"
-    if static in names and names.index(static) < names.index("daphne"):
-        return [
-            checks.Error(
-                f"'daphne' comes after {static!r} in INSTALLED_APPS, whose "
-                "`runserver` speaks WSGI, over which there are no MCP streams.",
-                hint="Put 'daphne' at the top of INSTALLED_APPS.",
-                id="mcp_django.E021",
-            )
-        ]
-    return []
+    if next((name for name in names if name in _WITH_RUNSERVER), None) != _STATIC:
+        return []
+    return [
+        checks.Warning(
+            f"'mcp_django' comes after {_STATIC!r} in INSTALLED_APPS, whose "
+            "`runserver` speaks WSGI, over which there are no MCP streams.",
+            hint=f"Put 'mcp_django' above {_STATIC!r}; silence this check if the site "
+            "is used over stdio alone.",
+            id="mcp_django.W020",
+        )
+    ]
 
 
 def check_asgi(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
@@ -59,10 +58,10 @@ def _faults_of_servers(
 ) -> Iterator[checks.CheckMessage]:
     """Find servers without a URL, in projects that want to serve over HTTP.
 
-    Those that have MCP endpoints do, and those that have Daphne; others may be there
-    for stdio alone.
+    Those that have MCP endpoints do, and those that name an ASGI application; others
+    may be there for stdio alone.
     """
-    if not found and not apps.is_installed("daphne"):
+    if not found and not getattr(settings, "ASGI_APPLICATION", None):
         return
     reached = {id(endpoint.server) for _, endpoint, _ in found}
     for server in all_servers():

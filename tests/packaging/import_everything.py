@@ -26,7 +26,6 @@ SETTINGS = {
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     },
     "INSTALLED_APPS": [
-        "daphne",
         "channels",
         "corsheaders",
         "django.contrib.admin",

@@ -1,0 +1,150 @@
+"""`manage.py runserver`, as it runs."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.live import processes
+from tests.live.raw import BOUND
+
+pytestmark = pytest.mark.live
+
+STATIC = "django.contrib.staticfiles"
+ADDRESS = re.compile(r"(?:TCP address |development server at http://)([\d.]+:[1-9]\d*)")
+SETTINGS = """
+from tests.conformance.settings import *
+
+DEBUG = True
+STATIC_URL = "static/"
+STATICFILES_DIRS = [{static!r}]
+INSTALLED_APPS = [*{apps}, *(app for app in INSTALLED_APPS if app != "mcp_django")]
+LOGGING = {{
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {{"console": {{"class": "logging.StreamHandler"}}}},
+    "root": {{"handlers": ["console"], "level": "INFO"}},
+}}
+"""
+
+
+class Site:
+    """The fixture site with its static file, in a folder of its own.
+
+    Args:
+        folder: Where settings and log go.
+        apps: First of the installed apps.
+        more: Lines for the settings.
+
+    Attributes:
+        log: What the command wrote.
+        settings: The settings' file.
+    """
+
+    def __init__(self, folder: Path, *apps: str, more: str = "") -> None:
+        self._folder = folder
+        self.log = folder / "runserver.log"
+        self.settings = folder / "tried_settings.py"
+        self.settings.write_text(
+            SETTINGS.format(apps=apps, static=str(folder / "static")) + more
+        )
+        (folder / "static").mkdir()
+        (folder / "static/a.txt").write_text("static")
+
+    def addresses(self) -> list[str]:
+        """Give where it has listened, the newest at the end."""
+        text = self.log.read_text() if self.log.exists() else ""
+        return [f"http://{found}" for found in ADDRESS.findall(text)]
+
+    @contextmanager
+    def runserver(self, *options: str) -> Iterator[str]:
+        """Run the command, and give the address, to the end of the block."""
+        with processes.running(
+            [sys.executable, "manage.py", "runserver", "127.0.0.1:0", *options],
+            log=self.log,
+            extra={
+                "PYTHONPATH": str(self._folder),
+                "DJANGO_SETTINGS_MODULE": self.settings.stem,
+                "CONFORMANCE_DATABASE": str(self._folder / "site.sqlite3"),
+            },
+            is_ready=lambda: bool(self.addresses()),
+        ):
+            yield self.addresses()[0]
+        assert "Traceback" not in self.log.read_text()
+
+
+def assert_serves(url: str, *, stream: int) -> None:
+    """Ask for an event stream and for the static file; streams need ASGI."""
+    with httpx2.Client(base_url=url, timeout=BOUND, trust_env=False) as http:
+        with http.stream("GET", "/mcp/sse") as response:
+            assert response.status_code == stream
+        assert http.get("/static/a.txt").text == "static"
+
+
+@pytest.mark.parametrize(
+    "apps",
+    [
+        ("daphne", STATIC, "mcp_django"),
+        ("mcp_django", "daphne", STATIC),
+    ],
+    ids=" ".join,
+)
+def test_runserver_speaks_asgi(tmp_path: Path, apps: tuple[str, ...]) -> None:
+    """We promise it: whether the project lists `daphne`, and on either side of us."""
+    with Site(tmp_path, *apps).runserver("--noreload") as url:
+        assert_serves(url, stream=200)
+
+
+@pytest.mark.parametrize(
+    ("option", "more"),
+    [("--noasgi", ""), ("--noreload", "\ndel ASGI_APPLICATION")],
+    ids=["--noasgi", "no application"],
+)
+def test_runserver_speaks_wsgi_where_it_has_to(
+    tmp_path: Path, option: str, more: str
+) -> None:
+    """Chosen: projects for stdio alone keep the `runserver` that they had."""
+    site = Site(tmp_path, "mcp_django", STATIC, more=more)
+    with site.runserver(option, "--noreload") as url:
+        assert_serves(url, stream=501)
+
+
+def test_reloader_serves_again_what_has_changed(tmp_path: Path) -> None:
+    """We promise it, as Django's own does; it takes changes from its first look on."""
+    site = Site(tmp_path, "mcp_django", STATIC)
+    with site.runserver() as url:
+        assert_serves(url, stream=200)
+
+        def reloads() -> bool:
+            site.settings.touch()
+            return "reloading" in site.log.read_text()
+
+        wait_until(reloads)
+        wait_until(lambda: len(site.addresses()) == 2)
+        assert_serves(site.addresses()[-1], stream=200)
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    """Ask again and again until it is so."""
+    deadline = time.monotonic() + BOUND
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_other_commands_do_without_daphne() -> None:
+    """We promise it: it takes a quarter of a second to import."""
+    told = (
+        "import sys; from django.core.management import execute_from_command_line;"
+        "execute_from_command_line(['manage.py', 'help']);"
+        "assert not {'daphne', 'twisted'} & set(sys.modules)"
+    )
+    processes.run(
+        [sys.executable, "-c", told],
+        {"DJANGO_SETTINGS_MODULE": "tests.conformance.settings"},
+    )
