@@ -61,6 +61,8 @@ async def read_again(
     Raises:
         ServiceAway: What knows it does not answer.
     """
+    if not isinstance(user, LazyObject | Model):
+        return user  # In no table: nothing to wait for a thread for.
     found: User | None = await ask_in_thread(
         _users(), lambda: _read(user_behind(user)), threads.run, within=within
     )
