@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final, Self
 
 import anyio
 from mcp_types.jsonrpc import JSONRPCRequest
 
+from mcp_django.auth.interface import User
 from mcp_django.auth.users import read_again
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import RemoteProtocolError, ServiceAway, TransportClosed
@@ -177,9 +176,8 @@ class Posting:
         if rest <= 0:
             return None
         try:
-            async with self._turn(opened.id):
-                # The client shall hear of it before its POST waits no longer.
-                user = await read_again(opened.identity.user, within=rest * 0.7)
+            # The client shall hear of it before its POST waits no longer.
+            user = await self._read_user(opened, within=rest * 0.7)
         except ServiceAway as away:
             return refusal(503, away.message)
         rest = _rest_of(envelope)
@@ -192,25 +190,25 @@ class Posting:
         # Leave the acknowledgement some time to travel.
         return await take(opened, body, sender, room_timeout=rest * 0.7)
 
-    @asynccontextmanager
-    async def _turn(self, session_id: str) -> AsyncIterator[None]:
-        """End no sooner than what was begun before for the same session.
+    async def _read_user(self, opened: OpenSession, *, within: float) -> User | None:
+        """Read a session's user again; not before those whose reading began before.
 
-        All that is waited for within is bounded, and so is this. The next one goes
-        on in another task, after this one has handed over what it can at once: what
-        waits for room in the session holds up no answer, which needs none.
+        All that is waited for is bounded, and so is this. The next one goes on in
+        another task, after this one has handed over what it can at once: what waits for
+        room in the session holds up no answer, which needs none.
         """
-        before = self._last.get(session_id)
+        before = self._last.get(opened.id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._last[session_id] = turn
+        self._last[opened.id] = turn
         try:
-            yield
+            user = await read_again(opened.identity.user, within=within)
             if before is not None:
                 await asyncio.wait([before])
+            return user
         finally:
             turn.set_result(None)
-            if self._last[session_id] is turn:
-                del self._last[session_id]
+            if self._last[opened.id] is turn:
+                del self._last[opened.id]
 
 
 def _rest_of(envelope: Envelope) -> float:

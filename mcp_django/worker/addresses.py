@@ -7,7 +7,11 @@ so any worker knows which one the message is for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from mcp_django.signing import seal, unseal
 
@@ -42,7 +46,19 @@ def unseal_address(kind: Kind, text: object) -> Address:
     """
     if not isinstance(text, str) or len(text) > _MAX_CHARACTERS:
         raise ValueError(f"no sealed {kind}: no text, or too long")
+    return _read(kind, text)
+
+
+# On the hot path: a session that lives elsewhere is named by each post.
+@lru_cache(maxsize=4096)
+def _read(kind: Kind, text: str) -> Address:
     match unseal(kind, text):
         case [str() as name, str() as mailbox]:
             return Address(name, mailbox)
     raise ValueError(f"no sealed {kind}: of another form")
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("SECRET_KEY", "SECRET_KEY_FALLBACKS"):
+        _read.cache_clear()

@@ -8,6 +8,7 @@ for lost though it was taken.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import secrets
@@ -17,7 +18,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from mcp_django.bulkheads.counted import Counted
-from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
 from mcp_django.worker.mailbox import Mailbox
@@ -55,11 +55,14 @@ class Handover:
         self._mailbox = mailbox
         self._start = start
         self._queue = SendQueue(mailbox, on_refused=self._refuse, start=start)
-        self._unacknowledged: dict[str, asyncio.Future[Taken]] = {}
+        self._id = secrets.token_urlsafe(9)
+        self._numbers = itertools.count(1)
+        self._unacknowledged: dict[str, asyncio.Future[Taken | None]] = {}
         self._silent_until: dict[str, float] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._nonces: OrderedDict[str, None] = OrderedDict()
-        self._probing: asyncio.Task[bool] | None = None
+        self._is_probing = False
+        self._reached_at = -math.inf
         self._dropped = Counted(
             logger, "%d relayed messages came late or twice; they are dropped"
         )
@@ -81,44 +84,48 @@ class Handover:
             return None
         if not await self._mailbox.open():
             return BROKEN
-        nonce = secrets.token_urlsafe(16)
-        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._unacknowledged[nonce] = taken
+        nonce = f"{self._id}-{next(self._numbers)}"
+        loop, timeout = asyncio.get_running_loop(), mcp_settings.RELAY_TIMEOUT
+        future: asyncio.Future[Taken | None] = loop.create_future()
+        self._unacknowledged[nonce] = future
+        late = loop.call_later(timeout / 2, self._note_late, future, timeout / 2)
         asked_at = time.monotonic()
         envelope = {
             **message,
             "nonce": nonce,
             "from": self._mailbox.name,
-            "expires": time.time() + mcp_settings.RELAY_TIMEOUT,
+            "expires": time.time() + timeout,
         }
         try:
             self._queue.put(mailbox, envelope)
-            is_well = await self._wait_for(taken)
+            taken = await future
         finally:
+            late.cancel()
             del self._unacknowledged[nonce]
-        if taken.done():
-            return taken.result()
-        if not is_well:
+        if taken is not None:
+            return taken
+        if self._reached_at < asked_at:
             return BROKEN  # The layer is silent, and not the other worker.
         # One message alone may be late, such as by what its user's row waits for.
         if self._mailbox.peers.get(mailbox, -math.inf) < asked_at:
             self._note_silence(mailbox, _SILENCE_SECONDS)
         return None
 
-    async def _wait_for(self, taken: asyncio.Future[Taken]) -> bool:
-        """Wait for an acknowledgement; say whether messages arrive here meanwhile."""
-        half = mcp_settings.RELAY_TIMEOUT / 2
-        await asyncio.wait([taken], timeout=half)
-        if taken.done():
-            return True
-        probing = self._probing
-        if probing is None or probing.done():
-            loop = asyncio.get_running_loop()
-            reaching = self._mailbox.is_reached()
-            probing = loop.create_task(reaching, context=own_context())
-            self._probing = probing
-        await asyncio.wait([taken], timeout=half)
-        return probing.done() and probing.result()
+    def _note_late(self, future: asyncio.Future[Taken | None], rest: float) -> None:
+        """See whether messages arrive here, when an acknowledgement takes long."""
+        if future.done():
+            return
+        asyncio.get_running_loop().call_later(rest, _give_up, future)
+        if not self._is_probing:
+            self._is_probing = True
+            self._start(self._probe())
+
+    async def _probe(self) -> None:
+        try:
+            if await self._mailbox.is_reached():
+                self._reached_at = time.monotonic()
+        finally:
+            self._is_probing = False
 
     def _refuse(self, envelope: Envelope, taken: Taken) -> None:
         self._acknowledge(envelope["nonce"], taken)
@@ -206,3 +213,8 @@ class Handover:
         if len(self._nonces) > _MAX_NONCES:
             self._nonces.popitem(last=False)
         return True
+
+
+def _give_up(future: asyncio.Future[Taken | None]) -> None:
+    if not future.done():
+        future.set_result(None)
