@@ -65,7 +65,7 @@ class SessionRestarted:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # on the hot path: a frozen one takes four times as long
 class RequestReceived:
     """A request waits for `send_result` or `send_error` with its id."""
 

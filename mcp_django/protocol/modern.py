@@ -284,7 +284,9 @@ def complete(result: JSONObject, server_info: JSONObject) -> JSONObject:
 
     Spec: 2026-07-28 basic, "ResultType" and "Per-response protocol fields".
     """
-    meta = {SERVER_INFO_META_KEY: server_info, **result.get("_meta", {})}
+    meta = {SERVER_INFO_META_KEY: server_info}
+    if "_meta" in result:
+        meta |= result["_meta"]
     return {"resultType": "complete", **result, "_meta": meta}
 
 

@@ -104,12 +104,12 @@ class _RequestContext:
     @property
     def client_info(self) -> Implementation:
         """Name and version of the client program, as it says itself; a copy."""
-        return self._request.client_info.model_copy(deep=True)
+        return self._request.peer.client_info.model_copy(deep=True)
 
     @property
     def client_capabilities(self) -> ClientCapabilities:
         """What the client declared to be able to; a copy."""
-        return self._request.client_capabilities.model_copy(deep=True)
+        return self._request.peer.client_capabilities.model_copy(deep=True)
 
     @property
     def protocol_version(self) -> str:

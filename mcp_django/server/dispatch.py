@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from types import NoneType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from django.utils import translation
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 Handler: TypeAlias = "Callable[[Server, Request], Awaitable[JSONObject]]"
+
+_DICT_OR_NONE: Final = (dict, NoneType)
 
 
 def answer(server: Server, request: Request) -> Awaitable[JSONObject]:
@@ -177,8 +180,8 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
     # On the hot path: the model is asked only to say what is wrong.
     if not (
         isinstance(name, str)
-        and isinstance(arguments, dict | None)
-        and isinstance(params.get("_meta"), dict | None)
+        and isinstance(arguments, _DICT_OR_NONE)
+        and isinstance(params.get("_meta"), _DICT_OR_NONE)
     ):
         arguments = object_in(arguments)
         read = read_params(CallToolRequestParams, request, arguments=arguments)

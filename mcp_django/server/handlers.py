@@ -141,9 +141,12 @@ class Handler:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request, run)}
             value = await signature.function(**arguments)
-            if hasattr(type(value), "__anext__"):  # such as of `QuerySet.aiterator`
+            kind = type(value)
+            if kind in series.NEVER:  # on the hot path
+                pass
+            elif hasattr(kind, "__anext__"):  # such as of `QuerySet.aiterator`
                 value = await series.read(request, value)
-            elif hasattr(type(value), "__next__"):
+            elif hasattr(kind, "__next__"):
                 value = series.bounded(request, value)
             written = output.in_loop(request, value)
             return value, written if isinstance(written, dict) else await written

@@ -103,7 +103,7 @@ def sample_question(
         CapabilityMissing: The client did not declare that it can be asked.
     """
     with_tools = "tools" in params or "tool_choice" in params
-    sampling = request.client_capabilities.sampling
+    sampling = request.peer.client_capabilities.sampling
     if sampling is None or (with_tools and sampling.tools is None):
         _refuse(request, {"sampling": {"tools": {}} if with_tools else {}})
     if isinstance(messages, str | Promise):
@@ -123,7 +123,7 @@ def roots_question(request: Request, key: str | None) -> Question[list[Root]]:
     Raises:
         CapabilityMissing: The client did not declare that it can be asked.
     """
-    if request.client_capabilities.roots is None:
+    if request.peer.client_capabilities.roots is None:
         _refuse(request, {"roots": {}})
 
     def read(result: JSONObject) -> list[Root]:
@@ -144,7 +144,7 @@ def _require_elicitation(request: Request, mode: str) -> None:
 
     Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
     """
-    declared = request.client_capabilities.elicitation
+    declared = request.peer.client_capabilities.elicitation
     if declared is not None:
         has_urls = declared.url is not None
         if mode == "url" and has_urls:
@@ -157,7 +157,7 @@ def _require_elicitation(request: Request, mode: str) -> None:
 def _refuse(request: Request, required: dict[str, Any]) -> NoReturn:
     [(capability, parts)] = required.items()
     name = ".".join([capability, *parts])
-    client = request.client_info.name or "the client"
+    client = request.peer.client_info.name or "the client"
     raise CapabilityMissing(
         f"{client} cannot be asked: it did not declare the capability {name!r}",
         required=required,

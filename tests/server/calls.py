@@ -10,6 +10,7 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server import dispatch
 from mcp_django.server.asking import questions_of
@@ -97,13 +98,15 @@ class Caller:
             id=7,
             method=method,
             params=params or {},
-            version=self.version,
-            client_info=Implementation(name="client", version="1.0"),
-            client_capabilities=ClientCapabilities.model_validate(self.capabilities),
+            peer=Peer(
+                self.version,
+                Implementation(name="client", version="1.0"),
+                ClientCapabilities.model_validate(self.capabilities),
+                self.log_level,
+            ),
             sender=self.sender,
             notify=self._notify,
             find_session=None if self.session is None else self._find_session,
-            log_level=self.log_level,
             threads=self.threads,
             mirrors_headers=self.mirrors_headers,
             close_stream=self.close_stream,

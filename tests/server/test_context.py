@@ -84,8 +84,8 @@ async def test_context_tells_who_asks_and_how(kind: str) -> None:
     await caller.finish(request)
     assert told == {
         "user": "ada",
-        "client_info": request.client_info,
-        "client_capabilities": request.client_capabilities,
+        "client_info": request.peer.client_info,
+        "client_capabilities": request.peer.client_capabilities,
         "protocol_version": "2025-06-18",
         "session_id": "session-9",
         "headers": {"x-tenant": "acme"},
@@ -202,7 +202,7 @@ async def test_resource_that_asks_runs_the_tool_again(
 def test_capabilities_of_these_tests_are_all_there_are() -> None:
     """Our choice: `EVERYTHING` has what a question may need."""
     request: Request = Caller(Server("shop")).request("ping")
-    declared = request.client_capabilities.model_dump(exclude_none=True)
+    declared = request.peer.client_capabilities.model_dump(exclude_none=True)
     assert declared == EVERYTHING
 
 

@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from mcp_django.exceptions import AskFailed
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.asking import Question
 from mcp_django.server.question_rounds import OpenQuestion, ask_round
@@ -30,9 +31,11 @@ def make_request() -> Request:
         id=1,
         method="tools/call",
         params={},
-        version="2025-11-25",
-        client_info=Implementation(name="test", version="1"),
-        client_capabilities=ClientCapabilities(),
+        peer=Peer(
+            "2025-11-25",
+            Implementation(name="test", version="1"),
+            ClientCapabilities(),
+        ),
         sender=Sender(),
         notify=notify,
     )

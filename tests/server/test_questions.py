@@ -602,6 +602,6 @@ async def test_client_without_a_name_is_called_the_client() -> None:
     """Our choice: the text is for a model to read."""
     server = Server("shop")
     request = Caller(server, capabilities={}).request("tools/call")
-    request.client_info.name = ""
+    request.peer.client_info.name = ""
     with pytest.raises(CapabilityMissing, match=r"^the client cannot be asked: "):
         await Context(server, request).list_roots()

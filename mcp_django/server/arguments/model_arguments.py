@@ -68,7 +68,8 @@ class ModelArguments:
         self._expected = list(schema["properties"])
         self._name = name
 
-    def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    def read(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Turn arguments into keyword arguments, as `Signature.arguments` says."""
         try:
             values, rest = self._validated({} if given is None else given)
         except TooMuchWork:

@@ -105,7 +105,7 @@ def read_signature(
         description=docstring.description,
         returns=accepted.returns,
         is_verbatim=input_schema is not None,
-        arguments=convert,
+        arguments=convert.read,
     )
 
 

@@ -29,7 +29,8 @@ class VerbatimArguments:
         self._work = ArgumentWork()
         self._name = name
 
-    def __call__(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    def read(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Turn arguments into keyword arguments, as `Signature.arguments` says."""
         given = {} if given is None else given
         try:
             text = to_json(given, fallback=dict)

@@ -13,6 +13,9 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ToolError
 from mcp_django.server.requests import Request
 
+NEVER: Final = frozenset({str, int, float, bool, type(None), dict, list, tuple})
+"""Types of most values, which are none."""
+
 _LEAST: Final = 2
 """Bytes of the shortest item as JSON, and what is between it and the next."""
 

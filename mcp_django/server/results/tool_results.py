@@ -87,7 +87,7 @@ class ToolOutput:
             verbatim = VerbatimSchema.of(
                 output_schema, "output_schema", of_object=False
             )
-            write = _VerbatimOutput(verbatim)
+            write = _VerbatimOutput(verbatim).write
             return cls(verbatim.schema, write, write, is_verbatim=True)
         has_blocks = may_be_blocks(returns)
         is_open = has_blocks or returns in SAYS_NOTHING
@@ -97,14 +97,14 @@ class ToolOutput:
                 f"looks like, not {type_text(returns)}"
             )
         if is_open or structured is False:
-            unstructured = _UnstructuredOutput(has_blocks)
+            unstructured = _UnstructuredOutput(has_blocks).write
             return cls(None, unstructured, unstructured)
         typed = TypedOutput(returns)
         if structured is None and is_text(returns):
-            text = _TextOutput(returns, typed)
+            text = _TextOutput(returns, typed).write
             return cls(None, text, text)
-        plain = _PlainOutput(returns, typed) if typed.is_plain else typed
-        return cls(typed.schema, plain, typed.write_taken)
+        write = _PlainOutput(returns, typed).write if typed.is_plain else typed.write
+        return cls(typed.schema, write, typed.write_taken)
 
     def in_loop(
         self, request: Request, value: Any
@@ -170,9 +170,10 @@ class _PlainOutput:
         self._text_of = PLAIN[plain]
         self._typed = typed
 
-    def __call__(self, value: Any) -> JSONObject:
+    def write(self, value: Any) -> JSONObject:
+        """Write a value as a `CallToolResult`."""
         if type(value) is not self._plain:
-            return self._typed(value)
+            return self._typed.write(value)
         # On the hot path.
         return {
             "content": [{"type": "text", "text": self._text_of(value)}],
@@ -191,11 +192,12 @@ class _TextOutput:
         )
         self._typed = typed
 
-    def __call__(self, value: Any) -> JSONObject:
+    def write(self, value: Any) -> JSONObject:
+        """Write a value as a `CallToolResult`."""
         if self._is_plain and type(value) is str:
             # On the hot path.
             return {"content": [text_block(value)]}
-        content = self._typed(value)["content"]
+        content = self._typed.write(value)["content"]
         return {"content": [] if value is None else content}
 
 
@@ -205,7 +207,8 @@ class _VerbatimOutput:
     def __init__(self, schema: VerbatimSchema) -> None:
         self._schema = schema
 
-    def __call__(self, value: Any) -> JSONObject:
+    def write(self, value: Any) -> JSONObject:
+        """Write a value as a `CallToolResult`."""
         if isinstance(value, CallToolResult):
             result = _tool_result(value)
             if not value.is_error:
@@ -249,7 +252,8 @@ class _UnstructuredOutput:
     def __init__(self, has_blocks: bool) -> None:
         self._has_blocks = has_blocks
 
-    def __call__(self, value: Any) -> JSONObject:
+    def write(self, value: Any) -> JSONObject:
+        """Write a value as a `CallToolResult`."""
         if isinstance(value, CallToolResult):
             return _tool_result(value)
         if is_list_with_blocks(value) or (

@@ -101,7 +101,8 @@ class TypedOutput:
         self.is_plain = returns in PLAIN and "serialization" not in adapter.core_schema
         self._takes_apart = _takes_apart(adapter.core_schema)
 
-    def __call__(self, value: Any) -> JSONObject:
+    def write(self, value: Any) -> JSONObject:
+        """Write a value as a `CallToolResult`."""
         if type(value) is not self._returns:
             value = listed(value)
             if self._takes_apart or isinstance(value, Promise):
