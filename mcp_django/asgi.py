@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
@@ -87,10 +87,10 @@ class MCPRouter:
                 return
             if found is not None:
                 spare_loaded_objects()
+                application, language, script_name = found
                 # As Django's handler does, so that handlers can make URLs.
-                if prefix := get_script_prefix(scope):
-                    set_script_prefix(prefix)
-                application, language = found
+                if script_name:
+                    set_script_prefix(script_name)
                 if language is not None:
                     scope = preferring(language, scope)
                 await application(scope, receive, send)
@@ -109,8 +109,22 @@ class MCPRouter:
         await self._application(scope, receive, send)
 
 
-def _find(kind: ScopeType, scope: Scope) -> tuple[Application, str | None] | None:
-    """Give what answers a connection, and the language that its path names.
+class _Found(NamedTuple):
+    """What answers a connection, and what its path says beside that.
+
+    Attributes:
+        application: Answers it.
+        language: The language that the path names.
+        script_name: The part of the path that Django leaves out of its URLs.
+    """
+
+    application: Application
+    language: str | None
+    script_name: str
+
+
+def _find(kind: ScopeType, scope: Scope) -> _Found | None:
+    """Give what answers a connection; None if it is not for MCP.
 
     Raises:
         BaseException: A pattern or path converter of the project raised it.
@@ -126,15 +140,18 @@ def _find(kind: ScopeType, scope: Scope) -> tuple[Application, str | None] | Non
 
 # On the hot path: one look-up instead of three.
 @lru_cache(maxsize=1024)
-def _application_at(
-    kind: ScopeType, path: str, root_path: str
-) -> tuple[Application, str | None] | None:
-    """Give what answers at a path, and the language that the path names."""
-    path_info = path_info_of({"path": path, "root_path": root_path})
+def _application_at(kind: ScopeType, path: str, root_path: str) -> _Found | None:
+    """Give what answers at a path."""
+    scope = {"path": path, "root_path": root_path}
+    path_info = path_info_of(scope)
     endpoint = endpoint_at(path_info)
     if endpoint is None or not has_application(endpoint, kind):
         return None
-    return application_of(endpoint, kind), language_of_path(path_info)
+    return _Found(
+        application_of(endpoint, kind),
+        language_of_path(path_info),
+        get_script_prefix(scope),
+    )
 
 
 @receiver(setting_changed)

@@ -9,6 +9,7 @@ becomes a `Stray` that is raised where the task waits, like any other error.
 from __future__ import annotations
 
 import asyncio
+import types
 from collections.abc import Coroutine, Generator
 from typing import Any, Final, Generic, TypeVar
 
@@ -87,6 +88,34 @@ class Steps(Generic[T]):
         except GeneratorExit:
             self._is_over = True
             raise
+
+
+@types.coroutine
+def rest_of(
+    coroutine: Coroutine[Any, Any, T], waits_for: object
+) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that has begun, from within another one.
+
+    Args:
+        coroutine: What to run.
+        waits_for: What its first `send` gave.
+    """
+    result: T
+    while True:
+        try:
+            yield waits_for
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as error:
+            try:
+                waits_for = coroutine.throw(error)
+            except StopIteration as end:
+                result = end.value
+                return result
+        else:
+            result = yield from coroutine
+            return result
 
 
 def outermost(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.consumers.http import HTTPConsumer
@@ -38,5 +38,4 @@ def application_of(endpoint: Endpoint, kind: ScopeType = "http") -> Application:
         endpoint: The endpoint, which has an application for the kind.
         kind: Type of the ASGI scopes.
     """
-    consumer = _CONSUMERS[kind, endpoint.binding]
-    return cast(Application, consumer.as_asgi(server=endpoint.server))
+    return _CONSUMERS[kind, endpoint.binding](endpoint.server)

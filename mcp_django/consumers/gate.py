@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -75,13 +75,12 @@ def check_host(exchange: Exchange) -> None:
     """
     headers = exchange.headers
     host = headers.get("host", "")
-    if settings.USE_X_FORWARDED_HOST and "x-forwarded-host" in headers:
+    if "x-forwarded-host" in headers and settings.USE_X_FORWARDED_HOST:
         host = headers["x-forwarded-host"]
-    if not _is_allowed_host(host, _allowed_hosts()):
+    if not _is_allowed_host(host):
         _refuse(400, "Host", host, "ALLOWED_HOSTS or MCP['ALLOWED_HOSTS']")
 
 
-@cache
 def _allowed_hosts() -> tuple[str, ...]:
     allowed = tuple(settings.ALLOWED_HOSTS)
     if "*" in allowed:
@@ -92,9 +91,9 @@ def _allowed_hosts() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _is_allowed_host(host: str, allowed: tuple[str, ...]) -> bool:
+def _is_allowed_host(host: str) -> bool:
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, allowed)
+    return bool(domain) and validate_host(domain, _allowed_hosts())
 
 
 # Origin -------------------------------------------------------------------------
@@ -216,7 +215,7 @@ def _is_not_foreign(exchange: Exchange) -> bool:
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in ("MCP", "ALLOWED_HOSTS", "DEBUG"):
-        _allowed_hosts.cache_clear()
+        _is_allowed_host.cache_clear()
 
 
 def _refuse(status: int, header: str, value: str, remedy: str) -> NoReturn:

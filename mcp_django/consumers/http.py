@@ -19,14 +19,14 @@ logger = logging.getLogger("mcp_django.consumers")
 
 
 class HTTPConsumer(AsyncConsumer):
-    """A Channels consumer for one HTTP exchange.
+    """A Channels consumer for HTTP exchanges; it holds nothing of any.
 
     Channels' own dispatch is left out: it would open a channel and two tasks for each
     connection, hop to a thread for each event, and learn late of a disconnect. Channel
     layers reach the sessions through their worker's mailbox instead.
 
     Args:
-        server: Whose endpoint it is; passed by `as_asgi(server=...)`.
+        server: Whose endpoint it is.
 
     Attributes:
         exchange_type: How an exchange is read and answered.

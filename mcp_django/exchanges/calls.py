@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.steps import rest_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer, TransportClosed
 from mcp_django.exchanges.post import Post
@@ -56,7 +57,6 @@ class Call(OpenConnection, ABC):
     """
 
     __slots__ = (
-        "_beginning",
         "_is_closing",
         "_is_held",
         "_task",
@@ -76,7 +76,6 @@ class Call(OpenConnection, ABC):
         self.worker = worker
         self.reply = reply
         self.request = request
-        self._beginning: asyncio.Handle | None = None
         self._watching: asyncio.Task[None] | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_held = False
@@ -95,11 +94,17 @@ class Call(OpenConnection, ABC):
         """
         request = self.request
         task = self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        self._beginning = loop.call_soon(self._watch, wait_for_disconnect)
+        answering = self._answer()
         try:
             try:
-                await self._answer()
+                try:
+                    # On the hot path: most requests are answered without waiting.
+                    waits_for = answering.send(None)
+                except StopIteration:
+                    pass
+                else:
+                    self._watch(wait_for_disconnect)
+                    await rest_of(answering, waits_for)
             except asyncio.CancelledError:
                 if not request.is_cancelled:
                     request.is_cancelled = True
@@ -109,7 +114,6 @@ class Call(OpenConnection, ABC):
                     # By Daphne, before we are closed: the client is still there.
                     self._is_closing = True
             finally:
-                self._beginning.cancel()
                 if self._watching is not None:
                     self._watching.cancel()
                 self._task = None  # which has a way back here: no cycle to be collected
@@ -189,8 +193,8 @@ class Call(OpenConnection, ABC):
     # Watching -------------------------------------------------------------------
 
     def _watch(self, wait_for_disconnect: WaitForDisconnect) -> None:
-        loop = asyncio.get_running_loop()
-        self._watching = loop.create_task(self._wait_until_gone(wait_for_disconnect))
+        watching = self._wait_until_gone(wait_for_disconnect)
+        self._watching = asyncio.get_running_loop().create_task(watching)
         self._hold()
 
     async def _wait_until_gone(self, wait_for_disconnect: WaitForDisconnect) -> None:
