@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import codecs
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import singledispatch
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mcp_types.jsonrpc import (
     ErrorData,
@@ -44,10 +44,10 @@ MAX_BATCH = 1000
 _MAX_COLLECTED_BYTES = 65_536
 """Bytes of JSON while which are read garbage is looked for."""
 
-_FORMS: dict[tuple[bool, bool], type[Message]] = {
-    # (has "method", has "id")
-    (True, True): JSONRPCRequest,
-    (True, False): JSONRPCNotification,
+# What `model_validate` does, without a call more.
+_VALIDATORS: Final[Mapping[type[Message], Callable[[JSON], Any]]] = {
+    form: form.__pydantic_validator__.validate_python
+    for form in (JSONRPCRequest, JSONRPCNotification, JSONRPCResponse, JSONRPCError)
 }
 
 
@@ -113,28 +113,28 @@ def check(value: JSON) -> Message:
         raise RemoteProtocolError(
             f"a message is a JSON object, not {_json_type(value)}"
         )
+    form: type[Message]
     # Some languages write null for members that are not there.
-    form = _FORMS.get((value.get("method") is not None, "id" in value))
-    if form is None and value.get("error") is not None:
+    if value.get("method") is not None:
+        form = JSONRPCRequest if "id" in value else JSONRPCNotification
+    elif value.get("error") is not None:
         # Spec: 2025-11-25 schema.ts, `JSONRPCErrorResponse`: the id may be absent.
         form, value = JSONRPCError, {"id": None, **value}
-    elif form is None:
+    else:
         form = JSONRPCResponse
-    id = value.get("id")
-    if form is JSONRPCRequest and isinstance(id, str) and len(id) > MAX_ID_CHARACTERS:
+    id = value.get("id") if form is JSONRPCRequest else None
+    if isinstance(id, str) and len(id) > MAX_ID_CHARACTERS:
         raise RemoteProtocolError(
             f"no JSON-RPC request: its id is longer than {MAX_ID_CHARACTERS} characters"
         )
     try:
-        # What `model_validate` does, without a call more.
-        message: Message = form.__pydantic_validator__.validate_python(value)
+        message: Message = _VALIDATORS[form](value)
         return message
     except ValidationError as error:
-        is_request = form is JSONRPCRequest
         raise RemoteProtocolError(
             f"no JSON-RPC {form.__name__.removeprefix('JSONRPC').lower()}: "
             + "; ".join(_faults(error)),
-            request_id=id if is_request and _is_id(id) else None,
+            request_id=id if _is_id(id) else None,
         ) from None
 
 

@@ -65,6 +65,9 @@ _META_KEYS: Final = (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
 )
+_NAMING: Final = (JSONRPCRequest, JSONRPCNotification)
+"""Messages that name a method."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_KEPT_BYTES: Final = 4096
 _UNKNOWN_CLIENT: Final = Implementation(name="", version="")
@@ -76,7 +79,7 @@ def is_modern(message: Message) -> bool:
     Spec: 2026-07-28 basic/versioning, "Backward Compatibility with
     Initialization-Based Versions".
     """
-    if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
+    if not isinstance(message, _NAMING):
         return False
     if message.method in _ONLY_HERE:
         return True
@@ -95,25 +98,21 @@ def read_peer(message: JSONRPCRequest) -> Peer:
     meta = (message.params or {}).get("_meta")
     if not isinstance(meta, dict):
         raise _malformed(message, f"a request needs _meta with {_META_KEYS[:2]!r}")
-    version = meta.get(PROTOCOL_VERSION_META_KEY)
-    if not isinstance(version, str):
-        raise _malformed(
-            message, f"_meta needs {PROTOCOL_VERSION_META_KEY!r}, a version as text"
-        )
     if CLIENT_CAPABILITIES_META_KEY not in meta:
         raise _malformed(
             message,
             f"_meta needs {CLIENT_CAPABILITIES_META_KEY!r}, {{}} if there are none",
         )
-    log_level = meta.get(LOG_LEVEL_META_KEY)
-    if log_level is not None and log_level not in LOG_LEVELS:
-        raise _malformed(
-            message, f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {LOG_LEVELS!r}"
-        )
     # On the hot path: a client says the same of itself again and again, and reading
     # that anew costs three times as much as writing it down does.
-    capabilities = meta[CLIENT_CAPABILITIES_META_KEY]
-    said = to_json([version, meta.get(CLIENT_INFO_META_KEY), capabilities, log_level])
+    said = to_json(
+        [
+            meta.get(PROTOCOL_VERSION_META_KEY),
+            meta.get(CLIENT_INFO_META_KEY),
+            meta.get(CLIENT_CAPABILITIES_META_KEY),
+            meta.get(LOG_LEVEL_META_KEY),
+        ]
+    )
     # What is kept is bounded, whatever clients send.
     read = _read_peer if len(said) <= _MAX_KEPT_BYTES else _read_peer.__wrapped__
     try:
@@ -130,6 +129,12 @@ def _read_peer(said: bytes) -> Peer:
         ValueError: It is malformed; says how.
     """
     version, info, capabilities, log_level = from_json(said)
+    if not isinstance(version, str):
+        raise ValueError(
+            f"_meta needs {PROTOCOL_VERSION_META_KEY!r}, a version as text"
+        )
+    if log_level is not None and log_level not in LOG_LEVELS:
+        raise ValueError(f"_meta[{LOG_LEVEL_META_KEY!r}] must be one of {LOG_LEVELS!r}")
     return Peer(
         version,
         _UNKNOWN_CLIENT
@@ -194,12 +199,13 @@ def check_headers(
 
     Spec: 2026-07-28 basic/transports/streamable-http, "Server Validation".
     """
+    method, params = message.method, message.params or {}
     try:
         _check_equal("mcp-protocol-version", version, headers)
-        _check_equal("mcp-method", message.method, headers)
-        member = methods.NAMED.get(message.method)
+        _check_equal("mcp-method", method, headers)
+        member = methods.NAMED.get(method)
         if member is not None:
-            value = (message.params or {}).get(member)
+            value = params.get(member)
             # A name that is no text is refused for itself, later.
             if isinstance(value, str):
                 _check_name(value, headers, f"params.{member}")
@@ -225,7 +231,7 @@ def _check_name(value: str, headers: Mapping[str, str], where: str) -> None:
     given = headers.get("mcp-name")
     if given is None:
         raise ValueError(f"mcp-name is missing; it must say what {where} does")
-    if given == value and given.isascii() and not given.startswith(ENCODED):
+    if given == value and given.isascii() and ENCODED not in given:
         return
     if decode_header("mcp-name", given) != value:
         raise ValueError(
