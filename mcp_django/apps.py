@@ -30,9 +30,10 @@ class MCPConfig(AppConfig):
     def ready(self) -> None:
         """Import every app's `mcp.py`, and connect what listens and checks."""
         from mcp_django.checks import register_checks
-        from mcp_django.worker import notices, shutdown
+        from mcp_django.worker import kept_identities, notices, shutdown
 
         shutdown.arrange()
         notices.connect()
+        kept_identities.connect()
         register_checks()
         autodiscover_modules("mcp")

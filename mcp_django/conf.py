@@ -38,6 +38,9 @@ class MCPSettings:
     # Seconds since an authenticator last vouched for a user, until the streams end
     # whose credentials cannot be looked at; at least twice RECHECK_SECONDS.
     RECHECK_GRACE_SECONDS: float = 60.0
+    # Seconds for which a process takes an authenticator's word for a credential that
+    # it has seen, without asking again, if the authenticator lets it; 0 for never.
+    CREDENTIAL_CACHE_SECONDS: float = 0.0
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.

@@ -1,4 +1,4 @@
-"""Django signals that are sent while MCP clients are served."""
+"""Django signals: of requests that were handled, and of credentials that changed."""
 
 from __future__ import annotations
 
@@ -105,4 +105,16 @@ feature: `mcp_django.FeatureName` of the tool, resource or prompt, also of one t
 user: The site's user, or `AnonymousUser`.
 outcome: `mcp_django.Outcome`.
 seconds: How long it took, without the time that the client's user took to answer.
+"""
+
+credentials_changed = Signal()
+"""Send it when an authenticator would say something else of a user's credentials now.
+
+All processes forget then what they keep of them (`MCP["CREDENTIAL_CACHE_SECONDS"]`).
+Saving and deleting users and the tokens of `mcp_django.tokens` does it by itself. The
+sender is yours to choose; in any thread, with these arguments:
+
+user_id: Primary key of the user; None, or left out, for all users.
+using: Alias of the database where that was changed, "default" if left out. Inside a
+    transaction it is told once that is committed.
 """

@@ -157,6 +157,7 @@ def test_unknown_key_is_an_error_and_the_known_are_listed(
         ("MAX_CONCURRENT", None, "a whole number, more than zero"),
         ("MAX_INBOX", -1, "a whole number, zero or more"),
         ("ROOM_TIMEOUT", -0.1, "a finite number, zero or more"),
+        ("CREDENTIAL_CACHE_SECONDS", -1, "a finite number, zero or more"),
         ("RELAY_TIMEOUT", 0, "a finite number, more than zero"),
         ("RELAY_TIMEOUT", float("nan"), "a finite number, more than zero"),
         *(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -35,11 +36,14 @@ class Identity:
         authenticator: Vouches for the user; None where authentication is switched off.
         credential: What `Authenticator.is_still_valid` needs to look at the
             credential again, such as a token's primary key. Never logged.
+        expires_at: When the credential ends by itself, as `timezone.now()` gives
+            times; None if that is not known. It is kept no longer.
     """
 
     user: User
     authenticator: Authenticator | None = None
     credential: Hashable = None
+    expires_at: datetime | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.user is None:
@@ -105,6 +109,15 @@ class Authenticator(ABC):
     uses_cookies: ClassVar[bool] = False
     """Whether browsers attach the credential by themselves. If so, the gate refuses
     requests that a foreign page could have made."""
+
+    credential_header: ClassVar[str | None] = None
+    """The one header that decides: for the same value of it `authenticate` gives the
+    same identity again, whatever else is in a request. Then the identity may be kept
+    for `MCP["CREDENTIAL_CACHE_SECONDS"]`, unless browsers attach the credential by
+    themselves. None if more decides, or if each request has to be looked at.
+
+    A class that overrides `authenticate` has to say so itself, too. What ends a
+    credential sooner is told by `mcp_django.signals.credentials_changed`."""
 
     @abstractmethod
     def authenticate(self, request: HttpRequest) -> Identity | None:

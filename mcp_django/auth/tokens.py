@@ -43,6 +43,8 @@ class TokenAuthenticator(Authenticator):
     Spec: RFC 6750, section 2.1, "Authorization Request Header Field".
     """
 
+    credential_header = "authorization"
+
     def __init__(self) -> None:
         self._recording = threading.Lock()
         # When the use of tokens is recorded again, by the monotonic clock.
@@ -92,7 +94,7 @@ class TokenAuthenticator(Authenticator):
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
         self._record_use(token, now)
-        return Identity(token.user, self, token.pk)
+        return Identity(token.user, self, token.pk, token.expires_at)
 
     def _record_use(self, token: Token, now: datetime) -> None:
         """Record that a token was used, where the database takes writes.

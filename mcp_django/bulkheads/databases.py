@@ -125,6 +125,21 @@ async def ask_in_thread(
     return found
 
 
+def after_commit(function: Callable[[], object], using: str) -> None:
+    """Call a function once the open transaction is committed, at once if there is none.
+
+    Args:
+        function: What to call, in this thread.
+        using: Alias of the database whose transaction is meant.
+    """
+    connection = connections[using]
+    # Outside a transaction Django's on_commit would open a connection to look.
+    if connection.in_atomic_block:
+        connection.on_commit(function)
+    else:
+        function()
+
+
 def _note_wait(thread: int) -> None:
     """Note a database for whose answer a thread waits too long, if it does."""
     frame = sys._current_frames().get(thread)

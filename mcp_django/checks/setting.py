@@ -15,7 +15,9 @@ from mcp_django.conf import DEFAULTS
 from mcp_django.consumers.origins import is_origin
 from mcp_django.server.languages import is_code, supported_language
 
-_MAY_BE_ZERO: Final = frozenset({"MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"})
+_MAY_BE_ZERO: Final = frozenset(
+    {"CREDENTIAL_CACHE_SECONDS", "MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"}
+)
 
 
 def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:

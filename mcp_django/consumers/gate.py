@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
 
 from mcp_django.auth.authenticating import commands_after, identify
-from mcp_django.auth.authenticators import is_open_to_all
+from mcp_django.auth.authenticators import is_open_to_all, kept_headers
 from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import endpoint_cors
@@ -27,6 +27,8 @@ from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.transports.server.refusals import Refused
+from mcp_django.worker.kept_identities import KeptIdentities
+from mcp_django.worker.worker import current_worker
 
 logger = logging.getLogger("mcp_django.gate")
 
@@ -174,6 +176,15 @@ async def authenticate(
     """
     if is_open_to_all():
         return anonymous()
+    ask = partial(_ask, exchange, cookies_need_origin=cookies_need_origin)
+    if not kept_headers():
+        return await ask()
+    kept = current_worker().part(KeptIdentities)
+    return await kept.find(exchange.scope["headers"], ask)
+
+
+async def _ask(exchange: Exchange, *, cookies_need_origin: bool) -> Identity:
+    """Ask the authenticators; raises what `authenticate` does."""
     if cookies_need_origin:
         cookies_count = _is_of_site(exchange)
     else:

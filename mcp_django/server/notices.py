@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 from django.dispatch import Signal
 
+from mcp_django.bulkheads.databases import after_commit
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.uris import UriSet
 
@@ -88,13 +89,7 @@ def send_after_commit(
         notice: What changed.
         using: Alias of the database whose transaction is meant.
     """
-    send = partial(noticed.send_robust, sender=server, notice=notice)
-    connection = connections[using]
-    # Outside a transaction Django's on_commit would open a connection to look.
-    if connection.in_atomic_block:
-        connection.on_commit(send)
-    else:
-        send()
+    after_commit(partial(noticed.send_robust, sender=server, notice=notice), using)
 
 
 def everything(server: Server, uris: Iterable[str]) -> list[Notice]:

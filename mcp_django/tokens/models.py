@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import connections, models, router, transaction
 from django.db.models import Q
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from mcp_django.conf import mcp_settings
+from mcp_django.signals import credentials_changed
 
 PREFIX = "mcp_"
 """How every token's text begins, so that people and secret scanners know it."""
@@ -24,6 +30,11 @@ HINT_LENGTH = 4
 
 LAST_USED_PRECISION = timedelta(minutes=1)
 """Uses closer together than this are recorded once."""
+
+_HARMLESS = frozenset({"last_used_at", "name"})
+"""Fields that decide nothing."""
+
+_MANY_USERS = 100
 
 
 class TokenState(models.TextChoices):
@@ -54,6 +65,20 @@ class TokenQuerySet(models.QuerySet["Token"]):
     def with_text(self, text: str) -> Self:
         """Keep the one token, if any, whose text is the one given."""
         return self.filter(digest=_digest(text))
+
+    def update(self, **values: Any) -> int:
+        """Update the tokens, as Django does, and tell whose credentials changed."""
+        if not mcp_settings.CREDENTIAL_CACHE_SECONDS or values.keys() <= _HARMLESS:
+            return super().update(**values)
+        # Found before: revoked ones may be those that are not selected any more.
+        users = self.order_by().values_list("user_id", flat=True).distinct()
+        found: list[Any] = list(users[: _MANY_USERS + 1])
+        count = super().update(**values)
+        for user_id in found if len(found) <= _MANY_USERS else (None,):
+            credentials_changed.send(Token, user_id=user_id, using=self.db)
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]  # as Django marks its own
 
 
 class Token(models.Model):
@@ -200,6 +225,24 @@ class Token(models.Model):
     def is_user_active(self) -> bool:
         """Whether the user may log in; true for user models that do not say."""
         return bool(getattr(self.user, "is_active", True))
+
+
+@receiver(post_save, sender=Token)
+def _tell_of_save(
+    instance: Token,
+    created: bool,
+    using: str,
+    update_fields: Collection[str] | None = None,
+    **kwargs: Any,
+) -> None:
+    # A new one is not known to anybody yet.
+    if not created and not (update_fields and _HARMLESS.issuperset(update_fields)):
+        credentials_changed.send(Token, user_id=instance.user_id, using=using)
+
+
+@receiver(post_delete, sender=Token)
+def _tell_of_deletion(instance: Token, using: str, **kwargs: Any) -> None:
+    credentials_changed.send(Token, user_id=instance.user_id, using=using)
 
 
 def _new_text() -> str:

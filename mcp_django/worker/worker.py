@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import math
+from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from mcp_django.bulkheads.threads import runs_asyncio
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
@@ -130,16 +133,11 @@ class Worker:
 
     def notify(self, server_name: str, notice: Notice) -> None:
         """Notify this worker's clients of a change; can be called in any thread."""
-        self._loop.call_soon_threadsafe(self.listeners.notify, server_name, notice)
+        self.call_soon(self.listeners.notify, server_name, notice)
 
-    def tell_others(self, server_name: str, notice: Notice) -> None:
-        """Tell the other workers of a change; can be called in any thread."""
-        told, key = _told_of(server_name, notice), (server_name, notice)
-        self._loop.call_soon_threadsafe(self.relay.tell_soon, told, key)
-
-    async def tell_as_stranger(self, server_name: str, notice: Notice) -> None:
-        """Tell all workers of a change, from a program that has nothing open."""
-        await self.relay.tell_as_stranger(_told_of(server_name, notice))
+    def call_soon(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the event loop; can be called in any thread."""
+        self._loop.call_soon_threadsafe(function, *arguments)
 
     def _hear_notice(self, told: JSONObject) -> None:
         notice = Notice(told["topic"], told["subject"], told["is_gone"])
@@ -176,16 +174,6 @@ def _make_relay() -> Relay:
     return Relay(get_channel_layer(alias), service_of(alias))
 
 
-def _told_of(server_name: str, notice: Notice) -> JSONObject:
-    return {
-        "kind": "notice",
-        "server": server_name,
-        "topic": notice.topic,
-        "subject": notice.subject,
-        "is_gone": notice.is_gone,
-    }
-
-
 _workers: dict[asyncio.AbstractEventLoop, Worker] = {}
 
 
@@ -204,3 +192,27 @@ def current_worker() -> Worker:
 def workers_of_process() -> list[Worker]:
     """Give the workers of every event loop that still runs."""
     return [worker for loop, worker in list(_workers.items()) if loop.is_running()]
+
+
+def tell_other_processes(
+    told: JSONObject, key: Hashable, *, lasts: float = math.inf
+) -> None:
+    """Tell all workers of other processes something; can be called in any thread.
+
+    Args:
+        told: As for `Relay.tell_soon`, like the others.
+        key: What has the same and still waits is told once.
+        lasts: Seconds for which it is worth telling.
+    """
+    workers = workers_of_process()
+    if workers or runs_asyncio():
+        worker = workers[0] if workers else current_worker()
+        tell = partial(worker.relay.tell_soon, told, key, lasts=lasts)
+        worker.call_soon(tell)
+    else:
+        # A command or a task queue: no client here, but perhaps elsewhere.
+        async_to_sync(_tell_as_stranger)(told)
+
+
+async def _tell_as_stranger(told: JSONObject) -> None:
+    await current_worker().relay.tell_as_stranger(told)
