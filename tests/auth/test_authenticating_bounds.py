@@ -18,6 +18,7 @@ from pytest_django import Settings
 from mcp_django.auth.interface import Authenticator, Identity
 from tests.consumers.connections import Response, request, site
 from tests.consumers.websocket_connections import refusal
+from tests.patience import PATIENCE_SECONDS
 
 AWAY = "the site's authentication does not answer; try again in 5 seconds"
 DATABASE_AWAY = "the site's database does not answer; try again in 5 seconds"
@@ -126,7 +127,7 @@ async def test_database_that_is_away_is_503_and_one_line(
     settings: Settings, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """We promise it: the line names the database, and has no traceback."""
-    use(settings, WithoutDatabase)
+    use(settings, WithoutDatabase, timeout=PATIENCE_SECONDS)
 
     for _ in range(20):
         assert_unavailable(await WAYS[way](), DATABASE_AWAY)
