@@ -178,14 +178,14 @@ def reply_to(
     if session is not None and mcp_settings.EVENT_STORE_CACHE is not None:
         log = new_log(worker, session, "call", expected=expected)
         primes = session.primes_streams
-    return Reply(
+    return Reply(  # on the hot path: by position
         post.exchange,
-        accepted=post.accepts,
-        limits=limits_of_replies,
-        batch_size=batch_size,
-        log=log,
-        primes=primes,
-        headers=headers,
-        unread=worker.unread,
-        owner=post.identity.owner,
+        post.accepts,
+        limits_of_replies,
+        worker.unread,
+        post.identity.owner,
+        batch_size,
+        log,
+        primes,
+        headers,
     )

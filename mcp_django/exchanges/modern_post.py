@@ -34,10 +34,10 @@ async def answer(post: Post, event: RequestReceived | Notified | Answered) -> No
         event: What `modern.receive_post` says that it is.
     """
     match event:
-        case RequestReceived(method=methods.LISTEN):
-            await _listen(post, event)
-        case RequestReceived():
+        case RequestReceived() if event.method != methods.LISTEN:
             await _call(post, event)
+        case RequestReceived():
+            await _listen(post, event)
         case Notified():
             await post.exchange.respond(202)
         case Answered():
@@ -50,11 +50,7 @@ async def _call(post: Post, event: RequestReceived) -> None:
         await wait_for_reader(worker, owner)
     with await worker.connections.reserve(owner, "call"):
         reply = Reply(
-            post.exchange,
-            accepted=post.accepts,
-            limits=limits_of_replies,
-            unread=worker.unread,
-            owner=owner,
+            post.exchange, post.accepts, limits_of_replies, worker.unread, owner
         )
         request = make_request(
             event, post.sender, partial(notify_by, reply), mirrors_headers=True

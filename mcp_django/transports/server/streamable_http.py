@@ -33,14 +33,14 @@ class Reply:
         response: Writes the HTTP response.
         accepted: What the client can read.
         limits: Gives what the reply may cost; most replies need not know.
+        unread: Counts large answers until the client has read them; None where nothing
+            is counted.
+        owner: Names the user whose client reads; "" where there is none.
         batch_size: How many answers complete the reply to a batch; None for one
             request alone.
         log: Keeps the events; None where streams cannot be resumed.
         primes: Whether the stream begins with an event without data.
         headers: HTTP headers beside the usual ones.
-        unread: Counts large answers until the client has read them; None where nothing
-            is counted.
-        owner: Names the user whose client reads; "" where there is none.
         clock: Gives the time in seconds; never goes back.
 
     Attributes:
@@ -66,15 +66,14 @@ class Reply:
     def __init__(
         self,
         response: HTTPResponse,
-        *,
         accepted: Accepted,
         limits: Callable[[], ReplyLimits],
+        unread: Unread | None = None,
+        owner: str = "",
         batch_size: int | None = None,
         log: EventLog | None = None,
         primes: bool = False,
         headers: Headers = (),
-        unread: Unread | None = None,
-        owner: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._response = response
