@@ -1,6 +1,7 @@
 """The fixture site with authentication: sessions of Django, and tokens.
 
-An optional environment variable, RECHECK_SECONDS, is the setting of the same name.
+Optional environment variables, RECHECK_SECONDS and CREDENTIAL_CACHE_SECONDS, are the
+settings of the same names.
 """
 
 import os
@@ -13,5 +14,6 @@ INSTALLED_APPS = [
     "mcp_django.tokens",
 ]
 MCP = {"EVENT_STORE_CACHE": "default"}
-if "RECHECK_SECONDS" in os.environ:
-    MCP = {**MCP, "RECHECK_SECONDS": float(os.environ["RECHECK_SECONDS"])}
+for name in ("RECHECK_SECONDS", "CREDENTIAL_CACHE_SECONDS"):
+    if name in os.environ:
+        MCP[name] = float(os.environ[name])
