@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,6 +41,7 @@ from mcp_django.worker.worker import (
 logger = logging.getLogger("mcp_django.worker")
 
 _KIND: Final = "credentials"
+_HOSTS: Final = frozenset({b"host", b"x-forwarded-host"})
 
 _key_of_process: Final = secrets.token_bytes(32)
 """Makes digests of credentials that mean nothing anywhere else."""
@@ -88,7 +89,7 @@ class KeptIdentities:
 
     async def find(
         self,
-        headers: Iterable[tuple[bytes, bytes]],
+        headers: Sequence[tuple[bytes, bytes]],
         ask: Callable[[], Awaitable[Identity]],
     ) -> Identity:
         """Give the identity that was found for the same credential, or ask for it.
@@ -166,12 +167,14 @@ class KeptIdentities:
         self.forget(told["owner"])
 
 
-def _digest_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def _digest_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
     """Give what stands for the credentials in a request; None if it has none."""
     names = kept_headers()
     found = [header for header in headers if header[0] in names]
     if not found:
         return None
+    # Sites with a database for each host have other users there.
+    found += [header for header in headers if header[0] in _HOSTS]
     return blake2b(repr(found).encode(), digest_size=32, key=_key_of_process).digest()
 
 
@@ -185,7 +188,7 @@ def connect() -> None:
         user_model = get_user_model()
     except ImproperlyConfigured:  # the site has no users
         return
-    for model in apps.get_models(include_auto_created=True):
+    for model in apps.get_models():
         if issubclass(model, user_model):  # proxies and children, too
             post_save.connect(_note_save, model, dispatch_uid=__name__)
             post_delete.connect(_note_deletion, model, dispatch_uid=__name__)

@@ -153,6 +153,15 @@ async def test_each_credential_is_asked_about(kept: KeptIdentities) -> None:
     assert (adas.times, bobs.times) == (2, 1)
 
 
+async def test_credential_is_asked_about_on_each_host(kept: KeptIdentities) -> None:
+    """We promise it: a site may have other users there."""
+    ask = Asked()
+    elsewhere = [(b"x-forwarded-host", b"other"), *ADA]
+    for headers in (ADA, ADA[1:], elsewhere, ADA, ADA[1:], elsewhere):
+        await kept.find(headers, ask)
+    assert ask.times == 3
+
+
 async def test_credential_that_ends_is_kept_no_longer(
     kept: KeptIdentities, clock: Clock
 ) -> None:
