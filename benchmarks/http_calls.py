@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from benchmarks import calls, machine, wrk
 from benchmarks.calls import Call
 from benchmarks.compare import Contender, Options, Sampler
+from benchmarks.database import database, issue_token, with_tokens
 from benchmarks.figures import Sample
 from benchmarks.servers import Running, Server, running
 
@@ -17,18 +19,56 @@ _PATH = "/mcp"
 
 
 def calling(
-    server: Server,
-    call: Call,
-    *,
-    connections: int,
-    extra: Mapping[str, str] = {},
+    server: Server, call: Call, *, connections: int, needs_database: bool = False
 ) -> Contender:
     """Let so many connections make a call, each one after the other."""
-    return partial(_calling, server, call, connections, extra)
+    return partial(_calling, server, call, connections, needs_database)
 
 
 @contextmanager
 def _calling(
+    server: Server,
+    call: Call,
+    connections: int,
+    needs_database: bool,
+    options: Options,
+) -> Iterator[Sampler]:
+    extra = database(options.folder) if needs_database else {}
+    with _under_load(server, call, connections, extra, options) as take:
+        yield take
+
+
+def calling_with_token(
+    server: Server, call: Call, *, connections: int, extra: Mapping[str, str]
+) -> Contender:
+    """Make a call with a bearer token.
+
+    Args:
+        server: Gets the settings of `benchmarks.sites.with_tokens`.
+        call: What is called.
+        connections: How many.
+        extra: More environment variables.
+    """
+    return partial(_calling_with_token, server, call, connections, extra)
+
+
+@contextmanager
+def _calling_with_token(
+    server: Server,
+    call: Call,
+    connections: int,
+    extra: Mapping[str, str],
+    options: Options,
+) -> Iterator[Sampler]:
+    bearer = {"Authorization": f"Bearer {issue_token(options.folder)}"}
+    call = replace(call, headers=bearer)
+    extra = {**with_tokens(options.folder), **extra}
+    with _under_load(server, call, connections, extra, options) as take:
+        yield take
+
+
+@contextmanager
+def _under_load(
     server: Server,
     call: Call,
     connections: int,

@@ -1,8 +1,16 @@
--- Posts one body again and again, and says in one line of JSON what came of it.
+-- Posts a request again and again, each time with another id, because ids are unique
+-- in a session. Says in one line of JSON what came of it.
 wrk.method = "POST"
-wrk.body = os.getenv("BENCHMARK_BODY")
 for name, value in os.getenv("BENCHMARK_HEADERS"):gmatch("([^:\n]+): ([^\n]+)") do
   wrk.headers[name] = value
+end
+
+local before, after = os.getenv("BENCHMARK_BODY"):match('^(.*"id":)1(.*)$')
+local id = 0
+
+function request()
+  id = id + 1
+  return wrk.format(nil, nil, nil, before .. id .. after)
 end
 
 function done(summary, latency)

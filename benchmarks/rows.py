@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from benchmarks import environments, in_process, stdio
 from benchmarks.calls import Call, Era
 from benchmarks.compare import Contender
 from benchmarks.figures import Outcomes, Quantity, Spread, ratio_of, spread_of
-from benchmarks.http_calls import calling
-from benchmarks.servers import SERVERS
+from benchmarks.http_calls import calling, calling_with_token
+from benchmarks.servers import OURS, SERVERS, SSE_SERVERS, STDIO_SERVERS
+from benchmarks.sse_trips import idling, relayed, tripping
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,11 @@ class Row:
     raw: str = "raw"
 
 
-PEERS = frozenset({"SDK, uvicorn", "FastMCP, uvicorn", "django-mcpz, gunicorn"})
+_MCPZ = "django-mcpz, gunicorn"
+
+PEERS = frozenset(
+    {"SDK, uvicorn", "FastMCP, uvicorn", _MCPZ, "SDK", "FastMCP", "django-mcpz"}
+)
 """Contenders that a quick run leaves out, but where a goal is about them."""
 
 
@@ -93,6 +100,17 @@ def _share(name: str, share: float, text: str = "", every: bool = False) -> Goal
 def _p99(share: float) -> Goal:
     text = f"p99 at most {share:.1f} of raw's"
     return Goal("ours", text, to="raw", quantity="p99_ms", at_most=share)
+
+
+def _stdio_calls(*, is_pipelined: bool) -> Mapping[str, Contender]:
+    return {
+        name: stdio.calling(*STDIO_SERVERS[server], is_pipelined=is_pipelined)
+        for name, server in (
+            ("loop", "loop"),
+            ("ours", "ours, fixture"),
+            ("SDK", "SDK"),
+        )
+    }
 
 
 ROWS: Mapping[str, Row] = {
@@ -130,4 +148,138 @@ ROWS: Mapping[str, Row] = {
         _calls("2025-11-25", 1),
         (_share("ours", 0.85), _p99(1.0)),
     ),
+    "sse": Row(
+        "HTTP+SSE, 50 sessions",
+        "round trips/s",
+        {name: tripping(server, sessions=50) for name, server in SSE_SERVERS.items()},
+        (
+            _share("ours", 0.85, every=True),
+            _share("ours, mcp_daphne", 1.3),
+            _share("ours, uvicorn", 3.5),
+        ),
+    ),
+    "idle": Row(
+        "an idle session over HTTP+SSE, of 1,000 initialized",
+        "KiB",
+        {
+            name: idling(SSE_SERVERS[name], sessions=1000)
+            for name in ("minimum", "ours", "ours, mcp_daphne", "SDK, uvicorn")
+        },
+        (Goal("ours", "at most 18 KiB", at_most=18),),
+        raw="",
+    ),
+    "in-process": Row(
+        "2026-07-28, one call in process",
+        "us",
+        {
+            "minimum": in_process.calling("benchmarks.sites.minimum:application"),
+            "ours": in_process.calling(OURS),
+            "SDK": in_process.calling(
+                "benchmarks.sites.sdk:application",
+                python=partial(environments.python_of, "sdk"),
+            ),
+            "django-mcpz": in_process.calling(
+                "benchmarks.sites.mcpz.wsgi:application",
+                kind="wsgi",
+                python=partial(environments.python_of, "django-mcpz"),
+            ),
+        },
+        (Goal("ours", "at most 28 us", at_most=28),),
+        raw="",
+    ),
+    "stdio-start": Row(
+        "stdio, from the start to `initialize` answered",
+        "ms",
+        {
+            name: stdio.starting(command, extra)
+            for name, (command, extra) in STDIO_SERVERS.items()
+        },
+        (
+            Goal("ours, fixture", "at most 0.9 of the SDK's", to="SDK", at_most=0.9),
+            Goal("ours, demo", "at most 0.9 of the SDK's", to="SDK", at_most=0.9),
+        ),
+        raw="",
+    ),
+    "stdio-calls": Row(
+        "stdio, one call after the other",
+        "calls/s",
+        _stdio_calls(is_pipelined=False),
+        (
+            Goal("ours", "at least 6,000", at_least=6000),
+            Goal("ours", "at least 0.60 of a bare loop", to="loop", at_least=0.6),
+        ),
+        raw="loop",
+    ),
+    "stdio-pipelined": Row(
+        "stdio, 500 calls at once",
+        "calls/s",
+        _stdio_calls(is_pipelined=True),
+        (
+            Goal("ours", "at least 25,000", at_least=25_000),
+            Goal("ours", "at least 0.30 of a bare loop", to="loop", at_least=0.3),
+        ),
+        raw="loop",
+    ),
+    "orm": Row(
+        "a `def` tool with one query (SQLite), 32 connections",
+        "calls/s",
+        {
+            name: calling(
+                SERVERS[name],
+                Call("2026-07-28", "count_rows", {}),
+                connections=32,
+                needs_database=True,
+            )
+            for name in ("ours", "ours, mcp_daphne", "ours, uvicorn", _MCPZ)
+        },
+        (Goal("ours", "above django-mcpz", to=_MCPZ, at_least=1.0),),
+        raw="",
+    ),
+    "tokens": Row(
+        "a bearer token on every call, 32 connections",
+        "calls/s",
+        {
+            "no credentials": calling(
+                SERVERS["ours"], Call("2026-07-28"), connections=32
+            ),
+            "token": calling_with_token(
+                SERVERS["ours"], Call("2026-07-28"), connections=32, extra={}
+            ),
+            "token, cached": calling_with_token(
+                SERVERS["ours"],
+                Call("2026-07-28"),
+                connections=32,
+                extra={"CREDENTIAL_CACHE_SECONDS": "60"},
+            ),
+        },
+        (
+            Goal(
+                "token, cached",
+                "at most 25 % less than without credentials",
+                to="no credentials",
+                at_least=0.75,
+            ),
+        ),
+        raw="no credentials",
+    ),
+    "relay": Row(
+        "HTTP+SSE over Redis, 50 sessions",
+        "round trips/s",
+        {
+            "to the session's worker": relayed(
+                SERVERS["ours"], sessions=50, is_local=True
+            ),
+            "to another worker": relayed(SERVERS["ours"], sessions=50, is_local=False),
+        },
+        (
+            Goal(
+                "to another worker",
+                "at least 0.70 of local",
+                to="to the session's worker",
+                at_least=0.7,
+            ),
+        ),
+        raw="to the session's worker",
+    ),
 }
+"""By the name that `--rows` takes."""

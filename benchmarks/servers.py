@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,10 @@ from benchmarks import environments, machine
 from tests.live import processes
 from tests.live.redis import free_port
 
-_OURS = "tests.conformance.asgi:application"
+_PATIENCE = 30.0
+"""Seconds that a server has to start."""
+
+OURS = "tests.conformance.asgi:application"
 
 
 @dataclass(frozen=True)
@@ -103,16 +108,33 @@ def running(
         server: How it is started.
         folder: Where its log goes.
         extra: More environment variables.
-        pin: Which cores it gets: the first, if left out.
+        pin: Gives the command that runs on the cores it gets: the first, if left out.
     """
     port = free_port()
-    with processes.running(
-        pin(server.command(port)),
-        log=folder / f"{port}.log",
-        extra={**server.extra(), **extra},
-        is_ready=lambda: _listens(port),
-    ) as process:
+    log = folder / f"{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            pin(server.command(port)),
+            cwd=processes.ROOT,
+            env=processes.environment({**server.extra(), **extra}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"it does not start:\n{log.read_text()}")
+            time.sleep(0.02)
         yield Running(server, port, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE / 10)
+        except subprocess.TimeoutExpired:  # it waits for its clients
+            process.kill()
+            process.wait()
 
 
 def _of_peer(name: str, application: str) -> Server:
@@ -142,12 +164,32 @@ _UVICORN = ["-m", "uvicorn", "--log-level", "error", "--no-access-log", "--port"
 SERVERS: Mapping[str, Server] = {
     "raw": on_daphne("benchmarks.sites.raw:application"),
     "minimum": on_daphne("benchmarks.sites.minimum:application"),
-    "ours": on_daphne(_OURS),
-    "ours, mcp_daphne": on_mcp_daphne(_OURS),
+    "ours": on_daphne(OURS),
+    "ours, mcp_daphne": on_mcp_daphne(OURS),
     "minimum, uvicorn": on_uvicorn("benchmarks.sites.minimum:application"),
-    "ours, uvicorn": on_uvicorn(_OURS),
+    "ours, uvicorn": on_uvicorn(OURS),
     "SDK, uvicorn": of_sdk(),
     "FastMCP, uvicorn": of_fastmcp(),
     "django-mcpz, gunicorn": of_mcpz(),
 }
 """By the name that the tables give it; those of the first lines on plain Daphne."""
+
+SSE_SERVERS: Mapping[str, Server] = {
+    **{name: SERVERS[name] for name in list(SERVERS)[:6]},
+    "SDK, uvicorn": of_sdk("sse"),
+    "FastMCP, uvicorn": of_fastmcp("sse"),
+}
+"""Those that offer HTTP+SSE."""
+
+_STDIO = [sys.executable, "-m", "mcp_django", "stdio", "--settings"]
+
+STDIO_SERVERS: Mapping[str, tuple[Callable[[], Sequence[str]], Mapping[str, str]]] = {
+    "loop": (lambda: [sys.executable, "-m", "benchmarks.sites.lines"], {}),
+    "ours, fixture": (lambda: [*_STDIO, "tests.conformance.settings"], {}),
+    "ours, demo": (lambda: [*_STDIO, "demo_project.settings"], {}),
+    "SDK": (
+        lambda: [environments.python_of("sdk"), "-m", "benchmarks.sites.sdk_stdio"],
+        {},
+    ),
+}
+"""Programs and environment variables of those on standard input and output."""

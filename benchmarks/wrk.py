@@ -52,7 +52,15 @@ def post(
     connections: int,
     seconds: float,
 ) -> Load:
-    """Post a body over so many connections, each one request after the other."""
+    """Post over so many connections, each one request after the other.
+
+    Args:
+        url: Where to.
+        headers: All but those that wrk knows.
+        body: A request whose id is 1; each one sent has an id of its own.
+        connections: How many.
+        seconds: For how long.
+    """
     # wrk knows whole seconds only.
     command = [find_wrk(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     done = subprocess.run(

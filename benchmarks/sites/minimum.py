@@ -25,9 +25,11 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         case "http", "/mcp/sse":
             await raw.open_stream(_streams, receive, send)
         case "http", "/mcp/messages":
-            message = await _read(receive)
+            message = json.loads(await raw.read(receive))
             stream = _streams[scope["query_string"].partition(b"=")[2]]
             await raw.answer(send, 202, b"")
+            if "id" not in message:
+                return
             await asyncio.sleep(0)
             body = b"event: message\r\ndata: %b\r\n\r\n" % await _answer(message)
             await stream(
@@ -41,7 +43,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 async def _post(scope: Any, receive: Any, send: Any) -> None:
     headers = dict(scope["headers"])
-    message = await _read(receive)
+    message = json.loads(await raw.read(receive))
     match message["method"], headers.get(b"mcp-protocol-version"):
         case "initialize", _:
             key = uuid4().hex.encode()
@@ -49,20 +51,12 @@ async def _post(scope: Any, receive: Any, send: Any) -> None:
             await raw.answer(
                 send, 200, await _answer(message), (b"mcp-session-id", key)
             )
+        case _ if "id" not in message:
+            await raw.answer(send, 202, b"")
         case _, b"2026-07-28" if headers[b"mcp-method"] == message["method"].encode():
             await raw.answer(send, 200, await _answer(message))
         case _ if headers[b"mcp-session-id"] in _sessions:
             await raw.answer(send, 200, await _answer(message))
-
-
-async def _read(receive: Any) -> dict[str, Any]:
-    body = b""
-    while True:
-        event = await receive()
-        body += event["body"]
-        if not event.get("more_body"):
-            message: dict[str, Any] = json.loads(body)
-            return message
 
 
 async def _answer(message: dict[str, Any]) -> bytes:

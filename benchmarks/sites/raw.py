@@ -25,9 +25,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         case _, "/mcp/sse":
             await open_stream(_streams, receive, send)
         case _, "/mcp/messages":
-            while (await receive()).get("more_body"):
-                pass
+            body = await read(receive)
             await answer(send, 202, b"")
+            if b'"id"' not in body:
+                return
             stream = _streams[scope["query_string"].partition(b"=")[2]]
             # As with any server of real tools the answer comes after the 202.
             await asyncio.sleep(0)
@@ -35,9 +36,18 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
                 {"type": "http.response.body", "body": EVENT, "more_body": True}
             )
         case _:
-            while (await receive()).get("more_body"):
-                pass
+            await read(receive)
             await answer(send, 200, RESULT)
+
+
+async def read(receive: Any) -> bytes:
+    """Take a whole body."""
+    body: bytes = b""
+    while True:
+        event = await receive()
+        body += event["body"]
+        if not event.get("more_body"):
+            return body
 
 
 async def open_stream(streams: dict[bytes, Any], receive: Any, send: Any) -> None:

@@ -1,19 +1,7 @@
-"""A server by the official SDK: ASGI applications, and stdio when it is run."""
+"""A server by the official SDK: ASGI applications."""
 
-from mcp.server.mcpserver import MCPServer
-
-server = MCPServer("sdk", log_level="ERROR")
-
-
-@server.tool()
-async def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
+from benchmarks.sites.sdk_stdio import server
 
 # JSON, as ours answers: faster than the event stream that the SDK sends by default.
 application = server.streamable_http_app(json_response=True)
 sse = server.sse_app()
-
-if __name__ == "__main__":
-    server.run("stdio")

@@ -1,0 +1,121 @@
+"""Contenders that answer calls over HTTP+SSE, and what an idle session costs them."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from benchmarks import machine
+from benchmarks.compare import Contender, Options, Sampler
+from benchmarks.figures import Sample
+from benchmarks.servers import Running, Server, running
+from benchmarks.sse_client import Client, Session, call_for
+from tests.live.redis import running_redis
+
+_SETTLED = 2.0
+"""Seconds after which a server has forgotten the requests that were."""
+
+
+def tripping(server: Server, *, sessions: int) -> Contender:
+    """Let so many sessions make calls, each one round trip after the other."""
+    return partial(_tripping, server, sessions)
+
+
+@contextmanager
+def _tripping(server: Server, sessions: int, options: Options) -> Iterator[Sampler]:
+    with running(server, options.folder) as it:
+        client = Client(it.port, server.sse_path)
+        yield partial(_sample, [it], client, sessions, options.seconds)
+
+
+def relayed(server: Server, *, sessions: int, is_local: bool) -> Contender:
+    """Let sessions of one worker make calls, posted to it or to another one.
+
+    The workers share a Redis, and all processes share all cores: what one worker does
+    with a call two do when it is relayed.
+    """
+    return partial(_relayed, server, sessions, is_local)
+
+
+@contextmanager
+def _relayed(
+    server: Server, sessions: int, is_local: bool, options: Options
+) -> Iterator[Sampler]:
+    with ExitStack() as stack:
+        redis = stack.enter_context(running_redis(options.folder))
+        owner, other = (
+            stack.enter_context(
+                running(
+                    server, options.folder, extra={"REDIS_URL": redis.url}, pin=list
+                )
+            )
+            for _ in range(2)
+        )
+        post_port = owner.port if is_local else other.port
+        client = Client(owner.port, server.sse_path, post_port)
+        yield partial(_sample, [owner, other], client, sessions, options.seconds)
+
+
+def _sample(
+    workers: list[Running], client: Client, count: int, seconds: float
+) -> Sample:
+    """Count round trips a second."""
+    return asyncio.run(_measure(workers, client, count, seconds))
+
+
+async def _measure(
+    workers: list[Running], client: Client, count: int, seconds: float
+) -> Sample:
+    sessions = [await client.open() for _ in range(count)]
+    await call_for(sessions, seconds / 10)
+    before = sum(machine.cpu_seconds(it.pid) for it in workers)
+    began = time.perf_counter()
+    taken = await call_for(sessions, seconds)
+    elapsed = time.perf_counter() - began
+    cpu = sum(machine.cpu_seconds(it.pid) for it in workers) - before
+    for session in sessions:
+        session.stream.transport.abort()
+        session.posts.transport.abort()
+    p99 = statistics.quantiles(taken, n=100)[98]
+    return Sample(len(taken) / elapsed, p99 * 1e3, cpu / len(taken) * 1e6)
+
+
+def idling(server: Server, *, sessions: int) -> Contender:
+    """Hold so many initialized sessions open that do nothing."""
+    return partial(_idling, server, sessions)
+
+
+@contextmanager
+def _idling(server: Server, sessions: int, options: Options) -> Iterator[Sampler]:
+    def take() -> Sample:
+        with running(server, options.folder) as it:
+            [size] = asyncio.run(session_kib(it, [sessions]))
+        return Sample(size)
+
+    yield take
+
+
+async def session_kib(it: Running, counts: list[int]) -> list[float]:
+    """Say what memory an idle session takes, in KiB, of so many each time."""
+    client = Client(it.port, it.server.sse_path)
+    posts = await client.connect()
+    idle: list[Session] = []
+
+    async def grow(count: int) -> int:
+        while len(idle) < count:
+            idle.append(await client.open(posts))
+        await asyncio.sleep(_SETTLED)
+        return machine.resident_kib(it.pid)
+
+    # What is loaded, or has room for more, after the first ones.
+    warm = 300
+    empty = await grow(warm)
+    sizes = [(await grow(warm + count) - empty) / count for count in counts]
+    for session in idle:
+        session.stream.transport.abort()
+    posts.transport.abort()
+    return sizes
