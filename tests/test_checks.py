@@ -22,10 +22,10 @@ from pydantic import BaseModel
 from pytest_django import Settings
 
 from mcp_django import Server
+from mcp_django.apps import CHECKS_TAG
 from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.tokens import TokenAuthenticator
-from mcp_django.checks import TAG
 from mcp_django.checks.channel_layers import check_redis_timeout
 from mcp_django.conf import DEFAULTS
 from mcp_django.consumers.exchange import Receive, Scope, Send
@@ -53,7 +53,7 @@ def run(*, deploy: bool = False) -> list[checks.CheckMessage]:
 
     What is said of most servers of tests is left out.
     """
-    said = checks.run_checks(tags=[TAG], include_deployment_checks=deploy)
+    said = checks.run_checks(tags=[CHECKS_TAG], include_deployment_checks=deploy)
     return [message for message in said if message.id not in OF_ALL_SERVERS]
 
 
@@ -83,7 +83,7 @@ def in_order(*names: str) -> list[str]:
 
 def test_test_project_is_faultless() -> None:
     """Chosen: what is right is not talked about."""
-    assert checks.run_checks(tags=[TAG]) == []
+    assert checks.run_checks(tags=[CHECKS_TAG]) == []
 
 
 def test_every_message_has_a_hint_and_an_id_of_its_severity(

@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from pytest_django import Settings
 
 from mcp_django import Context, Server
-from mcp_django.checks import TAG
+from mcp_django.apps import CHECKS_TAG
 from mcp_django.checks.texts import check_texts
 from tests.site import mcp
 
@@ -24,7 +24,9 @@ URL_FREE = "django.contrib.auth.urls"
 def said_of(server: Server) -> list[checks.CheckMessage]:
     """Give what our checks say of a server."""
     return [
-        message for message in checks.run_checks(tags=[TAG]) if message.obj is server
+        message
+        for message in checks.run_checks(tags=[CHECKS_TAG])
+        if message.obj is server
     ]
 
 

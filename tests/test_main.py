@@ -140,6 +140,61 @@ def test_output_is_messages_alone(
     assert ran.returncode == 0
 
 
+# Start ---------------------------------------------------------------------------
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+UNUSED = (
+    "daphne",
+    "django.test",
+    "httpx2",
+    "mcp_django.asgi",
+    "mcp_django.bridge",
+    "mcp_django.checks",
+    "mcp_django.client",
+    "mcp_django.consumers",
+    "mcp_django.exchanges",
+    "mcp_django.testing",
+    "mcp_django.transports.client",
+    "twisted",
+    "websockets",
+)
+"""What no server over stdio needs, and what would make it start more slowly."""
+
+
+@pytest.mark.parametrize("arguments", [MODULE, ["manage.py", "mcp_stdio"]])
+def test_start_imports_nothing_that_is_not_used(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    """We promise it: clients start servers while their users wait."""
+    write_project(tmp_path, "")
+
+    ran = run(
+        ["-X", "importtime", *arguments],
+        tmp_path,
+        json.dumps(INITIALIZE),
+        "noisy_settings",
+    )
+
+    assert '"id":1' in ran.stdout
+    imported = {
+        line.rpartition("|")[2].strip()
+        for line in ran.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+    assert "mcp_django.sessions.stdio" in imported
+    assert [name for name in sorted(imported) if name.startswith(UNUSED)] == []
+
+
 # Help and mistakes --------------------------------------------------------------
 
 

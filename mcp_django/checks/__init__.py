@@ -10,9 +10,9 @@ business it is, ours or Django's.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any
 
-from django.core.checks import register
+from django.core.checks import CheckMessage
 
 from mcp_django.checks.asgi import check_asgi, check_runserver
 from mcp_django.checks.authentication import check_authentication
@@ -33,9 +33,6 @@ from mcp_django.checks.setting import check_setting
 from mcp_django.checks.texts import check_texts
 from mcp_django.checks.transactions import check_transactions
 from mcp_django.checks.urlconfs import check_urlconfs
-
-TAG: Final = "mcp"
-"""`manage.py check --tag mcp` runs these checks alone."""
 
 _CHECKS = (
     check_setting,
@@ -60,9 +57,11 @@ _CHECKS = (
 _DEPLOYMENT_CHECKS = (check_several_processes, check_kept_caches)
 
 
-def register_checks() -> None:
-    """Let Django run the checks; done once, when the app is ready."""
-    for check in _CHECKS:
-        register(check, TAG)
-    for check in _DEPLOYMENT_CHECKS:
-        register(check, TAG, deploy=True)
+def check_project(**kwargs: Any) -> list[CheckMessage]:
+    """Run the checks of every project."""
+    return [message for check in _CHECKS for message in check(**kwargs)]
+
+
+def check_deployment(**kwargs: Any) -> list[CheckMessage]:
+    """Run those of a project that is being deployed."""
+    return [message for check in _DEPLOYMENT_CHECKS for message in check(**kwargs)]

@@ -11,8 +11,6 @@ from typing import Any
 import anyio
 
 from mcp_django.auth.interface import User
-from mcp_django.bridge.bridge import bridge
-from mcp_django.client.connecting import HTTPOptions, ways_to
 from mcp_django.conf import mcp_settings
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
@@ -71,6 +69,10 @@ async def bridge_stdio(
         ValueError: `url` is none of a server.
         ImportError: A library is missing that the URL needs.
     """
+    # Imported here, as a server starts faster without what clients need.
+    from mcp_django.bridge.bridge import bridge
+    from mcp_django.client.connecting import HTTPOptions, ways_to
+
     # What is wrong with it is raised as it is: by a task group it would be in a group.
     ways_to(url, HTTPOptions(headers))
     async with _transport(stdin, stdout, _close_on_signal) as transport:

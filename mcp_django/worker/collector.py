@@ -15,6 +15,19 @@ from django.core import mail
 from mcp_django.conf import mcp_settings
 
 
+def begin_collecting() -> None:
+    """Turn the collector on in a process that has turned it off to start faster.
+
+    What is loaded by now is out of its way; unlike `spare_loaded_objects`, without a
+    look for the little garbage that is in it.
+    """
+    if gc.isenabled():
+        return
+    if mcp_settings.GC_FREEZE:
+        gc.freeze()
+    gc.enable()
+
+
 @cache
 def spare_loaded_objects() -> None:
     """Take what is loaded by now out of the collector's way; once in each process.

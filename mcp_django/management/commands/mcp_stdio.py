@@ -24,6 +24,7 @@ from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
 from mcp_django.transports.server.stdio import claim_stdout
+from mcp_django.worker.collector import begin_collecting
 from mcp_django.worker.shutdown import end_now
 
 _GOODBYE_SECONDS = 0.9
@@ -63,6 +64,7 @@ class Command(BaseCommand):
         stdout = claim_stdout()
         serve = _bridge(options) if options["connect"] else _serve(options)
         _close_connections()
+        begin_collecting()
         try:
             anyio.run(partial(serve, stdin=0, stdout=stdout))
         except ImportError as error:

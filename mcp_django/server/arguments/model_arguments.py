@@ -185,11 +185,13 @@ class _Model:
                 annotation = _aliased(annotation, parameter)
             default = Field() if default is EMPTY else default
             fields[key] = with_lazy_examples(annotation, default)
-        base = type(
-            "Rest",
-            (_ArgumentsModel,),
-            {"rest_annotation": rest, "__module__": __name__},
-        )
+        base = _ArgumentsModel
+        if rest is not EMPTY:
+
+            class Rest(_ArgumentsModel):
+                rest_annotation = rest
+
+            base = Rest
         return cls(create_model("Arguments", __base__=base, **fields), parameters)
 
     def schema(self) -> dict[str, Any]:
