@@ -7,6 +7,7 @@ for after a 401, and Django does not have, is answered in words that they unders
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ class MCPRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        answering = self._answer(scope, receive, send)
+        answering = self._answered(scope, receive, send)
         try:
             # On the hot path: most connections are answered without waiting.
             waits_for = answering.send(None)
@@ -73,7 +74,10 @@ class MCPRouter:
             except GeneratorExit as error:
                 steps.take(error)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answered(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
+        """Give what answers a connection."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             try:
@@ -81,10 +85,8 @@ class MCPRouter:
             except BaseException:  # nothing is awaited, and nothing thrown in
                 logger.exception("no URL pattern can be found for %s", scope["path"])
                 if kind == "http":
-                    await Exchange(scope, receive, send).give_up()
-                else:
-                    await deny_handshake(scope, send, 500, _NO_BODY, b"")
-                return
+                    return Exchange(scope, receive, send).give_up()
+                return deny_handshake(scope, send, 500, _NO_BODY, b"")
             if found is not None:
                 spare_loaded_objects()
                 application, language, script_name = found
@@ -93,9 +95,8 @@ class MCPRouter:
                     set_script_prefix(script_name)
                 if language is not None:
                     scope = preferring(language, scope)
-                await application(scope, receive, send)
-                return
-        await self._pass_on(scope, receive, send)
+                return application(scope, receive, send)
+        return self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the other application answer what is not for MCP."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import Any, Final, TypeAlias
@@ -119,6 +120,11 @@ class Exchange:
             # An odd charset in Content-Type, or a query string that is no UTF-8.
             raise Refused(400, "the request is malformed") from error
 
+    def forget_request(self) -> None:
+        """Make the request anew when it is needed; it is large, and this lives long."""
+        with suppress(AttributeError):  # it has not been made
+            del self.request
+
     @property
     def script_name(self) -> str:
         """The part of the path that Django leaves out of its URLs, often empty."""
@@ -234,7 +240,7 @@ class Exchange:
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream; `write` and `end_stream` go on."""
         # What only the gate needs is large, and streams live long.
-        self.__dict__.pop("request", None)
+        self.forget_request()
         self.headers = {}
         self.is_started = True
         await self._send(

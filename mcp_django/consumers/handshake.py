@@ -60,10 +60,6 @@ class Handshake(Exchange):
             {"type": "websocket.accept", "subprotocol": subprotocol, "headers": []}
         )
 
-    def forget_request(self) -> None:
-        """Make the request anew when it is needed; it is large, and this lives long."""
-        self.__dict__.pop("request", None)
-
     def flow(self) -> Flow:
         """Give the flow control of the WebSocket; the transport closes it."""
         return daphne.flow_of(self._send_event)

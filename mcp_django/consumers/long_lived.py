@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from types import TracebackType
 from typing import Any, Generic, TypeVar
-
-import anyio
-from anyio.abc import TaskGroup
 
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.consumers.http import HTTPConsumer
@@ -26,13 +23,12 @@ class LongLivedConsumer(HTTPConsumer, Generic[T]):
     Override `drive` to run another program than our `Session` over the transport.
     """
 
-    def drive(self, transport: T, tasks: TaskGroup, session_id: str) -> Session | None:
+    def drive(self, transport: T, session_id: str) -> Session | None:
         """Say what drives the transport: our session, unless overridden.
 
         Args:
             transport: Not started yet; its callbacks `on_message` and `on_error` are
                 free to be set.
-            tasks: Cancelled when the connection ends.
             session_id: Names the session.
 
         Returns:
@@ -40,44 +36,90 @@ class LongLivedConsumer(HTTPConsumer, Generic[T]):
         """
         return Session(self.server, transport, LoopTasks(), id=session_id)
 
-    @asynccontextmanager
-    async def hold(
-        self, exchange: Exchange, held: HeldSession[Any], worker: Worker, id: str
-    ) -> AsyncIterator[TaskGroup]:
-        """Hold a connection and its session to the end of the block.
 
-        In the block the exchange begins, the transport is started, and the client is
-        waited for to go; it is cancelled when the transport is closed by us. Its worker
-        knows of the connection before anything is waited for.
+class Holding:
+    """Holds a connection and its session to the end of a block.
 
-        Args:
-            exchange: Ended at the end, if it has begun.
-            held: The connection; gets its session here.
-            worker: Looks after it.
-            id: Names the session.
+    In the block the exchange begins, the transport is started, and the client is waited
+    for to go; it is left when the transport is closed by us. Its worker knows of the
+    connection before anything is waited for.
 
-        Returns:
-            Tasks that end with the block.
-        """
-        session, transport = None, held.transport
-        worker.hold(held)
+    Args:
+        consumer: Says what drives the transport.
+        exchange: Ended at the end, if it has begun.
+        held: The connection; gets its session here.
+        worker: Looks after it.
+        id: Names the session.
+    """
+
+    # Neither a generator nor a task group: idle connections are many, and each of the
+    # two takes more than a kilobyte.
+    __slots__ = ("_consumer", "_exchange", "_held", "_id", "_staying", "_worker")
+
+    def __init__(
+        self,
+        consumer: LongLivedConsumer[Any],
+        exchange: Exchange,
+        held: HeldSession[Any],
+        worker: Worker,
+        id: str,
+    ) -> None:
+        self._consumer = consumer
+        self._exchange = exchange
+        self._held = held
+        self._worker = worker
+        self._id = id
+        self._staying: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> None:
+        """Begin to hold it."""
+        held = self._held
+        self._worker.hold(held)
         try:
-            async with anyio.create_task_group() as tasks:
-                transport.on_close = tasks.cancel_scope.cancel
-                session = held.session = self.drive(transport, tasks, id)
-                if session is not None:
-                    worker.listeners.add(session)
-                try:
-                    yield tasks
-                finally:
-                    await transport.close()
-        finally:
+            # One that nothing but the end of the transport lets run out.
+            self._staying = await asyncio.timeout(None).__aenter__()
+            held.transport.on_close = self._leave
+            held.session = self._consumer.drive(held.transport, self._id)
+            if held.session is not None:
+                self._worker.listeners.add(held.session)
+        except BaseException:
+            self._worker.let_go(held)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """End both."""
+        staying, self._staying = self._staying, None
+        assert staying is not None  # it was entered
+        is_left = False
+        try:
             try:
-                if session is not None:
-                    await session.end()
-                    worker.listeners.discard(session)
-                if exchange.is_started:
-                    await exchange.end_stream()
+                await staying.__aexit__(kind, error, trace)
+            except TimeoutError:
+                is_left = True
             finally:
-                # Last, because the end of the process waits for it.
-                worker.let_go(held)
+                await self._held.transport.close()
+        finally:
+            await self._end()
+        return is_left
+
+    async def _end(self) -> None:
+        held = self._held
+        try:
+            if held.session is not None:
+                await held.session.end()
+                self._worker.listeners.discard(held.session)
+            if self._exchange.is_started:
+                await self._exchange.end_stream()
+        finally:
+            # Last, because the end of the process waits for it.
+            self._worker.let_go(held)
+
+    def _leave(self) -> None:
+        """Leave the block, wherever it waits."""
+        if self._staying is not None:
+            self._staying.reschedule(0.0)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from urllib.parse import quote
-
-from anyio.abc import TaskGroup
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.long_lived import LongLivedConsumer
+from mcp_django.consumers.long_lived import Holding, LongLivedConsumer
 from mcp_django.consumers.slow_reader import FlowAwareExchange
 from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.sessions.posting import Posting
@@ -24,7 +23,8 @@ from mcp_django.worker.worker import current_worker
 class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
     """Holds one stream and its session.
 
-    Override `drive` to run another program than our `Session` over the transport.
+    Override `drive`, or `stay`, to run another program than our `Session` over the
+    transport.
 
     Spec: 2024-11-05 basic/transports, "HTTP with SSE".
     """
@@ -54,15 +54,26 @@ class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
                 identity=identity,
                 transport=transport,
             )
-            async with self.hold(exchange, opened, worker, session_id) as tasks:
-                with worker.part(Registry).known(opened):
+            async with Holding(self, exchange, opened, worker, session_id):
+                registry = worker.part(Registry)
+                registry.add(opened)
+                try:
                     await exchange.start_events()
-                    await transport.start(tasks)
-                    await exchange.wait_for_disconnect()
+                    await transport.start()
+                    await self.stay(exchange, transport)
+                finally:
+                    registry.remove(opened)
 
-    def drive(
-        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
+    def stay(
+        self, exchange: Exchange, transport: SSEServerTransport
+    ) -> Awaitable[None]:
+        """Return when the client is gone.
+
+        Override it to run something meanwhile, whose failure ends the stream.
+        """
+        return exchange.wait_for_disconnect()
+
+    def drive(self, transport: SSEServerTransport, session_id: str) -> Session | None:
         """Say what drives the transport: our session, of the legacy era."""
         return Session(
             self.server,

@@ -14,7 +14,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange
 from mcp_django.consumers.handshake import Handshake
-from mcp_django.consumers.long_lived import LongLivedConsumer
+from mcp_django.consumers.long_lived import Holding, LongLivedConsumer
 from mcp_django.exceptions import ServiceAway
 from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.posting import Posting
@@ -66,12 +66,12 @@ class WebSocketConsumer(LongLivedConsumer[WebSocketServerTransport]):
                 account=Account(worker.unread, identity.owner),
             )
             connection = WebSocketConnection(identity=identity, transport=transport)
-            async with self.hold(handshake, connection, worker, session_id) as tasks:
+            async with Holding(self, handshake, connection, worker, session_id):
                 handshake.limit_messages(
                     max(mcp_settings.MAX_LINE_BYTES, mcp_settings.MAX_EVENT_BYTES)
                 )
                 await handshake.accept(subprotocol)
-                await transport.start(tasks)
+                await transport.start()
                 caller = _Caller(handshake, identity)
                 try:
                     await _read(handshake, transport, flow, caller)

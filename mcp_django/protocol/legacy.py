@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final, TypeGuard
 
 from mcp_types import (
@@ -23,7 +24,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, methods, versions
@@ -50,6 +51,8 @@ from mcp_django.protocol.pending_requests import (
 
 MAX_KEPT_BYTES: Final = 262_144
 """What a client says of itself, as JSON, which a session keeps as long as it lasts."""
+
+_MAX_SHARED_BYTES: Final = 4096
 
 NOT_ASKED: Final = (
     "nothing waits for this answer; it was not asked, or it comes too late"
@@ -253,19 +256,32 @@ def read_initialize(message: JSONRPCRequest) -> Peer:
 
     Spec: 2025-11-25 basic/lifecycle, "Initialization".
     """
+    said = to_json(message.params or {})
+    read = _read_peer if len(said) <= _MAX_SHARED_BYTES else _read_peer.__wrapped__
     try:
-        params = read_as(InitializeRequestParams, message.params or {})
-        said = len(to_json([params.client_info, params.capabilities]))
+        return read(said)
     except ValidationError as error:
-        raise RemoteProtocolError(
-            describe_faults(error), code=INVALID_PARAMS, request_id=message.id
-        ) from None
-    if said > MAX_KEPT_BYTES:
-        raise RemoteProtocolError(
-            f"clientInfo and capabilities are {said} bytes long; {MAX_KEPT_BYTES} are "
-            "allowed",
-            code=INVALID_PARAMS,
-            request_id=message.id,
+        fault = describe_faults(error)
+    except ValueError as error:
+        fault = str(error)
+    raise RemoteProtocolError(fault, code=INVALID_PARAMS, request_id=message.id)
+
+
+# Sessions are many, and programs few: those of one program share what it says.
+@lru_cache(maxsize=256)
+def _read_peer(said: bytes) -> Peer:
+    """Read the parameters of `initialize`, from JSON.
+
+    Raises:
+        ValidationError: They are malformed.
+        ValueError: They are too long to be kept.
+    """
+    params = read_as(InitializeRequestParams, from_json(said))
+    kept = len(to_json([params.client_info, params.capabilities]))
+    if kept > MAX_KEPT_BYTES:
+        raise ValueError(
+            f"clientInfo and capabilities are {kept} bytes long; {MAX_KEPT_BYTES} are "
+            "allowed"
         )
     return Peer(
         versions.negotiate(params.protocol_version),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,17 +58,8 @@ class Registry:
         """Iterate over a copy: sessions may end meanwhile."""
         return iter(list(self._by_id.values()))
 
-    @contextmanager
-    def known(self, opened: OpenSession) -> Iterator[None]:
-        """Let a session be found to the end of the block."""
-        self.add(opened)
-        try:
-            yield
-        finally:
-            self.remove(opened)
-
     def add(self, opened: OpenSession) -> None:
-        """Make a session known."""
+        """Make a session known; pair with `remove`."""
         self._by_id[opened.id] = opened
 
     def remove(self, opened: OpenSession) -> None:

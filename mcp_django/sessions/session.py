@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
@@ -31,6 +32,7 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message, notification
 from mcp_django.protocol.legacy import LegacyServerProtocol, read_initialize
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.answering import answer_of, deliver, failed
+from mcp_django.server.asking import Question
 from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice, everything
 from mcp_django.server.requests import Request, make_request
@@ -70,6 +72,7 @@ class Session:
         protocol: Decides what the messages mean; one for both eras if left out.
 
     Attributes:
+        id: Names the session; None where the transport needs no name for it.
         room: The requests that run, and those that wait.
     """
 
@@ -82,6 +85,7 @@ class Session:
         "_tasks",
         "_threads",
         "_transport",
+        "id",
         "room",
         "server",
     )
@@ -102,25 +106,14 @@ class Session:
         self._threads = threads
         self._protocol = protocol or ServerProtocol(server.describe, server.server_info)
         self._is_finishing = False
-        self._state = StateInMemory(server, id)
+        self.id = id
         self.room = Room(transport, self._tasks, self._answer)
-        self._questions = Questions(
-            self._protocol, self.room, self._state, send=self._send
-        )
-        self._subscriptions = Subscriptions(
-            server,
-            self._protocol,
-            self._state,
-            send=self._send,
-            start=self._tasks.start,
-        )
+        # Made when they are needed: most sessions are idle, and need none.
+        self._state: StateInMemory | None = None
+        self._questions: Questions | None = None
+        self._subscriptions: Subscriptions | None = None
         transport.on_message = self.receive
         transport.on_clear = self.room.begin_waiting
-
-    @property
-    def id(self) -> str | None:
-        """Names the session; None where the transport needs no name for it."""
-        return self._state.id
 
     # Messages of the client -----------------------------------------------------
 
@@ -189,9 +182,10 @@ class Session:
                 await self._send_or_start_to(answer)
             case RequestCancelled(id, reason):
                 logger.info("request %r was cancelled: %.200r", id, reason)
-                self._subscriptions.cancel(id)
+                if self._subscriptions is not None:
+                    self._subscriptions.cancel(id)
                 self.room.cancel(id)
-            case AnswerReceived(id, answer):
+            case AnswerReceived(id, answer) if self._questions is not None:
                 self._questions.receive_answer(id, answer)
             case Notified(method, _):
                 logger.debug("notified of %.200r", method)
@@ -199,11 +193,14 @@ class Session:
                 logger.warning("message ignored: %.500s", reason)
 
     def _find_state(self) -> StateInMemory:
+        if self._state is None:
+            self._state = StateInMemory(self.server, self.id)
         return self._state
 
     async def _begin_anew(self) -> None:
         """End all that belongs to the legacy session, whose client begins anew."""
-        self._state.clear()
+        if self._state is not None:
+            self._state.clear()
         for request in (*self.room.running, *self.room.waiting):
             if request.session is not None:
                 self.room.cancel(request.id)
@@ -220,12 +217,12 @@ class Session:
         answer = await answer_of(
             self.server,
             request,
-            ask=None if request.era.asks_in_results else self._questions.ask,
+            ask=None if request.era.asks_in_results else self._ask,
             is_ending=lambda: self._tasks.is_ending,
         )
         if isinstance(answer, UrlElicitationRequired):
             for elicitation_id in answer.elicitation_ids:
-                self._state.remember_elicitation(elicitation_id)
+                self._find_state().remember_elicitation(elicitation_id)
         if not self._protocol.settle(request.id):
             return
         send = self._transport.send_answer
@@ -236,10 +233,18 @@ class Session:
         except TransportClosed as error:
             logger.debug("answer lost: %s", error)
 
+    async def _ask(self, request: Request, questions: Sequence[Question[Any]]) -> None:
+        """Ask the client what a handler wants to know of it."""
+        if self._questions is None:
+            self._questions = Questions(
+                self._protocol, self.room, self._find_state(), send=self._send
+            )
+        await self._questions.ask(request, questions)
+
     async def _listen(self, request: Request) -> None:
         """Begin to tell the client of changes, or say why not."""
         try:
-            await self._subscriptions.listen(request)
+            await self._open_subscriptions().listen(request)
         except ErrorAnswer as error:
             await self._refuse(request.id, error)
         except BaseException as error:
@@ -268,20 +273,36 @@ class Session:
 
     async def notify(self, notice: Notice) -> None:
         """Tell the client of a change, if it wants to know; waits for nothing."""
-        self._subscriptions.notify(notice)
+        self._open_subscriptions().notify(notice)
 
     async def tell_everything(self) -> None:
         """Tell the client of every change that it may have missed."""
-        for notice in everything(self.server, self._subscriptions.uris):
-            self._subscriptions.notify(notice)
+        subscriptions = self._open_subscriptions()
+        for notice in everything(self.server, subscriptions.uris):
+            subscriptions.notify(notice)
 
     async def recheck(self) -> None:
         """Ask again what of its subscriptions its user may read."""
-        await self._subscriptions.recheck()
+        if self._state is not None:
+            await self._state.recheck()
+        if self._subscriptions is not None:
+            await self._subscriptions.recheck()
 
     async def end_subscriptions(self) -> None:
         """Answer the requests to listen, so that clients see a graceful end."""
-        await self._subscriptions.end()
+        if self._subscriptions is not None:
+            await self._subscriptions.end()
+
+    def _open_subscriptions(self) -> Subscriptions:
+        if self._subscriptions is None:
+            self._subscriptions = Subscriptions(
+                self.server,
+                self._protocol,
+                self._find_state(),
+                send=self._send,
+                start=self._tasks.start,
+            )
+        return self._subscriptions
 
     # The end --------------------------------------------------------------------
 

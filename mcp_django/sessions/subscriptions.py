@@ -81,8 +81,7 @@ class Subscriptions:
         return {uri for uris in (self._state.uris, *listened) for uri in uris}
 
     async def recheck(self) -> None:
-        """Ask again what the client's user may read of them."""
-        await self._state.recheck()
+        """Ask again what the client's user may read of what it listens to."""
         for subscription, subscriber in list(self._listening.values()):
             await subscriber.recheck(subscription.uris)
 

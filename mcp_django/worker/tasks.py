@@ -25,6 +25,8 @@ Start: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 class Tasks(ABC):
     """Starts tasks that end together."""
 
+    __slots__ = ()
+
     @abstractmethod
     def start(
         self,
@@ -55,6 +57,8 @@ class Tasks(ABC):
 class GroupTasks(Tasks):
     """Tasks of an anyio task group, on any event loop; its owner ends them."""
 
+    __slots__ = ("_group",)
+
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
 
@@ -81,6 +85,8 @@ class GroupTasks(Tasks):
 
 class LoopTasks(Tasks):
     """Tasks of asyncio itself, which cost a third of a task group's."""
+
+    __slots__ = ("_is_ending", "_tasks")
 
     def __init__(self) -> None:
         # A set in all but type: an empty dict takes a third of the memory.

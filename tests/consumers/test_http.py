@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import anyio
 import pytest
-from anyio.abc import TaskGroup
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from pytest_django import Settings
@@ -156,9 +156,7 @@ async def test_stream_whose_server_cannot_send_leaves_no_session_behind(
 class UnableDriver(SSEConsumer):
     """Does not even begin to drive its streams."""
 
-    def drive(
-        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
+    def drive(self, transport: SSEServerTransport, session_id: str) -> Session | None:
         """Fail."""
         raise LookupError("the secret reason")
 
@@ -210,9 +208,11 @@ async def test_authenticator_that_cannot_be_imported_is_a_neutral_500(
 class FailingDriver(SSEConsumer):
     """Drives its streams by what fails with each message."""
 
-    def drive(
-        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
+    def drive(self, transport: SSEServerTransport, session_id: str) -> Session | None:
+        """Leave that to `stay`."""
+        return None
+
+    async def stay(self, exchange: Exchange, transport: SSEServerTransport) -> None:
         """Fail in a task, and so in the middle of the stream."""
 
         async def fail() -> None:
@@ -221,8 +221,9 @@ class FailingDriver(SSEConsumer):
         async def on_message(message: Message, sender: Sender) -> None:
             tasks.start_soon(fail)
 
-        transport.on_message = on_message
-        return None
+        async with anyio.create_task_group() as tasks:
+            transport.on_message = on_message
+            await super().stay(exchange, transport)
 
 
 @open_to_all

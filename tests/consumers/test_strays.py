@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 import pytest
-from anyio.abc import TaskGroup
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
@@ -188,12 +187,10 @@ def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 class StrayingDriver(SSEConsumer):
     """Raises when it is to drive a stream."""
 
-    def drive(
-        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
+    def drive(self, transport: SSEServerTransport, session_id: str) -> Session | None:
         """Raise, or let the end of the stream do so."""
         stray("drive")
-        session = super().drive(transport, tasks, session_id)
+        session = super().drive(transport, session_id)
         on_close = transport.on_close
 
         def end() -> None:

@@ -99,6 +99,12 @@ def test_initialize_opens_the_session_in_the_offered_version(version: str) -> No
     assert asked == [version]
 
 
+def test_sessions_of_one_program_share_what_it_says_of_itself() -> None:
+    """Our choice: idle sessions are many."""
+    assert open_protocol().peer is open_protocol().peer
+    assert open_protocol("2025-06-18").peer is not open_protocol().peer
+
+
 @pytest.mark.parametrize("offered", ["2026-07-28", "2099-01-01", "DRAFT", ""])
 def test_initialize_that_offers_another_version_gets_the_newest_legacy_one(
     offered: str,

@@ -8,12 +8,11 @@ import anyio
 import httpx2
 import mcp_types as types
 import pytest
-from anyio.abc import TaskGroup
 from mcp import ClientSession
 from mcp.client.sse import sse_client
 
 from mcp_django import Server
-from mcp_django.consumers.exchange import Receive, Scope, Send
+from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send
 from mcp_django.consumers.messages import MessagesConsumer
 from mcp_django.consumers.sse import SSEConsumer
 from mcp_django.sessions.registry import Registry
@@ -43,11 +42,14 @@ def without_authentication(settings: Any) -> None:
 class OfficialConsumer(SSEConsumer):
     """Runs the SDK's server over the stream, in the place of our session."""
 
-    def drive(
-        self, transport: SSEServerTransport, tasks: TaskGroup, session_id: str
-    ) -> Session | None:
-        tasks.start_soon(self._serve, transport)
+    def drive(self, transport: SSEServerTransport, session_id: str) -> Session | None:
         return None
+
+    async def stay(self, exchange: Exchange, transport: SSEServerTransport) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._serve, transport)
+            await super().stay(exchange, transport)
+            tasks.cancel_scope.cancel()
 
     async def _serve(self, transport: SSEServerTransport) -> None:
         server = make_server()

@@ -171,10 +171,11 @@ class SSEServerTransport(Transport):
         """Whether what is sent now will be held."""
         return bool(self._held) or self._unconfirmed >= self._limits.unconfirmed_bytes
 
-    async def start(self, tasks: TaskGroup) -> None:
+    async def start(self, tasks: TaskGroup | None = None) -> None:
         """Tell the client where to post, and that the stream is alive."""
         self._flow.on_clear = self._empty_buffer
-        await self._pass(encode_event("endpoint", self._endpoint.encode()))
+        endpoint, self._endpoint = self._endpoint, ""  # the session may idle for long
+        await self._pass(encode_event("endpoint", endpoint.encode()))
         await self._pass(KEEP_ALIVE)
 
     async def send(self, message: Message) -> None:
@@ -207,9 +208,12 @@ class SSEServerTransport(Transport):
         """
         event = self._event(answer)
         size = self._to_count(event)
-        if size:
+        # On the hot path: what need not be counted goes at once.
+        if size or self._is_closed:
             self._account.take(size)
-        await self._send_event(event, size, None)
+            await self._send_event(event, size, None)
+        else:
+            await self._pass(event)
 
     def _event(self, data: bytes) -> bytes:
         event = MESSAGE_EVENT % data

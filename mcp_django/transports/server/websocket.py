@@ -121,7 +121,7 @@ class WebSocketServerTransport(Transport):
         """
         return 0.0 if self._owed else self._uptake.seconds
 
-    async def start(self, tasks: TaskGroup) -> None:
+    async def start(self, tasks: TaskGroup | None = None) -> None:
         """Begin to tell the driver when the client has read enough."""
         self._flow.on_clear = self._empty_buffer
 
