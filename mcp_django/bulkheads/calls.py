@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -72,8 +71,10 @@ class Awaited(Generic[T]):
         self._tell(self.future.set_exception, error)
 
     def _tell(self, settle: Callable[[Any], None], what: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop has ended
+        try:  # noqa: SIM105 - on the hot path
             self._loop.call_soon_threadsafe(self._settle, settle, what)
+        except RuntimeError:  # the event loop has ended
+            pass
 
     def _settle(self, settle: Callable[[Any], None], what: Any) -> None:
         if not self.future.done():

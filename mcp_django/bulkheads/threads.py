@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -128,17 +129,15 @@ class ThreadPool:
             threads,
             owner if self._is_shared else None,
             what or self._describe,
-            is_extra=is_nested,
-            on_wait=self._begin_looking,
+            is_nested,
+            self._begin_looking,
         )
-        # Not thread sensitive: what asgiref means by that is one thread for all.
-        # Only asgiref carries Django's own context, such as the language, over.
-        in_thread: Callable[[Callable[[], T]], Awaitable[T]] = sync_to_async(
-            _run,
-            thread_sensitive=False,
-            executor=lane,  # type: ignore[call-overload]  # any executor will do
-        )
-        return await in_thread(function)
+        _lane.set(lane)
+        try:
+            found: T = await _in_thread(function)
+            return found
+        finally:
+            _lane.set(None)
 
     @property
     def held(self) -> list[Held]:
@@ -211,46 +210,45 @@ class ThreadPool:
             loop.call_later(_LOOK_SECONDS, self._look)
 
 
-class _Lane(Executor):
-    """The way into a pool for one owner, as `asyncio` and asgiref want one.
+@dataclass(slots=True)
+class _Lane:
+    """The way into a pool for one owner.
 
-    Args:
+    Attributes:
         pool: Where to run.
-        owner: As for `FairThreads.submit`, like the others.
+        owner: As for `FairThreads.run`, like the others.
         what: Describes what runs.
         is_extra: Whether there are threads beyond the number.
         on_wait: Called when something has to wait for a thread.
     """
 
-    def __init__(
-        self,
-        pool: FairThreads,
-        owner: str | None,
-        what: Callable[[], str],
-        *,
-        is_extra: bool,
-        on_wait: Callable[[], None],
-    ) -> None:
-        self._pool = pool
-        self._owner = owner
-        self._what = what
-        self._is_extra = is_extra
-        self._on_wait = on_wait
+    pool: FairThreads
+    owner: str | None
+    what: Callable[[], str]
+    is_extra: bool
+    on_wait: Callable[[], None]
+
+
+_lane: ContextVar[_Lane | None] = ContextVar("mcp_django_lane", default=None)
+"""By what the caller's next function finds its way."""
+
+
+class _Lanes(Executor):
+    """The lanes of all callers, as `asyncio` and asgiref want one."""
 
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
-        """Run a function as soon as the owner may have a thread."""
+        """Run a function as soon as the caller's owner may have a thread."""
+        lane = _lane.get()
+        assert lane is not None
         # On the hot path: asgiref gives everything in one function.
         function = partial(fn, *args, **kwargs) if args or kwargs else fn
-        future = self._pool.run(
-            function,
-            owner=self._owner,
-            what=self._what,
-            is_extra=self._is_extra,
+        future = lane.pool.run(
+            function, owner=lane.owner, what=lane.what, is_extra=lane.is_extra
         )
-        if self._pool.is_short:
-            self._on_wait()
+        if lane.pool.is_short:
+            lane.on_wait()
         # Not one of `concurrent.futures`, of which asyncio makes one of these.
         return future  # type: ignore[return-value]
 
@@ -299,6 +297,16 @@ def _run(function: Callable[[], T]) -> T:
     finally:
         close_old_connections()
         _is_in_pool.set(False)
+
+
+# Not thread sensitive: what asgiref means by that is one thread for all. Only asgiref
+# carries Django's own context, such as the language, over. Made once, which takes as
+# long as the way to a thread and back.
+_in_thread: Final[Callable[[Callable[[], Any]], Awaitable[Any]]] = sync_to_async(
+    _run,
+    thread_sensitive=False,
+    executor=_Lanes(),  # type: ignore[call-overload]  # any executor will do
+)
 
 
 permission_threads = ThreadPool(

@@ -151,14 +151,14 @@ class Request:
         named = None if session is None else session.id
         return named or sender.headers.get("mcp-session-id") or sender.address or None
 
-    async def run_in_thread(self, function: Callable[[], T]) -> T:
+    def run_in_thread(self, function: Callable[[], T]) -> Coroutine[Any, Any, T]:
         """Run what is of a `def` handler, where handlers run."""
-        return await self.threads.run(function, owner=self.owner, what=self.describe)
+        return self.threads.run(function, owner=self.owner, what=self.describe)
 
-    async def ask_in_thread(self, function: Callable[[], T]) -> T:
+    def ask_in_thread(self, function: Callable[[], T]) -> Coroutine[Any, Any, T]:
         """Run other code of the site, which must not wait for handlers."""
         threads = self.threads.beside
-        return await threads.run(function, owner=self.owner, what=self.describe)
+        return threads.run(function, owner=self.owner, what=self.describe)
 
     def lend(self) -> AbstractContextManager[None]:
         """Lend a thread to what handles it on the event loop, in a block."""
