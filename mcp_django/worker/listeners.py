@@ -13,6 +13,7 @@ from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
+from mcp_django.worker.lots import in_lots
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.tasks import LoopTasks
 
@@ -54,8 +55,10 @@ class Listeners:
         self._queues: dict[str, NoticeQueue] = {}
         self._all_told_at = -math.inf
         self._telling_all: asyncio.TimerHandle | None = None
-        self._turns = asyncio.Semaphore(_RECHECKED_AT_ONCE)
+        # A set in all but type, which keeps the order.
+        self._due: dict[Listener, None] = {}
         self._rechecked: set[Listener] = set()
+        self._rechecking = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -71,6 +74,7 @@ class Listeners:
     def discard(self, listener: Listener) -> None:
         """Tell it no longer."""
         self._all.discard(listener)
+        self._due.pop(listener, None)
 
     def notify(self, server_name: str, notice: Notice) -> None:
         """Tell of a change soon; what changes in a flood is told once."""
@@ -81,9 +85,11 @@ class Listeners:
         queue.put(notice)
 
     async def _notify_all(self, server_name: str, notice: Notice) -> None:
-        for listener in self:
-            if listener.server.name == server_name:
-                await _contained(listener.notify(notice), "a change notice was lost")
+        async for some in in_lots(self):
+            for listener in some:
+                if listener.server.name == server_name:
+                    telling = listener.notify(notice)
+                    await _contained(telling, "a change notice was lost")
 
     def tell_everything(self) -> None:
         """Tell soon that everything may have changed, because notices were lost.
@@ -104,16 +110,32 @@ class Listeners:
 
     def recheck(self) -> None:
         """Begin to ask anew what clients may read, unless that is being asked still."""
-        for listener in self:
-            if listener not in self._rechecked:
-                self._rechecked.add(listener)
-                on_done = partial(self._rechecked.discard, listener)
-                self._tasks.start(self._recheck(listener), on_done)
+        due = (each for each in self._all if each not in self._rechecked)
+        self._due.update(dict.fromkeys(due))
+        free = _RECHECKED_AT_ONCE - self._rechecking
+        for _ in range(min(free, len(self._due))):
+            self._rechecking += 1
+            self._tasks.start(self._recheck_due(), self._note_rechecked)
+
+    def _note_rechecked(self) -> None:
+        self._rechecking -= 1
+
+    async def _recheck_due(self) -> None:
+        """Recheck one after the other, as long as one is due."""
+        while self._due:
+            listener = next(iter(self._due))
+            del self._due[listener]
+            self._rechecked.add(listener)
+            try:
+                await self._recheck(listener)
+            finally:
+                self._rechecked.discard(listener)
+            await asyncio.sleep(0)  # most have nothing to ask, and wait for nothing
 
     async def _recheck(self, listener: Listener) -> None:
         try:
             # So that one with many that are slow leaves others their turn.
-            async with self._turns, asyncio.timeout(_RECHECK_SECONDS):
+            async with asyncio.timeout(_RECHECK_SECONDS):
                 await listener.recheck()
         except TimeoutError:
             logger.warning("a subscriber's rights take long to be asked for again")

@@ -19,6 +19,7 @@ from mcp_django.bulkheads.threads import recheck_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.worker.connections import Connections, OpenConnection, close
+from mcp_django.worker.lots import in_lots
 from mcp_django.worker.tasks import Start
 
 logger = logging.getLogger("mcp_django.worker")
@@ -76,32 +77,35 @@ class Rechecks:
         # For each authenticator, and for the identities with which it has hung.
         self._at_once: dict[tuple[type[Authenticator], bool], asyncio.Semaphore] = {}
 
-    def begin(self) -> None:
-        """Begin to ask about users that are due; called each second, never waits."""
+    async def begin(self) -> None:
+        """Begin to ask about users that are due; called each second, waits for none."""
         now, step = self._clock(), mcp_settings.RECHECK_SECONDS / 10
         if now < self._looked_at + step:
             return
         self._looked_at = now
-        by_identity = self._by_identity()
+        by_identity = await self._by_identity()
         # A new one was found by the authenticator not long ago.
         self._known = {
             key: self._known.get(key) or _Known(now, now + mcp_settings.RECHECK_SECONDS)
             for key in by_identity
         }
-        for key, known in self._known.items():
-            if known.is_unasked and now - known.yes_at >= seconds_without_yes():
-                known.is_unasked = False
-                self._end(by_identity[key], "no authenticator can vouch for its user")
-            elif not known.is_asked and now >= known.due_at - step:
-                known.is_asked = True
-                identity = by_identity[key][0].identity
-                self._start(self._recheck(identity, known))
+        async for some in in_lots(self._known.items()):
+            for key, known in some:
+                if known.is_unasked and now - known.yes_at >= seconds_without_yes():
+                    known.is_unasked = False
+                    reason = "no authenticator can vouch for its user"
+                    self._end(by_identity[key], reason)
+                elif not known.is_asked and now >= known.due_at - step:
+                    known.is_asked = True
+                    identity = by_identity[key][0].identity
+                    self._start(self._recheck(identity, known))
 
-    def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
+    async def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
         found: dict[Hashable, list[OpenConnection]] = {}
-        for connection in self._connections:
-            if connection.identity.authenticator is not None:
-                found.setdefault(_key_of(connection.identity), []).append(connection)
+        async for some in in_lots(self._connections):
+            for each in some:
+                if each.identity.authenticator is not None:
+                    found.setdefault(_key_of(each.identity), []).append(each)
         return found
 
     async def _recheck(self, identity: Identity, known: _Known) -> None:
@@ -121,7 +125,8 @@ class Rechecks:
         if holds:
             known.yes_at = now
         else:
-            connections = self._by_identity().get(_key_of(identity), ())
+            by_identity = await self._by_identity()
+            connections = by_identity.get(_key_of(identity), ())
             self._end(connections, "its credentials are no longer valid")
 
     def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:

@@ -13,6 +13,7 @@ from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.connections import Connections, OpenConnection, close
 from mcp_django.worker.listeners import Listeners
+from mcp_django.worker.lots import in_lots
 from mcp_django.worker.rechecks import Rechecks
 from mcp_django.worker.tasks import LoopTasks
 
@@ -83,8 +84,9 @@ class Upkeep:
             await asyncio.sleep(_TICK_SECONDS)
             try:
                 idle = [c for c in self._connections if c not in self._ticking]
-                self._tick_in_task(iter(idle))
-                self._rechecks.begin()
+                async for some in in_lots(idle):
+                    self._tick_in_task(iter(some))
+                await self._rechecks.begin()
                 since_asked = self._loop.time() - self._subscriptions_asked_at
                 if since_asked >= mcp_settings.RECHECK_SECONDS:
                     self._subscriptions_asked_at = self._loop.time()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 from pytest_django import Settings
@@ -61,6 +62,44 @@ async def test_those_of_a_server_are_told_once_of_a_flood(
     assert listener.told == [Notice("tools")]
     assert gone.told == stranger.told == []
     assert set(listeners) == {listener, stranger}
+
+
+@pytest.mark.parametrize("what", ["notice", "recheck"])
+async def test_many_listeners_leave_others_the_event_loop(
+    listeners: Listeners, server: Server, what: str
+) -> None:
+    """We promise it: no request waits until all of them have heard."""
+    many = [Listener(server) for _ in range(1000)]
+    for each in many:
+        each.may_answer.set()
+        listeners.add(each)
+    steps: list[int] = []
+    if what == "notice":
+        listeners.notify("shop", Notice("tools"))
+    else:
+        listeners.recheck()
+    while (heard := sum(len(each.told) + each.rechecks for each in many)) < 1000:
+        steps.append(heard)
+        await asyncio.sleep(0)
+    assert max(after - before for before, after in pairwise([*steps, 1000])) < 200
+
+
+async def test_listener_that_is_gone_is_not_rechecked(
+    listeners: Listeners, server: Server
+) -> None:
+    """Our choice: also if it was due, and had not its turn yet."""
+    nine = [Listener(server) for _ in range(9)]
+    for listener in nine:
+        listeners.add(listener)
+    listeners.recheck()
+    await until(lambda: sum(listener.rechecks for listener in nine) == 8)
+    [due] = [listener for listener in nine if not listener.rechecks]
+    listeners.discard(due)
+    for listener in nine:
+        listener.may_answer.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert due.rechecks == 0
 
 
 async def test_when_notices_were_lost_everything_may_have_changed(

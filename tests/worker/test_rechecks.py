@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -42,12 +43,12 @@ class Watch:
         self.connections.add(opened)
         return opened
 
-    def begin(self, *, after: float = 0) -> None:
+    async def begin(self, *, after: float = 0) -> None:
         self.clock.now += after
-        self.rechecks.begin()
+        await self.rechecks.begin()
 
     async def recheck(self, *, after: float = 0) -> None:
-        self.begin(after=after)
+        await self.begin(after=after)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while self.tasks:
                 await asyncio.wait(self.tasks)
@@ -128,7 +129,7 @@ async def test_authenticator_that_hangs_holds_up_no_other(
     bad.says = False
     streams = [watch.open(hanging, pk) for pk in range(100)]
     ended = watch.open(bad, 200)
-    watch.begin()
+    await watch.begin()
     try:
         await watch.recheck(after=30)
         assert ended.transport.is_closed
@@ -183,12 +184,32 @@ async def test_identity_is_asked_about_once_at_a_time(
 
     slow = VouchingLater(wait)
     watch.open(slow)
-    watch.begin()
+    await watch.begin()
     await until(lambda: len(slow.asked) == 1)
-    watch.begin(after=5)
+    await watch.begin(after=5)
     answer.set_result(True)
-    await watch.recheck()
+    await asyncio.wait(watch.tasks)
     assert len(slow.asked) == 1
+
+
+async def test_many_users_leave_others_the_event_loop(watch: Watch) -> None:
+    """We promise it: no request waits until all of them are looked through."""
+    vouching = Vouching()
+    for pk in range(1000):
+        watch.open(vouching, pk)
+    await watch.begin()
+    begun: list[int] = []
+
+    def look() -> None:
+        begun.append(len(watch.tasks))
+        if len(watch.tasks) < 1000:
+            asyncio.get_running_loop().call_soon(look)
+
+    look()
+    await watch.begin(after=30)
+    for task in watch.tasks:
+        task.cancel()
+    assert max(after - before for before, after in pairwise(begun)) < 200
 
 
 async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> None:
@@ -211,8 +232,8 @@ async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> N
     stuck, other = Stuck(), watch.open(bad)
     watch.connections.add(stuck)
     third = watch.open(bad)
-    watch.begin()
-    watch.begin(after=30)
+    await watch.begin()
+    await watch.begin(after=30)
     closed: Callable[[], bool] = lambda: (  # noqa: E731
         other.transport.is_closed and third.transport.is_closed
     )

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -234,6 +235,22 @@ async def test_what_hangs_keeps_no_other_from_its_tick(
     await until(lambda: hanging.ticks >= 2)
     await until(lambda: len(slow.asked) >= 2)
     worker.let_go(hanging)
+
+
+async def test_many_connections_leave_others_the_event_loop(worker: Worker) -> None:
+    """We promise it: no request waits until all of them have been looked at."""
+    many = [Hanging() for _ in range(1000)]
+    for connection in many:
+        connection.answer.set()
+        worker.hold(connection)
+    steps = [0]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while steps[-1] < 1000:
+            await asyncio.sleep(0)
+            steps.append(sum(connection.ticks for connection in many))
+    for connection in many:
+        worker.let_go(connection)
+    assert max(after - before for before, after in pairwise(steps)) < 500
 
 
 async def test_streams_that_hang_keep_no_other_from_its_tick(
