@@ -19,9 +19,9 @@ if sys.argv[1:2] == ["mcp_stdio"] and {"-h", "--help"}.isdisjoint(sys.argv):
     claim_stdout()
     # As `python -m mcp_django stdio` does.
     gc.disable()
-elif sys.argv[1:2] == ["runserver"]:
+elif sys.argv[1:2] in (["runserver"], ["mcp_daphne"]):
     # The other: the first app that imports Twisted's reactor chooses it for all, and
-    # Daphne needs that of asyncio. The command itself is imported after all apps.
+    # Daphne needs that of asyncio. The commands are imported after all apps.
     import daphne.server  # noqa: F401
 
 CHECKS_TAG: Final = "mcp"

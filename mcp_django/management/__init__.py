@@ -2,5 +2,5 @@
 
 `arguments` reads what is given to a tool, `remote` reaches a server elsewhere,
 `schemas` says in a few words what a tool takes, and `terminal` shows results and asks a
-person.
+person. `daphne_server` is the server that `mcp_daphne` and `runserver` run.
 """

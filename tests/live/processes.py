@@ -55,6 +55,7 @@ def running(
     is_ready: Callable[[], bool],
     timeout: float = PATIENCE_SECONDS,
     user: str | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background, from when it is ready to the end of the block.
 
@@ -65,6 +66,7 @@ def running(
         is_ready: Says whether it can be used now; asked again and again.
         timeout: Seconds to get ready, and to stop after SIGTERM.
         user: Whom it runs as, if not as whoever runs the tests.
+        pass_fds: File descriptors that it gets.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -75,6 +77,7 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             user=user,
+            pass_fds=pass_fds,
         )
     try:
         deadline = time.monotonic() + timeout

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 
-from mcp_django.worker import shutdown
+from mcp_django.management.daphne_server import MendedServer
 
 
 class Command(DaphneCommand):  # type: ignore[misc]  # Daphne has no types
@@ -22,16 +22,13 @@ class Command(DaphneCommand):  # type: ignore[misc]  # Daphne has no types
     Without `ASGI_APPLICATION` it is what it was before: Django's, over WSGI.
     """
 
+    server_cls = MendedServer
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until interrupted."""
         if not getattr(settings, "ASGI_APPLICATION", None):
             options["use_asgi"] = False
         super().handle(*args, **options)
-
-    def inner_run(self, *args: Any, **options: Any) -> None:
-        """Serve, once in each process that the reloader starts."""
-        shutdown.arrange()
-        super().inner_run(*args, **options)
 
     def get_handler(self, *args: Any, **options: Any) -> Any:
         """Give what answers over WSGI, with static files as Django's own has them."""

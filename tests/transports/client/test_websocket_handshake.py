@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import re
 import ssl
 from pathlib import Path
@@ -12,9 +10,6 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSStream
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.frames import Opcode
 
 from mcp_django.exceptions import (
@@ -25,6 +20,7 @@ from mcp_django.exceptions import (
 )
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.client.websocket import WebSocketClientTransport
+from tests.certificates import write_certificate
 from tests.transports.websocket_peer import Peer, closing, connected, frame, listening
 from tests.transports.witness import PATIENCE_SECONDS, Witness
 
@@ -428,28 +424,8 @@ async def test_transport_that_is_closed_does_not_start() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a certificate of 127.0.0.1, signed by itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(
-        made.public_bytes(pem)
-        + key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
+    write_certificate(path)
     return path
 
 
