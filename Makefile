@@ -88,8 +88,8 @@ soak: MINUTES ?= 20
 soak: install ## Break all around several busy workers for MINUTES=20; it needs PostgreSQL.
 	@exec $(BIN)/python -m tests.cluster.soak --minutes $(MINUTES)
 
-bench: install ## Measure us beside others, and write it down; QUICK=1 ROWS=modern-32,legacy-32.
-	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
+bench: install ## Measure us beside others into docs/explanation/performance.md; QUICK=1 ROWS=modern-32,sse.
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(PICTURES),--pictures $(PICTURES))
 
 clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
 	@rm -rf .venv build dist demo.sqlite3 demo.sqlite3-* .coverage

@@ -40,13 +40,13 @@ Contender: TypeAlias = Callable[[Options], AbstractContextManager[Sampler]]
 def compare(contenders: Mapping[str, Contender], options: Options) -> Outcomes:
     """Take the samples. One contender that fails does not end the others."""
     outcomes: dict[str, Outcome] = {}
-    with ExitStack() as stack:
+    samples: dict[str, list[Sample]] = {name: [] for name in contenders}
+    stack = ExitStack()
+    try:
         samplers: dict[str, Sampler] = {}
-        samples: dict[str, list[Sample]] = {}
         for name, contender in contenders.items():
             try:
                 samplers[name] = stack.enter_context(contender(options))
-                samples[name] = []
             except Exception as error:
                 outcomes[name] = _failure(name, error)
         for number in range(options.rounds):
@@ -56,7 +56,16 @@ def compare(contenders: Mapping[str, Contender], options: Options) -> Outcomes:
                 except Exception as error:
                     outcomes[name] = _failure(name, error)
                     del samplers[name]
+    finally:
+        _close(stack)
     return {name: outcomes.get(name) or samples[name] for name in contenders}
+
+
+def _close(stack: ExitStack) -> None:
+    try:
+        stack.close()
+    except Exception as error:  # what was measured stays
+        sys.stderr.write(f"  what was started did not end well: {error}\n")
 
 
 def _failure(name: str, error: Exception) -> Failure:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 # What `uvicorn[standard]` adds is three times as fast as what it does without.
@@ -23,6 +25,13 @@ PINS = {
     "django-mcpz": ("django-mcpz==1.2.0", "django==5.2.19", "gunicorn==27.0.1"),
     "py-spy": ("py-spy==0.4.3",),
 }
+
+
+def own_versions() -> str:
+    """Say in one line what ours runs on."""
+    packages = ("django", "channels", "daphne", "twisted", "pydantic", "mcp-types")
+    versions = [f"{name} {version(name)}" for name in packages]
+    return ", ".join([f"Python {platform.python_version()}", *versions, *UVICORN])
 
 
 def python_of(name: str) -> str:
@@ -58,9 +67,9 @@ def _made(name: str) -> Path:
 
 def _folder(name: str, pins: Sequence[str]) -> Path:
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(" ".join(pins).encode()).hexdigest()[:8]
-    return cache_home / "mcp_django-benchmarks" / f"{name}-{digest}-python-{version}"
+    return cache_home / "mcp_django-benchmarks" / f"{name}-{digest}-python-{python}"
 
 
 def _make_once(folder: Path, commands: Sequence[Sequence[str]]) -> None:

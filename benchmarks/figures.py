@@ -16,13 +16,15 @@ class Sample:
 
     Attributes:
         value: In the row's unit.
-        p99_ms: 99 of 100 answers came sooner; None where nobody looked.
+        p50_ms: Half of the answers came sooner; None where nobody looked.
+        p99_ms: So did 99 of 100.
         cpu_us: Time on a core for each request; None where nobody looked.
     """
 
     value: float
     p99_ms: float | None = None
     cpu_us: float | None = None
+    p50_ms: float | None = None
 
 
 @dataclass(frozen=True)

@@ -101,9 +101,8 @@ def sample(
     cpu = machine.cpu_seconds(it.pid) - before
     if load.failed:
         raise AssertionError(f"{load.failed} of {load.requests} requests failed")
-    return Sample(
-        load.requests / load.seconds, load.p99_ms, cpu_us=cpu / load.requests * 1e6
-    )
+    cpu_us = cpu / load.requests * 1e6
+    return Sample(load.requests / load.seconds, load.p99_ms, cpu_us, load.p50_ms)
 
 
 def prepare(it: Running, call: Call) -> dict[str, str]:

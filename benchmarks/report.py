@@ -38,6 +38,54 @@ def row_table(row: Row, outcomes: Outcomes) -> str:
     return _table(head, lines)
 
 
+_COLUMNS = (
+    "minimum",
+    "ours",
+    "ours, mcp_daphne",
+    "ours, uvicorn",
+    "SDK, uvicorn",
+    "FastMCP, uvicorn",
+    "django-mcpz, gunicorn",
+)
+
+
+def overview(results: Mapping[str, tuple[Row, Outcomes]]) -> str:
+    """Give the shares of the raw application in one table in Markdown."""
+    lines = [
+        [row.what, *(_ratio(ratio_of(outcomes, name, "raw")) for name in _COLUMNS)]
+        for row, outcomes in results.values()
+        if "raw" in outcomes
+    ]
+    return _table(["", *_COLUMNS], lines)
+
+
+def all_rows(results: Mapping[str, tuple[Row, Outcomes]]) -> str:
+    """Give the tables of all rows, each under its heading."""
+    return "\n\n".join(
+        f"### {row.what[0].upper()}{row.what[1:]}\n\n{row_table(row, outcomes)}"
+        for row, outcomes in results.values()
+    )
+
+
+def profile_table(profiles: Mapping[str, Mapping[str, float]]) -> str:
+    """Give where the time of a call goes, as a table in Markdown.
+
+    Args:
+        profiles: Mapping of a server's name to microseconds by package.
+    """
+    packages: dict[str, float] = {}
+    for shares in profiles.values():
+        for package, microseconds in shares.items():
+            packages[package] = max(packages.get(package, 0.0), microseconds)
+    shown = [package for package, most in packages.items() if most >= 1]
+    lines = [
+        [f"`{package}`", *(number(of.get(package, 0.0)) for of in profiles.values())]
+        for package in sorted(shown, key=lambda package: -packages[package])
+    ]
+    whole = [number(sum(shares.values())) for shares in profiles.values()]
+    return _table(["package", *profiles], [*lines, ["all", *whole]])
+
+
 def goal_table(results: Mapping[str, tuple[Row, Outcomes]]) -> str:
     """Give the goals of all rows beside what was reached, as a table in Markdown."""
     lines = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -13,8 +13,11 @@ from benchmarks import machine
 from benchmarks.compare import Contender, Options, Sampler
 from benchmarks.figures import Sample
 from benchmarks.servers import Running, Server, running
-from benchmarks.sse_client import Client, Session, call_for
+from benchmarks.sse_client import Client, Posts, Session, call_for
 from tests.live.redis import running_redis
+
+WARM = 300
+"""Sessions before memory is compared: what comes once has come by then."""
 
 _SETTLED = 2.0
 """Seconds after which a server has forgotten the requests that were."""
@@ -29,7 +32,7 @@ def tripping(server: Server, *, sessions: int) -> Contender:
 def _tripping(server: Server, sessions: int, options: Options) -> Iterator[Sampler]:
     with running(server, options.folder) as it:
         client = Client(it.port, server.sse_path)
-        yield partial(_sample, [it], client, sessions, options.seconds)
+        yield partial(measure, [it], [client], sessions, options.seconds)
 
 
 def relayed(server: Server, *, sessions: int, is_local: bool) -> Contender:
@@ -57,20 +60,27 @@ def _relayed(
         )
         post_port = owner.port if is_local else other.port
         client = Client(owner.port, server.sse_path, post_port)
-        yield partial(_sample, [owner, other], client, sessions, options.seconds)
+        yield partial(measure, [owner, other], [client], sessions, options.seconds)
 
 
-def _sample(
-    workers: list[Running], client: Client, count: int, seconds: float
+def measure(
+    workers: Sequence[Running], clients: Sequence[Client], count: int, seconds: float
 ) -> Sample:
-    """Count round trips a second."""
-    return asyncio.run(_measure(workers, client, count, seconds))
+    """Count round trips a second of so many sessions, opened by these clients in turn.
+
+    Args:
+        workers: Whose time counts.
+        clients: Who knows where to open and where to post.
+        count: Sessions.
+        seconds: For how long.
+    """
+    return asyncio.run(_measure(workers, clients, count, seconds))
 
 
 async def _measure(
-    workers: list[Running], client: Client, count: int, seconds: float
+    workers: Sequence[Running], clients: Sequence[Client], count: int, seconds: float
 ) -> Sample:
-    sessions = [await client.open() for _ in range(count)]
+    sessions = [await clients[n % len(clients)].open() for n in range(count)]
     await call_for(sessions, seconds / 10)
     before = sum(machine.cpu_seconds(it.pid) for it in workers)
     began = time.perf_counter()
@@ -93,29 +103,27 @@ def idling(server: Server, *, sessions: int) -> Contender:
 def _idling(server: Server, sessions: int, options: Options) -> Iterator[Sampler]:
     def take() -> Sample:
         with running(server, options.folder) as it:
-            [size] = asyncio.run(session_kib(it, [sessions]))
-        return Sample(size)
+            return Sample(asyncio.run(_session_kib(it, sessions)))
 
     yield take
 
 
-async def session_kib(it: Running, counts: list[int]) -> list[float]:
-    """Say what memory an idle session takes, in KiB, of so many each time."""
+async def _session_kib(it: Running, count: int) -> float:
     client = Client(it.port, it.server.sse_path)
     posts = await client.connect()
     idle: list[Session] = []
-
-    async def grow(count: int) -> int:
-        while len(idle) < count:
-            idle.append(await client.open(posts))
-        await asyncio.sleep(_SETTLED)
-        return machine.resident_kib(it.pid)
-
-    # What is loaded, or has room for more, after the first ones.
-    warm = 300
-    empty = await grow(warm)
-    sizes = [(await grow(warm + count) - empty) / count for count in counts]
+    await grow(client, posts, idle, WARM)
+    empty = machine.resident_kib(it.pid)
+    await grow(client, posts, idle, WARM + count)
+    full = machine.resident_kib(it.pid)
     for session in idle:
         session.stream.transport.abort()
     posts.transport.abort()
-    return sizes
+    return (full - empty) / count
+
+
+async def grow(client: Client, posts: Posts, idle: list[Session], count: int) -> None:
+    """Open sessions until there are so many, and let the server come to rest."""
+    while len(idle) < count:
+        idle.append(await client.open(posts))
+    await asyncio.sleep(_SETTLED)

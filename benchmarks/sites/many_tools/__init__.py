@@ -1,0 +1,1 @@
+"""A site with `add` among as many tools as the environment variable TOOLS says."""
