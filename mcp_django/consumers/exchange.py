@@ -145,7 +145,7 @@ class Exchange:
         for field in text.split("&"):
             key, _, value = field.partition("=")
             if key == name and value:
-                return unquote_plus(value)
+                return unquote_plus(value) if "%" in value or "+" in value else value
         return None
 
     def read_json(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:
@@ -268,9 +268,9 @@ class Exchange:
     def abort(self) -> None:
         """End the connection at once, where that can be done."""
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> Awaitable[None]:
         """Send a piece of the stream."""
-        await self._send(
+        return self._send(
             {"type": "http.response.body", "body": chunk, "more_body": True}
         )
 

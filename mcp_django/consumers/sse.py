@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import lru_cache
 from urllib.parse import quote
 
 from mcp_django.conf import mcp_settings
@@ -95,8 +96,12 @@ def _endpoint_url(exchange: Exchange, session_id: str) -> str:
     return f"{quote('/' + path.lstrip('/'))}?session_id={session_id}"
 
 
+# All streams share one.
+_same_limits = lru_cache(maxsize=1)(StreamLimits)
+
+
 def _limits() -> StreamLimits:
-    return StreamLimits(
+    return _same_limits(
         max_event_bytes=mcp_settings.MAX_EVENT_BYTES,
         unconfirmed_bytes=mcp_settings.UNCONFIRMED_BYTES,
         max_held_bytes=mcp_settings.MAX_HELD_BYTES,

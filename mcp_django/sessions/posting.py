@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import anyio
 from mcp_types.jsonrpc import JSONRPCRequest
@@ -101,7 +102,7 @@ class Posting:
         address = Address(secrets.token_urlsafe(_KEY_BYTES), await self._relay.open())
         return seal_address("session", address)
 
-    async def post(
+    def post(
         self,
         session_id: str,
         body: bytes,
@@ -109,7 +110,7 @@ class Posting:
         *,
         server_name: str,
         owner: str,
-    ) -> Taken:
+    ) -> Coroutine[Any, Any, Taken]:
         """Hand a posted body to its session.
 
         Args:
@@ -124,12 +125,10 @@ class Posting:
             channel layer does not work or is full.
         """
         opened = self._registry.find(session_id)
-        if opened is None:
-            return await self._hand_over(session_id, body, sender, server_name, owner)
-        if not opened.belongs_to(server_name, owner):
-            return NOT_FOUND
+        if opened is None or not opened.belongs_to(server_name, owner):
+            return self._hand_over(session_id, body, sender, server_name, owner)
         timeout = mcp_settings.ROOM_TIMEOUT
-        return await take(opened, body, sender, room_timeout=timeout)
+        return take(opened, body, sender, room_timeout=timeout)
 
     async def _hand_over(
         self, session_id: str, body: bytes, sender: Sender, server_name: str, owner: str
@@ -138,7 +137,7 @@ class Posting:
             mailbox = unseal_address("session", session_id).mailbox
         except ValueError:
             return NOT_FOUND
-        # A session of our own that was not found has ended.
+        # A session of our own that was not found has ended, or is another's.
         if mailbox == self._relay.mailbox:
             return NOT_FOUND
         taken = await self._relay.hand_over(

@@ -172,13 +172,13 @@ class Transport(ABC):
                 raise
             self.on_error(error_of(error))
 
-    async def receive(self, message: Message, sender: Sender) -> None:
+    def receive(self, message: Message, sender: Sender) -> Awaitable[None]:
         """Hand one message over; override it to note what comes in.
 
         Raises:
             TransportClosed: What the message is for has ended.
         """
-        await self.on_message(message, sender)
+        return self.on_message(message, sender)
 
     async def refuse(self, error: RemoteProtocolError) -> None:
         """Report what is no message, and answer it with a JSON-RPC error.

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +15,8 @@ from anyio.abc import TaskGroup
 
 from mcp_django.bulkheads.steps import outermost
 from mcp_django.bulkheads.task_contexts import own_context
+
+_TASK_NAME: Final = "mcp_django"
 
 Cancel: TypeAlias = Callable[[], object]
 
@@ -103,7 +105,10 @@ class LoopTasks(Tasks):
             coroutine.close()
             return lambda: None  # there is nothing to cancel
         loop = asyncio.get_running_loop()
-        task = loop.create_task(outermost(coroutine), context=own_context())
+        # On the hot path: asyncio makes up a name of each task that is given none.
+        task = loop.create_task(
+            outermost(coroutine), name=_TASK_NAME, context=own_context()
+        )
         self._tasks[task] = None
         task.add_done_callback(partial(self._finish, on_done))
         return task.cancel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Protocol, TypeAlias
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -23,7 +23,7 @@ class HTTPResponse(Protocol):
     async def start_events(self, headers: Headers = ...) -> None:
         """Begin to answer with an event stream."""
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> Awaitable[None]:
         """Send a piece of the stream; waits while the client does not read."""
 
     async def end_stream(self) -> None:

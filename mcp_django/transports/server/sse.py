@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
@@ -27,6 +28,8 @@ from mcp_django.transports.event_stream import KEEP_ALIVE, MESSAGE_EVENT, encode
 from mcp_django.transports.server.flow_control import Flow, Uptake
 from mcp_django.transports.server.owed_answers import OwedAnswers
 from mcp_django.transports.server.unread import UNCOUNTED_BYTES, Account
+
+_NO_ANSWERS: Final = (JSONRPCRequest, JSONRPCNotification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +254,7 @@ class SSEServerTransport(Transport):
         self._let_go()
         self.on_close()
 
-    async def receive(self, message: Message, sender: Sender) -> None:
+    def receive(self, message: Message, sender: Sender) -> Awaitable[None]:
         """Hand a message over that the client posted.
 
         Raises:
@@ -263,14 +266,13 @@ class SSEServerTransport(Transport):
         if self._heard is not None:
             self._heard.set()
             self._heard = None
-        if not isinstance(message, JSONRPCRequest | JSONRPCNotification):
+        if not isinstance(message, _NO_ANSWERS):
             if message.id == self._ping and self._ping is not None:
-                await self._confirm()
-                return
+                return self._confirm()
             if self._owed.note_received(message):
                 # A sign of life: the answer to a ping may be the next that comes.
                 self._held_since = self._full_since = self._clock()
-        await self.on_message(message, sender)
+        return self.on_message(message, sender)
 
     async def tick(self) -> None:
         """Keep the stream alive, and close it if it has held something for too long.
@@ -321,19 +323,21 @@ class SSEServerTransport(Transport):
         """Write a chunk, behind those that are being written."""
         self._unconfirmed += len(chunk)
         self._written_at = self._clock()
-        self._outgoing.append((chunk, counted))
         if self._is_writing:
+            self._outgoing.append((chunk, counted))
             return
         self._is_writing = True
         try:
-            while self._outgoing:
-                chunk, counted = self._outgoing.pop(0)
+            while True:
                 await self._write(chunk)
                 self._uptake.is_pending = True
                 if self._flow.is_congested:
                     self._in_buffer += counted
                 elif counted:
                     self._account.give_back(counted)
+                if not self._outgoing:
+                    break
+                chunk, counted = self._outgoing.pop(0)
         finally:
             self._is_writing = False
 
