@@ -7,11 +7,11 @@ from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.http import HttpRequest
-from django.utils.functional import LazyObject
+from django.utils.functional import LazyObject, cached_property
 
 from mcp_django.exceptions import AuthenticationFailed
 
