@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import anyio
 
@@ -110,13 +110,14 @@ class _NamedUser:
         self._user: User = user
         self._transport = transport
         self._on_message = on_message
-        self._read_at = anyio.current_time()
+        self._read_at = time.monotonic()
 
     async def receive(self, message: Message, sender: Sender) -> None:
         due = self._read_at + mcp_settings.RECHECK_SECONDS
-        if anyio.current_time() >= due and not await self._read_again():
+        if time.monotonic() >= due and not await self._read_again():
             return
-        await self._on_message(message, replace(sender, user=self._user))
+        named = Sender(self._user, sender.headers, sender.size, sender.address)
+        await self._on_message(message, named)
 
     async def _read_again(self) -> bool:
         """Read the user afresh; False if it is gone, and the transport closed.
@@ -127,11 +128,11 @@ class _NamedUser:
         try:
             user = await read_again(self._user)
         except ServiceAway:  # it has said so in the log
-            since = anyio.current_time() - self._read_at
+            since = time.monotonic() - self._read_at
             if since < seconds_without_yes():
                 return True
             user = None
-        self._read_at = anyio.current_time()
+        self._read_at = time.monotonic()
         if user is None:
             await self._transport.close()
             return False

@@ -110,6 +110,16 @@ class LineTransport(Transport):
 
     async def _send_line(self, text: bytes) -> None:
         line = text + b"\n"
+        written = 0
+        # On the hot path: mostly nothing is being written, and the peer reads.
+        if not (self._is_closed or self._write_lock.locked()):
+            written = self._write_at_once(line)
+        if written < len(line):
+            # Once begun it is ended, unless the transport ends.
+            with anyio.CancelScope(shield=written > 0):
+                await self._write_in_turn(line[written:])
+
+    async def _write_in_turn(self, line: bytes) -> None:
         async with self._write_lock:
             await self._check_open()
             try:
@@ -142,6 +152,14 @@ class LineTransport(Transport):
         Raises:
             OSError: The peer is gone.
         """
+
+    def _write_at_once(self, line: bytes) -> int:
+        """Write what can be written without waiting; nothing unless overridden.
+
+        Returns:
+            How many bytes were written.
+        """
+        return 0
 
     @abstractmethod
     async def _write(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -61,6 +62,7 @@ class StdioServerTransport(LineTransport):
         super().__init__(sender=sender, max_line_bytes=max_line_bytes)
         self._stdin = stdin
         self._stdout = stdout
+        self._is_writable = _readiness(stdout)
 
     async def _read(self) -> bytes:
         while await _wait(anyio.wait_readable, self._stdin):
@@ -70,6 +72,14 @@ class StdioServerTransport(LineTransport):
         return await anyio.to_thread.run_sync(
             os.read, self._stdin, CHUNK_BYTES, abandon_on_cancel=True
         )
+
+    def _write_at_once(self, line: bytes) -> int:
+        if len(line) > _WRITE_BYTES or not self._is_writable():
+            return 0
+        try:
+            return os.write(self._stdout, line)
+        except OSError:  # the next attempt says so
+            return 0
 
     async def _write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -112,6 +122,16 @@ def stdio_server(
             max_line_bytes=max_line_bytes,
         )
     )
+
+
+def _readiness(descriptor: int) -> Callable[[], bool]:
+    """Give what says whether a descriptor can be written to without waiting."""
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+    except (AttributeError, OSError, ValueError):  # Windows has none
+        return lambda: False
+    return lambda: bool(poll.poll(0))
 
 
 async def _wait(wait: Callable[[int], Awaitable[None]], descriptor: int) -> bool:

@@ -492,6 +492,48 @@ async def test_end_of_a_sender_does_not_cut_its_line(
         assert await peer.read_line() == line_of(PONG)
 
 
+async def test_line_that_is_sent_while_one_waits_comes_after_it(
+    pipes: tuple[int, int, int, int],
+) -> None:
+    """Our choice: short lines are written at once, but not into another one."""
+    stdin, stdout, to_us, from_us = pipes
+    peer = Peer(to_us, from_us)
+    transport = make_transport(stdin, stdout)
+    async with started(transport) as tasks:
+        tasks.start_soon(transport.send, BIG)
+        await wait_all_tasks_blocked()
+        tasks.start_soon(transport.send, PONG)
+        assert await peer.read_line() == line_of(BIG)
+        assert await peer.read_line() == line_of(PONG)
+        await transport.send(PONG)
+        assert await peer.read_line() == line_of(PONG)
+
+
+class Faltering(StdioServerTransport):
+    """Writes only the beginning of a line at once, as to a socket that is full."""
+
+    def _write_at_once(self, line: bytes) -> int:
+        return os.write(self._stdout, line[:3])
+
+
+async def test_line_that_has_begun_is_ended_though_its_sender_ends(
+    pipes: tuple[int, int, int, int],
+) -> None:
+    """Our choice: half a line would spoil the next one too."""
+    stdin, stdout, to_us, from_us = pipes
+    peer = Peer(to_us, from_us)
+    transport = Faltering(
+        stdin=stdin, stdout=stdout, sender=Sender(), max_line_bytes=MAX_LINE_BYTES
+    )
+    async with started(transport):
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await transport.send(PONG)
+        await transport.send(PING)
+        assert await peer.read_line() == line_of(PONG)
+        assert await peer.read_line() == line_of(PING)
+
+
 async def test_peer_that_left_closes_the_transport(
     pipes: tuple[int, int, int, int],
 ) -> None:
