@@ -173,10 +173,9 @@ def reply_to(
         batch_size: Answers to a batch; None for a single one.
         headers: HTTP headers beside the usual ones.
     """
-    log, primes = None, False
-    # On the hot path: without an event store there is nothing to look at.
+    make_log, primes = None, False
     if session is not None and mcp_settings.EVENT_STORE_CACHE is not None:
-        log = new_log(worker, session, "call", expected=expected)
+        make_log = partial(new_log, worker, session, "call", expected=expected)
         primes = session.primes_streams
     return Reply(  # on the hot path: by position
         post.exchange,
@@ -185,7 +184,7 @@ def reply_to(
         worker.unread,
         post.identity.owner,
         batch_size,
-        log,
+        make_log,
         primes,
         headers,
     )

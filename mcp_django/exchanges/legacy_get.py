@@ -57,6 +57,9 @@ async def hold_stream(
                 server, worker, identity, exchange, session, replayed=replayed
             )
         else:
+            log = None
+            if mcp_settings.EVENT_STORE_CACHE is not None:
+                log = new_log(worker, session, "standalone", replayed=replayed)
             stream = StandaloneStream(
                 server,
                 worker,
@@ -64,7 +67,7 @@ async def hold_stream(
                 exchange,
                 session,
                 sender=Sender(identity.user, headers),
-                log=new_log(worker, session, "standalone", replayed=replayed),
+                log=log,
                 replayed=replayed,
                 is_behind=last_event_id is not None,
             )

@@ -12,7 +12,6 @@ from functools import partial
 from mcp_types.jsonrpc import RequestId
 
 from mcp_django.auth.interface import Identity
-from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.event_keys import Kind
 from mcp_django.exchanges.event_store import Replay
@@ -131,8 +130,8 @@ def new_log(
     *,
     expected: Sequence[RequestId] = (),
     replayed: Replay | None = None,
-) -> StoredStream | None:
-    """Make what keeps the events of a stream; None where there is no event store.
+) -> StoredStream:
+    """Make what keeps the events of a stream, where there is an event store.
 
     Args:
         worker: Where the stream is open.
@@ -141,8 +140,6 @@ def new_log(
         expected: Requests that handlers will answer on it.
         replayed: What the client missed of the stream with which this one goes on.
     """
-    if mcp_settings.EVENT_STORE_CACHE is None:
-        return None
     return StoredStream(
         session.key,
         kind,

@@ -38,7 +38,8 @@ class Reply:
         owner: Names the user whose client reads; "" where there is none.
         batch_size: How many answers complete the reply to a batch; None for one
             request alone.
-        log: Keeps the events; None where streams cannot be resumed.
+        make_log: Makes what keeps the events, when there are some; None where streams
+            cannot be resumed.
         primes: Whether the stream begins with an event without data.
         headers: HTTP headers beside the usual ones.
         clock: Gives the time in seconds; never goes back.
@@ -55,7 +56,7 @@ class Reply:
         "_expected",
         "_headers",
         "_limits",
-        "_log",
+        "_make_log",
         "_owner",
         "_primes",
         "_response",
@@ -71,14 +72,14 @@ class Reply:
         unread: Unread | None = None,
         owner: str = "",
         batch_size: int | None = None,
-        log: EventLog | None = None,
+        make_log: Callable[[], EventLog] | None = None,
         primes: bool = False,
         headers: Headers = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._response = response
         self._limits = limits
-        self._log = log
+        self._make_log = make_log
         self._primes = primes
         self._headers = headers
         self._unread = unread
@@ -209,8 +210,9 @@ class Reply:
 
         One ends through which nothing passes any more.
         """
-        if self._log is not None and not self.is_ended:
-            self._log.tick()  # also while the client is away: it may come back
+        events = self._events_made
+        if events is not None and events.log is not None and not self.is_ended:
+            events.log.tick()  # also while the client is away: it may come back
         do, self.state = _STEPS[self.state].tick
         await do(self)
 
@@ -310,7 +312,7 @@ class Reply:
 
     async def _end_empty(self) -> None:
         # No client can come back for that.
-        self._log = None
+        self._make_log = None
         await self._response.start_events(self._headers)
         await self._response.end_stream()
 
@@ -332,7 +334,7 @@ class Reply:
             await self._end()
 
     def _forget(self) -> None:
-        self._log = None
+        self._make_log = None
         if self._events_made is not None:
             self._events_made.log = None
         if self._collected is not None:
@@ -351,7 +353,10 @@ class Reply:
     @property
     def _is_kept(self) -> bool:
         """Whether a client that lost the connection can come back."""
-        return self._log is not None and not self._log.is_lost
+        made = self._events_made
+        if made is None:
+            return self._make_log is not None
+        return made.log is not None and not made.log.is_lost
 
     @property
     def _events(self) -> ReplyEvents:
@@ -359,7 +364,7 @@ class Reply:
         if self._events_made is None:
             self._events_made = ReplyEvents(
                 self._response,
-                log=self._log,
+                log=None if self._make_log is None else self._make_log(),
                 primes=self._primes,
                 clock=self._clock,
                 begun_at=self._begun_at,

@@ -154,11 +154,19 @@ class Clock:
         return self.now
 
 
-def make(accepted: Accepted = BOTH, **options: Any) -> tuple[Reply, Response, Clock]:
+def make(
+    accepted: Accepted = BOTH, *, log: EventLog | None = None, **options: Any
+) -> tuple[Reply, Response, Clock]:
     """Make a reply, and give what it writes to, and its clock."""
     response, clock = Response(), Clock()
+    make_log = None if log is None else lambda: log
     reply = Reply(
-        response, accepted=accepted, limits=lambda: LIMITS, clock=clock, **options
+        response,
+        accepted=accepted,
+        limits=lambda: LIMITS,
+        make_log=make_log,
+        clock=clock,
+        **options,
     )
     return reply, response, clock
 
@@ -427,6 +435,7 @@ async def test_log_is_ticked_until_the_answer_also_while_the_client_is_away() ->
     log = Log()
     reply, _, clock = make(log=log, primes=True)
     await begin(reply, clock)
+    await reply.tick()
     reply.detach()
     await reply.tick()
     assert log.ticks == 2
