@@ -2,5 +2,6 @@
 
 `arguments` reads what is given to a tool, `remote` reaches a server elsewhere,
 `schemas` says in a few words what a tool takes, and `terminal` shows results and asks a
-person. `daphne_server` is the server that `mcp_daphne` and `runserver` run.
+person. `daphne_server` is the server that `mcp_daphne` and `runserver` run, with its
+`idle_timers`.
 """

@@ -2,7 +2,8 @@
 
 Daphne has Twisted read the forms of requests, which no application asks it for. It
 keeps a request for up to a second after it has ended, and its `send` never waits for a
-slow reader. Here that is done otherwise, by subclassing alone; all else is Daphne's.
+slow reader; and connections start a timer of the reactor's for each request. Here that
+is done otherwise, by subclassing alone; all else is Daphne's.
 Importing this installs Twisted's reactor, so that only commands that serve may do so.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 
+from mcp_django.management.idle_timers import IdleTimers
 from mcp_django.worker import shutdown
 
 logger = logging.getLogger("daphne.server")
@@ -42,6 +44,11 @@ class MendedServer(Server):  # type: ignore[misc]  # Daphne has no types
         """Serve until the process is told to end."""
         shutdown.arrange()
         super().run()
+
+    def timeout_checker(self) -> None:
+        """End what takes too long, every two seconds; also connections that idle."""
+        self.http_factory.timers.look()
+        super().timeout_checker()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Start an application, and give the queue of its events."""
@@ -156,12 +163,21 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
 
 
 class MendedFactory(HTTPFactory):  # type: ignore[misc]
-    """Makes HTTP connections whose requests are mended."""
+    """Makes HTTP connections whose requests are mended.
+
+    Attributes:
+        timers: By which connections end that have been idle for a minute.
+    """
+
+    def __init__(self, server: MendedServer) -> None:
+        super().__init__(server)
+        self.timers = IdleTimers()
 
     def buildProtocol(self, address: Any) -> Any:
         """Make a connection."""
         connection = super().buildProtocol(address)
         connection.requestFactory = MendedRequest
+        connection.callLater = self.timers.start
         return connection
 
     def log(self, request: Any) -> None:
