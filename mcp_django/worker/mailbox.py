@@ -135,11 +135,11 @@ class Mailbox:
         async with self._opening:  # what is about to be open is closed, too
             self._is_over = for_good
             name, self.name = self.name, ""
-        for task in (self._receiving, self._beating):
-            if task is not None:
-                task.cancel()
         if not name:
             return
+        for task in (self._receiving, self._beating):
+            if task is not None:
+                task.cancel()  # once: some layers unsubscribe then
         farewell = {"type": "mcp.farewell", "mailbox": name}
         try:
             await self._service.ask(partial(self._layer.group_discard, GROUP, name))

@@ -11,6 +11,7 @@ from pytest_django import Settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.channel_layers import make_service
 from mcp_django.worker.mailbox import GROUP, Mailbox
+from tests.patience import PATIENCE_SECONDS
 from tests.worker.layers import Layer, quiet, until
 
 GONE = (
@@ -151,6 +152,34 @@ async def test_mailbox_that_is_closed_for_good_is_not_opened_again(
     await mailbox.close(for_good=True)
     assert await mailbox.open() == ""
     assert layer.groups.get(GROUP, {}) == {}
+
+
+async def test_mailbox_that_is_closed_twice_lets_its_layer_unsubscribe() -> None:
+    """Our choice: a process does both when it ends, and layers log what breaks off."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    class Subscribing(Layer):
+        async def receive(self, channel: str) -> JSONObject:
+            try:
+                return await super().receive(channel)
+            finally:
+                begun.set()
+                await may_end.wait()
+                ended.append(channel)
+
+    mailbox = Worker(Subscribing()).mailbox
+    name = await mailbox.open()
+    await asyncio.sleep(0)
+    await mailbox.close()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await begun.wait()
+    await mailbox.close()
+    await asyncio.sleep(0)
+    may_end.set()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert ended == [name]
 
 
 async def test_mailbox_that_is_closed_while_it_is_looked_after_stays_closed(
