@@ -273,7 +273,9 @@ class Session:
 
     async def notify(self, notice: Notice) -> None:
         """Tell the client of a change, if it wants to know; waits for nothing."""
-        self._open_subscriptions().notify(notice)
+        # Most sessions asked for nothing by name, and are told of lists only.
+        if not notice.subject or self._state is not None:
+            self._open_subscriptions().notify(notice)
 
     async def tell_everything(self) -> None:
         """Tell the client of every change that it may have missed."""
