@@ -5,7 +5,9 @@ Spec: 2026-07-28 basic/transports/streamable-http.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
 from mcp_django.exchanges.calls import (
@@ -26,7 +28,9 @@ from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.worker import current_worker
 
 
-async def answer(post: Post, event: RequestReceived | Notified | Answered) -> None:
+def answer(
+    post: Post, event: RequestReceived | Notified | Answered
+) -> Coroutine[Any, Any, None]:
     """Answer a post.
 
     Args:
@@ -35,13 +39,13 @@ async def answer(post: Post, event: RequestReceived | Notified | Answered) -> No
     """
     match event:
         case RequestReceived() if event.method != methods.LISTEN:
-            await _call(post, event)
+            return _call(post, event)
         case RequestReceived():
-            await _listen(post, event)
+            return _listen(post, event)
         case Notified():
-            await post.exchange.respond(202)
+            return post.exchange.respond(202)
         case Answered():
-            await post.refuse(event)
+            return post.refuse(event)
 
 
 async def _call(post: Post, event: RequestReceived) -> None:
