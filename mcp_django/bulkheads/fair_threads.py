@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -88,7 +88,7 @@ class FairThreads:
         self._free = size
         self._replaced = 0
         self._running: dict[Job, None] = {}  # a set that keeps the order
-        self._shares: Counter[str] = Counter()
+        self._shares: dict[str, int] = {}
         self._waiting: dict[str | None, deque[Job]] = {}
 
     def run(
@@ -189,14 +189,14 @@ class FairThreads:
         return owner in self._waiting or not self._may_have(owner)
 
     def _may_have(self, owner: str | None) -> bool:
-        return (0 if owner is None else self._shares[owner]) < self._free
+        return (0 if owner is None else self._shares.get(owner, 0)) < self._free
 
     def _admit(self, job: Job) -> None:
         """Let a job have the next thread."""
         if not job.is_extra:
             self._free -= 1
             if job.owner is not None:
-                self._shares[job.owner] += 1
+                self._shares[job.owner] = self._shares.get(job.owner, 0) + 1
         job.since = self._clock()
         self._running[job] = None
         self._ready.append(job)

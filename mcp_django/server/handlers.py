@@ -246,7 +246,8 @@ def _run_in_thread(
 
     def run() -> tuple[Any, JSONObject]:
         value = function()
-        if hasattr(type(value), "__next__"):
+        kind = type(value)
+        if kind not in series.NEVER and hasattr(kind, "__next__"):
             value = series.bounded(request, value)
         return value, output.in_thread(value)
 
