@@ -70,6 +70,11 @@ def ratio_of(
     return spread(ratios) if ratios else None
 
 
+def cpu_share_of(outcomes: Outcomes, name: str, to: str) -> Spread | None:
+    """Compare what two contenders could do with a core, if nothing else used it."""
+    return ratio_of(outcomes, to, name, "cpu_us")
+
+
 def _figures(outcomes: Outcomes, name: str, quantity: Quantity) -> list[float]:
     samples = outcomes.get(name, ())
     if isinstance(samples, Failure):

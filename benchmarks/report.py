@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.figures import Failure, Outcomes, Spread, ratio_of, spread_of
+from benchmarks.figures import (
+    Failure,
+    Outcomes,
+    Spread,
+    cpu_share_of,
+    ratio_of,
+    spread_of,
+)
 from benchmarks.rows import Goal, Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
@@ -20,6 +27,7 @@ def row_table(row: Row, outcomes: Outcomes) -> str:
     head += [f"of {row.raw}"] if row.raw else []
     head += ["p99 ms"] if has_p99 else []
     head += ["CPU us"] if has_cpu else []
+    head += ["by CPU"] if has_cpu and row.raw else []
     lines = []
     for name, outcome in outcomes.items():
         found = spread_of(outcomes, name)
@@ -34,6 +42,8 @@ def row_table(row: Row, outcomes: Outcomes) -> str:
             line.append(_median(spread_of(outcomes, name, "p99_ms")))
         if has_cpu:
             line.append(_median(spread_of(outcomes, name, "cpu_us")))
+            if row.raw:
+                line.append(_ratio(cpu_share_of(outcomes, name, row.raw)))
         lines.append(line)
     return _table(head, lines)
 

@@ -42,11 +42,11 @@ def test_spread_of_what_nobody_measured_is_none() -> None:
 def test_row_says_all_and_what_failed() -> None:
     """Chosen: a failure stands where its figures would."""
     assert row_table(ROW, OUTCOMES) == (
-        "|  | calls/s | least to greatest | of raw | p99 ms | CPU us |\n"
-        "| --- | --- | --- | --- | --- | --- |\n"
-        "| raw | 2,000 | 1,000 to 3,000 | 1.00x | 20 | 310 |\n"
-        "| ours | 1,000 | 900 to 2,400 | 0.80x | 6 | 410 |\n"
-        "| peer | failed: it \\| broke |  |  |  |  |"
+        "|  | calls/s | least to greatest | of raw | p99 ms | CPU us | by CPU |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        "| raw | 2,000 | 1,000 to 3,000 | 1.00x | 20 | 310 | 1.00x |\n"
+        "| ours | 1,000 | 900 to 2,400 | 0.80x | 6 | 410 | 0.76x |\n"
+        "| peer | failed: it \\| broke |  |  |  |  |  |"
     )
 
 
