@@ -84,21 +84,21 @@ class Rechecks:
             return
         self._looked_at = now
         by_identity = await self._by_identity()
-        # A new one was found by the authenticator not long ago.
-        self._known = {
-            key: self._known.get(key) or _Known(now, now + mcp_settings.RECHECK_SECONDS)
-            for key in by_identity
-        }
-        async for some in in_lots(self._known.items()):
-            for key, known in some:
+        begun: dict[Hashable, _Known] = {}
+        async for some in in_lots(by_identity.items()):
+            for key, connections in some:
+                # A new one was found by the authenticator not long ago.
+                known = self._known.get(key) or _Known(
+                    now, now + mcp_settings.RECHECK_SECONDS
+                )
+                begun[key] = known
                 if known.is_unasked and now - known.yes_at >= seconds_without_yes():
                     known.is_unasked = False
-                    reason = "no authenticator can vouch for its user"
-                    self._end(by_identity[key], reason)
+                    self._end(connections, "no authenticator can vouch for its user")
                 elif not known.is_asked and now >= known.due_at - step:
                     known.is_asked = True
-                    identity = by_identity[key][0].identity
-                    self._start(self._recheck(identity, known))
+                    self._start(self._recheck(connections[0].identity, known))
+        self._known = begun
 
     async def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
         found: dict[Hashable, list[OpenConnection]] = {}
