@@ -1,8 +1,9 @@
 """What Daphne does not tell applications: slow readers, statuses of a handshake.
 
 Daphne calls an application with `send=partial(server.handle_reply, protocol)`. Its
-`send` never waits for a slow reader, it refuses every handshake with 403, and it closes
-with few codes only. What it lacks is asked of the protocol object itself, by the public
+`send` never waits for a slow reader (that of `mcp_daphne` waits unless the application
+is told as it is here), it refuses every handshake with 403, and it closes with few
+codes only. What it lacks is asked of the protocol object itself, by the public
 interfaces of Twisted and autobahn, here and nowhere else. Under other servers, and
 where middleware has wrapped `send`, the ways of ASGI are taken.
 """
