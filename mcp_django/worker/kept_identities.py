@@ -108,13 +108,16 @@ class KeptIdentities:
             return _with_own_user(kept.identity)
         if digest is None:
             return await ask()
+        # Before it is asked: what is told before the mailbox is open is missed.
+        mailbox = self._relay.mailbox
         asking = object()
         changed = self._changed[asking] = set()
         try:
             identity = await ask()
         finally:
             del self._changed[asking]
-        if changed.isdisjoint((identity.owner, None)) and self._may_keep(identity):
+        is_unchanged = changed.isdisjoint((identity.owner, None))
+        if is_unchanged and self._may_keep(identity, mailbox):
             self._keep(digest, identity, asked_at)
         return identity
 
@@ -129,10 +132,10 @@ class KeptIdentities:
             for digest in self._digests.pop(owner, ()):
                 del self._kept[digest]
 
-    def _may_keep(self, identity: Identity) -> bool:
+    def _may_keep(self, identity: Identity, mailbox: str) -> bool:
         if identity.authenticator not in keeping():
             return False
-        if self._relay.has_layer and not self._relay.mailbox:
+        if self._relay.has_layer and not mailbox:
             self._relay.open_soon()
             return False
         return isinstance(identity.user, Model)

@@ -215,4 +215,6 @@ def tell_other_processes(
 
 
 async def _tell_as_stranger(told: JSONObject) -> None:
-    await current_worker().relay.tell_as_stranger(told)
+    # No worker is made: its event loop ends with this, and what other threads have to
+    # tell meanwhile would be lost with it.
+    await _make_relay().tell_as_stranger(told)

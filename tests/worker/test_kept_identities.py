@@ -393,6 +393,26 @@ async def test_nothing_is_kept_before_others_are_heard(
     await quiet(layer)
 
 
+async def test_what_is_asked_about_while_the_mailbox_opens_is_not_kept(
+    settings: Settings, clock: Clock
+) -> None:
+    """We promise it: what was told between the answer and the opening is missed."""
+    use(settings, Keys)
+    worker = Worker(asyncio.get_running_loop(), Relay(Layer()))
+    kept, ask = KeptIdentities(worker, clock), Asked()
+
+    async def ask_meanwhile() -> Identity:
+        identity = await ask()
+        await worker.relay.open()
+        return identity
+
+    await kept.find(ADA, ask_meanwhile)
+    await kept.find(ADA, ask)
+    await kept.find(ADA, ask)
+    assert ask.times == 2
+    await worker.relay.close()
+
+
 # What Django tells of users ---------------------------------------------------------
 
 

@@ -10,7 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 from django.contrib.auth.models import AnonymousUser, User
+from pytest_django import Settings
 
 from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
@@ -20,7 +22,12 @@ from mcp_django.sessions.posting import Posting
 from mcp_django.sessions.registry import Registry
 from mcp_django.worker.addresses import unseal_address
 from mcp_django.worker.connections import OpenConnection
-from mcp_django.worker.worker import Worker, current_worker, workers_of_process
+from mcp_django.worker.worker import (
+    Worker,
+    current_worker,
+    tell_other_processes,
+    workers_of_process,
+)
 from tests import patience
 from tests.server.stray_errors import STRAYS
 from tests.sessions.opening import (
@@ -59,10 +66,35 @@ async def until(is_true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+class Seeing(InMemoryChannelLayer):
+    """A channel layer that looks which workers there are while something is told."""
+
+    def __init__(self, seen: list[int], **options: Any) -> None:
+        super().__init__(**options)
+        self._seen = seen
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        self._seen.append(len(workers_of_process()))
+
+
 async def test_event_loop_has_one_worker() -> None:
     """Our choice: sessions belong to their event loop."""
     assert current_worker() is current_worker()
     assert current_worker() in workers_of_process()
+
+
+def test_program_that_tells_something_has_no_worker_meanwhile(
+    settings: Settings,
+) -> None:
+    """We promise it: what another thread tells meanwhile would be left to that worker,
+    whose event loop is about to end."""
+    seen: list[int] = []
+    backend = f"{__name__}.{Seeing.__qualname__}"
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": backend, "CONFIG": {"seen": seen}}
+    }
+    tell_other_processes({"kind": "news"}, "news")
+    assert seen == [0]
 
 
 def test_workers_of_closed_event_loops_are_forgotten() -> None:
