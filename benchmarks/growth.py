@@ -76,10 +76,13 @@ def sessions(options: Options) -> Mapping[str, Chart]:
 async def _idle(
     name: str, counts: Sequence[int], options: Options
 ) -> tuple[_Points, _Points]:
+    """Measure memory while sessions are opened, and calls while they are closed.
+
+    What calls leave behind would be taken for the sessions', or be used by them.
+    """
     memory: _Points = []
     cost: _Points = []
     with running(SERVERS[name], options.folder) as it:
-        headers = prepare(it, _CALL)
         client = Client(it.port, it.server.sse_path)
         idle: list[Session] = []
         posts = await client.connect()
@@ -88,15 +91,24 @@ async def _idle(
         for count in counts:
             await sse_trips.grow(client, posts, idle, sse_trips.WARM + count)
             memory.append((count, (machine.resident_kib(it.pid) - empty) / count))
-            # The server does what it does for open streams meanwhile.
-            found = await asyncio.to_thread(
-                sample, it, _CALL, headers, 32, options.seconds
-            )
-            cost.append((count, found.cpu_us or 0.0))
-        for session in idle:
-            session.stream.transport.abort()
+        load = partial(sample, it, _CALL, prepare(it, _CALL), 32)
+        for count in reversed(counts):
+            sse_trips.shrink(idle, count)
+            await asyncio.to_thread(load, 1)
+            # The server sends keep-alives meanwhile, which are not the calls'.
+            others = await _cpu_share(it.pid, options.seconds)
+            found = await asyncio.to_thread(load, options.seconds)
+            cost.append((count, (found.cpu_us or 0.0) - others / found.value * 1e6))
+        sse_trips.shrink(idle, 0)
         posts.transport.abort()
-    return memory, cost
+    return memory, cost[::-1]
+
+
+async def _cpu_share(pid: int, seconds: float) -> float:
+    """Say which part of a core a process takes while nobody calls."""
+    before = machine.cpu_seconds(pid)
+    await asyncio.sleep(seconds)
+    return (machine.cpu_seconds(pid) - before) / seconds
 
 
 def tools(options: Options) -> Mapping[str, Chart]:

@@ -116,8 +116,7 @@ async def _session_kib(it: Running, count: int) -> float:
     empty = machine.resident_kib(it.pid)
     await grow(client, posts, idle, WARM + count)
     full = machine.resident_kib(it.pid)
-    for session in idle:
-        session.stream.transport.abort()
+    shrink(idle, 0)
     posts.transport.abort()
     return (full - empty) / count
 
@@ -127,3 +126,9 @@ async def grow(client: Client, posts: Posts, idle: list[Session], count: int) ->
     while len(idle) < count:
         idle.append(await client.open(posts))
     await asyncio.sleep(_SETTLED)
+
+
+def shrink(idle: list[Session], count: int) -> None:
+    """Close sessions until there are so many."""
+    while len(idle) > count:
+        idle.pop().stream.transport.abort()
