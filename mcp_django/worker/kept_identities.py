@@ -7,12 +7,17 @@ what tells of nothing, such as SQL, counts when that time is over.
 
 from __future__ import annotations
 
+import datetime
 import logging
+import re
 import secrets
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
@@ -42,16 +47,40 @@ logger = logging.getLogger("mcp_django.worker")
 _KIND: Final = "credentials"
 _HOSTS: Final = frozenset({b"host", b"x-forwarded-host"})
 
+_UNCHANGEABLE: Final = (
+    type(None),
+    str,
+    int,
+    float,
+    bytes,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    Decimal,
+    uuid.UUID,
+)
+"""Types of values that may be shared."""
+
+_CACHE: Final = re.compile("_.*_cache")
+"""Names under which Django and others keep permissions, groups and the like."""
+
 _key_of_process: Final = secrets.token_bytes(32)
 """Makes digests of credentials that mean nothing anywhere else."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An identity, until a time of the monotonic clock."""
+    """An identity, until a time of the monotonic clock.
+
+    Attributes:
+        identity: With a row as its user.
+        until: The time.
+        changeable: Attributes of the row whose values handlers may change.
+    """
 
     identity: Identity
     until: float
+    changeable: Sequence[str]
 
 
 class KeptIdentities:
@@ -105,7 +134,7 @@ class KeptIdentities:
         asked_at = self._clock()
         if kept is not None and asked_at < kept.until:
             # Handlers may change their user, and Django keeps permissions there.
-            return _with_own_user(kept.identity)
+            return _with_own_user(kept.identity, kept.changeable)
         if digest is None:
             return await ask()
         # Before it is asked: what is told before the mailbox is open is missed.
@@ -148,8 +177,17 @@ class KeptIdentities:
             until = min(until, now + left)
         if until <= now:
             return
+        changeable = _changeable_in(identity.user)
+        try:
+            own = _with_own_user(identity, changeable)
+        except Exception as error:
+            # Such as a lock that the authenticator has put there.
+            logger.debug("a user cannot be kept, because of %r", error)
+            return
+        for name in filter(_CACHE.fullmatch, list(vars(own.user))):
+            delattr(own.user, name)
         self._drop(digest)
-        self._kept[digest] = _Kept(_with_own_user(identity), until)
+        self._kept[digest] = _Kept(own, until, changeable)
         self._digests[identity.owner].add(digest)
         oldest = next(iter(self._kept))
         while len(self._kept) > self._most or self._kept[oldest].until <= now:
@@ -180,14 +218,29 @@ def _digest_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
     return blake2b(repr(found).encode(), digest_size=32, key=_key_of_process).digest()
 
 
-def _with_own_user(identity: Identity) -> Identity:
+def _changeable_in(user: object) -> Sequence[str]:
+    """Name what each request has to have of its own, as JSON of the row is."""
+    return [
+        name
+        for name, value in vars(user).items()
+        # Not `isinstance`, for which lazy objects are read.
+        if not (issubclass(type(value), _UNCHANGEABLE) or name == "_state")
+        and not _CACHE.fullmatch(name)
+    ]
+
+
+def _with_own_user(identity: Identity, changeable: Sequence[str]) -> Identity:
     """Give the identity with a copy of the row that its user is."""
     # On the hot path: `copy` pickles a row, and takes ten times as long.
     row: Any = identity.user
     user = object.__new__(type(row))
-    vars(user).update(vars(row))
-    user._state = type(row._state)()
+    own = vars(user)
+    own.update(vars(row))
+    own["_state"] = type(row._state)()
     user._state.db, user._state.adding = row._state.db, row._state.adding
+    if changeable:
+        values = {name: own[name] for name in changeable}
+        own.update(deepcopy(values, {id(row): user}))
     return replace(identity, user=user)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -274,6 +275,43 @@ async def test_each_request_has_a_user_of_its_own(kept: KeptIdentities) -> None:
         assert not hasattr(user, "_perm_cache")
         user.username, user._perm_cache, user._state.adding = "eve", {"all"}, False
     assert ask.times == 1
+
+
+async def test_what_is_in_the_user_is_its_own_too(kept: KeptIdentities) -> None:
+    """We promise it: also JSON of the row, and what looks back at the row."""
+    ask = Asked()
+    ask.user.settings = {"theme": []}
+    ask.user.itself = [ask.user]
+    ask.user.may_write = False
+    for _ in range(3):
+        user: Any = (await kept.find(ADA, ask)).user
+        assert user.settings == {"theme": []}
+        assert user.itself[0] is user
+        assert user.may_write is False
+        user.settings["theme"].append("dark")
+    assert ask.times == 1
+
+
+async def test_permissions_that_the_authenticator_asked_for_are_not_kept(
+    kept: KeptIdentities,
+) -> None:
+    """We promise it: Django keeps them with the user, and groups fetched with it."""
+    ask = Asked()
+    for name in ("_perm_cache", "_group_perm_cache", "_prefetched_objects_cache"):
+        setattr(ask.user, name, {"shop.view_order"})
+    await kept.find(ADA, ask)
+    before, ask.user = set(vars(ask.user)), None
+    user = (await kept.find(ADA, ask)).user
+    assert set(vars(user)) == {name for name in before if "cache" not in name}
+
+
+async def test_user_that_cannot_be_copied_is_not_kept(kept: KeptIdentities) -> None:
+    """Chosen: handlers would share what is there."""
+    ask = Asked()
+    ask.user.lock = threading.Lock()
+    for _ in range(2):
+        assert (await kept.find(ADA, ask)).owner == "1"
+    assert ask.times == 2
 
 
 # What is forgotten ------------------------------------------------------------------
