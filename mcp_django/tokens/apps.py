@@ -11,3 +11,9 @@ class TokensConfig(AppConfig):
     label = "mcp_tokens"
     verbose_name = _("MCP tokens")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect what tells of tokens that change."""
+        from mcp_django.tokens import models
+
+        models.connect()

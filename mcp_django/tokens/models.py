@@ -8,13 +8,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import connections, models, router, transaction
 from django.db.models import Q
-from django.db.models.signals import post_delete, post_save
-from django.dispatch import receiver
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -129,6 +129,8 @@ class Token(models.Model):
 
     objects = TokenQuerySet.as_manager()
 
+    _user_id_before: Any = None
+
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
@@ -227,7 +229,32 @@ class Token(models.Model):
         return bool(getattr(self.user, "is_active", True))
 
 
-@receiver(post_save, sender=Token)
+# What changes credentials ---------------------------------------------------------
+
+
+def connect() -> None:
+    """Begin to tell of tokens that change; done once, when the app is ready."""
+    for model in apps.get_models():
+        if issubclass(model, Token):  # proxies and children, too
+            pre_save.connect(_note_user_before, model, dispatch_uid=__name__)
+            post_save.connect(_tell_of_save, model, dispatch_uid=__name__)
+            post_delete.connect(_tell_of_deletion, model, dispatch_uid=__name__)
+
+
+def _note_user_before(
+    instance: Token,
+    using: str,
+    update_fields: Collection[str] | None = None,
+    **kwargs: Any,
+) -> None:
+    """Note whose token it was, of which it may make another one's."""
+    instance._user_id_before = None
+    is_kept = mcp_settings.CREDENTIAL_CACHE_SECONDS and instance.pk is not None
+    if is_kept and not _is_harmless(update_fields):
+        found = Token._base_manager.using(using).filter(pk=instance.pk)
+        instance._user_id_before = found.values_list("user_id", flat=True).first()
+
+
 def _tell_of_save(
     instance: Token,
     created: bool,
@@ -236,11 +263,16 @@ def _tell_of_save(
     **kwargs: Any,
 ) -> None:
     # A new one is not known to anybody yet.
-    if not created and not (update_fields and _HARMLESS.issuperset(update_fields)):
-        credentials_changed.send(Token, user_id=instance.user_id, using=using)
+    if created or _is_harmless(update_fields):
+        return
+    for user_id in {instance._user_id_before, instance.user_id} - {None}:
+        credentials_changed.send(Token, user_id=user_id, using=using)
 
 
-@receiver(post_delete, sender=Token)
+def _is_harmless(update_fields: Collection[str] | None) -> bool:
+    return bool(update_fields) and _HARMLESS.issuperset(update_fields or ())
+
+
 def _tell_of_deletion(instance: Token, using: str, **kwargs: Any) -> None:
     credentials_changed.send(Token, user_id=instance.user_id, using=using)
 

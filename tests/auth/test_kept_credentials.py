@@ -103,6 +103,28 @@ async def test_end_that_is_told_counts_at_once(
     assert (await ask(kept)).status == 401
 
 
+def give_to_eve() -> None:
+    token = Token.objects.get()
+    token.user = User.objects.create_user("eve")
+    token.save()
+
+
+GIFTS: dict[str, Callable[[], object]] = {
+    "saved": give_to_eve,
+    "updated": lambda: Token.objects.update(user=User.objects.create_user("eve")),
+}
+
+
+@pytest.mark.parametrize("give", GIFTS.values(), ids=GIFTS.keys())
+async def test_token_that_is_given_to_another_user_is_that_users_at_once(
+    kept: dict[str, str], give: Callable[[], object]
+) -> None:
+    """We promise it: who had it acts no more by it."""
+    await run(give)
+    response = await ask(kept)
+    assert response.json()["result"]["content"][0]["text"] == "eve"
+
+
 def rename() -> None:
     token = Token.objects.get()
     token.name = "Desktop"

@@ -21,6 +21,7 @@ from mcp_django.auth.authenticators import authenticators
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.signals import credentials_changed
+from mcp_django.tokens.models import Token
 from mcp_django.worker.kept_identities import KeptIdentities
 from mcp_django.worker.mailbox import GROUP
 from mcp_django.worker.relay import Relay
@@ -482,6 +483,21 @@ def test_saving_and_deleting_a_user_is_told(ada: User, told: Told) -> None:
     assert told.users == [pk, pk]
     ada.delete()
     assert told.users == [pk, pk, pk]
+
+
+def test_change_through_a_proxy_is_told(
+    ada: User, told: Told, settings: Settings
+) -> None:
+    """We promise it: it is the same row."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "tests.worker.proxies"]
+    from tests.worker.proxies.models import Colleague, Key
+
+    Token.issue(ada, "Laptop")
+    Key.objects.get().save()
+    Key.objects.all().delete()
+    Colleague.objects.get().save()
+    Colleague.objects.all().delete()
+    assert told.users == [ada.pk] * 4
 
 
 def test_logging_in_and_making_a_user_is_not_told(ada: User, told: Told) -> None:

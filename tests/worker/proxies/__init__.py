@@ -1,0 +1,1 @@
+"""An app with proxies of users and tokens."""
