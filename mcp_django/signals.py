@@ -114,7 +114,8 @@ All processes forget then what they keep of them (`MCP["CREDENTIAL_CACHE_SECONDS
 Saving and deleting users and the tokens of `mcp_django.tokens` does it by itself. The
 sender is yours to choose; in any thread, with these arguments:
 
-user_id: Primary key of the user; None, or left out, for all users.
+user_id: Primary key of the user, as `user.pk` gives it; None, or left out, for all
+    users.
 using: Alias of the database where that was changed, "default" if left out. Inside a
     transaction it is told once that is committed.
 """

@@ -183,6 +183,19 @@ async def test_credential_that_ends_is_kept_no_longer(
     assert over.times == 2
 
 
+async def test_what_other_settings_let_in_is_asked_about(
+    kept: KeptIdentities, settings: Settings
+) -> None:
+    """Chosen: tests change settings, and who is asked with them."""
+    ask = Asked()
+    await kept.find(ADA, ask)
+    for times, kinds in ((2, [StillKeyed]), (4, []), (5, [Keys])):
+        use(settings, *(kinds or [Keys]), seconds=30 if kinds else 0)
+        for _ in range(2):
+            await kept.find(ADA, ask)
+        assert ask.times == times
+
+
 async def test_refusals_are_not_kept(kept: KeptIdentities) -> None:
     """Chosen: who gets a token or is activated comes in at once."""
     ask = Asked()
