@@ -1057,6 +1057,37 @@ def test_channel_layer_in_memory_is_a_warning_for_deployment_only(
     )
 
 
+@pytest.mark.parametrize(
+    "layers", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}]
+)
+def test_kept_credentials_without_a_layer_that_joins_processes_are_a_warning(
+    settings: Settings, layers: dict[str, Any]
+) -> None:
+    """Chosen: `mcp_token revoke` is a process of its own, which then tells no other."""
+    settings.CHANNEL_LAYERS = layers
+    settings.MCP = {"CREDENTIAL_CACHE_SECONDS": 30}
+    assert "mcp_django.W034" not in ids()
+    *_, message = run(deploy=True)
+
+    assert message == checks.Warning(
+        "MCP['CREDENTIAL_CACHE_SECONDS'] is 30, and no channel layer joins processes: "
+        "a token that another one revokes, such as `mcp_token revoke`, is accepted "
+        "until these seconds are over.",
+        hint="Use channels_redis, or silence this check if that is soon enough.",
+        id="mcp_django.W034",
+    )
+
+
+def test_kept_credentials_are_no_warning_where_a_layer_joins_processes(
+    settings: Settings,
+) -> None:
+    """Chosen: there the end of a credential is told."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{__name__}.OtherLayer"}}
+    settings.MCP = {"CREDENTIAL_CACHE_SECONDS": 30}
+
+    assert ids(deploy=True) == []
+
+
 def redis_layer(layer: str, *hosts: Any) -> dict[str, Any]:
     """Configure a layer of channels_redis."""
     return {"default": {"BACKEND": layer, "CONFIG": {"hosts": list(hosts)}}}

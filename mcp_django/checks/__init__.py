@@ -19,6 +19,7 @@ from mcp_django.checks.authentication import check_authentication
 from mcp_django.checks.caches import check_caches, check_kept_caches
 from mcp_django.checks.channel_layers import (
     check_channel_layer,
+    check_kept_credentials,
     check_redis_timeout,
     check_several_processes,
 )
@@ -54,7 +55,11 @@ _CHECKS = (
     check_cors,
     check_caches,
 )
-_DEPLOYMENT_CHECKS = (check_several_processes, check_kept_caches)
+_DEPLOYMENT_CHECKS = (
+    check_several_processes,
+    check_kept_credentials,
+    check_kept_caches,
+)
 
 
 def check_project(**kwargs: Any) -> list[CheckMessage]:

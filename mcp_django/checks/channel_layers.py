@@ -44,11 +44,7 @@ def check_channel_layer(**kwargs: Any) -> list[checks.CheckMessage]:
 def check_several_processes(**kwargs: Any) -> list[checks.CheckMessage]:
     """Find a channel layer that cannot join processes; for deployment."""
     alias, config = _layer()
-    try:
-        is_alone = issubclass(_backend(config), InMemoryChannelLayer)
-    except Exception:  # What `check_channel_layer` tells.
-        return []
-    if not is_alone:
+    if not _is_alone(config):
         return []
     return [
         checks.Warning(
@@ -56,6 +52,23 @@ def check_several_processes(**kwargs: Any) -> list[checks.CheckMessage]:
             "more than one, messages for MCP sessions of another are answered 404.",
             hint="Use channels_redis, or silence this check if there is one process.",
             id="mcp_django.W032",
+        )
+    ]
+
+
+def check_kept_credentials(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Find credentials whose end is not told to other processes; for deployment."""
+    _, config = _layer()
+    seconds = values()["CREDENTIAL_CACHE_SECONDS"]
+    if not seconds or not (config is None or _is_alone(config)):
+        return []
+    return [
+        checks.Warning(
+            f"MCP['CREDENTIAL_CACHE_SECONDS'] is {seconds!r}, and no channel layer "
+            "joins processes: a token that another one revokes, such as `mcp_token "
+            "revoke`, is accepted until these seconds are over.",
+            hint="Use channels_redis, or silence this check if that is soon enough.",
+            id="mcp_django.W034",
         )
     ]
 
@@ -101,6 +114,14 @@ def _layer() -> tuple[str, Any]:
         alias = MCPSettings.CHANNEL_LAYER
     layers = getattr(settings, "CHANNEL_LAYERS", {})
     return alias, layers.get(alias) if isinstance(layers, dict) else None
+
+
+def _is_alone(config: Any) -> bool:
+    """Say whether a layer joins no processes; not of one that cannot be imported."""
+    try:
+        return issubclass(_backend(config), InMemoryChannelLayer)
+    except Exception:  # What `check_channel_layer` tells.
+        return False
 
 
 def _backend(config: Any) -> Any:
