@@ -61,7 +61,7 @@ class MCPRouter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        answering = self._answered(scope, receive, send)
+        answering = self._answer(scope, receive, send)
         try:
             # On the hot path: most connections are answered without waiting.
             waits_for = answering.send(None)
@@ -74,10 +74,10 @@ class MCPRouter:
             except GeneratorExit as error:
                 steps.take(error)
 
-    def _answered(
+    def _answer(
         self, scope: Scope, receive: Receive, send: Send
     ) -> Coroutine[Any, Any, None]:
-        """Give what answers a connection."""
+        """Find what answers a connection, and call it."""
         kind = scope["type"]
         if kind == "http" or kind == "websocket":
             try:

@@ -145,7 +145,7 @@ class Exchange:
         for field in text.split("&"):
             key, _, value = field.partition("=")
             if key == name and value:
-                return unquote_plus(value) if "%" in value or "+" in value else value
+                return unquote_plus(value)
         return None
 
     def read_json(self, max_bytes: int) -> Coroutine[Any, Any, bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
-from mcp_django.bulkheads.steps import rest_of
+from mcp_django.bulkheads.steps import begin
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer, TransportClosed
 from mcp_django.exchanges.post import Post
@@ -94,17 +94,12 @@ class Call(OpenConnection, ABC):
         """
         request = self.request
         task = self._task = asyncio.current_task()
-        answering = self._answer()
         try:
             try:
-                try:
-                    # On the hot path: most requests are answered without waiting.
-                    waits_for = answering.send(None)
-                except StopIteration:
-                    pass
-                else:
+                rest = begin(self._answer())
+                if rest is not None:  # on the hot path: most have been answered
                     self._watch(wait_for_disconnect)
-                    await rest_of(answering, waits_for)
+                    await rest
             except asyncio.CancelledError:
                 if not request.is_cancelled:
                     request.is_cancelled = True

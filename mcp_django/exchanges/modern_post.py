@@ -38,10 +38,9 @@ def answer(
         event: What `modern.receive_post` says that it is.
     """
     match event:
-        case RequestReceived() if event.method != methods.LISTEN:
-            return _call(post, event)
         case RequestReceived():
-            return _listen(post, event)
+            is_call = event.method != methods.LISTEN
+            return _call(post, event) if is_call else _listen(post, event)
         case Notified():
             return post.exchange.respond(202)
         case Answered():

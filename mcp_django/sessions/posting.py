@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import anyio
 from mcp_types.jsonrpc import JSONRPCRequest
@@ -102,7 +101,7 @@ class Posting:
         address = Address(secrets.token_urlsafe(_KEY_BYTES), await self._relay.open())
         return seal_address("session", address)
 
-    def post(
+    async def post(
         self,
         session_id: str,
         body: bytes,
@@ -110,7 +109,7 @@ class Posting:
         *,
         server_name: str,
         owner: str,
-    ) -> Coroutine[Any, Any, Taken]:
+    ) -> Taken:
         """Hand a posted body to its session.
 
         Args:
@@ -125,10 +124,12 @@ class Posting:
             channel layer does not work or is full.
         """
         opened = self._registry.find(session_id)
-        if opened is None or not opened.belongs_to(server_name, owner):
-            return self._hand_over(session_id, body, sender, server_name, owner)
+        if opened is None:
+            return await self._hand_over(session_id, body, sender, server_name, owner)
+        if not opened.belongs_to(server_name, owner):
+            return NOT_FOUND
         timeout = mcp_settings.ROOM_TIMEOUT
-        return take(opened, body, sender, room_timeout=timeout)
+        return await take(opened, body, sender, room_timeout=timeout)
 
     async def _hand_over(
         self, session_id: str, body: bytes, sender: Sender, server_name: str, owner: str
@@ -137,7 +138,7 @@ class Posting:
             mailbox = unseal_address("session", session_id).mailbox
         except ValueError:
             return NOT_FOUND
-        # A session of our own that was not found has ended, or is another's.
+        # A session of our own that was not found has ended.
         if mailbox == self._relay.mailbox:
             return NOT_FOUND
         taken = await self._relay.hand_over(

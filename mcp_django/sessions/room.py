@@ -101,11 +101,9 @@ class Room:
     @property
     def is_full(self) -> bool:
         """Whether one more request has to wait before it may enter."""
-        # On the hot path: mostly none runs, and the inbox is asked last.
-        return self._late_answers >= _MAX_LATE_ANSWERS or not (
-            len(self._running) == self._pondering
-            or self._may_begin
-            or not self._is_inbox_full
+        # On the hot path: the inbox is asked only where the request would go there.
+        return self._late_answers >= _MAX_LATE_ANSWERS or (
+            not self._may_begin and self._is_inbox_full
         )
 
     async def wait(self, *, is_ping: bool) -> None:

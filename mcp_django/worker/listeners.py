@@ -115,22 +115,22 @@ class Listeners:
         free = _RECHECKED_AT_ONCE - self._rechecking
         for _ in range(min(free, len(self._due))):
             self._rechecking += 1
-            self._tasks.start(self._recheck_due(), self._note_rechecked)
-
-    def _note_rechecked(self) -> None:
-        self._rechecking -= 1
+            self._tasks.start(self._recheck_due())
 
     async def _recheck_due(self) -> None:
         """Recheck one after the other, as long as one is due."""
-        while self._due:
-            listener = next(iter(self._due))
-            del self._due[listener]
-            self._rechecked.add(listener)
-            try:
-                await self._recheck(listener)
-            finally:
-                self._rechecked.discard(listener)
-            await asyncio.sleep(0)  # most have nothing to ask, and wait for nothing
+        try:
+            while self._due:
+                listener = next(iter(self._due))
+                del self._due[listener]
+                self._rechecked.add(listener)
+                try:
+                    await self._recheck(listener)
+                finally:
+                    self._rechecked.discard(listener)
+                await asyncio.sleep(0)  # most have nothing to ask, and wait for nothing
+        finally:
+            self._rechecking -= 1
 
     async def _recheck(self, listener: Listener) -> None:
         try:

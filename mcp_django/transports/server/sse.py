@@ -211,12 +211,9 @@ class SSEServerTransport(Transport):
         """
         event = self._event(answer)
         size = self._to_count(event)
-        # On the hot path: what need not be counted goes at once.
-        if size or self._is_closed:
+        if size:
             self._account.take(size)
-            await self._send_event(event, size, None)
-        else:
-            await self._pass(event)
+        await self._send_event(event, size, None)
 
     def _event(self, data: bytes) -> bytes:
         event = MESSAGE_EVENT % data
@@ -323,21 +320,19 @@ class SSEServerTransport(Transport):
         """Write a chunk, behind those that are being written."""
         self._unconfirmed += len(chunk)
         self._written_at = self._clock()
+        self._outgoing.append((chunk, counted))
         if self._is_writing:
-            self._outgoing.append((chunk, counted))
             return
         self._is_writing = True
         try:
-            while True:
+            while self._outgoing:
+                chunk, counted = self._outgoing.pop(0)
                 await self._write(chunk)
                 self._uptake.is_pending = True
                 if self._flow.is_congested:
                     self._in_buffer += counted
                 elif counted:
                     self._account.give_back(counted)
-                if not self._outgoing:
-                    break
-                chunk, counted = self._outgoing.pop(0)
         finally:
             self._is_writing = False
 
