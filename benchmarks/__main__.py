@@ -8,6 +8,7 @@ only printed; some pictures are drawn alone.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -30,13 +31,20 @@ def main() -> None:
         type=_names(growth.PICTURES),
         help=f"some of {', '.join(growth.PICTURES)}",
     )
-    parser.add_argument("--quick", action="store_true", help="without other packages")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="without other packages, but for those that goals name",
+    )
     parser.add_argument("--seconds", type=float, help="for each sample")
     parser.add_argument("--rounds", type=int, help="samples of each")
     given = parser.parse_args()
     find_wrk()
     machine.raise_file_limit()
     machine.pin_load()
+    load, *_ = os.getloadavg()
+    if warning := machine.warning(load):
+        _say(warning)
     is_all = not (given.rows or given.pictures or given.quick)
     failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +106,7 @@ def _measure(
             if isinstance(outcome, Failure)
         ]
     goals = report.goal_table(results)
-    _say(f"\n{goals}")
+    _say(f"\ngoals\n{goals}")
     return {
         "overview": report.overview(results),
         "goals": goals,

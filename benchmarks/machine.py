@@ -40,6 +40,20 @@ def raise_file_limit() -> int:
     return hard
 
 
+def warning(load: float) -> str | None:
+    """Say that other programs disturb what is measured; None if they hardly do.
+
+    Args:
+        load: How many programs wanted a core in the last minute, on average.
+    """
+    if load < 1:
+        return None
+    return (
+        f"Other programs are busy here (load {load:.1f}), so that figures are of "
+        "little use: look at the least and the greatest, and at the time on a core."
+    )
+
+
 def cpu_seconds(pid: int) -> float:
     """Say how much time a process and its children have had on a core, to 10 ms."""
     # The name, in parentheses, may have spaces.

@@ -20,6 +20,8 @@ from tests.live.processes import ROOT, environment
 _IDS = range(1, 501)
 _PATIENCE = 10.0
 """Seconds that a server may be silent, or take to end."""
+_COMPILING = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Lets a checkout keep what it has compiled, as packages do that pip has installed."""
 
 
 def starting(
@@ -130,7 +132,7 @@ def _running(
     process = subprocess.Popen(
         machine.pinned(command),
         cwd=ROOT,
-        env={**environment(extra), "PYTHONPATH": os.fspath(ROOT)},
+        env={**environment(extra), "PYTHONPATH": os.fspath(ROOT), **_COMPILING},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -149,3 +151,4 @@ def _running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        process.stdout.close()
