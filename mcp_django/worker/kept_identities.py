@@ -91,6 +91,7 @@ class KeptIdentities:
     Args:
         worker: The worker.
         clock: Gives the time in seconds.
+        now: Gives the time by which credentials end; it may jump.
         most: How many are kept.
     """
 
@@ -98,11 +99,13 @@ class KeptIdentities:
         self,
         worker: Worker,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime.datetime] = timezone.now,
         most: int = 10_000,
     ) -> None:
         self._relay = worker.relay
         self._most = most
         self._clock = clock
+        self._now = now
         self._kept: dict[bytes, _Kept] = {}
         self._digests: defaultdict[str, set[bytes]] = defaultdict(set)
         # For each time that somebody is being asked: whose credentials changed since.
@@ -132,8 +135,7 @@ class KeptIdentities:
         digest = _digest_of(headers)
         kept = None if digest is None else self._kept.get(digest)
         asked_at = self._clock()
-        # Where settings have changed meanwhile, as in tests, there are others to ask.
-        if kept and asked_at < kept.until and kept.identity.authenticator in keeping():
+        if kept is not None and asked_at < kept.until and self._holds(kept.identity):
             # Handlers may change their user, and Django keeps permissions there.
             return _with_own_user(kept.identity, kept.changeable)
         if digest is None:
@@ -162,8 +164,14 @@ class KeptIdentities:
             for digest in self._digests.pop(owner, ()):
                 del self._kept[digest]
 
-    def _may_keep(self, identity: Identity, mailbox: str) -> bool:
+    def _holds(self, identity: Identity) -> bool:
+        # Where settings have changed meanwhile, as in tests, there are others to ask.
         if identity.authenticator not in keeping():
+            return False
+        return identity.expires_at is None or self._now() < identity.expires_at
+
+    def _may_keep(self, identity: Identity, mailbox: str) -> bool:
+        if not self._holds(identity):
             return False
         if self._relay.has_layer and not mailbox:
             self._relay.open_soon()
@@ -173,9 +181,6 @@ class KeptIdentities:
     def _keep(self, digest: bytes, identity: Identity, asked_at: float) -> None:
         now = self._clock()
         until = asked_at + mcp_settings.CREDENTIAL_CACHE_SECONDS
-        if identity.expires_at is not None:
-            left = (identity.expires_at - timezone.now()).total_seconds()
-            until = min(until, now + left)
         if until <= now:
             return
         changeable = _changeable_in(identity.user)

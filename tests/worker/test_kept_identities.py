@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -87,8 +87,14 @@ class Clock:
     def __init__(self) -> None:
         self.now = 100.0
 
+        self.moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
     def __call__(self) -> float:
         return self.now
+
+    def tell(self) -> datetime:
+        """Give the time by which credentials end, which is set by itself."""
+        return self.moment
 
 
 class Asked:
@@ -124,7 +130,7 @@ async def kept(settings: Settings, clock: Clock) -> KeptIdentities:
     """Give what a worker keeps that is alone."""
     use(settings, Keys)
     alone = Worker(asyncio.get_running_loop(), Relay(None))
-    return KeptIdentities(alone, clock, most=3)
+    return KeptIdentities(alone, clock, clock.tell, most=3)
 
 
 # For how long -----------------------------------------------------------------------
@@ -168,16 +174,16 @@ async def test_credential_that_ends_is_kept_no_longer(
     kept: KeptIdentities, clock: Clock
 ) -> None:
     """We promise it: a token that expires is refused from that moment on."""
-    soon = Asked(expires_at=timezone.now() + timedelta(seconds=10))
+    soon = Asked(expires_at=clock.moment + timedelta(seconds=10))
     await kept.find(ADA, soon)
-    clock.now += 9
+    clock.moment += timedelta(seconds=9.9)
     await kept.find(ADA, soon)
     assert soon.times == 1
-    clock.now += 1
+    clock.moment += timedelta(seconds=0.1)
     await kept.find(ADA, soon)
     assert soon.times == 2
 
-    over = Asked(expires_at=timezone.now())
+    over = Asked(expires_at=clock.moment)
     await kept.find(BOB, over)
     await kept.find(BOB, over)
     assert over.times == 2
