@@ -20,6 +20,7 @@ from tests.conformance.asgi import application
 from tests.consumers.connections import request
 from mcp_django.worker.collector import spare_loaded_objects
 
+at_start = gc.get_freeze_count()
 frozen = []
 
 def get(path):
@@ -48,7 +49,7 @@ ours = gc.get_freeze_count()
 kept = [[] for _ in range(1000)]
 get("/mcp")
 frozen[-1] -= ours
-print(json.dumps([loaded, left, *frozen]))
+print(json.dumps([at_start, loaded, left, *frozen]))
 """
 
 
@@ -64,10 +65,10 @@ def test_what_is_loaded_is_left_out_at_the_first_mcp_request() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    loaded, left, elsewhere, first, second, switched_off, disabled, frozen_before = (
-        json.loads(done.stdout)
-    )
-    assert elsewhere == 0
+    at_start, loaded, left, *counts = json.loads(done.stdout)
+    elsewhere, first, second, switched_off, disabled, frozen_before = counts
+    # Python 3.12 has some hundred of its own frozen, which are no project's ways.
+    assert elsewhere == at_start < 1000
     assert left < loaded / 20
     assert first > loaded * 19 / 20
     # Frozen objects may be freed, as all others, when nothing refers to them.
@@ -80,7 +81,8 @@ def test_what_is_loaded_is_left_out_at_the_first_mcp_request() -> None:
 async def test_nothing_is_left_out_in_a_test() -> None:
     """Chosen: tests make and drop much in one process."""
     spare_loaded_objects.cache_clear()
+    before = gc.get_freeze_count()
 
     await request(get_asgi_application(), "GET", "/mcp")
 
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == before
