@@ -117,6 +117,7 @@ class Teller:
                 _, dropped = self._waiting.popitem(last=False)
                 _settle([dropped], None)
                 self._lost.note()
+                self.number += 1  # which others will miss: so they know of it, too
         if not self._is_telling:
             self._is_telling = True
             self._start(self._tell_all())

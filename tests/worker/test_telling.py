@@ -172,7 +172,7 @@ async def test_what_cannot_be_told_now_is_told_later(settings: Settings) -> None
 
 
 async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    """Our choice: the oldest is given up first, and counted."""
+    """Our choice: the oldest is given up first, counted, and missed by the others."""
     layer = Breaking()
     async with joined(layer) as (one, two):
         layer.is_broken = True
@@ -183,6 +183,7 @@ async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
         layer.is_broken = False
         await until(lambda: len(two.heard) >= 1000)
         assert [told["id"] for told in two.heard] == list(range(200, 1200))
+        await until(lambda: two.losses > 0)
 
 
 # What is missing --------------------------------------------------------------------
