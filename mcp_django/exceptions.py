@@ -54,6 +54,14 @@ from mcp_types.jsonrpc import (
 class MCPError(Exception):
     """Base of every exception that mcp_django raises on its own account."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be copied and pickled, as task queues do, whatever the constructor takes."""
+        return _made_again, (type(self), self.args), vars(self)
+
+
+def _made_again(kind: type[MCPError], args: tuple[Any, ...]) -> MCPError:
+    return kind.__new__(kind, *args)
+
 
 class ProtocolError(MCPError):
     """A rule of JSON-RPC or of MCP was broken.
@@ -408,7 +416,7 @@ class HTTPRefused(RequestFailed):
         super().__init__(message, request_id=request_id)
         self.status = status
         self.body = body
-        self.headers = headers
+        self.headers: Mapping[str, str] = dict(headers)
 
 
 class SessionLost(RequestFailed):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import pickle
 import pkgutil
 import re
 import subprocess
@@ -32,6 +34,28 @@ def test_every_exception_is_public() -> None:
     }
 
     assert raised <= set(mcp_django.__all__)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.ErrorReceived(-32603, "Internal error", {"id": 1}),
+        exceptions.HTTPRefused("refused", status=404, headers={"retry-after": "1"}),
+        exceptions.BatchTooLarge(3, 2),
+        exceptions.CapabilityMissing("it cannot", required={"roots": {}}),
+        exceptions.ReaderTooSlow(3, 2),
+        exceptions.RequestTimeout("no answer"),
+        exceptions.ServiceAway("database", 3.0),
+        exceptions.ToolError("no such order"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_exceptions_can_be_pickled_and_copied(error: exceptions.MCPError) -> None:
+    """Chosen: task queues and pools of processes bring them to the program."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert (again.args, str(again)) == (error.args, str(error))
+        assert vars(again) == vars(error)
 
 
 def test_public_names_are_documented_where_they_are_defined() -> None:
