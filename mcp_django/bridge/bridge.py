@@ -53,8 +53,9 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
+from mcp_django.protocol.initialize import read_initialize
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.protocol.legacy import State, read_initialize
+from mcp_django.protocol.legacy import State
 from mcp_django.protocol.methods import QUESTIONS
 from mcp_django.protocol.modern import is_modern
 from mcp_django.protocol.server import ServerProtocol

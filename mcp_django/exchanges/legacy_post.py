@@ -21,6 +21,7 @@ from mcp_django.protocol.events import (
     RequestCancelled,
     RequestReceived,
 )
+from mcp_django.protocol.initialize import initialized
 from mcp_django.server.languages import language_for
 from mcp_django.server.requests import make_request
 from mcp_django.worker.acknowledgement import ACCEPTED
@@ -70,5 +71,5 @@ async def _initialize(
         description = post.server.describe(event.peer.version)
     id = await begin_session(post, event.peer, before)
     reply = reply_to(post, worker, None, headers=[(b"mcp-session-id", id.encode())])
-    result = legacy.initialized(event.id, event.peer, description)
+    result = initialized(event.id, event.peer, description)
     await reply.answer(jsonrpc.serialize(result))

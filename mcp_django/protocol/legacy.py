@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Final, TypeGuard
 
-from mcp_types import (
-    ClientCapabilities,
-    Implementation,
-    InitializeRequestParams,
-)
+from mcp_types import ClientCapabilities, Implementation
 from mcp_types.jsonrpc import (
     INTERNAL_ERROR,
-    INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
     JSONRPCError,
@@ -23,8 +17,6 @@ from mcp_types.jsonrpc import (
     JSONRPCResponse,
     RequestId,
 )
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
 
 from mcp_django.exceptions import LocalProtocolError, RemoteProtocolError
 from mcp_django.protocol import jsonrpc, methods, versions
@@ -38,21 +30,15 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
-from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.http_statuses import refusal_of
+from mcp_django.protocol.initialize import initialized, read_initialize
 from mcp_django.protocol.jsonrpc import JSONObject, Message
-from mcp_django.protocol.models import read_as
 from mcp_django.protocol.pending_requests import (
     PendingRequests,
     cancellation,
     read_notification,
     used_twice,
 )
-
-MAX_KEPT_BYTES: Final = 262_144
-"""What a client says of itself, as JSON, which a session keeps as long as it lasts."""
-
-_MAX_SHARED_BYTES: Final = 4096
 
 NOT_ASKED: Final = (
     "nothing waits for this answer; it was not asked, or it comes too late"
@@ -232,62 +218,9 @@ def answer_at_once(message: JSONRPCRequest) -> JSONRPCResponse | JSONRPCError | 
     return None
 
 
-def initialized(id: RequestId, peer: Peer, description: JSONObject) -> JSONRPCResponse:
-    """Make the result of `initialize`.
-
-    Args:
-        id: Of the request.
-        peer: What was read of it.
-        description: Capabilities, serverInfo and instructions.
-    """
-    return jsonrpc.result(id, {"protocolVersion": peer.version, **description})
-
-
 def is_initialize(posted: Message | list[Message]) -> TypeGuard[JSONRPCRequest]:
     """Tell whether what was posted is `initialize`, well-formed or not."""
     return isinstance(posted, JSONRPCRequest) and posted.method == methods.INITIALIZE
-
-
-def read_initialize(message: JSONRPCRequest) -> Peer:
-    """Read what a client says of itself in `initialize`, and choose the version.
-
-    Raises:
-        RemoteProtocolError: The parameters are not those of `initialize`.
-
-    Spec: 2025-11-25 basic/lifecycle, "Initialization".
-    """
-    said = to_json(message.params or {})
-    read = _read_peer if len(said) <= _MAX_SHARED_BYTES else _read_peer.__wrapped__
-    try:
-        return read(said)
-    except ValidationError as error:
-        fault = describe_faults(error)
-    except ValueError as error:
-        fault = str(error)
-    raise RemoteProtocolError(fault, code=INVALID_PARAMS, request_id=message.id)
-
-
-# Sessions are many, and programs few: those of one program share what it says.
-@lru_cache(maxsize=256)
-def _read_peer(said: bytes) -> Peer:
-    """Read the parameters of `initialize`, from JSON.
-
-    Raises:
-        ValidationError: They are malformed.
-        ValueError: They are too long to be kept.
-    """
-    params = read_as(InitializeRequestParams, from_json(said))
-    kept = len(to_json([params.client_info, params.capabilities]))
-    if kept > MAX_KEPT_BYTES:
-        raise ValueError(
-            f"clientInfo and capabilities are {kept} bytes long; {MAX_KEPT_BYTES} are "
-            "allowed"
-        )
-    return Peer(
-        versions.negotiate(params.protocol_version),
-        params.client_info,
-        params.capabilities,
-    )
 
 
 # What is posted over HTTP -----------------------------------------------------------

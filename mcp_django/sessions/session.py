@@ -28,8 +28,9 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
+from mcp_django.protocol.initialize import read_initialize
 from mcp_django.protocol.jsonrpc import JSONObject, Message, notification
-from mcp_django.protocol.legacy import LegacyServerProtocol, read_initialize
+from mcp_django.protocol.legacy import LegacyServerProtocol
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.answering import answer_of, deliver, failed
 from mcp_django.server.asking import Question

@@ -29,9 +29,9 @@ from mcp_django.protocol.events import (
     RequestReceived,
     SessionRestarted,
 )
+from mcp_django.protocol.initialize import MAX_KEPT_BYTES, initialized
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import (
-    MAX_KEPT_BYTES,
     LegacyServerProtocol,
     State,
     answer_at_once,
@@ -609,7 +609,7 @@ def test_initialize_that_is_posted_is_answered_by_the_driver(peer: Peer | None) 
     assert legacy.receive_post(initialize, headers, peer) == RequestReceived(
         1, "initialize", INITIALIZE, PEER
     )
-    assert legacy.initialized(1, PEER, DESCRIPTION) == jsonrpc.result(
+    assert initialized(1, PEER, DESCRIPTION) == jsonrpc.result(
         1, {"protocolVersion": "2025-11-25", **DESCRIPTION}
     )
 

@@ -107,6 +107,11 @@ class ReplyEvents:
             await self.log.end()
             await self.log.tell()
 
+    def tick(self) -> None:
+        """Note that the stream is open. Called every second; waits for none."""
+        if self.log is not None:
+            self.log.tick()
+
     async def keep_alive(self, limits: ReplyLimits) -> None:
         """Keep the connection alive, or end one through which nothing passes."""
         if self._response.look() > limits.max_held_seconds:

@@ -210,9 +210,8 @@ class Reply:
 
         One ends through which nothing passes any more.
         """
-        events = self._events_made
-        if events is not None and events.log is not None and not self.is_ended:
-            events.log.tick()  # also while the client is away: it may come back
+        if self._events_made is not None and not self.is_ended:
+            self._events_made.tick()  # also while the client is away: it may come back
         do, self.state = _STEPS[self.state].tick
         await do(self)
 
@@ -311,8 +310,7 @@ class Reply:
         return True
 
     async def _end_empty(self) -> None:
-        # No client can come back for that.
-        self._make_log = None
+        self._forget()  # no client can come back for that
         await self._response.start_events(self._headers)
         await self._response.end_stream()
 
