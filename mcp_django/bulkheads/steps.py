@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any, Final, Generic, TypeVar
 
 from mcp_django.bulkheads.strays import Stray
@@ -90,23 +90,17 @@ class Steps(Generic[T]):
             raise
 
 
-def begin(coroutine: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
-    """Run a coroutine until it waits for something.
-
-    Returns:
-        What awaits the rest of it, in the same task; None if it has ended.
-    """
-    try:
-        waits_for = coroutine.send(None)
-    except StopIteration:
-        return None
-    return _rest_of(coroutine, waits_for)
-
-
 @types.coroutine
-def _rest_of(
-    coroutine: Coroutine[Any, Any, None], waits_for: object
-) -> Generator[Any, Any, None]:
+def rest_of(
+    coroutine: Coroutine[Any, Any, T], waits_for: object
+) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that has begun, from within another one.
+
+    Args:
+        coroutine: What to run.
+        waits_for: What its first `send` gave.
+    """
+    result: T
     while True:
         try:
             yield waits_for
@@ -116,11 +110,12 @@ def _rest_of(
         except BaseException as error:
             try:
                 waits_for = coroutine.throw(error)
-            except StopIteration:
-                return
+            except StopIteration as end:
+                result = end.value
+                return result
         else:
-            yield from coroutine
-            return
+            result = yield from coroutine
+            return result
 
 
 def outermost(coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:

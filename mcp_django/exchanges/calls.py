@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
-from mcp_django.bulkheads.steps import begin
+from mcp_django.bulkheads.steps import rest_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer, TransportClosed
 from mcp_django.exchanges.post import Post
@@ -96,7 +96,7 @@ class Call(OpenConnection, ABC):
         task = self._task = asyncio.current_task()
         try:
             try:
-                rest = begin(self._answer())
+                rest = self._begin()
                 if rest is not None:  # on the hot path: most have been answered
                     self._watch(wait_for_disconnect)
                     await rest
@@ -119,6 +119,15 @@ class Call(OpenConnection, ABC):
         finally:
             if self._is_held:
                 self._let_go()  # last, because the end of the process waits for it
+
+    def _begin(self) -> Awaitable[None] | None:
+        """Answer until that waits; give the rest, None if all is done."""
+        answering = self._answer()
+        try:
+            waits_for = answering.send(None)
+        except StopIteration:
+            return None
+        return rest_of(answering, waits_for)
 
     async def _answer(self) -> None:
         """Send the answer, or another one if it cannot be sent; none if cancelled."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import anyio.to_thread
 import pytest
 
-from mcp_django.bulkheads.steps import begin, outermost
+from mcp_django.bulkheads.steps import outermost, rest_of
 from mcp_django.bulkheads.strays import Stray
 
 Run: TypeAlias = Callable[[Coroutine[Any, Any, str]], Coroutine[Any, Any, str]]
@@ -19,17 +19,9 @@ def fail(error: BaseException) -> Any:
     raise error
 
 
-async def begun(coroutine: Coroutine[Any, Any, str]) -> str:
+async def in_two_parts(coroutine: Coroutine[Any, Any, str]) -> str:
     """Run it until it waits, and then the rest."""
-    results: list[str] = []
-
-    async def note_result() -> None:
-        results.append(await coroutine)
-
-    rest = begin(note_result())
-    assert rest is not None
-    await rest
-    return results[0]
+    return await rest_of(coroutine, coroutine.send(None))
 
 
 async def test_generator_exit_of_a_thread_is_an_error_like_others() -> None:
@@ -64,7 +56,7 @@ async def test_what_it_runs_may_raise_itself_passes(error: BaseException) -> Non
     assert task.exception() is error
 
 
-@pytest.mark.parametrize("run", [outermost, begun])
+@pytest.mark.parametrize("run", [outermost, in_two_parts])
 async def test_values_errors_and_cancellations_pass_both_ways(run: Run) -> None:
     """Chosen: a task cannot tell the difference."""
     waiting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -100,24 +92,13 @@ async def test_what_ends_at_the_first_error_has_its_result() -> None:
             return "cancelled"
         return "not cancelled"
 
-    task = asyncio.create_task(begun(call()))
+    task = asyncio.create_task(in_two_parts(call()))
     await asyncio.sleep(0)
     task.cancel()
     assert await task == "cancelled"
 
 
-async def test_what_has_begun_and_does_not_wait_has_ended() -> None:
-    """Chosen: so that nothing is made for what would be awaited."""
-    done: list[str] = []
-
-    async def call() -> None:
-        done.append("done")
-
-    assert begin(call()) is None
-    assert done == ["done"]
-
-
-@pytest.mark.parametrize("run", [outermost, begun])
+@pytest.mark.parametrize("run", [outermost, in_two_parts])
 async def test_closing_it_closes_what_it_runs(run: Run) -> None:
     """Chosen: as at the end of the event loop."""
     closed: list[str] = []
