@@ -20,7 +20,8 @@ class CommandLine(CommandLineInterface):  # type: ignore[misc]  # Daphne has no 
         super().__init__()
         self.parser.prog = "manage.py mcp_daphne"
         self.parser.epilog = (
-            "Without an application it is that of the setting ASGI_APPLICATION."
+            "Without an application it is that of the setting ASGI_APPLICATION. "
+            "Of Django's options it takes --settings and --pythonpath."
         )
 
     def run(self, arguments: list[str]) -> None:
