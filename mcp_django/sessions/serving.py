@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 
@@ -116,8 +117,7 @@ class _NamedUser:
         due = self._read_at + mcp_settings.RECHECK_SECONDS
         if time.monotonic() >= due and not await self._read_again():
             return
-        named = Sender(self._user, sender.headers, sender.size, sender.address)
-        await self._on_message(message, named)
+        await self._on_message(message, replace(sender, user=self._user))
 
     async def _read_again(self) -> bool:
         """Read the user afresh; False if it is gone, and the transport closed.
