@@ -84,11 +84,7 @@ class _DaphneFlow(Flow):
 
     def progress(self) -> object:
         """Give what has gone to the system's buffer, and from there to the peer's."""
-        if self._is_lost:
-            return None
-        buffer = getattr(self._transport, "dataBuffer", b"")
-        offset = getattr(self._transport, "offset", 0)
-        return len(buffer), offset, delivery_of(self._transport).acknowledged
+        return None if self._is_lost else progress_of(self._transport)
 
     async def wait(self) -> None:
         """Return when the buffer is empty, or the connection is lost."""
@@ -165,6 +161,13 @@ def delivery_of(transport: Any) -> Delivery:
     except (AttributeError, OSError, struct.error):
         return _UNKNOWN
     return Delivery(bool(unacknowledged or unsent), acknowledged)
+
+
+def progress_of(transport: Any) -> object:
+    """Give what has gone to the system's buffer, and from there to the peer's."""
+    buffer = getattr(transport, "dataBuffer", b"")
+    offset = getattr(transport, "offset", 0)
+    return len(buffer), offset, delivery_of(transport).acknowledged
 
 
 class _RequestFlow(_DaphneFlow):

@@ -2,8 +2,10 @@
 
 Daphne has Twisted read the forms of requests, which no application asks it for. It
 keeps a request for up to a second after it has ended, and its `send` never waits for a
-slow reader; and connections start a timer of the reactor's for each request. Here that
-is done otherwise, by subclassing alone; all else is Daphne's.
+slow reader; and connections start a timer of the reactor's for each request. One that
+cannot be looked at ends its looking at all others; and answers without a body get one,
+if they have several pieces. Here that is done otherwise, by subclassing alone; all else
+is Daphne's.
 Importing this installs Twisted's reactor, so that only commands that serve may do so.
 """
 
@@ -11,17 +13,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+import time
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
+from twisted.internet import reactor
+from twisted.web.http import NO_BODY_CODES
 
+from mcp_django.consumers.daphne import progress_of
 from mcp_django.management.idle_timers import IdleTimers
 from mcp_django.worker import shutdown
 
 logger = logging.getLogger("daphne.server")
+
+_SMALL_BYTES: Final = 4096
+"""Up to here, a complete answer may be written whatever is unread."""
+
+_LOOK_SECONDS: Final = 2
 
 
 class MendedServer(Server):  # type: ignore[misc]  # Daphne has no types
@@ -48,7 +58,22 @@ class MendedServer(Server):  # type: ignore[misc]  # Daphne has no types
     def timeout_checker(self) -> None:
         """End what takes too long, every two seconds; also connections that idle."""
         self.http_factory.timers.look()
-        super().timeout_checker()
+        for protocol in list(self.connections):
+            try:
+                protocol.check_timeouts()
+            except Exception:  # Daphne would look at no connection any more.
+                logger.exception("a connection ends: it cannot be looked at")
+                protocol.transport.abortConnection()
+        # Interfaces of zope's, as which it is typed, have no `self`.
+        reactor.callLater(_LOOK_SECONDS, self.timeout_checker)  # type: ignore[arg-type]
+
+    def kill_all_applications(self) -> Any:
+        """Cancel what runs, and wait for it."""
+        # Daphne takes it that each connection has an application.
+        for protocol, details in list(self.connections.items()):
+            if "application_instance" not in details:
+                del self.connections[protocol]
+        return super().kill_all_applications()
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Start an application, and give the queue of its events."""
@@ -82,17 +107,17 @@ class MendedServer(Server):  # type: ignore[misc]  # Daphne has no types
         if "application_instance" not in details:
             del self.connections[protocol]
 
-    def handle_reply(self, protocol: Any, message: dict[str, Any]) -> Awaitable[None]:
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Take what an application sends, once the client has read enough."""
-        # On the hot path: most clients have.
-        if getattr(protocol, "is_read", None) is None:
-            taken: Awaitable[None] = super().handle_reply(protocol, message)
-            return taken
-        return self._take_later(protocol, message)
-
-    async def _take_later(self, protocol: Any, message: dict[str, Any]) -> None:
-        while (is_read := protocol.is_read) is not None:
+        while (is_read := getattr(protocol, "is_read", None)) is not None:
             await is_read.wait()
+        if len(message.get("body", b"")) > _SMALL_BYTES and not message.get(
+            "more_body"
+        ):
+            # The next request is not begun while much of this answer is unread.
+            await self.handle_reply(protocol, {**message, "more_body": True})
+            await self.handle_reply(protocol, {**message, "body": b""})
+            return
         await super().handle_reply(protocol, message)
 
 
@@ -109,15 +134,35 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
     """
 
     is_read: asyncio.Event | None = None
+    _paused_at = _progressed_at = 0.0
+    _progress: object = None
 
     def __init__(self, channel: Any, queued: object = False) -> None:
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Take what the application sends."""
-        super().handle_reply(message)
         if message.get("more_body") and self.producer is None and not self.is_over:
             super().registerProducer(self, True)
+        if self.startedWriting and (
+            self.method == b"HEAD" or self.code in NO_BODY_CODES
+        ):
+            # Of what Daphne gives it, Twisted leaves out the first piece alone.
+            message = {**message, "body": b""}
+        super().handle_reply(message)
+
+    def check_timeouts(self) -> None:
+        """End an application that takes too long, and a client that reads nothing."""
+        if self.is_over:
+            return
+        if self.is_read is None:
+            super().check_timeouts()
+            return
+        now, progress = time.time(), progress_of(self.transport)
+        if progress != self._progress:
+            self._progress, self._progressed_at = progress, now
+        elif now - self._progressed_at > self.server.http_factory.timeOut:
+            self.transport.abortConnection()
 
     @property
     def is_over(self) -> bool:
@@ -131,13 +176,17 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
 
     def pauseProducing(self) -> None:
         """Be told that much is unread."""
-        self.is_read = self.is_read or asyncio.Event()
+        if self.is_read is None:
+            self.is_read = asyncio.Event()
+            self._paused_at = time.time()
 
     def resumeProducing(self) -> None:
         """Be told that all is read."""
         if self.is_read is not None:
             self.is_read.set()
             self.is_read = None
+            # What is the client's fault counts for no time limit of the application.
+            self.request_start += time.time() - self._paused_at
 
     def stopProducing(self) -> None:
         """Be told that the client is gone."""

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction
 from daphne.http_protocol import WebRequest
 
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
@@ -34,6 +35,7 @@ async def _tell(scope: Scope, receive: Receive, send: Send) -> None:
         "query_string": scope["query_string"].decode(),
         "body": body.decode("latin-1"),
         "pieces": pieces,
+        "is_async": iscoroutinefunction(send),
     }
     await _answer(send, told)
 
@@ -64,6 +66,19 @@ async def _answer(send: Send, value: Any) -> None:
 
 async def _send_pieces(scope: Scope, receive: Receive, send: Send) -> None:
     await _start(send)
+    for piece in (b"one", b"two"):
+        await send({**_BODY, "body": piece, "more_body": True})
+    await send(_BODY)
+
+
+async def _send_whole(scope: Scope, receive: Receive, send: Send) -> None:
+    seen["whole"] += 1
+    await _start(send, (b"content-length", b"%d" % len(PIECE)))
+    await send({**_BODY, "body": PIECE})
+
+
+async def _send_unwanted(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 304, "headers": []})
     for piece in (b"one", b"two"):
         await send({**_BODY, "body": piece, "more_body": True})
     await send(_BODY)
@@ -106,6 +121,18 @@ async def _stay(scope: Scope, receive: Receive, send: Send) -> None:
         seen["killed"] += 1
 
 
+async def _begin_and_stay(scope: Scope, receive: Receive, send: Send) -> None:
+    await _start(send)
+    await send({**_BODY, "body": b"begun", "more_body": True})
+    await _stay(scope, receive, send)
+
+
+async def _set_patience(scope: Scope, receive: Receive, send: Any) -> None:
+    """Say for how many seconds connections may idle."""
+    send.args[0].server.http_factory.timeOut = int(scope["query_string"])
+    await _send_nothing(scope, receive, send)
+
+
 async def _tell_seen(scope: Scope, receive: Receive, send: Send) -> None:
     await _answer(send, dict(seen))
 
@@ -118,12 +145,16 @@ async def _count_requests(scope: Scope, receive: Receive, send: Send) -> None:
 
 _PATHS = {
     "/pieces": _send_pieces,
+    "/whole": _send_whole,
+    "/unwanted": _send_unwanted,
     "/much": _send_much,
     "/empty": _send_nothing,
     "/fails": _fail,
     "/fails-late": _fail_late,
     "/hangs": _wait_for_disconnect,
     "/stays": _stay,
+    "/begins": _begin_and_stay,
+    "/patience": _set_patience,
     "/seen": _tell_seen,
     "/requests": _count_requests,
 }
@@ -134,6 +165,8 @@ async def _talk(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/refused":
         await send({"type": "websocket.close"})
         return
+    if scope["path"] == "/undecided":
+        await asyncio.Event().wait()
     offered = next(iter(scope["subprotocols"]), None)
     await send({"type": "websocket.accept", "subprotocol": offered})
     while (event := await receive())["type"] == "websocket.receive":
