@@ -1,6 +1,8 @@
 """`manage.py runserver`, as it runs."""
 
 import re
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +58,15 @@ class Site:
         (folder / "static").mkdir()
         (folder / "static/a.txt").write_text("static")
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its commands."""
+        return {
+            "PYTHONPATH": str(self._folder),
+            "DJANGO_SETTINGS_MODULE": self.settings.stem,
+            "CONFORMANCE_DATABASE": str(self._folder / "site.sqlite3"),
+        }
+
     def addresses(self) -> list[str]:
         """Give where it has listened, the newest at the end."""
         text = self.log.read_text() if self.log.exists() else ""
@@ -67,11 +78,7 @@ class Site:
         with processes.running(
             [sys.executable, "manage.py", "runserver", "127.0.0.1:0", *options],
             log=self.log,
-            extra={
-                "PYTHONPATH": str(self._folder),
-                "DJANGO_SETTINGS_MODULE": self.settings.stem,
-                "CONFORMANCE_DATABASE": str(self._folder / "site.sqlite3"),
-            },
+            extra=self.variables,
             is_ready=lambda: bool(self.addresses()),
         ):
             yield self.addresses()[0]
@@ -127,6 +134,23 @@ def test_reloader_serves_again_what_has_changed(tmp_path: Path) -> None:
         wait_until(reloads)
         wait_until(lambda: len(site.addresses()) == 2)
         assert_serves(site.addresses()[-1], stream=200)
+
+
+def test_runserver_ends_where_it_cannot_listen(tmp_path: Path) -> None:
+    """We promise it, as Django's own does; Daphne's waits for changes, and status 0."""
+    site = Site(tmp_path, "mcp_django", STATIC)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "runserver", address],
+            cwd=processes.ROOT,
+            env=processes.environment(site.variables),
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+        )
+    assert ended.returncode == 1
+    assert "Address already in use" in ended.stderr
 
 
 def wait_until(happens: Callable[[], bool]) -> None:

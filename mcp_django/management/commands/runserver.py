@@ -6,6 +6,7 @@ stand above `django.contrib.staticfiles`.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from daphne.management.commands.runserver import Command as DaphneCommand
@@ -16,13 +17,24 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from mcp_django.management.daphne_server import MendedServer
 
 
+class DevelopmentServer(MendedServer):
+    """A server that ends the process where it cannot listen, as Django's own does."""
+
+    def run(self) -> None:
+        """Serve until interrupted."""
+        super().run()
+        if self.abort_start:
+            # The reloader runs it in a thread, which would end alone.
+            os._exit(1)
+
+
 class Command(DaphneCommand):  # type: ignore[misc]  # Daphne has no types
     """Daphne's own, for projects that do not list `daphne`.
 
     Without `ASGI_APPLICATION` it is what it was before: Django's, over WSGI.
     """
 
-    server_cls = MendedServer
+    server_cls = DevelopmentServer
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until interrupted."""
