@@ -346,7 +346,7 @@ async def test_what_waits_to_be_sent_counts_until_it_is_taken() -> None:
     """We promise it: MCP["MAX_UNREAD_BYTES"]."""
     unread = budget(10_000)
     connection = Connection(account=Account(unread, "ann"))
-    await connection.transport.start(None)
+    await connection.transport.start()
     connection.reader.stop()
     async with anyio.create_task_group() as tasks:
         for id in range(3):
@@ -384,7 +384,7 @@ async def test_what_is_large_counts_until_the_buffer_is_empty() -> None:
     unread = budget(10**6)
     limits = replace(LIMITS, max_sent_bytes=10**6)
     connection = Connection(limits, account=Account(unread, "ann"))
-    await connection.transport.start(None)
+    await connection.transport.start()
     large = answer(0, 100_000)
 
     async def fill(text: str) -> None:
@@ -397,7 +397,7 @@ async def test_what_is_large_counts_until_the_buffer_is_empty() -> None:
         limits=limits,
         account=Account(unread, "ann"),
     )
-    await transport.start(None)
+    await transport.start()
     await transport.send_answer(large)
     assert unread.bytes_of("ann") == len(large)
     connection.reader.read()
