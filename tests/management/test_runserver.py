@@ -1,4 +1,4 @@
-"""`manage.py runserver`, as it runs."""
+"""`manage.py runserver` and the command line of `mcp_daphne`, as they run."""
 
 import re
 import socket
@@ -151,6 +151,24 @@ def test_runserver_ends_where_it_cannot_listen(tmp_path: Path) -> None:
         )
     assert ended.returncode == 1
     assert "Address already in use" in ended.stderr
+
+
+@pytest.mark.parametrize("application", [[], ["8001"]])
+def test_application_that_is_none_is_named(
+    tmp_path: Path, application: list[str]
+) -> None:
+    """Chosen: as other faults of a command line, and no traceback of Daphne's."""
+    site = Site(tmp_path, "mcp_django", STATIC, more="ASGI_APPLICATION = None\n")
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "mcp_daphne", *application],
+        cwd=processes.ROOT,
+        env=processes.environment(site.variables),
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+    )
+    assert ended.returncode == 2
+    assert f"the application is {''.join(application)!r}" in ended.stderr
 
 
 def wait_until(happens: Callable[[], bool]) -> None:

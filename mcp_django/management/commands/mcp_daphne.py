@@ -30,11 +30,18 @@ class CommandLine(CommandLineInterface):  # type: ignore[misc]  # Daphne has no 
         Args:
             arguments: What Daphne itself takes.
         """
-        if path := getattr(settings, "ASGI_APPLICATION", None):
-            application = ":".join(path.rsplit(".", 1))
-            _, superfluous = self.parser.parse_known_args([*arguments, application])
-            if application not in superfluous:
-                arguments = [*arguments, application]
+        path = getattr(settings, "ASGI_APPLICATION", None) or ""
+        application = ":".join(path.rsplit(".", 1))
+        _, superfluous = self.parser.parse_known_args([*arguments, application])
+        if application not in superfluous:
+            arguments = [*arguments, application]
+        application = self.parser.parse_args(arguments).application
+        if ":" not in application:
+            self.parser.error(
+                f"the application is {application!r}, and must be named as in "
+                "mysite.asgi:application, or by the setting ASGI_APPLICATION; "
+                "-p takes a port"
+            )
         super().run(arguments)
 
 
