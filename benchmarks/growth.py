@@ -49,14 +49,14 @@ def connections(options: Options) -> Mapping[str, Chart]:
 
 
 def sessions(options: Options) -> Mapping[str, Chart]:
-    """Say what an idle session holds, and a call costs, beside so many of them."""
+    """Say what an idle session holds, and how long a call takes beside so many."""
     memory: dict[str, _Points] = {}
-    cost: dict[str, _Points] = {}
+    latency: dict[str, _Points] = {}
     limit = machine.raise_file_limit() - _FILES
     counts = sorted({min(count, limit) for count in SESSIONS})
     for name in ("ours", "ours, mcp_daphne"):
         with telling(name):
-            memory[name], cost[name] = asyncio.run(_idle(name, counts, options))
+            memory[name], latency[name] = asyncio.run(_idle(name, counts, options))
     return {
         "growth-memory": Chart(
             "Memory of an idle session over HTTP+SSE",
@@ -64,11 +64,11 @@ def sessions(options: Options) -> Mapping[str, Chart]:
             "KiB each",
             memory,
         ),
-        "growth-cost": Chart(
-            "Cost of a call beside idle sessions",
+        "growth-sessions": Chart(
+            "Latency of a call beside idle sessions",
             "idle sessions, initialized",
-            "us of time on a core for a call",
-            cost,
+            "ms, the median, over one connection",
+            latency,
         ),
     }
 
@@ -81,7 +81,7 @@ async def _idle(
     What calls leave behind would be taken for the sessions', or be used by them.
     """
     memory: _Points = []
-    cost: _Points = []
+    latency: _Points = []
     with running(SERVERS[name], options.folder) as it:
         client = Client(it.port, it.server.sse_path)
         idle: list[Session] = []
@@ -91,24 +91,17 @@ async def _idle(
         for count in counts:
             await sse_trips.grow(client, posts, idle, sse_trips.WARM + count)
             memory.append((count, (machine.resident_kib(it.pid) - empty) / count))
-        load = partial(sample, it, _CALL, prepare(it, _CALL), 32)
+        load = partial(sample, it, _CALL, prepare(it, _CALL), 1)
         for count in reversed(counts):
             sse_trips.shrink(idle, count)
-            await asyncio.to_thread(load, 1)
-            # The server sends keep-alives meanwhile, which are not the calls'.
-            others = await _cpu_share(it.pid, options.seconds)
-            found = await asyncio.to_thread(load, options.seconds)
-            cost.append((count, (found.cpu_us or 0.0) - others / found.value * 1e6))
+            with telling(f"{name}, calls beside {count} sessions"):
+                await asyncio.to_thread(load, 1)
+                found = await asyncio.to_thread(load, options.seconds)
+                # The median, because keep-alives of many sessions come in bursts.
+                latency.append((count, found.p50_ms or 0.0))
         sse_trips.shrink(idle, 0)
         posts.transport.abort()
-    return memory, cost[::-1]
-
-
-async def _cpu_share(pid: int, seconds: float) -> float:
-    """Say which part of a core a process takes while nobody calls."""
-    before = machine.cpu_seconds(pid)
-    await asyncio.sleep(seconds)
-    return (machine.cpu_seconds(pid) - before) / seconds
+    return memory, latency[::-1]
 
 
 def tools(options: Options) -> Mapping[str, Chart]:

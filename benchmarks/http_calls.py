@@ -101,6 +101,8 @@ def sample(
     cpu = machine.cpu_seconds(it.pid) - before
     if load.failed:
         raise AssertionError(f"{load.failed} of {load.requests} requests failed")
+    if not load.requests:
+        raise AssertionError(f"no request was answered in {seconds:g} s")
     cpu_us = cpu / load.requests * 1e6
     return Sample(load.requests / load.seconds, load.p99_ms, cpu_us, load.p50_ms)
 
