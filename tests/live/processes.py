@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
+
+T = TypeVar("T")
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -88,6 +91,15 @@ def running(
         yield process
     finally:
         stop(process)
+
+
+def wait_until(give: Callable[[], T]) -> T:
+    """Ask another process again and again; give the first answer that is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (given := give()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return given
 
 
 def stop(process: subprocess.Popen[bytes], timeout: float = PATIENCE_SECONDS) -> None:

@@ -8,8 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,22 +120,13 @@ class Server:
             seen: int = self.get("/seen").get(name, 0)
             return seen if seen >= least else 0
 
-        return wait_until(count)
+        return processes.wait_until(count)
 
 
 def request(line: str, *headers: str, body: str = "", version: str = "1.1") -> bytes:
     """Write a request."""
     lines = [f"{line} HTTP/{version}", "Host: localhost", *headers, "", body]
     return "\r\n".join(lines).encode("latin-1")
-
-
-def wait_until(give: Callable[[], int]) -> int:
-    """Ask until it is not 0, and give what it is."""
-    deadline = time.monotonic() + BOUND
-    while not (given := give()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return given
 
 
 @contextmanager
@@ -340,7 +330,7 @@ def test_access_log_has_every_request(server: Server) -> None:
         wire.ask(request("GET /pieces?logged"))
     with connect(f"ws://127.0.0.1:{server.port}/logged"):
         pass
-    wait_until(lambda: "WSDISCONNECT /logged" in log.read_text())
+    processes.wait_until(lambda: "WSDISCONNECT /logged" in log.read_text())
     lines = [line for line in log.read_text().splitlines() if "logged" in line]
     shown = [re.sub(r"^127\.0\.0\.1:\d+ - - \[.*\] ", "", line) for line in lines]
     assert shown == [

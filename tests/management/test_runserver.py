@@ -4,8 +4,7 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,6 +83,17 @@ class Site:
             yield self.addresses()[0]
         assert "Traceback" not in self.log.read_text()
 
+    def run_to_its_end(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that ends by itself."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=processes.ROOT,
+            env=processes.environment(self.variables),
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+        )
+
 
 def assert_serves(url: str, *, stream: int) -> None:
     """Ask for an event stream and for the static file; streams need ASGI."""
@@ -131,8 +141,8 @@ def test_reloader_serves_again_what_has_changed(tmp_path: Path) -> None:
             site.settings.touch()
             return "reloading" in site.log.read_text()
 
-        wait_until(reloads)
-        wait_until(lambda: len(site.addresses()) == 2)
+        processes.wait_until(reloads)
+        processes.wait_until(lambda: len(site.addresses()) == 2)
         assert_serves(site.addresses()[-1], stream=200)
 
 
@@ -141,14 +151,7 @@ def test_runserver_ends_where_it_cannot_listen(tmp_path: Path) -> None:
     site = Site(tmp_path, "mcp_django", STATIC)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        ended = subprocess.run(
-            [sys.executable, "manage.py", "runserver", address],
-            cwd=processes.ROOT,
-            env=processes.environment(site.variables),
-            capture_output=True,
-            text=True,
-            timeout=BOUND,
-        )
+        ended = site.run_to_its_end("runserver", address)
     assert ended.returncode == 1
     assert "Address already in use" in ended.stderr
 
@@ -159,24 +162,9 @@ def test_application_that_is_none_is_named(
 ) -> None:
     """Chosen: as other faults of a command line, and no traceback of Daphne's."""
     site = Site(tmp_path, "mcp_django", STATIC, more="ASGI_APPLICATION = None\n")
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "mcp_daphne", *application],
-        cwd=processes.ROOT,
-        env=processes.environment(site.variables),
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-    )
+    ended = site.run_to_its_end("mcp_daphne", *application)
     assert ended.returncode == 2
     assert f"the application is {''.join(application)!r}" in ended.stderr
-
-
-def wait_until(happens: Callable[[], bool]) -> None:
-    """Ask again and again until it is so."""
-    deadline = time.monotonic() + BOUND
-    while not happens():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_other_commands_do_without_daphne() -> None:
