@@ -47,8 +47,8 @@ class MCPConfig(AppConfig):
         autodiscover_modules("mcp")
 
 
-# The checks look at every part of the project. Whoever runs none, such as a server over
-# stdio, starts without importing them all.
+# The checks look at every part of the project. A command that runs none, such as a
+# server over stdio, starts without importing them all.
 
 
 def _check_project(**kwargs: Any) -> list[CheckMessage]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class IdleTimers:
-    """Timers that ring when somebody looks whether their time has come.
+    """Timers that ring when the server looks whether their time has come.
 
     To start one costs nothing else, where a call of Twisted's reactor costs a twentieth
     of a small request.

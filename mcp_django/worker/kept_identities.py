@@ -108,7 +108,7 @@ class KeptIdentities:
         self._now = now
         self._kept: dict[bytes, _Kept] = {}
         self._digests: defaultdict[str, set[bytes]] = defaultdict(set)
-        # For each time that somebody is being asked: whose credentials changed since.
+        # For each time that an authenticator is asked: whose credentials changed since.
         self._changed: dict[object, set[str | None]] = {}
         worker.relay.on_told(_KIND, self._hear)
         worker.relay.on_lost(partial(self.forget, None))
