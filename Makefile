@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml
 	}
 	@echo "Installing into .venv; this takes a minute."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[client,redis]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[client,issuers,oauth,redis]' --group dev
 	@touch $@
 
 demo: PORT ?= 8000

@@ -23,6 +23,9 @@ INSTALLED_APPS = [
     "channels",
     "corsheaders",
     "mcp_django.tokens",
+    "mcp_django.oauth",
+    "mcp_django.accounts",
+    "oauth2_provider",
     "tests.site",
 ]
 MIDDLEWARE = [

@@ -38,12 +38,15 @@ class Identity:
             credential again, such as a token's primary key. Never logged.
         expires_at: When the credential ends by itself, as `timezone.now()` gives
             times; None if that is not known. It is kept no longer.
+        scopes: What the credential allows of what its user may do; None for all of it,
+            as with a login session. One of OAuth always has some, or the empty set.
     """
 
     user: User
     authenticator: Authenticator | None = None
     credential: Hashable = None
     expires_at: datetime | None = field(default=None, compare=False)
+    scopes: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if self.user is None:

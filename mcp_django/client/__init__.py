@@ -6,6 +6,6 @@
 opens it anew, `requests` goes in rounds and pages. `tools` are called, `reading` reads
 results, and `output` checks them. `questions` are what servers ask, and `answers` what
 they are answered; `subscriptions` hears of `changes`, `notices` of the rest. `clock`
-bounds a request, and in `waiting` threads work for an event loop. May import
-`mcp_django.transports`, `mcp_django.protocol` and `mcp_django.exceptions`.
+bounds a request, and in `waiting` threads work for an event loop; `oauth` logs in.
+May import `mcp_django.transports`, `mcp_django.protocol` and `mcp_django.exceptions`.
 """

@@ -29,7 +29,13 @@ class MessagesConsumer(HTTPConsumer):
             raise Refused(
                 400, "the query parameter session_id is missing; the stream names it"
             )
-        sender = Sender(identity.user, exchange.headers, len(body), exchange.address)
+        sender = Sender(
+            identity.user,
+            exchange.headers,
+            len(body),
+            exchange.address,
+            identity.scopes,
+        )
         taken = (
             await current_worker()
             .part(Posting)

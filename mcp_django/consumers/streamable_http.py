@@ -51,7 +51,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
                 406, "accept application/json and text/event-stream, or one of the two"
             )
         body = await exchange.read_json(mcp_settings.MAX_BODY_BYTES)
-        sender = Sender(identity.user, headers, len(body), exchange.address)
+        sender = Sender(
+            identity.user, headers, len(body), exchange.address, identity.scopes
+        )
         try:
             messages = jsonrpc.parse(body)
         except RemoteProtocolError as error:

@@ -130,7 +130,10 @@ class _Caller:
         self._handshake = handshake
         self._owner = identity.owner
         self._sender = Sender(
-            identity.user, handshake.headers, address=handshake.address
+            identity.user,
+            handshake.headers,
+            address=handshake.address,
+            scopes=identity.scopes,
         )
         self._seen_at = time.monotonic()
 

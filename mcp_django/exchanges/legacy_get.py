@@ -66,7 +66,7 @@ async def hold_stream(
                 identity,
                 exchange,
                 session,
-                sender=Sender(identity.user, headers),
+                sender=Sender(identity.user, headers, scopes=identity.scopes),
                 log=log,
                 replayed=replayed,
                 is_behind=last_event_id is not None,

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -32,12 +32,15 @@ class Sender:
             empty where there is no HTTP.
         size: Bytes that the message took on the wire, 0 if unknown.
         address: Where it came from, such as an IP address; "" if unknown.
+        scopes: What the credential that came with it allows; None for all that the
+            user may do.
     """
 
     user: Any = None
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     size: int = 0
     address: str = ""
+    scopes: frozenset[str] | None = None
 
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]
@@ -162,7 +165,7 @@ class Transport(ABC):
             messages = self.messages_of(jsonrpc.parse(text))
             # The messages of a batch share its bytes, as far as room goes.
             size = len(text) // len(messages)
-            sender = Sender(sender.user, sender.headers, size, sender.address)
+            sender = replace(sender, size=size)
             for message in messages:
                 await self.receive(message, sender)
         except RemoteProtocolError as error:

@@ -1,0 +1,9 @@
+"""Lets programs log in with OAuth 2.1: as a resource server, and as an authorization
+server.
+
+The resource server says where programs log in, and takes the tokens that they bring. It
+works with any authorization server. `authorization_server` makes one of the site
+itself, with django-oauth-toolkit.
+
+May import all of the server half. Start reading at `resources`.
+"""
