@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "channels",
     "corsheaders",
     "mcp_django.tokens",
+    "mcp_django.accounts",
     "demo_project.library",
 ]
 
