@@ -45,6 +45,9 @@ class MCPSettings:
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.
     ALLOWED_HOSTS: Sequence[str] = field(default_factory=list)
+    # The origin by which users reach the site, such as "https://site.example"; None for
+    # what each request says. What is published of OAuth names it.
+    PUBLIC_URL: str | None = None
     # Origins such as "https://app.example" accepted on MCP paths, beside the
     # site's own and those of django-cors-headers.
     ALLOWED_ORIGINS: Sequence[str] = field(default_factory=list)

@@ -209,6 +209,24 @@ def test_unknown_key_is_an_error_and_the_known_are_listed(
                 [7],
             )
         ),
+        *(
+            (
+                "PUBLIC_URL",
+                value,
+                "an origin such as 'https://site.example', without a path, or None",
+            )
+            for value in (
+                "",
+                "site.example",
+                "https://site.example/app",
+                "https://site.example//",
+                "https://",
+                "https://user@site.example",
+                "wss://site.example",
+                ["https://site.example"],
+                7,
+            )
+        ),
     ],
 )
 def test_wrong_value_is_an_error_and_the_right_kind_is_named(
@@ -259,6 +277,9 @@ def test_right_values_are_not_talked_about(settings: Settings) -> None:
     assert run() == []
     settings.MCP = {"LANGUAGE": "tests.server.test_languages.english"}
     assert run() == []
+    for public_url in ("https://site.example", "http://127.0.0.1:8000/", None):
+        settings.MCP = {"PUBLIC_URL": public_url}
+        assert run() == []
     settings.MCP = {"LANGUAGE": lambda context: "de"}
     assert run() == []
 

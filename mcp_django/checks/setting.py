@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from django.conf import settings
@@ -18,6 +18,22 @@ from mcp_django.server.languages import is_code, supported_language
 _MAY_BE_ZERO: Final = frozenset(
     {"CREDENTIAL_CACHE_SECONDS", "MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"}
 )
+
+
+def _is_public_origin(text: str) -> bool:
+    """Say whether a text is an origin of the web; a slash may follow."""
+    is_of_web = text.lower().startswith(("http://", "https://"))
+    return is_of_web and is_origin(text.removesuffix("/"))
+
+
+_MAY_BE_NONE: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
+    "EVENT_STORE_CACHE": (lambda text: True, "the alias of a cache, or None"),
+    "PUBLIC_URL": (
+        _is_public_origin,
+        "an origin such as 'https://site.example', without a path, or None",
+    ),
+}
+"""Keys of texts that may be None: whether a text is right, and what it has to be."""
 
 
 def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
@@ -72,8 +88,9 @@ def _mismatch(key: str, value: Any) -> str | None:
         return None
     if key == "LANGUAGE":
         return _mismatch_of_language(value)
-    if key == "EVENT_STORE_CACHE":
-        return None if isinstance(value, str) else "the alias of a cache, or None"
+    if key in _MAY_BE_NONE:
+        is_right, expected = _MAY_BE_NONE[key]
+        return None if isinstance(value, str) and is_right(value) else expected
     are_strings = isinstance(value, list | tuple) and all(
         isinstance(item, str) for item in value
     )

@@ -79,7 +79,7 @@ def check_host(exchange: Exchange) -> None:
     host = headers.get("host", "")
     if "x-forwarded-host" in headers and settings.USE_X_FORWARDED_HOST:
         host = headers["x-forwarded-host"]
-    if not _is_allowed_host(host):
+    if not is_allowed_host(host):
         _refuse(400, "Host", host, "ALLOWED_HOSTS or MCP['ALLOWED_HOSTS']")
 
 
@@ -93,7 +93,8 @@ def _allowed_hosts() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _is_allowed_host(host: str) -> bool:
+def is_allowed_host(host: str) -> bool:
+    """Say whether a Host header, with its port or without, is the site's."""
     domain, _ = split_domain_port(host)
     return bool(domain) and validate_host(domain, _allowed_hosts())
 
@@ -226,7 +227,7 @@ def _is_not_foreign(exchange: Exchange) -> bool:
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting in ("MCP", "ALLOWED_HOSTS", "DEBUG"):
-        _is_allowed_host.cache_clear()
+        is_allowed_host.cache_clear()
 
 
 def _refuse(status: int, header: str, value: str, remedy: str) -> NoReturn:

@@ -5,5 +5,7 @@ The resource server says where programs log in, and takes the tokens that they b
 works with any authorization server. `authorization_server` makes one of the site
 itself, with django-oauth-toolkit.
 
+`resources` says which URLs name an endpoint, so which tokens are for it.
+
 May import all of the server half. Start reading at `resources`.
 """

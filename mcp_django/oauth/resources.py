@@ -1,0 +1,285 @@
+"""An MCP endpoint as OAuth sees it: the resource that a token is good for.
+
+Each endpoint is a resource of its own, named by its URL. The same with a closing slash,
+and `/sse` below it, count as the same; `/messages` takes the tokens of both.
+
+Spec: RFC 8707, section 2; RFC 9728, sections 2 and 3; 2025-11-25 basic/authorization,
+"Canonical Server URI".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from mcp_django.conf import mcp_settings
+from mcp_django.consumers.gate import is_allowed_host
+from mcp_django.protocol.uris import MAX_CHARACTERS, normalize
+from mcp_django.server.endpoints import Binding, Endpoint
+from mcp_django.server.routes import (
+    endpoint_at,
+    is_by_path_alone,
+    is_setting_of_routes,
+)
+from mcp_django.server.server import Server
+from mcp_django.server.texts import Text
+
+DOCUMENT: Final = "oauth-protected-resource"
+"""Name of the document that describes a resource. Spec: RFC 9728, section 3."""
+
+_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+"""Spec: RFC 3986, section 3.3."""
+
+_WEB: Final = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/]+)(?P<path>/.*)")
+_NO_URL: Final = re.compile(r"[\x00-\x20\x7f\\?#]")
+"""What no URL of a resource has. Spec: RFC 8707, section 2, for fragments."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedResource:
+    """An MCP endpoint, as authorization servers, tokens and clients name it.
+
+    Attributes:
+        server: The server that answers there.
+        url: The canonical URL, which tokens name as their audience.
+        asked_url: The URL by which the client came, or asked; what the metadata says.
+        metadata_url: Where the metadata is that names `asked_url`.
+        audiences: All URLs that count as the endpoint's, in normal form.
+    """
+
+    server: Server
+    url: str
+    asked_url: str
+    metadata_url: str
+    audiences: frozenset[str]
+
+    @property
+    def scopes(self) -> Mapping[str, Text]:
+        """The scopes that the server knows, with what each allows, in words."""
+        found: Mapping[str, Text] = getattr(self.server, "scopes", {})
+        return found
+
+    def accepts(self, audiences: Iterable[str]) -> bool:
+        """Say whether a token for some audiences is for this endpoint.
+
+        A prefix of the URL is another resource, and no audience is none.
+        """
+        return any(
+            audience in self.audiences or normal_form(audience) in self.audiences
+            for audience in audiences
+        )
+
+
+def resource_of(request: HttpRequest) -> ProtectedResource | None:
+    """Give the endpoint whose URL a request asks, by whatever binding.
+
+    Returns:
+        The resource; None if no endpoint is there, or the host is not the site's.
+    """
+    try:
+        origin = origin_of(request)
+    except DisallowedHost:
+        return None
+    return _find(origin, _script_name_of(request), request.path_info, request)
+
+
+def resource_at(path: str, request: HttpRequest) -> ProtectedResource | None:
+    """Give the endpoint at a path of the site that a request asks.
+
+    Args:
+        path: The path, decoded; with the script name or without.
+        request: Says which site.
+
+    Raises:
+        DisallowedHost: The host is not the site's.
+    """
+    script_name = _script_name_of(request)
+    path_info = _below(script_name, path)
+    path_info = path if path_info is None else path_info
+    return _find(origin_of(request), script_name, path_info, request)
+
+
+def find_resource(url: str, request: HttpRequest) -> ProtectedResource | None:
+    """Give the endpoint that a URL names, of the site that a request asks.
+
+    What RFC 3986 says is the same is the same, such as `HTTPS://Site:443/mcp`. Nothing
+    else is: no prefix, no query, no fragment, no user before the host.
+
+    Args:
+        url: Such as the parameter `resource`, or an audience.
+        request: Says which site.
+
+    Returns:
+        The resource; None if the URL names none of this site.
+    """
+    written = normal_form(url)
+    match = None if written is None else _WEB.fullmatch(written)
+    if match is None:
+        return None
+    script_name = _script_name_of(request)
+    path_info = _below(script_name, unquote(match["path"]))
+    if path_info is None:
+        return None
+    try:
+        found = _find(origin_of(request), script_name, path_info, request)
+    except DisallowedHost:
+        return None
+    return found if found is not None and written in found.audiences else None
+
+
+def normal_form(url: object) -> str | None:
+    """Write the URL of a resource as others that mean the same are written.
+
+    Returns:
+        The URL; None if it cannot be that of a resource.
+
+    Spec: RFC 3986, section 6.2; RFC 8707, section 2.
+    """
+    if not isinstance(url, str) or len(url) > MAX_CHARACTERS or _NO_URL.search(url):
+        return None
+    match = _WEB.fullmatch(normalize(url))
+    if match is None or "@" in match["authority"]:
+        return None
+    # Names of hosts may end with a dot, which says that they are complete.
+    authority = re.sub(r"\.(?=:[0-9]*$|$)", "", match["authority"])
+    return f"{match['scheme']}://{authority}{match['path']}"
+
+
+def origin_of(request: HttpRequest) -> str:
+    """Give the site's origin as its users see it, such as "https://site.example".
+
+    It is that of `MCP["PUBLIC_URL"]`, or what the request says, behind proxies too, as
+    `ALLOWED_HOSTS` and, where that has "*", `MCP["ALLOWED_HOSTS"]` allow it.
+
+    Raises:
+        DisallowedHost: The host is not the site's.
+    """
+    if mcp_settings.PUBLIC_URL is not None:
+        return _origin(mcp_settings.PUBLIC_URL)
+    host = request.get_host()
+    if not is_allowed_host(host):
+        raise DisallowedHost(f"host {host!r} is not in MCP['ALLOWED_HOSTS']")
+    return _origin(f"{request.scheme}://{host}")
+
+
+@lru_cache(maxsize=1024)
+def _origin(url: str) -> str:
+    return (normal_form(url) or url).rstrip("/")
+
+
+# ------------------------------------------------------------------------------------
+
+
+def _script_name_of(request: HttpRequest) -> str:
+    """Give the part of public paths that is not in the URLconf.
+
+    A script name that is not in the path counts only if the settings force it: Daphne
+    takes one from any client.
+    """
+    forced = settings.FORCE_SCRIPT_NAME
+    if forced:
+        return forced.rstrip("/")
+    script_name = str(request.META.get("SCRIPT_NAME") or "").rstrip("/")
+    return "" if _below(script_name, request.path) is None else script_name
+
+
+def _below(script_name: str, path: str) -> str | None:
+    """Give what follows the script name in a path; None if it is not below it."""
+    rest = path.removeprefix(script_name)
+    is_below = path.startswith(script_name) and (not rest or rest.startswith("/"))
+    return rest if is_below else None
+
+
+def _find(
+    origin: str, script_name: str, path_info: str, request: HttpRequest
+) -> ProtectedResource | None:
+    urlconf = getattr(request, "urlconf", None)
+    find = _resource if is_by_path_alone(urlconf) else _resource.__wrapped__
+    return find(origin, script_name, path_info, urlconf)
+
+
+# On the hot path: tokens are looked at with each message.
+@lru_cache(maxsize=1024)
+def _resource(
+    origin: str, script_name: str, path_info: str, urlconf: Any
+) -> ProtectedResource | None:
+    endpoint = endpoint_at(path_info, urlconf) or endpoint_at(f"{path_info}/", urlconf)
+    if endpoint is None:
+        return None
+    site = f"{origin}{quote(script_name, safe=_PATH_SAFE)}"
+    paths = _Paths(endpoint, path_info, urlconf)
+    asked = quote(paths.asked, safe=_PATH_SAFE)
+    named = quote(script_name, safe=_PATH_SAFE) + asked
+    # Spec: RFC 9728, section 3.1: what follows the host alone is left out.
+    suffix = "" if named == "/" else named
+    own = [f"{site}{quote(path, safe=_PATH_SAFE)}" for path in paths.own()]
+    return ProtectedResource(
+        server=endpoint.server,
+        url=own[0],
+        asked_url=f"{site}{asked}",
+        # Below the script name, where each request reaches us.
+        metadata_url=f"{site}/.well-known/{DOCUMENT}{suffix}",
+        audiences=frozenset(filter(None, map(normal_form, own))),
+    )
+
+
+class _Paths:
+    """The paths below the script name that lead to one endpoint.
+
+    Args:
+        endpoint: What is at one of them.
+        path_info: That path.
+        urlconf: Where the others are looked for.
+    """
+
+    def __init__(self, endpoint: Endpoint, path_info: str, urlconf: Any) -> None:
+        self._server = endpoint.server
+        self._urlconf = urlconf
+        self._folder = path_info.rpartition("/")[0]
+        self._stream = f"{self._folder}/sse"
+        # What a client of HTTP+SSE knows is the stream: it learns `/messages` from us.
+        self.asked = self._stream if endpoint.binding == "messages" else path_info
+        if endpoint.binding == "mcp":
+            self._base = path_info.rstrip("/")
+        else:
+            self._base = self._folder if self._has_folder() else self._stream
+
+    def own(self) -> list[str]:
+        """Give the canonical path, and after it those that count as the same."""
+        base, slashed, stream = self._base, f"{self._base}/", f"{self._base}/sse"
+        # A root has its slash, and so has what is served only with it.
+        own = [base, slashed] if self._leads_to_us(base) else [slashed, base]
+        own = [path for path in own if self._is_free(path)]
+        return [*own, stream] if self._leads_to_us(stream, "sse") else own
+
+    def _has_folder(self) -> bool:
+        """Say whether the endpoint has a path that its other bindings are below."""
+        folder = self._folder
+        return any(self._leads_to_us(path, "mcp") for path in (folder, f"{folder}/"))
+
+    def _leads_to_us(self, path_info: str, binding: Binding | None = None) -> bool:
+        found = endpoint_at(path_info, self._urlconf)
+        if found is None or found.server is not self._server:
+            return False
+        return binding is None or found.binding == binding
+
+    def _is_free(self, path_info: str) -> bool:
+        """Say whether no other server is at a path."""
+        found = endpoint_at(path_info, self._urlconf)
+        return found is None or found.server is self._server
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if is_setting_of_routes(setting):
+        _resource.cache_clear()
