@@ -15,6 +15,11 @@
     ├── ToolError               a failed tool call, for the model to read
     ├── ErrorReceived           the server answered our request with a JSON-RPC error
     ├── RequestTimeout          the server did not answer our request in time
+    ├── OAuthError              no token can be had that a server takes
+    │   ├── LoginRequired       a user has to log in, and nothing here can ask them to
+    │   ├── LoginFailed         the user was asked, and did not come back with a yes
+    │   ├── OAuthRefused        an authorization server refused us, by the RFC's error
+    │   └── OAuthFault          what it said must not be used, or is no OAuth at all
     ├── AskRefused              the client cannot or did not answer a question
     │   ├── CapabilityMissing   it never declared that it could
     │   └── AskFailed           it answered with an error, nonsense, or not in time
@@ -298,6 +303,64 @@ class ErrorReceived(MCPError):
 
 class RequestTimeout(MCPError, TimeoutError):
     """The server did not answer a request of ours in time; it was told to stop."""
+
+
+class OAuthError(MCPError):
+    """No token can be had that a server takes.
+
+    Its text says which server is meant, and what to do.
+    """
+
+
+class LoginRequired(OAuthError):
+    """A user has to log in at another server, and nothing here can ask them to.
+
+    Attributes:
+        url: URL of the MCP server.
+        scopes: What to ask for; None to leave it to the authorization server.
+    """
+
+    def __init__(
+        self, message: str, *, url: str, scopes: frozenset[str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.url = url
+        self.scopes = scopes
+
+
+class LoginFailed(OAuthError):
+    """A user was asked to log in, and did not come back with a yes that we can trust.
+
+    Attributes:
+        error: What the authorization server calls it, such as "access_denied"; "" if it
+            did not say, or must not be listened to.
+    """
+
+    def __init__(self, message: str, *, error: str = "") -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class OAuthRefused(OAuthError):
+    """An authorization server refused what was asked, as its RFC says.
+
+    Attributes:
+        error: What it calls it, such as "invalid_client" or "invalid_grant".
+        description: What it says about it; "" for nothing.
+    """
+
+    def __init__(self, message: str, *, error: str, description: str = "") -> None:
+        super().__init__(message)
+        self.error = error
+        self.description = description
+
+
+class OAuthFault(OAuthError):
+    """What a server says about OAuth must not be used, or it does not speak OAuth.
+
+    Such as metadata of another issuer, an endpoint of a foreign origin, a page where
+    there should be JSON, redirects without end, or no answer in time.
+    """
 
 
 class AskRefused(MCPError):
