@@ -3,7 +3,7 @@ server.
 
 The resource server says where programs log in, and takes the tokens that they bring. It
 works with any authorization server. `authorization_server` makes one of the site
-itself, with django-oauth-toolkit.
+itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 
 `resources` says which URLs name an endpoint, so which tokens are for it.
 

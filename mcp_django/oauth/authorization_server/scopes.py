@@ -1,0 +1,43 @@
+"""The scopes that programs may ask for: those of the site's MCP endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+from oauth2_provider.scopes import BaseScopes
+
+from mcp_django.server.routes import all_endpoints
+from mcp_django.server.texts import Text
+
+_EVERY_SERVER: Final[Mapping[str, Text]] = {
+    "mcp:read": _("Read what you may read"),
+    "mcp:write": _("Do and change what you may do and change"),
+}
+
+
+class EndpointScopes(BaseScopes):  # type: ignore[misc]  # the toolkit has no types
+    """Says which scopes there are, to django-oauth-toolkit.
+
+    Name it as `SCOPES_BACKEND_CLASS`; `oauth2_provider()` does.
+    """
+
+    def get_all_scopes(self) -> Mapping[str, Text]:
+        """Give the scopes of all MCP endpoints, each with what it allows, in words."""
+        found: dict[str, Text] = {}
+        for endpoint in all_endpoints():
+            found.update(getattr(endpoint.server, "scopes", _EVERY_SERVER))
+        return found
+
+    def get_available_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> Sequence[str]:
+        """Give the scopes that any program may ask for."""
+        return list(self.get_all_scopes())
+
+    def get_default_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
+    ) -> Sequence[str]:
+        """Give the scopes of a program that asks for none, wherever it asks."""
+        return sorted(self.get_all_scopes())
