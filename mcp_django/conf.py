@@ -154,6 +154,10 @@ class MCPSettings:
     # Seconds the channel layer may take, and a relayed message to be acknowledged by
     # its session.
     RELAY_TIMEOUT: float = 2.0
+    # Pages ----------------------------------------------------------------------
+    # Where styles, images and fonts of pages may come from beside the site itself and
+    # STATIC_URL, in the words of Content-Security-Policy.
+    PAGE_SOURCES: Sequence[str] = field(default_factory=list)
     # Texts ---------------------------------------------------------------------
     # Language of the answers: a code such as "de", or a function from the context to
     # one, also by its dotted path. None, also as what the function gives: what the

@@ -7,5 +7,7 @@ itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 
 `resources` says which URLs name an endpoint, so which tokens are for it.
 
+`models` is what users allowed programs, and `uses` writes down when those acted.
+
 May import all of the server half. Start reading at `resources`.
 """

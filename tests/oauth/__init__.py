@@ -1,0 +1,1 @@
+"""OAuth: the resource server, and the authorization server."""

@@ -1,0 +1,77 @@
+"""The pages that mcp_django shows to people: what they have in common.
+
+They extend `mcp_django/base.html`, which a project may replace by a template of the
+same name that extends its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.sites.shortcuts import get_current_site
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+
+from mcp_django.conf import mcp_settings
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'{more}; img-src 'self' data:{more}; "
+    "font-src 'self' data:{more}; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
+
+def site_name_of(request: HttpRequest) -> str:
+    """Give the site's name, of `django.contrib.sites` if it is installed, or its host.
+
+    Raises:
+        DisallowedHost: The request names a host that the site does not have.
+    """
+    try:
+        return str(get_current_site(request).name)
+    except (ImproperlyConfigured, ObjectDoesNotExist):
+        # The table of sites has none for this request.
+        return request.get_host()
+
+
+def render_page(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """Show a page that no other page may frame, no cache keeps, and no script runs in.
+
+    Args:
+        request: What the page answers.
+        template: Name of the template.
+        context: For it; `site_name` is added.
+        status: Of the response.
+    """
+    known = {"site_name": site_name_of(request), **(context or {})}
+    response = render(request, template, known, status=status)
+    protect(response)
+    return response
+
+
+def protect(response: HttpResponse) -> None:
+    """Set the headers that a page has on which users decide something."""
+    response["Content-Security-Policy"] = _POLICY.format(more=_more_sources())
+    response["X-Frame-Options"] = "DENY"
+    # "no-referrer" would make browsers send "Origin: null" with the page's own form,
+    # which Django's protection against forged requests refuses.
+    response["Referrer-Policy"] = "same-origin"
+    add_never_cache_headers(response)
+
+
+def _more_sources() -> str:
+    """List where styles, images and fonts come from beside the site itself."""
+    static = urlsplit(settings.STATIC_URL or "")
+    sources = [f"{static.scheme or 'https'}://{static.netloc}"] if static.netloc else []
+    return "".join(f" {source}" for source in (*sources, *mcp_settings.PAGE_SOURCES))

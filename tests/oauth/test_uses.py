@@ -1,0 +1,59 @@
+"""When programs were last used."""
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from mcp_django.oauth.models import Consent
+from mcp_django.oauth.uses import UseRecorder
+
+RESOURCE = "https://shop.example/mcp"
+
+
+def allow(user: User, client_id: str = "claude") -> Consent:
+    """Let a program act for a user."""
+    return Consent.objects.create(
+        user=user, client_id=client_id, resource=RESOURCE, redirect_host="claude.ai"
+    )
+
+
+def last_use(consent: Consent) -> object:
+    """Read when a program was last used."""
+    consent.refresh_from_db()
+    return consent.last_used_at
+
+
+def test_use_is_recorded_once_a_minute(ada: User) -> None:
+    """Chosen: a call costs no write, and the page is exact enough."""
+    times = [0.0]
+    uses = UseRecorder(clock=lambda: times[0])
+    consent = allow(ada)
+    before = timezone.now()
+
+    uses.record(ada.pk, "claude", [RESOURCE])
+    first = last_use(consent)
+    times[0] = 59.0
+    uses.record(ada.pk, "claude", [RESOURCE])
+    second = last_use(consent)
+    times[0] = 60.0
+    uses.record(ada.pk, "claude", [RESOURCE])
+    third = last_use(consent)
+
+    assert first is not None
+    assert first >= before  # type: ignore[operator]
+    assert second == first
+    assert third != first
+
+
+def test_use_concerns_one_program_one_endpoint_and_one_user(
+    ada: User, bob: User
+) -> None:
+    """Chosen: the page shows what each did by itself."""
+    uses = UseRecorder()
+    mine, other, his = allow(ada), allow(ada, "vscode"), allow(bob)
+
+    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, "vscode", [f"{RESOURCE}/other"])
+
+    assert last_use(mine) is not None
+    assert last_use(other) is None
+    assert last_use(his) is None
