@@ -12,6 +12,8 @@ from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
 
+from mcp_django.oauth.preset import oauth2_provider
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATABASE = Path(os.environ.get("DEMO_DATABASE", BASE_DIR / "demo.sqlite3"))
 REDIS_URL = os.environ.get("REDIS_URL")
@@ -43,6 +45,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "corsheaders",
+    "mcp_django.oauth",
+    "oauth2_provider",
     "mcp_django.tokens",
     "mcp_django.accounts",
     "demo_project.library",
@@ -119,6 +123,11 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# MCP clients that know OAuth register here, and log in as the library's readers.
+OAUTH2_PROVIDER = oauth2_provider()
+# "http" is allowed to programs on the user's own machine alone.
+SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
