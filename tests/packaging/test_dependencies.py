@@ -19,6 +19,13 @@ ALLOWED = {
     # Where there is no pytest, nobody imports its fixtures.
     "mcp_django/testing/fixtures.py": {"pytest"},
 }
+OF_EXTRAS = {
+    # Imported where django-oauth-toolkit is among the installed apps.
+    "mcp_django/oauth/authorization_server/": "oauth",
+    "mcp_django/oauth/authenticators/toolkit.py": "oauth",
+}
+"""What only those import who have an extra, by the beginning of its path."""
+
 MODULES = sorted(
     str(path.relative_to(ROOT)) for path in ROOT.glob("mcp_django/**/*.py")
 )
@@ -50,13 +57,24 @@ def available(extra: str | None) -> frozenset[str]:
     return frozenset(names.union(*brought))
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Give the packages of others that a module imports when it runs."""
+def imported(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Give the packages of others that a module imports when it runs.
+
+    Each with the extra that `brought_by` names around its import; None for no extra.
+    """
     tree = ast.parse(path.read_text())
     for_types = {
         inner
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    extras = {
+        inner: ast.literal_eval(ast.unparse(call.args[0]))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        and isinstance(call := node.items[0].context_expr, ast.Call)
+        and ast.unparse(call.func) == "brought_by"
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
@@ -72,18 +90,20 @@ def imported(path: Path) -> Iterator[str]:
         for module in modules:
             package = module.partition(".")[0]
             if package not in {*sys.stdlib_module_names, "mcp_django"}:
-                yield package
+                yield package, extras.get(node)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_imports_only_what_is_installed_with_it(module: str) -> None:
-    """We promise it: the development group does not count. Libraries of the extra
-    `client` are imported where their absence is explained."""
-    extra = "client" if module.endswith("_library.py") else None
-    found = {*imported(ROOT / module)} - ALLOWED.get(module, set())
+    """We promise it: the development group does not count. Libraries of an extra are
+    imported where their absence is explained."""
+    own = next(
+        (OF_EXTRAS[start] for start in OF_EXTRAS if module.startswith(start)), None
+    )
     missing = {
         package
-        for package in found
-        if not names_of(owners().get(package, [package])) & available(extra)
+        for package, extra in imported(ROOT / module)
+        if package not in ALLOWED.get(module, set())
+        and not names_of(owners().get(package, [package])) & available(extra or own)
     }
     assert missing == set()
