@@ -9,7 +9,12 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError, ServiceAway
+from mcp_django.exceptions import (
+    AuthenticationFailed,
+    ErrorAnswer,
+    RemoteProtocolError,
+    ServiceAway,
+)
 from mcp_django.exchanges.calls import (
     Call,
     limits_of_replies,
@@ -94,6 +99,9 @@ async def _listen(post: Post, event: RequestReceived) -> None:
         subscription = await subscribe(server, request)
     except ServiceAway:
         raise
+    except AuthenticationFailed as failure:
+        await post.refuse_for_want(event.id, failure)
+        return
     except ErrorAnswer as error:
         refused = RemoteProtocolError(
             error.message, code=error.code, data=error.data, request_id=event.id

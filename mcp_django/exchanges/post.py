@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from django.http import HttpRequest
+from mcp_types.jsonrpc import RequestId
 
 from mcp_django.auth.authenticating import challenged
 from mcp_django.auth.interface import Identity
@@ -66,6 +67,16 @@ class Post:
     async def challenged(self, failure: AuthenticationFailed) -> AuthenticationFailed:
         """Add to the refusal of a request what credentials it needs instead."""
         return await challenged(failure, self.identity, self.exchange.request)
+
+    async def refuse_for_want(
+        self, id: RequestId, failure: AuthenticationFailed
+    ) -> None:
+        """Answer its one request with what credentials it needs instead."""
+        answer = await self.challenged(failure)
+        error = jsonrpc.error(id, answer.code, answer.message, answer.data)
+        await self.exchange.respond(
+            answer.status, jsonrpc.serialize(error), answer.headers
+        )
 
     async def refuse(self, refusal: Answered) -> None:
         """Answer it with what the protocol says at once."""

@@ -67,6 +67,18 @@ class CacheHints:
                 "caches show it to everybody; leave one of the two out"
             )
 
+    def check_scope(self, feature: str, scope: object) -> None:
+        """Refuse to share with all users what needs a scope of its own.
+
+        Raises:
+            ValueError: The scope is public, and a scope is named.
+        """
+        if self.scope == "public" and scope is not None:
+            raise ValueError(
+                f"{feature} needs a scope, and cache_scope='public' would let caches "
+                "show it to everybody; leave one of the two out"
+            )
+
 
 NEVER_CACHE = CacheHints(0, "private")
 

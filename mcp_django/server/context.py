@@ -71,6 +71,11 @@ class _RequestContext:
         return anonymous().user if user is None else user
 
     @property
+    def scopes(self) -> frozenset[str] | None:
+        """What the credential allows of what the user may do; None for all of it."""
+        return self._request.sender.scopes
+
+    @property
     def method(self) -> str:
         """Method of the request, such as "tools/call"."""
         return self._request.method

@@ -50,6 +50,7 @@ from mcp_django.server.questions import ask_for_visits
 from mcp_django.server.request_state import restore
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted
+from mcp_django.server.scopes import check_allowed, insufficient
 from mcp_django.server.session_requests import set_log_level, subscribe, unsubscribe
 from mcp_django.server.showing import translated, translated_info
 from mcp_django.server.subscriptions import check_uri
@@ -195,6 +196,10 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
     # On the hot path: most tools need no permission.
     if tool.permission is not None and not await is_permitted(server, request, tool):
         raise unknown_feature("tool", name, NOT_PERMITTED)
+    # On the hot path: most tokens allow everything.
+    allowed = request.sender.scopes
+    if allowed is not None and not tool.scopes <= allowed:
+        raise insufficient(server, request, tool.scopes)
     if tool.mirrored and request.mirrors_headers:
         _check_headers(tool, request, arguments or {})
     return await tool.call(server, request, arguments)
@@ -231,6 +236,7 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     request.max_result_bytes = prompt.max_result_bytes
     if not await is_permitted(server, request, prompt):
         raise unknown_feature("prompt", params.name, NOT_PERMITTED)
+    check_allowed(server, request, prompt)
     return await prompt.get(server, request, params.arguments)
 
 

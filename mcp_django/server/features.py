@@ -42,6 +42,7 @@ class Tool:
 
     Attributes:
         mirrored: Which of its parameters clients repeat in HTTP headers.
+        scopes: What a credential has to allow, if it does not allow everything.
         max_result_bytes: Largest answer; None for that of the site.
         has_lazy_text: Whether its entry is translated for each request.
     """
@@ -51,6 +52,7 @@ class Tool:
     handler: Handler
     output: ToolOutput
     permission: Permissions | None
+    scopes: frozenset[str]
     mirrored: Mirrored
     max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
@@ -87,6 +89,7 @@ class Resource:
 
     Attributes:
         uri: URI or template, as it was registered.
+        scopes: As of a tool.
         normal_uri: As others write the same; see `protocol.uris.normalize`.
         folded_uri: The same for more of them; see `protocol.uris.fold`.
         rows: Reads the rows in what the handler returns.
@@ -100,6 +103,7 @@ class Resource:
     handler: Handler
     mime_type: str | None
     permission: Permissions | None
+    scopes: frozenset[str]
     cache: CacheHints = NEVER_CACHE
     max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
@@ -167,6 +171,7 @@ class Prompt:
     """A template for messages, for the user to choose.
 
     Attributes:
+        scopes: As of a tool.
         max_result_bytes: Largest answer; None for that of the site.
     """
 
@@ -174,6 +179,7 @@ class Prompt:
     entry: JSONObject
     handler: Handler
     permission: Permissions | None
+    scopes: frozenset[str]
     max_result_bytes: int | None = None
     has_lazy_text: bool = field(init=False)
 

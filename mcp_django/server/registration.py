@@ -38,6 +38,7 @@ from mcp_django.server.outcomes import FeatureName
 from mcp_django.server.permissions import Permission, read_permission
 from mcp_django.server.results.tool_results import ToolOutput
 from mcp_django.server.schemas.references import references_in
+from mcp_django.server.scopes import Scope, read_needed
 from mcp_django.server.suggestions import guards_of
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic, read_atomic
@@ -64,6 +65,7 @@ def make_tool(
     name: str | None,
     description: Text | None,
     permission: Permission | None,
+    scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
     input_schema: Mapping[str, Any] | None,
@@ -130,7 +132,18 @@ def make_tool(
     check_annotations(shown_name, entry.get("annotations"), ToolAnnotations)
     check_entry(shown_name, entry, mcp_types.Tool)
     needed = read_permission(permission, shown_name, handler.signature)
-    return Tool(tool_name, entry, handler, output, needed, mirrored, max_result_bytes)
+    reads = entry.get("annotations", {}).get("readOnlyHint") is True
+    scopes = read_needed(shown_name, scope, reads=reads)
+    return Tool(
+        tool_name,
+        entry,
+        handler,
+        output,
+        needed,
+        scopes,
+        mirrored,
+        max_result_bytes,
+    )
 
 
 def _with_hints(
@@ -210,6 +223,7 @@ def make_resource(
     mime_type: str | None,
     size: int | None,
     permission: Permission | None,
+    scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
     cache: CacheHints,
@@ -261,6 +275,7 @@ def make_resource(
         handler,
         mime_type,
         needed,
+        read_needed(shown_name, scope, reads=True),
         cache,
         max_result_bytes,
     )
@@ -272,6 +287,7 @@ def make_prompt(
     name: str | None,
     description: Text | None,
     permission: Permission | None,
+    scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
     **shown: Any,
@@ -314,7 +330,8 @@ def make_prompt(
     )
     check_entry(shown_name, entry, mcp_types.Prompt)
     needed = read_permission(permission, shown_name, handler.signature)
-    return Prompt(prompt_name, entry, handler, needed, max_result_bytes)
+    scopes = read_needed(shown_name, scope, reads=True)
+    return Prompt(prompt_name, entry, handler, needed, scopes, max_result_bytes)
 
 
 def _describe_for_people(parameter: Parameter, schema: JSONObject) -> Text | None:

@@ -49,6 +49,13 @@ from mcp_django.server.registration import (
 )
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted
+from mcp_django.server.scopes import (
+    Scope,
+    check_allowed,
+    check_declared,
+    read_scopes,
+    read_words,
+)
 from mcp_django.server.showing import translated
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
@@ -87,9 +94,14 @@ class Server:
             fresh.
         cache_scope: "public" if caches may show the lists to every user; no feature
             can have a permission then.
+        scopes: What programs may be allowed beside "mcp:read" and "mcp:write", which
+            each server has: scope -> what it allows, in words for the user who is
+            asked.
+        login_scopes: The scopes that programs shall ask for when their user logs in;
+            those that the features need if left out.
 
     Raises:
-        ValueError: The name, the page size or a cache hint is not allowed.
+        ValueError: The name, the page size, a cache hint or a scope is not allowed.
     """
 
     def __init__(
@@ -105,6 +117,8 @@ class Server:
         page_size: int | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
+        scopes: Mapping[str, Text] | None = None,
+        login_scopes: Scope | None = None,
     ) -> None:
         self.name = check_name("server", name)
         shown = f"server {name!r}"
@@ -130,7 +144,13 @@ class Server:
         )
         check_entry(shown, self.implementation, Implementation)
         self.has_lazy_text = has_lazy_text([self.implementation, instructions])
-        self.cache.check_text(f"server {name!r}", is_lazy=self.has_lazy_text)
+        self.cache.check_text(shown, is_lazy=self.has_lazy_text)
+        self.scopes = read_words(shown, scopes)
+        self._login_scopes: frozenset[str] | None = None
+        if login_scopes is not None:
+            named = read_scopes(shown, "login_scopes", login_scopes)
+            check_declared(self, f"{shown}: login_scopes", named)
+            self._login_scopes = named
         self.has_lazy_title = has_lazy_text(title)
         # A lazy title is added where there is a request to translate it for.
         self.server_info = make_entry(
@@ -148,6 +168,21 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}>"
+
+    @property
+    def login_scopes(self) -> Sequence[str]:
+        """The scopes that programs shall ask for when their user logs in, sorted.
+
+        All that the features need, unless the server was told others: there are
+        programs that cannot ask for more later.
+        """
+        if self._login_scopes is not None:
+            return sorted(self._login_scopes)
+        needed: set[str] = set()
+        for registered in (self.tools, self.resources, self.prompts):
+            for feature in registered.values():
+                needed |= feature.scopes
+        return sorted(needed)
 
     # Registering ----------------------------------------------------------------
 
@@ -171,6 +206,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
         input_schema: Mapping[str, Any] | None = None,
@@ -194,6 +230,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
         input_schema: Mapping[str, Any] | None = None,
@@ -220,6 +257,10 @@ class Server:
             meta: The entry's `_meta`.
             permission: A Django permission such as "shop.change_order", or a
                 function from context to bool; others do not see the tool.
+            scope: What a credential has to allow, such as "library:lend", if it does
+                not allow everything; several all have to be there. "mcp:read" for a
+                tool that is read-only and "mcp:write" for others if left out. Others
+                see the tool, and are told what they need when they call it.
             atomic: Whether a `def` function runs in a transaction. If left out, on
                 each database that has `ATOMIC_REQUESTS`; True adds the default
                 database, False means on none, aliases mean on these and no others.
@@ -234,7 +275,8 @@ class Server:
 
         Raises:
             ValueError: The name is taken or not allowed, the function cannot be a
-                tool, or its hints contradict each other.
+                tool, its hints contradict each other, or the server does not have the
+                scope.
 
         Spec: 2025-11-25 server/tools.
         """
@@ -253,6 +295,7 @@ class Server:
                 icons=icons,
                 meta=meta,
                 permission=permission,
+                scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
                 input_schema=input_schema,
@@ -277,6 +320,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
         ttl_ms: int = 0,
@@ -297,6 +341,7 @@ class Server:
             icons: For people to recognize it.
             meta: The entry's `_meta`.
             permission: As for `tool`.
+            scope: As for `tool`; "mcp:read" if left out.
             atomic: As for `tool`.
             max_result_bytes: As for `tool`.
             ttl_ms: Milliseconds for which clients may take the contents as fresh.
@@ -312,6 +357,7 @@ class Server:
         with naming(f"resource {uri!r}"):
             cache = CacheHints(ttl_ms, cache_scope)
         cache.check_permission(f"resource {uri!r}", permission)
+        cache.check_scope(f"resource {uri!r}", scope)
 
         def register(function: Function) -> Function:
             resource = make_resource(
@@ -326,6 +372,7 @@ class Server:
                 icons=icons,
                 meta=meta,
                 permission=permission,
+                scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
                 cache=cache,
@@ -350,6 +397,7 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
     ) -> Decorator: ...
@@ -365,12 +413,14 @@ class Server:
         icons: Sequence[Icon | Mapping[str, Any]] | None = None,
         meta: Mapping[str, Any] | None = None,
         permission: Permission | None = None,
+        scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
     ) -> Any:
         """Register a function that makes messages for the user to choose.
 
-        Use it bare or with arguments; the arguments are those of `tool`.
+        Use it bare or with arguments; the arguments are those of `tool`. The scope is
+        "mcp:read" if left out.
 
         Raises:
             ValueError: The name is taken or not allowed, or the function cannot be
@@ -388,6 +438,7 @@ class Server:
                 icons=icons,
                 meta=meta,
                 permission=permission,
+                scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
             )
@@ -591,10 +642,12 @@ class Server:
 
         Raises:
             ResourceNotFound: There is nothing, or nothing that this user may read.
+            AuthenticationFailed: What reads it needs a scope that is not there.
         """
         error = ResourceNotFound(uri)
         for resource, arguments in matches(self.resources, uri):
             if await is_permitted(self, request, resource):
+                check_allowed(self, request, resource)
                 return resource, arguments
             error.reason = NOT_PERMITTED
         raise error
@@ -606,6 +659,7 @@ class Server:
 
         Raises:
             ResourceNotFound: There is nothing, or nothing that this user may read.
+            AuthenticationFailed: What reads it needs a scope that is not there.
         """
         uri = str(uri)  # which may be lazy
         resource, arguments = await self.find_resource(uri, request)
@@ -658,6 +712,7 @@ class Server:
             )
         self.cache.check_permission(f"{kind} {name!r}", feature.permission)
         self.cache.check_text(f"{kind} {name!r}", is_lazy=feature.has_lazy_text)
+        check_declared(self, f"{kind} {name!r}", feature.scopes)
         registered[name] = feature
         self.fingerprint = None
 

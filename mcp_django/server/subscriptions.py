@@ -15,7 +15,12 @@ from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INVALID_PARAMS
 
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.exceptions import ErrorAnswer, MCPError, ServiceAway
+from mcp_django.exceptions import (
+    AuthenticationFailed,
+    ErrorAnswer,
+    MCPError,
+    ServiceAway,
+)
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
@@ -24,6 +29,7 @@ from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.params import read_params
 from mcp_django.server.requests import Request
+from mcp_django.server.scopes import insufficient
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -50,17 +56,13 @@ async def subscribe(server: Server, request: Request) -> Subscription:
     Raises:
         ErrorAnswer: The request is malformed, or asks for too much; or what decides
             about rights does not answer.
+        AuthenticationFailed: To read one of the resources needs a scope that is not
+            there.
     """
     asked = read_params(SubscriptionsListenRequestParams, request).notifications
     uris = list(dict.fromkeys(asked.resource_subscriptions or ()))
     _check_uris(uris)
-    readable = []
-    for uri in uris:
-        if await can_read(server, request, uri):
-            readable.append(uri)
-            server.resource_keys.of(uri)  # now, and not for all of them in one go
-        # A thousand long URIs must not hold up all other clients.
-        await anyio.lowlevel.checkpoint()
+    readable = await _readable_of(server, request, uris)
     honored = SubscriptionFilter(
         tools_list_changed=bool(asked.tools_list_changed and server.tools) or None,
         prompts_list_changed=(
@@ -72,6 +74,30 @@ async def subscribe(server: Server, request: Request) -> Subscription:
         resource_subscriptions=readable or None,
     )
     return Subscription(request.id, honored, server.resource_keys.of)
+
+
+async def _readable_of(
+    server: Server, request: Request, uris: Sequence[str]
+) -> list[str]:
+    """Keep what the user may read.
+
+    Raises:
+        AuthenticationFailed: One needs a scope that is not there; names those of all.
+    """
+    readable: list[str] = []
+    needed: set[str] = set()
+    for uri in uris:
+        try:
+            if await _can_read(server, request, uri):
+                readable.append(uri)
+                server.resource_keys.of(uri)  # now, and not for all of them in one go
+        except AuthenticationFailed as failure:
+            needed.update(failure.parameters.get("scope", "").split())
+        # A thousand long URIs must not hold up all other clients.
+        await anyio.lowlevel.checkpoint()
+    if needed:
+        raise insufficient(server, request, needed)
+    return readable
 
 
 def _check_uris(uris: Sequence[str]) -> None:
@@ -119,6 +145,7 @@ async def check_readable(
 
     Raises:
         ResourceNotFound: The user may not, or there is nothing.
+        AuthenticationFailed: To read it needs a scope that is not there.
         ServiceAway: What decides about rights does not answer.
         QuestionsAsked: The client has to be asked first.
         Exception: The handler failed.
@@ -133,7 +160,7 @@ async def check_readable(
             return
         values = resource.handler.signature.arguments(arguments)
         await resource.check_permitted(server, request, uri, values)
-    except (ResourceNotFound, ServiceAway):
+    except (ResourceNotFound, AuthenticationFailed, ServiceAway):
         raise
     except Exception as error:
         if not isinstance(error, MCPError) and Refusal.of(error) is None:
@@ -163,6 +190,22 @@ async def can_read(
         ServiceAway: What decides about rights does not answer.
     """
     try:
+        return await _can_read(
+            server, request, uri, is_gone=is_gone, was_readable=was_readable
+        )
+    except AuthenticationFailed:
+        return False
+
+
+async def _can_read(
+    server: Server,
+    request: Request,
+    uri: str,
+    *,
+    is_gone: bool = False,
+    was_readable: bool = False,
+) -> bool:
+    try:
         with request.lend():
             if was_readable:
                 await server.find_resource(uri, silent(request))
@@ -170,7 +213,7 @@ async def can_read(
                 await check_readable(server, silent(request), uri, is_gone=is_gone)
     except ResourceNotFound:
         return False
-    except ServiceAway:
+    except (AuthenticationFailed, ServiceAway):
         raise
     except QuestionsAsked:
         logger.error(
