@@ -1,8 +1,9 @@
 """Says which user asks: authenticators look at the credentials of an HTTP request.
 
 `interface` is what they are, `authenticators` which there are, `authenticating` asks
-them within a bound, and `challenges` is what a refusal tells. `users` reads users
-again. `django_session` and `tokens` are the authenticators that come with us.
+them within a bound, and `challenges` is what a refusal tells, in `challenge_syntax`.
+`bearer` finds bearer tokens, and `users` reads users again. `django_session` and
+`tokens` are the authenticators that come with us.
 
 May import Django, `conf`, `exceptions`, `bulkheads`, and the app of its tokens. Start
 reading at `interface`.

@@ -13,7 +13,18 @@ from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
 from mcp_django.auth.authenticators import authenticators
-from mcp_django.auth.challenges import challenge_of, check_challenge, with_challenges
+from mcp_django.auth.bearer import (
+    bearer_token_of,
+    refuse_token_in_url,
+    unknown_token,
+)
+from mcp_django.auth.challenges import (
+    additions,
+    challenge_of,
+    check_challenge,
+    complete,
+    with_challenges,
+)
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.users import read
 from mcp_django.bulkheads.decisions import ask_in_thread
@@ -30,6 +41,9 @@ logger = logging.getLogger("mcp_django.auth")
 async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
     """Say which user sent a request: the first authenticator that knows decides.
 
+    A bearer token was sent on purpose. So where one came, what browsers attach by
+    themselves does not count, and a token that no authenticator knows is refused.
+
     Args:
         request: The request.
         cookies_count: Whether what browsers attach by themselves proves anything.
@@ -42,9 +56,14 @@ async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
         Exception: Whatever an authenticator raises.
     """
     found = authenticators()
+    is_bearer = bearer_token_of(request) is not None
+    cookies_count = cookies_count and not is_bearer
     asking = _Asking([a for a in found if cookies_count or not a.uses_cookies], request)
     try:
+        refuse_token_in_url(request)
         identity = await asking.identity()
+        if identity is None and is_bearer:
+            raise unknown_token()
     except AuthenticationFailed as failure:
         logger.warning("authentication failed: %s", failure)
         texts = await _challenges(found, request, asking.asked, failure)
@@ -81,7 +100,7 @@ class _Asking:
         request: What they are asked about.
 
     Attributes:
-        asked: The one that was asked last; None if there is none.
+        asked: The one that is asked; None before the first, and when none knows.
     """
 
     def __init__(
@@ -90,7 +109,7 @@ class _Asking:
         self._left = iter(candidates)
         self._request = request
         self._inquiry: Inquiry | None = None
-        self.asked = next(self._left, None)
+        self.asked: Authenticator | None = None
 
     async def identity(self) -> Identity | None:
         """Give what the first says that knows a credential; None if none does.
@@ -99,8 +118,9 @@ class _Asking:
             AuthenticationFailed: The one that knows it says so.
             TypeError: What one gave is no identity.
         """
-        while self.asked is not None:
-            service = _authentication(type(self.asked))
+        while (asked := next(self._left, None)) is not None:
+            self.asked = asked
+            service = _authentication(type(asked))
             self._inquiry = Inquiry(service)
             found = await _ask_in_thread(self._inquiry, self._ask)
             if isinstance(found, Identity):
@@ -110,7 +130,7 @@ class _Asking:
                     "authenticate() must return an Identity or None, not "
                     f"{type(found).__name__!r}"
                 )
-            self.asked = next(self._left, None)
+        self.asked = None
         return None
 
     def _ask(self) -> Any:
@@ -134,8 +154,9 @@ async def _challenges(
 ) -> list[str]:
     """Give what `WWW-Authenticate` says, which must not be empty.
 
-    Only the authenticator that failed is told why: no other one's credentials came. A
-    challenge that cannot be had is left out: the request is refused without it, too.
+    Only the authenticator that failed is told why: no other one's credentials came. If
+    it is none of them, a bearer token is at fault. A challenge that cannot be had is
+    left out: the request is refused without it, too.
     """
     texts = []
     for authenticator in found:
@@ -149,7 +170,19 @@ async def _challenges(
             continue
         except Exception:
             logger.exception("%r gave no challenge", type(authenticator).__qualname__)
-    return list(dict.fromkeys(filter(None, texts))) or ["Session"]
+    unknown = failure if failed is None else None
+    return complete(texts, _added(request), unknown) or ["Session"]
+
+
+def _added(request: HttpRequest) -> dict[str, str]:
+    """Give what apps say in each challenge for bearer tokens."""
+    added: dict[str, str] = {}
+    for addition in additions:
+        try:
+            added |= addition(request)
+        except Exception:
+            logger.exception("a challenge is without what %r adds", addition)
+    return added
 
 
 async def commands_after(error: DatabaseError) -> str | None:

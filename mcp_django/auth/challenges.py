@@ -6,21 +6,25 @@ Spec: RFC 9110, 11.6.1; RFC 6750, section 3.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from django.http import HttpRequest
 
+from mcp_django.auth.challenge_syntax import Challenge, parse
 from mcp_django.exceptions import AuthenticationFailed
 
 if TYPE_CHECKING:
     from mcp_django.auth.interface import Authenticator
 
-_NOT_QUOTABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
-"""Spec: RFC 6750, section 3: what no `error_description` may have."""
+Addition: TypeAlias = Callable[[HttpRequest], Mapping[str, str]]
+"""Gives parameters of a challenge, such as `resource_metadata`, for the request that is
+refused. Called by the event loop: it asks no database."""
 
-_BEARER = re.compile(r"Bearer(?=[ ,]|$)", re.IGNORECASE)
-_ERROR = re.compile(r"[ ,]error\s*=", re.IGNORECASE)
+additions: Final[list[Addition]] = []
+"""What apps add to each challenge that asks for a bearer token, where it does not say
+the same itself. An app puts it there in `AppConfig.ready`."""
+
 _HEADER = re.compile(r"[\t\x20-\x7e]*")
 
 
@@ -35,7 +39,7 @@ def bearer_challenge(failure: AuthenticationFailed | None, **parameters: str) ->
 
     Spec: RFC 6750, section 3.
     """
-    return _join("Bearer", parameters | _parameters_of(failure))
+    return str(Challenge("Bearer").adding(parameters | _parameters_of(failure)))
 
 
 def challenge_of(
@@ -92,16 +96,57 @@ def with_challenges(
     return copied
 
 
-def _add_error(challenge: str, failure: AuthenticationFailed | None) -> str:
-    if failure is None or _ERROR.search(challenge):
+def complete(
+    challenges: Iterable[str],
+    parameters: Mapping[str, str],
+    failure: AuthenticationFailed | None = None,
+) -> list[str]:
+    """Say in each challenge that asks for a bearer token what apps add to it.
+
+    Many clients read the first challenge alone: so those for bearer tokens go first,
+    and of these what is wrong with the one that came. One that says nothing which is
+    not said before is left out.
+
+    Args:
+        challenges: Those of the authenticators, checked; each may be a list.
+        parameters: What is added where it is not there.
+        failure: What was wrong with a bearer token that no authenticator knows.
+    """
+    bearer: list[Challenge] = []
+    others: list[str] = []
+    for text in challenges:
+        try:
+            found = parse(text)
+        except ValueError:
+            others.append(text)  # The project knows why it writes this.
+            continue
+        bearer += (challenge for challenge in found if challenge.is_bearer)
+        others += (str(challenge) for challenge in found if not challenge.is_bearer)
+    full = [_adding_error(each, failure).adding(parameters) for each in bearer]
+    full.sort(key=lambda challenge: "error" not in challenge.names)
+    said: list[Challenge] = []
+    for challenge in full:
+        new = set(challenge.parameters)
+        if not any(new <= set(before.parameters) for before in said):
+            said.append(challenge)
+    return [*map(str, said), *dict.fromkeys(others)]
+
+
+def _add_error(text: str, failure: AuthenticationFailed | None) -> str:
+    """Add what was wrong to a text that asks for a bearer token."""
+    try:
+        challenges = parse(text)
+    except ValueError:
+        return text
+    return ", ".join(str(_adding_error(each, failure)) for each in challenges)
+
+
+def _adding_error(
+    challenge: Challenge, failure: AuthenticationFailed | None
+) -> Challenge:
+    if not challenge.is_bearer or "error" in challenge.names:
         return challenge
-    match = _BEARER.match(challenge)
-    if match is None:
-        return challenge
-    # In front of the rest, which may go on with another scheme's challenge.
-    rest = challenge[match.end() :].strip()
-    begin = _join(match.group(), _parameters_of(failure))
-    return f"{begin}, {rest.removeprefix(',').strip()}" if rest else begin
+    return challenge.adding(_parameters_of(failure))
 
 
 def _parameters_of(failure: AuthenticationFailed | None) -> dict[str, str]:
@@ -109,12 +154,3 @@ def _parameters_of(failure: AuthenticationFailed | None) -> dict[str, str]:
         return {}
     told = {"error": failure.error, "error_description": str(failure.description)}
     return told | failure.parameters
-
-
-def _join(scheme: str, parameters: dict[str, str]) -> str:
-    quoted = (f'{name}="{_quotable(text)}"' for name, text in parameters.items())
-    return f"{scheme} {', '.join(quoted)}".rstrip()
-
-
-def _quotable(text: str) -> str:
-    return _NOT_QUOTABLE.sub("?", text.replace('"', "'"))

@@ -15,6 +15,7 @@ from django.db import Error
 from django.http import HttpRequest
 from django.utils import timezone
 
+from mcp_django.auth.bearer import UNKNOWN, bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.exceptions import AuthenticationFailed
@@ -61,17 +62,15 @@ class TokenAuthenticator(Authenticator):
 
         Returns:
             The identity, with the token's primary key as its credential; None if the
-            request has no `Authorization` or one of another scheme.
+            request has no bearer token, or one that is not ours by its first letters.
 
         Raises:
             AuthenticationFailed: The token is malformed, unknown, expired or revoked,
                 or its user is inactive. The text never contains the token.
         """
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        # Spec: RFC 9110, section 11.1: the scheme is case-insensitive.
-        if scheme.lower() != "bearer":
+        text = bearer_token_of(request)
+        if text is None or not text.startswith(PREFIX):
             return None
-        text = text.strip(" ")
         if not _TOKEN_TEXT.fullmatch(text):
             raise _failed(
                 f"bearer token is malformed: it is not {PREFIX!r} and 43 characters"
@@ -133,6 +132,4 @@ class TokenAuthenticator(Authenticator):
 
 def _failed(reason: str) -> AuthenticationFailed:
     """Say why in the log alone: a stranger shall not learn which tokens there were."""
-    return AuthenticationFailed(
-        reason, description="the token is unknown, expired or revoked"
-    )
+    return AuthenticationFailed(reason, description=UNKNOWN)

@@ -83,6 +83,12 @@ class Splitting(Doorkeeper):
     challenge = "Bearer\r\nset-cookie: a=b"
 
 
+class Odd(Doorkeeper):
+    challenge = 'Shop key="a", b c'
+
+
+ODD = Odd.challenge
+SAID = Said.challenge
 OLD = 'error="invalid_token", error_description="a pass \'of old\'"'
 METADATA = 'resource_metadata="https://testserver/mcp/sse", scope="a b"'
 CHALLENGES = [
@@ -91,7 +97,7 @@ CHALLENGES = [
     (
         [Mixed],
         'bearer realm="a", Basic realm="b"',
-        f'bearer {OLD}, realm="a", Basic realm="b"',
+        f'bearer realm="a", {OLD}, Basic realm="b"',
     ),
     ([Basic], 'Basic realm="shop"', 'Basic realm="shop"'),
     ([Said], 'Bearer error="of our own"', 'Bearer error="of our own"'),
@@ -101,7 +107,10 @@ CHALLENGES = [
     ([Splitting], "Session", "Session"),
     ([Broken, Plain], "Bearer", "Bearer"),
     ([Plain, Basic], 'Bearer, Basic realm="shop"', f'Bearer {OLD}, Basic realm="shop"'),
-    ([Plain, Plain], "Bearer", f"Bearer {OLD}, Bearer"),
+    ([Plain, Plain], "Bearer", f"Bearer {OLD}"),
+    ([Basic, Plain], 'Bearer, Basic realm="shop"', 'Bearer, Basic realm="shop"'),
+    ([Asking, Said], f"{SAID}, Bearer {METADATA}", f"Bearer {METADATA}, {OLD}, {SAID}"),
+    ([Odd, Plain], f"Bearer, {ODD}", f"Bearer, {ODD}"),
 ]
 
 

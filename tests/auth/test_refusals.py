@@ -182,8 +182,8 @@ async def test_call_may_be_refused_with_401() -> None:
     [
         (
             Plain,
-            'Bearer error="insufficient_scope", error_description="lending needs '
-            'more", scope="books:read books:lend", realm="library"',
+            'Bearer realm="library", error="insufficient_scope", error_description="'
+            'lending needs more", scope="books:read books:lend"',
         ),
         (Silent, "Session"),
     ],

@@ -89,8 +89,15 @@ def test_challenge_asks_for_a_bearer_token() -> None:
     assert not TokenAuthenticator.uses_cookies
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Basic YTpi", "Bearerx y"])
-def test_request_without_bearer_token_has_no_credential(
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        *(None, "", "Basic YTpi", "Bearerx y", "Bearer", "Bearer "),
+        *("Bearer abc", "Bearer MCP_a", "Bearer xmcp_", "Bearer a.b.c"),
+        "Bearer " + "a" * 47,
+    ],
+)
+def test_request_without_a_token_of_ours_has_no_credential(
     authorization: str | None,
 ) -> None:
     """Chosen: it may be for another authenticator."""
@@ -100,14 +107,12 @@ def test_request_without_bearer_token_has_no_credential(
 @pytest.mark.parametrize(
     "given",
     [
-        "",
         "mcp_x",
         "mcp_" + "a" * 42,
         "mcp_" + "a" * 44,
         "mcp_" + "a" * 42 + "é",
         "mcp_" + "a" * 42 + "=",
         "mcp_" + "a" * 43 + ",Basic x",
-        "a" * 47,
     ],
 )
 def test_malformed_token_is_refused(given: str) -> None:
