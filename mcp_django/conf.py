@@ -166,6 +166,10 @@ class MCPSettings:
     # Lists ----------------------------------------------------------------------
     # Features on one page of a list.
     PAGE_SIZE: int = 100
+    # Other servers -------------------------------------------------------------
+    # Those at which users of the site may have accounts that it uses for them, by a
+    # short name: "url", and if need be "title", "scopes", "client_id", "client_secret".
+    OTHER_SERVERS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 DEFAULTS: Final[Mapping[str, Any]] = asdict(MCPSettings())

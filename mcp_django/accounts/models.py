@@ -1,8 +1,7 @@
-"""Accounts at other servers, and logins that are on their way."""
+"""Accounts of the site's users at other servers."""
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Any, Self
 
@@ -50,10 +49,7 @@ class Account(models.Model):
     )
     server_url = models.CharField(_("server"), max_length=URL_LENGTH)
     sealed = models.TextField(_("encrypted record"), editable=False)
-    scopes = models.TextField(
-        _("scopes"), blank=True, help_text=_("What the user allowed, if known.")
-    )
-    connected_at = models.DateTimeField(_("connected"), default=timezone.now)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
     changed_at = models.DateTimeField(
         _("changed"),
         default=timezone.now,
@@ -100,30 +96,3 @@ class Account(models.Model):
         except Undecryptable:
             return False
         return True
-
-
-class PendingLogin(models.Model):
-    """A login that was begun and whose user has yet to come back from the server.
-
-    It is good once, for a while, and for the same user in the same browser.
-    """
-
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
-    state = models.CharField(max_length=64, unique=True)
-    server_url = models.CharField(max_length=URL_LENGTH)
-    sealed = models.TextField()
-    expires_at = models.DateTimeField(db_index=True)
-
-    class Meta:
-        verbose_name = _("login on its way")
-        verbose_name_plural = _("logins on their way")
-
-    def __str__(self) -> str:
-        return self.server_url
-
-    @staticmethod
-    def digest(state: str) -> str:
-        """Make what is stored of a state: who has the database has no state."""
-        return hashlib.sha256(state.encode(errors="replace")).hexdigest()

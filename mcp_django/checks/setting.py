@@ -75,17 +75,14 @@ def _mismatch(key: str, value: Any) -> str | None:
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int | float):
-        kind = int if isinstance(default, int) else int | float
-        may_be_zero = key in _MAY_BE_ZERO
-        least = "zero or more" if may_be_zero else "more than zero"
-        is_number = isinstance(value, kind) and not isinstance(value, bool)
-        if is_number and (0 < value < math.inf or (value == 0 and may_be_zero)):
-            return None
-        return f"a {'whole' if kind is int else 'finite'} number, {least}"
+        return _mismatch_of_number(key, value)
     if isinstance(default, str):
         return None if isinstance(value, str) else "a string"
     if default is None and value is None:
         return None
+    if key == "OTHER_SERVERS":
+        # What is in it is the business of `mcp_django.accounts`.
+        return None if isinstance(value, dict) else "a dictionary of servers by name"
     if key == "LANGUAGE":
         return _mismatch_of_language(value)
     if key in _MAY_BE_NONE:
@@ -99,6 +96,17 @@ def _mismatch(key: str, value: Any) -> str | None:
             return None
         return "a list of origins such as 'https://app.example', without a path"
     return None if are_strings else "a list of strings"
+
+
+def _mismatch_of_number(key: str, value: Any) -> str | None:
+    """Say what the value of a key that is a number should be; None if it is that."""
+    kind = int if isinstance(DEFAULTS[key], int) else int | float
+    may_be_zero = key in _MAY_BE_ZERO
+    least = "zero or more" if may_be_zero else "more than zero"
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if is_number and (0 < value < math.inf or (value == 0 and may_be_zero)):
+        return None
+    return f"a {'whole' if kind is int else 'finite'} number, {least}"
 
 
 def _mismatch_of_language(value: Any) -> str | None:
