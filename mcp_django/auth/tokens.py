@@ -93,7 +93,7 @@ class TokenAuthenticator(Authenticator):
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
         self._record_use(token, now)
-        return Identity(token.user, self, token.pk, token.expires_at)
+        return Identity(token.user, self, token.pk, token.expires_at, token.scopes)
 
     def _record_use(self, token: Token, now: datetime) -> None:
         """Record that a token was used, where the database takes writes.
@@ -120,14 +120,22 @@ class TokenAuthenticator(Authenticator):
         )
 
     def is_still_valid(self, identity: Identity) -> bool:
-        """Say whether the token is usable and its user active, in one query."""
+        """Say whether the token is usable as it was, and its user active.
+
+        One that allows something else by now is not: what is open was opened with what
+        it allowed then.
+        """
         token = (
             Token.objects.usable(timezone.now())
             .select_related("user")
             .filter(pk=str(identity.credential), user=identity.user.pk)
             .first()
         )
-        return token is not None and token.is_user_active
+        return (
+            token is not None
+            and token.is_user_active
+            and token.scopes == identity.scopes
+        )
 
 
 def _failed(reason: str) -> AuthenticationFailed:

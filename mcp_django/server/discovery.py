@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from django.apps import apps
 
+from mcp_django.server.scopes import WORDS
 from mcp_django.server.server import Server
+from mcp_django.server.texts import Text
 
 
 def servers() -> dict[str, Server]:
@@ -29,3 +32,12 @@ def all_servers() -> list[Server]:
             if isinstance(value, Server):
                 found.setdefault(id(value), value)
     return list(found.values())
+
+
+def all_scopes() -> Mapping[str, Text]:
+    """Give the scopes of every server, in words; of those of one name the first's."""
+    found: dict[str, Text] = {}
+    for server in all_servers():
+        for name, words in server.scopes.items():
+            found.setdefault(name, words)
+    return found or WORDS

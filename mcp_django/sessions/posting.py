@@ -149,6 +149,7 @@ class Posting:
                 "server": server_name,
                 "owner": owner,
                 "headers": sender.headers,
+                "scopes": None if sender.scopes is None else sorted(sender.scopes),
                 "body": body,
             },
         )
@@ -185,8 +186,14 @@ class Posting:
             return None
         if user is None:
             return NOT_FOUND
-        body = envelope["body"]
-        sender = Sender(user, envelope["headers"], len(body))
+        # A worker of an older release, of a deploy that goes on, knows of no scopes.
+        body, scopes = envelope["body"], envelope.get("scopes")
+        sender = Sender(
+            user,
+            envelope["headers"],
+            len(body),
+            scopes=None if scopes is None else frozenset(scopes),
+        )
         # Leave the acknowledgement some time to travel.
         return await take(opened, body, sender, room_timeout=rest * 0.7)
 

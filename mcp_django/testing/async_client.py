@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 
@@ -30,6 +30,7 @@ from mcp_django.client.notices import OnLog, OnNotification
 from mcp_django.exceptions import MCPError
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.discovery import servers
+from mcp_django.server.scopes import check_declared, read_scopes
 from mcp_django.server.server import Server
 from mcp_django.testing.connection import Connection, as_if_read_now
 from mcp_django.transports.base import Sender
@@ -100,23 +101,34 @@ class AsyncMCPClient:
         self._raise_request_exception = raise_request_exception
         self._options = {**options, "version": version}
         self._user: User | None = None
+        self._scopes: frozenset[str] | None = None
 
     @property
     def server(self) -> Server:
         """The server that answers."""
         return self._server
 
-    def force_login(self, user: User) -> None:
+    def force_login(self, user: User, *, scopes: Iterable[str] | None = None) -> None:
         """Ask as a user from now on.
 
         Its permissions are looked up anew for each request; its fields are as in this
         object.
+
+        Args:
+            user: The user.
+            scopes: What the user's credential allows, such as `{"mcp:read"}`; None for
+                everything.
+
+        Raises:
+            ValueError: The server has no such scope.
         """
+        self._scopes = None if scopes is None else _scopes_of(self._server, scopes)
         self._user = user_behind(user)
 
     def logout(self) -> None:
         """Ask as an anonymous user from now on."""
         self._user = None
+        self._scopes = None
 
     def connect(self) -> AbstractAsyncContextManager[Client]:
         """Open a connection that lasts to the end of an `async with` block.
@@ -130,7 +142,8 @@ class AsyncMCPClient:
         return connection.open(raise_request_exception=self._raise_request_exception)
 
     def _sender(self) -> Sender:
-        return Sender(as_if_read_now(self._user), self._headers)
+        user = as_if_read_now(self._user)
+        return Sender(user, self._headers, scopes=self._scopes)
 
     async def _once(
         self,
@@ -229,6 +242,12 @@ class AsyncMCPClient:
         return await self._once(
             Client.request, method, params, timeout=timeout, on_progress=on_progress
         )
+
+
+def _scopes_of(server: Server, scopes: Iterable[str]) -> frozenset[str]:
+    found = read_scopes("force_login()", "scopes", scopes)
+    check_declared(server, "force_login()", found)
+    return found
 
 
 def the_only_server() -> Server:

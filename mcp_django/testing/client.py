@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, Unpack
 
 from asgiref.sync import async_to_sync
@@ -80,9 +80,9 @@ class MCPClient:
         """The server that answers."""
         return self._client.server
 
-    def force_login(self, user: User) -> None:
+    def force_login(self, user: User, *, scopes: Iterable[str] | None = None) -> None:
         """As `AsyncMCPClient.force_login`."""
-        self._client.force_login(user)
+        self._client.force_login(user, scopes=scopes)
 
     def logout(self) -> None:
         """Ask as an anonymous user from now on."""

@@ -11,29 +11,39 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.db.models import ForeignKey, Q, QuerySet
-from django.forms import ModelChoiceField, ModelForm
+from django.forms import (
+    CheckboxSelectMultiple,
+    ModelChoiceField,
+    ModelForm,
+    MultipleChoiceField,
+)
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from mcp_django.bulkheads.missing_migrations import commands_for
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
+from mcp_django.tokens.scopes import known_scopes
 
 _USERS_ON_PAGE: Final = 20
 _NAMES: Final = ("email", "first_name", "last_name")
+_EVERYTHING: Final = "every scope"
+"""Stands for all rights of the user; no scope has blanks in its name."""
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Token]
+    TokenModelForm = ModelForm[Token]
 else:
     # Generic in the stubs only.
-    ModelAdmin = admin.ModelAdmin
+    ModelAdmin, TokenModelForm = admin.ModelAdmin, ModelForm
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -62,6 +72,40 @@ class UserSelect(AutocompleteSelect):
     """A select box that asks `TokenAdmin.users_view` for what fits."""
 
     url_name = "%s:mcp_tokens_token_users"
+
+
+def _choices() -> list[tuple[str, Any]]:
+    """Give what a token may allow, in words."""
+    scopes = known_scopes().items()
+    return [
+        (_EVERYTHING, _("Everything that the user may do")),
+        *(
+            (name, format_html("{} <code>{}</code>", text, name))
+            for name, text in scopes
+        ),
+    ]
+
+
+class AddTokenForm(TokenModelForm):
+    """Asks what a new token shall allow."""
+
+    scopes = MultipleChoiceField(
+        label=_("It allows"),
+        choices=_choices,
+        initial=[_EVERYTHING],
+        widget=CheckboxSelectMultiple,
+        help_text=_("Never more than what the user may do."),
+        error_messages={"required": _("Say what the token shall allow.")},
+    )
+
+    def clean_scopes(self) -> list[str] | None:
+        """Give the scopes, None for everything."""
+        chosen: list[str] = self.cleaned_data["scopes"]
+        if _EVERYTHING not in chosen:
+            return chosen
+        if len(chosen) > 1:
+            raise ValidationError(_("It is either everything, or some of it."))
+        return None
 
 
 def find_users(term: str) -> QuerySet[AbstractBaseUser]:
@@ -97,6 +141,7 @@ class TokenAdmin(ModelAdmin):
         "state",
         "user",
         "hint",
+        "allows",
         "last_used_at",
         "expires_at",
         "created_at",
@@ -189,6 +234,25 @@ class TokenAdmin(ModelAdmin):
         """Say what a token's state is at this moment."""
         return str(token.state_at(timezone.now()).label)
 
+    @admin.display(description=_("allows"), ordering="scope")
+    def allows(self, token: Token) -> str:
+        """Name the scopes of a token."""
+        if token.scope is None:
+            return gettext("everything")
+        return token.scope or gettext("nothing")
+
+    @admin.display(description=_("It allows"))
+    def allows_in_words(self, token: Token) -> str:
+        """Say what a token allows, a line for each scope."""
+        if not token.scopes:
+            return self.allows(token)
+        known = known_scopes()
+        return format_html_join(
+            mark_safe("<br>"),
+            "{} <code>{}</code>",
+            ((known.get(name, ""), name) for name in sorted(token.scopes)),
+        )
+
     @admin.action(description=_("Revoke selected tokens"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Token]) -> None:
         """Revoke tokens at once, and note it in the history of each."""
@@ -214,12 +278,24 @@ class TokenAdmin(ModelAdmin):
             kwargs["widget"] = UserSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Token | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> type[ModelForm[Token]]:
+        """Ask for scopes where a token is added."""
+        if obj is None:
+            kwargs["form"] = AddTokenForm
+        return super().get_form(request, obj, change, **kwargs)
+
     def get_fields(
         self, request: HttpRequest, obj: Token | None = None
     ) -> tuple[str, ...]:
         """Ask for what a new token needs; show all but the digest of others."""
         if obj is None:
-            return ("user", "name", "expires_at")
+            return ("user", "name", "expires_at", "scopes")
         return ("name", *self.get_readonly_fields(request, obj))
 
     def get_readonly_fields(
@@ -232,6 +308,7 @@ class TokenAdmin(ModelAdmin):
             "user",
             "state",
             "hint",
+            "allows_in_words",
             "created_at",
             "expires_at",
             "last_used_at",
@@ -249,6 +326,7 @@ class TokenAdmin(ModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
+        obj.set_scopes(form.cleaned_data["scopes"])
         text = obj.set_new_text()
         super().save_model(request, obj, form, change)
         self.message_user(

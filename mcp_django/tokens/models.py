@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mcp_django.conf import mcp_settings
+from mcp_django.protocol.scopes import is_scope, write_scopes
 from mcp_django.signals import credentials_changed
 
 PREFIX = "mcp_"
@@ -127,6 +128,18 @@ class Token(models.Model):
         _("revoked"), null=True, blank=True, editable=False
     )
 
+    # Empty text is no scope at all, which is something else than null.
+    scope = models.TextField(  # noqa: DJ001
+        _("scopes"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "What the token allows of what its user may do, separated by spaces; null "
+            "for everything."
+        ),
+    )
+
     objects = TokenQuerySet.as_manager()
 
     _user_id_before: Any = None
@@ -152,7 +165,12 @@ class Token(models.Model):
 
     @classmethod
     def issue(
-        cls, user: AbstractBaseUser, name: str, expires_at: datetime | None = None
+        cls,
+        user: AbstractBaseUser,
+        name: str,
+        expires_at: datetime | None = None,
+        *,
+        scopes: Iterable[str] | None = None,
     ) -> tuple[Token, str]:
         """Save a new token.
 
@@ -160,15 +178,20 @@ class Token(models.Model):
             user: The one as which a program with the token acts.
             name: What the token is for, for people; at most 100 characters.
             expires_at: When it ends; None for never.
+            scopes: What it allows of what its user may do; None for everything.
 
         Returns:
             The token, and its text: "mcp_" and 43 characters of URL-safe base64.
+
+        Raises:
+            ValueError: One is no name of a scope.
         """
         token = cls(
             user=user,  # type: ignore[misc]  # the plugin knows one user model only
             name=name,
             expires_at=expires_at,
         )
+        token.set_scopes(scopes)
         text = token.set_new_text()
         token.save(force_insert=True)
         return token, text
@@ -182,6 +205,29 @@ class Token(models.Model):
         self.digest = _digest(text)
         self.hint = text[-HINT_LENGTH:]
         return text
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """What it allows of what its user may do; None for everything."""
+        return None if self.scope is None else frozenset(self.scope.split())
+
+    def set_scopes(self, scopes: Iterable[str] | None) -> None:
+        """Say what an unsaved token allows; nothing is saved.
+
+        Args:
+            scopes: Names of scopes; None for everything.
+
+        Raises:
+            ValueError: One is no name of a scope.
+        """
+        if scopes is None:
+            self.scope = None
+            return
+        names = [scopes] if isinstance(scopes, str) else list(scopes)
+        for name in names:
+            if not is_scope(name):
+                raise ValueError(f"{name!r} is no name of a scope")
+        self.scope = write_scopes(names)
 
     def revoke(self) -> None:
         """Make the token useless at once; the first revocation is the one recorded."""

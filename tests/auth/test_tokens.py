@@ -61,6 +61,31 @@ def test_token_names_its_user(scheme: str, text: str, ada: User) -> None:
     assert authenticator.is_still_valid(identity)
 
 
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset({"mcp:read"})])
+def test_narrow_token_says_what_it_allows(scopes: frozenset[str], ada: User) -> None:
+    """Chosen: no scope at all is not all rights."""
+    authenticator = TokenAuthenticator()
+    token, text = Token.issue(ada, "Laptop", scopes=scopes)
+    identity = authenticator.authenticate(request_with(f"Bearer {text}"))
+    assert identity == Identity(ada, authenticator, token.pk, scopes=scopes)
+    assert authenticator.is_still_valid(identity)
+
+
+@pytest.mark.parametrize(("before", "after"), [("a b", "a"), ("a", "a b"), (None, "")])
+def test_token_that_allows_something_else_by_now_is_not_still_valid(
+    before: str | None, after: str | None, text: str
+) -> None:
+    """Chosen: what is open ends, and its client opens it anew."""
+    authenticator = TokenAuthenticator()
+    for first, then in ((before, after), (after, before)):
+        Token.objects.update(scope=first)
+        identity = authenticator.authenticate(request_with(f"Bearer {text}"))
+        assert identity is not None
+        assert authenticator.is_still_valid(identity)
+        Token.objects.update(scope=then)
+        assert not authenticator.is_still_valid(identity)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_database_that_takes_no_writes_keeps_nobody_out(
     text: str, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ from channels.exceptions import ChannelFull
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import OperationalError
 from django.utils.functional import SimpleLazyObject
-from mcp_types.jsonrpc import JSONRPCResponse
+from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
 from mcp_django import Context, Server
 from mcp_django.bulkheads.threads import handler_threads
@@ -76,13 +76,14 @@ class Joined:
         server_name: str = "shop",
         owner: str = "",
         headers: dict[str, str] | None = None,
+        scopes: frozenset[str] | None = None,
     ) -> Taken:
         """Hand a body to the worker that holds a session."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.posting.post(
                 opened if isinstance(opened, str) else opened.id,
                 body,
-                Sender(headers=headers or {}),
+                Sender(headers=headers or {}, scopes=scopes),
                 server_name=server_name,
                 owner=owner,
             )
@@ -110,6 +111,10 @@ def server() -> Server:
     @server.tool
     async def who(context: Context) -> str:
         return f"{context.user} {context.headers.get('x-tenant')}"
+
+    @server.tool(read_only=True)
+    async def scopes(context: Context) -> list[str] | None:
+        return None if context.scopes is None else sorted(context.scopes)
 
     @server.tool
     async def wait() -> None:
@@ -162,6 +167,43 @@ async def test_message_is_taken_by_the_worker_that_holds_the_session(
     answer = stream.sent[1]
     assert isinstance(answer, JSONRPCResponse)
     assert answer.result["content"] == [{"type": "text", "text": "AnonymousUser acme"}]
+
+
+@pytest.mark.parametrize("scopes", [None, {"mcp:read"}, {"mcp:read", "mcp:write"}])
+async def test_message_brings_what_its_credential_allows(
+    layer: Layer, server: Server, scopes: set[str] | None
+) -> None:
+    """Chosen: that of the post, whatever opened the stream."""
+    stream = Stream()
+    allowed = None if scopes is None else frozenset(scopes)
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server, stream=stream)
+        body = body_of("tools/call", {"name": "scopes"})
+        assert await poster.post(opened, body, scopes=allowed) == Taken(202)
+        await until(lambda: len(stream.sent) == 2)
+    answer = stream.sent[1]
+    assert isinstance(answer, JSONRPCResponse)
+    expected = None if scopes is None else sorted(scopes)
+    assert answer.result["structuredContent"] == {"result": expected}
+
+
+@pytest.mark.parametrize("scopes", [set(), {"mcp:read"}])
+async def test_message_whose_credential_allows_too_little_is_refused(
+    layer: Layer, server: Server, scopes: set[str]
+) -> None:
+    """Chosen: on the stream, since its post was taken before."""
+    stream = Stream()
+    async with joined(layer) as (poster, holder):
+        opened = await holder.open(server, stream=stream)
+        body = body_of("tools/call", {"name": "who"})
+        assert await poster.post(opened, body, scopes=frozenset(scopes)) == Taken(202)
+        await until(lambda: len(stream.sent) == 2)
+    refused = stream.sent[1]
+    assert isinstance(refused, JSONRPCError)
+    assert refused.error.data == {
+        "error": "insufficient_scope",
+        "scope": " ".join(sorted({*scopes, "mcp:write"})),
+    }
 
 
 @pytest.mark.parametrize(

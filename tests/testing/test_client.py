@@ -222,6 +222,37 @@ class LibraryTests(TestCase):
 
         self.assertIn("add_shelf", [tool.name for tool in tools])
 
+    def test_user_may_act_by_a_credential_that_allows_less(self) -> None:
+        """Chosen: until the next login, which allows everything again."""
+        for version in ERAS:
+            client = MCPClient(library.server, version=version)
+            client.force_login(self.ada, scopes={"mcp:read"})
+            with (
+                self.subTest(version),
+                self.assertRaisesMessage(ErrorReceived, "needs the scope mcp:write"),
+            ):
+                client.call_tool("shelves")
+            client.force_login(self.ada, scopes=["mcp:write", "mcp:read"])
+            self.assertEqual(value_of(client, "shelves"), ["Maps"])
+            client.force_login(self.ada)
+            self.assertEqual(value_of(client, "shelves"), ["Maps"])
+
+    def test_logout_forgets_what_the_credential_allowed(self) -> None:
+        """Chosen."""
+        client = MCPClient(library.server)
+        client.force_login(self.ada, scopes=())
+        client.logout()
+
+        self.assertEqual(value_of(client, "shelves"), ["Maps"])
+
+    def test_credential_cannot_allow_what_the_server_does_not_have(self) -> None:
+        """Chosen: a test with a misspelt scope would prove nothing."""
+        client = MCPClient(library.server)
+        with self.assertRaisesMessage(
+            ValueError, "force_login() names the scope 'mcp:"
+        ):
+            client.force_login(self.ada, scopes={"mcp:raed"})
+
     def test_lazy_user_is_as_good_as_any(self) -> None:
         """Chosen: fixtures and `request.user` may be so."""
         user: Any = SimpleLazyObject(lambda: self.ada)

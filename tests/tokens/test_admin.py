@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -32,13 +33,16 @@ def change_url(token: Token) -> str:
     return reverse("admin:mcp_tokens_token_change", args=[token.pk])
 
 
-def add_data(user: User, name: str = "Laptop", date: str = "") -> dict[str, str]:
+def add_data(
+    user: User, name: str = "Laptop", date: str = "", scopes: Any = "every scope"
+) -> dict[str, Any]:
     """What the browser sends for the add form."""
     return {
         "user": str(user.pk),
         "name": name,
         "expires_at_0": date,
         "expires_at_1": "00:00:00" if date else "",
+        "scopes": scopes,
     }
 
 
@@ -87,6 +91,50 @@ def test_token_may_get_an_end(admin_client: Client, ada: User) -> None:
     expires_at = Token.objects.get().expires_at
     assert expires_at is not None
     assert expires_at.year == 2999
+
+
+def test_token_allows_what_is_ticked(admin_client: Client, ada: User) -> None:
+    """Chosen: in words where it is chosen and where it is looked at, by name in lists;
+    and not changed afterwards."""
+    page = admin_client.get(ADD).text
+    for text in ("Everything that the user may do", "Read what you may read", "mcp:"):
+        assert text in page
+    admin_client.post(ADD, add_data(ada, scopes=["mcp:read"]))
+    token = Token.objects.get()
+    assert token.scopes == frozenset({"mcp:read"})
+    page = admin_client.get(change_url(token)).text
+    assert "Read what you may read <code>mcp:read</code>" in page
+    assert 'name="scopes"' not in page
+    assert ">mcp:read</td>" in admin_client.get(LIST).text
+    admin_client.post(change_url(token), add_data(ada, "Desktop"))
+    token.refresh_from_db()
+    assert (token.name, token.scopes) == ("Desktop", frozenset({"mcp:read"}))
+
+
+def test_token_that_allows_everything_says_so(admin_client: Client, ada: User) -> None:
+    """Chosen: as one that allows nothing does."""
+    admin_client.post(ADD, add_data(ada))
+    token = Token.objects.get()
+    assert token.scopes is None
+    assert ">everything</td>" in admin_client.get(LIST).text
+    Token.objects.update(scope="")
+    assert ">nothing</div>" in admin_client.get(change_url(token)).text
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        ([], "Say what the token shall allow."),
+        (["every scope", "mcp:read"], "It is either everything, or some of it."),
+        (["mcp:raed"], "mcp:raed is not one of the available choices."),
+    ],
+)
+def test_token_that_does_not_say_what_it_allows_is_not_added(
+    scopes: list[str], said: str, admin_client: Client, ada: User
+) -> None:
+    """Chosen: nothing is allowed by accident."""
+    assert said in admin_client.post(ADD, add_data(ada, scopes=scopes)).text
+    assert not Token.objects.exists()
 
 
 def test_unusable_token_is_not_added(admin_client: Client, ada: User) -> None:

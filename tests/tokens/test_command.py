@@ -56,6 +56,31 @@ def test_created_token_may_get_an_end(ada: User) -> None:
     assert f"it expires {until:%Y-%m-%d %H:%M}." in lines[0]
 
 
+def test_created_token_may_be_narrow(ada: User) -> None:
+    """Chosen: the least that a careful person wants to give a program."""
+    arguments = ("--name", "Laptop", "--scope", "mcp:write", "--scope=mcp:read")
+    lines = mcp_token("create", "ada", *arguments)
+    token = Token.objects.get()
+    assert token.scopes == frozenset({"mcp:read", "mcp:write"})
+    assert lines[0] == (
+        f"Token {token.pk} (Laptop) lets its holder act as ada within mcp:read "
+        "mcp:write; it never expires."
+    )
+
+
+@pytest.mark.parametrize("scope", ["mcp:raed", "", "mcp:read mcp:write"])
+def test_scope_of_no_server_is_refused(scope: str, ada: User) -> None:
+    """Chosen: such a token would open nothing."""
+    assert_refused(
+        "create",
+        "ada",
+        "--name=Laptop",
+        f"--scope={scope}",
+        saying=f"--scope {scope!r}: no server has such a scope; there are mcp:read",
+    )
+    assert not Token.objects.exists()
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "1.5", "soon", "36501", "²", ""])
 def test_senseless_end_is_refused(days: str, ada: User) -> None:
     """Chosen: a text that says what would be right."""
@@ -103,12 +128,16 @@ def test_list_is_a_table_without_the_texts(ada: User) -> None:
     )
     day = timezone.localtime(created)
     at, later = (f"{day + timedelta(minutes=m):%Y-%m-%d %H:%M}" for m in (0, 1))
+    Token.objects.filter(pk=second.pk).update(scope="a mcp:read")
     head = "ID  USER   NAME        HINT  STATE    CREATED"
+    end = "LAST USED         ALLOWS"
     none = "-" + " " * 15
     assert mcp_token("list") == [
-        f"{head}           EXPIRES           LAST USED",
-        f"{second.pk:<2}  grace  Line?break  -_9Z  expired  {later}  {at}  -",
-        f"{first.pk:<2}  ada    Laptop      abcd  usable   {at}  {none}  {at}",
+        f"{head}           EXPIRES           {end}",
+        f"{second.pk:<2}  grace  Line?break  -_9Z  expired  {later}  {at}  {none}  "
+        "a mcp:read",
+        f"{first.pk:<2}  ada    Laptop      abcd  usable   {at}  {none}  {at}  "
+        "everything",
     ]
     assert [line.split()[1] for line in mcp_token("list", "--user", "ada")] == [
         "USER",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -36,6 +37,7 @@ def test_issued_token_has_the_text_only_as_a_digest(ada: User) -> None:
         "expires_at": until,
         "last_used_at": None,
         "revoked_at": None,
+        "scope": None,
     }
     assert str(token) == f"Laptop (…{text[-4:]})"
 
@@ -51,6 +53,33 @@ def test_token_is_found_by_its_whole_text(ada: User) -> None:
     assert Token.objects.with_text(text).get() == token
     assert not Token.objects.with_text(text[-4:]).exists()
     assert not Token.objects.with_text("").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "scope", "scopes"),
+    [
+        (None, None, None),
+        ([], "", frozenset()),
+        (["mcp:write", "mcp:read"], "mcp:read mcp:write", {"mcp:read", "mcp:write"}),
+        ("mcp:read", "mcp:read", {"mcp:read"}),
+    ],
+)
+def test_token_allows_what_it_was_issued_for(
+    given: Any, scope: str | None, scopes: Any, ada: User
+) -> None:
+    """Chosen: no scope at all is something else than all rights."""
+    Token.issue(ada, "Laptop", scopes=given)
+    token = Token.objects.get()
+
+    assert (token.scope, token.scopes) == (scope, scopes)
+
+
+@pytest.mark.parametrize("scopes", [["a b"], [""], 'a"', ["é"]])
+def test_token_cannot_allow_what_is_no_scope(scopes: Any, ada: User) -> None:
+    """Spec: RFC 6749, section 3.3."""
+    with pytest.raises(ValueError, match="is no name of a scope"):
+        Token.issue(ada, "Laptop", scopes=scopes)
+    assert not Token.objects.exists()
 
 
 def test_states_in_python_and_in_the_database_agree(ada: User) -> None:

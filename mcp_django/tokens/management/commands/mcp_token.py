@@ -16,10 +16,21 @@ from django.utils import timezone
 
 from mcp_django.bulkheads.missing_migrations import needing_migrations
 from mcp_django.tokens.models import Token
+from mcp_django.tokens.scopes import known_scopes
 
 MAX_DAYS = 36_500
 
-COLUMNS = ("ID", "USER", "NAME", "HINT", "STATE", "CREATED", "EXPIRES", "LAST USED")
+COLUMNS = (
+    "ID",
+    "USER",
+    "NAME",
+    "HINT",
+    "STATE",
+    "CREATED",
+    "EXPIRES",
+    "LAST USED",
+    "ALLOWS",
+)
 
 
 class Command(BaseCommand):
@@ -44,6 +55,13 @@ class Command(BaseCommand):
             type=_days,
             metavar="DAYS",
             help="days until it expires; without it the token never does",
+        )
+        create.add_argument(
+            "--scope",
+            action="append",
+            metavar="SCOPE",
+            help="what it allows of what the user may do, such as mcp:read; may be "
+            "given several times; without it the token allows everything",
         )
 
         show = commands.add_parser("list", help="show tokens, without their texts")
@@ -75,14 +93,23 @@ class Command(BaseCommand):
                     options["username"],
                     name=options["name"],
                     expires_in=options["expires_in"],
+                    scopes=options["scope"],
                 )
             case "list":
                 self.list(username=options["user"])
             case "revoke":
                 self.revoke(options["tokens"])
 
-    def create(self, username: str, *, name: str, expires_in: int | None) -> None:
+    def create(
+        self,
+        username: str,
+        *,
+        name: str,
+        expires_in: int | None,
+        scopes: Sequence[str] | None = None,
+    ) -> None:
         """Issue a token; the last line written is its text alone."""
+        _check_scopes(scopes or ())
         user = _get_user(username)
         if not getattr(user, "is_active", True):
             raise CommandError(
@@ -99,11 +126,12 @@ class Command(BaseCommand):
         if expires_in is not None:
             expires_at = timezone.now() + timedelta(days=expires_in)
 
-        token, text = Token.issue(user, name, expires_at)
+        token, text = Token.issue(user, name, expires_at, scopes=scopes)
         end = "never expires" if expires_at is None else f"expires {_time(expires_at)}"
+        within = "" if scopes is None else f" within {token.scope}"
         self.stdout.write(
-            f"Token {token.pk} ({name}) lets its holder act as {user}; it {end}.\n"
-            "Copy it now, it is shown this once:"
+            f"Token {token.pk} ({name}) lets its holder act as {user}{within}; "
+            f"it {end}.\nCopy it now, it is shown this once:"
         )
         self.stdout.write(text)
 
@@ -123,6 +151,7 @@ class Command(BaseCommand):
                 _time(token.created_at),
                 _time(token.expires_at),
                 _time(token.last_used_at),
+                _allows(token),
             )
             for token in tokens
         ]
@@ -153,6 +182,21 @@ def _days(text: str) -> int:
             f"{text!r} is no whole number of days from 1 to {MAX_DAYS}"
         )
     return int(text)
+
+
+def _check_scopes(scopes: Sequence[str]) -> None:
+    """Refuse scopes that no server of the project has.
+
+    Raises:
+        CommandError: There is one.
+    """
+    known = known_scopes()
+    for scope in scopes:
+        if scope not in known:
+            raise CommandError(
+                f"--scope {scope!r}: no server has such a scope; there are "
+                f"{', '.join(known)}; give --scope once for each"
+            )
 
 
 def _get_user(username: str) -> AbstractBaseUser:
@@ -194,6 +238,11 @@ def _get_token(name: str) -> Token:
                 f"the tokens with the ids {ids} share the hint {name!r}; "
                 "give the id of the one you mean"
             )
+
+
+def _allows(token: Token) -> str:
+    """Name what a token allows."""
+    return "everything" if token.scope is None else token.scope or "nothing"
 
 
 def _time(moment: datetime | None) -> str:
