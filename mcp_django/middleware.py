@@ -9,9 +9,9 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from mcp_django.consumers.cors import EndpointCorsMiddleware
+from mcp_django.consumers.cors import ANSWERS_CORS, EndpointCorsMiddleware
 from mcp_django.consumers.gate import check_origin
-from mcp_django.consumers.well_known import is_left_to_us
+from mcp_django.consumers.well_known import is_left_to_us, match_of
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.routes import endpoint_at
@@ -33,6 +33,10 @@ class CorsMiddleware(EndpointCorsMiddleware):
     def is_endpoint(self, request: HttpRequest) -> bool:
         """Say whether a request goes to an MCP endpoint, or looks for its OAuth."""
         return _endpoint_of(request) is not None or is_left_to_us(request)
+
+    def is_enabled(self, request: HttpRequest) -> bool:
+        """Say whether CORS applies to a request, and its view has not an answer."""
+        return super().is_enabled(request) and not _answers_cors(request)
 
 
 class OriginMiddleware:
@@ -77,6 +81,14 @@ class OriginMiddleware:
 def _endpoint_of(request: HttpRequest) -> Endpoint | None:
     """Find where a request goes, also by the URLconf that middleware chose for it."""
     return endpoint_at(request.path_info, getattr(request, "urlconf", None))
+
+
+def _answers_cors(request: HttpRequest) -> bool:
+    """Say whether a page asks a view that answers every page."""
+    if "Origin" not in request.headers:
+        return False
+    match = match_of(request.path_info)
+    return match is not None and getattr(match.func, ANSWERS_CORS, False)
 
 
 async def _as_coroutine(response: HttpResponseBase) -> HttpResponseBase:

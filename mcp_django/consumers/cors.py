@@ -13,6 +13,9 @@ from django.http.response import HttpResponseBase
 
 from mcp_django.consumers.origins import is_allowed_origin
 
+ANSWERS_CORS = "mcp_answers_cors"
+"""Attribute of views that say by themselves, to every origin, what CORS asks."""
+
 _METHODS = ("DELETE", "GET", "OPTIONS", "POST")
 _REQUEST_HEADERS = (
     "accept",
