@@ -41,6 +41,10 @@ class MCPSettings:
     # Seconds for which a process takes an authenticator's word for a credential that
     # it has seen, without asking again, if the authenticator lets it; 0 for never.
     CREDENTIAL_CACHE_SECONDS: float = 0.0
+    # Programs that log in -------------------------------------------------------
+    # Dotted path of the class that says which programs may become clients of the site's
+    # authorization server by themselves, and how many.
+    CLIENT_POLICY: str = "mcp_django.oauth.authorization_server.policies.ClientPolicy"
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.

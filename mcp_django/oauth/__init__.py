@@ -5,6 +5,8 @@ The resource server says where programs log in, and takes the tokens that they b
 works with any authorization server. `authorization_server` makes one of the site
 itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 
+`cors` lets programs in web pages ask.
+
 `resources` says which URLs name an endpoint, so which tokens are for it.
 
 `models` is what users allowed programs, and `uses` writes down when those acted.
