@@ -159,6 +159,9 @@ class MCPSettings:
     # its session.
     RELAY_TIMEOUT: float = 2.0
     # Pages ----------------------------------------------------------------------
+    # What the site is called there; None for its name in django.contrib.sites, or its
+    # host.
+    SITE_NAME: str | None = None
     # Where styles, images and fonts of pages may come from beside the site itself and
     # STATIC_URL, in the words of Content-Security-Policy.
     PAGE_SOURCES: Sequence[str] = field(default_factory=list)

@@ -27,11 +27,13 @@ _POLICY: Final = (
 
 
 def site_name_of(request: HttpRequest) -> str:
-    """Give the site's name, of `django.contrib.sites` if it is installed, or its host.
+    """Give the site's name: `MCP["SITE_NAME"]`, of `django.contrib.sites`, or its host.
 
     Raises:
         DisallowedHost: The request names a host that the site does not have.
     """
+    if mcp_settings.SITE_NAME is not None:
+        return mcp_settings.SITE_NAME
     try:
         return str(get_current_site(request).name)
     except (ImproperlyConfigured, ObjectDoesNotExist):

@@ -32,6 +32,7 @@ _MAY_BE_NONE: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
         _is_public_origin,
         "an origin such as 'https://site.example', without a path, or None",
     ),
+    "SITE_NAME": (lambda text: bool(text.strip()), "a name, or None"),
 }
 """Keys of texts that may be None: whether a text is right, and what it has to be."""
 
