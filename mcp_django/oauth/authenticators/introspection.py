@@ -77,8 +77,8 @@ class IntrospectionAuthenticator(IssuerAuthenticator):
     """How. Spec: RFC 6749, section 2.3.1."""
 
     cache_seconds: ClassVar[float] = 30.0
-    """For which an answer counts; refusals for five seconds at most. For open streams it
-    is asked anew."""
+    """For which an answer counts; refusals for five seconds at most. For open streams
+    the issuer is asked anew."""
 
     credential_header = "authorization"
 

@@ -173,7 +173,7 @@ class IssuerAuthenticator(Authenticator):
         except AuthenticationFailed as failure:
             logger.info("a token is no longer good: %s", failure)
             return False
-        return user.pk == identity.user.pk
+        return bool(user.pk == identity.user.pk)
 
     @property
     def _seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -57,11 +58,11 @@ def _default_field(claim: str) -> str:
     return found
 
 
-def _find(field: str, claim: str, value: str) -> list[AbstractBaseUser]:
+def _find(field: str, claim: str, value: str) -> Sequence[AbstractBaseUser]:
     lookup = f"{field}__iexact" if claim == "email" else field
-    users = get_user_model()._default_manager.filter(**{lookup: value})
+    users = get_user_model()._default_manager
     try:
-        found = list(users[:_MAX_FOUND])
+        found = list(users.filter(**{lookup: value})[:_MAX_FOUND])
     except (ValueError, TypeError, OverflowError, ValidationError):
         return []  # The field cannot have such a value.
     if claim != "email":
