@@ -14,10 +14,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.test import RequestFactory
 from jwcrypto.jwk import JWK
 from jwcrypto.jwt import JWT
+
+from mcp_django.oauth.authenticators.claims import Claims
+
+ADA = User(pk=7, username="ada")
+"""Whom good tokens name, where no database is asked."""
 
 RESOURCE = "http://testserver/mcp"
 SECRET = "very secret: +%"
@@ -219,6 +225,11 @@ def serving() -> Iterator[Issuer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def find_ada(authenticator: object, claims: Claims) -> User | None:
+    """Find users as a project may, without a database."""
+    return ADA if claims.get("sub") == "ada" else None
 
 
 def request_with(token: str | None, path: str = "/mcp") -> HttpRequest:

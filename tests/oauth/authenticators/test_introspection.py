@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
 from mcp_django import AuthenticationFailed, ServiceAway
@@ -23,10 +22,12 @@ from mcp_django.oauth.authenticators.introspection import (
     IntrospectionAuthenticator,
 )
 from tests.oauth.authenticators.issuer import (
+    ADA,
     RESOURCE,
     SECRET,
     Issuer,
     Page,
+    find_ada,
     request_with,
 )
 
@@ -39,6 +40,7 @@ def authenticator_for(at: Issuer, /, **attributes: Any) -> IntrospectionAuthenti
         "issuer": at.url,
         "client_id": "the site",
         "client_secret": SECRET,
+        "find_user": find_ada,
         **attributes,
     }
     kind: type[IntrospectionAuthenticator] = type(
@@ -60,9 +62,7 @@ async def identify(
 
 
 @pytest.mark.parametrize("how", ["client_secret_basic", "client_secret_post"])
-async def test_token_names_its_user_and_scopes(
-    issuer: Issuer, ada: User, how: str
-) -> None:
+async def test_token_names_its_user_and_scopes(issuer: Issuer, how: str) -> None:
     """Spec: RFC 7662, section 2; RFC 6749, section 2.3.1."""
     know(issuer, scope="mcp:read mcp:write")
     authenticator = authenticator_for(issuer, client_authentication=how)
@@ -70,7 +70,7 @@ async def test_token_names_its_user_and_scopes(
     identity = await identify(authenticator)
 
     assert identity is not None
-    assert (identity.user, identity.authenticator) == (ada, authenticator)
+    assert (identity.user, identity.authenticator) == (ADA, authenticator)
     assert identity.scopes == frozenset({"mcp:read", "mcp:write"})
     assert identity.expires_at is not None
     assert TOKEN not in repr(identity)
@@ -82,7 +82,7 @@ async def test_token_names_its_user_and_scopes(
     assert await authenticator.is_still_valid(identity)
 
 
-async def test_token_need_not_say_when_it_ends(issuer: Issuer, ada: User) -> None:
+async def test_token_need_not_say_when_it_ends(issuer: Issuer) -> None:
     """Spec: RFC 7662, section 2.2: all but `active` is optional."""
     know(issuer, exp=None, iss=None, iat=None, scope=None)
     identity = await identify(authenticator_for(issuer))
@@ -90,7 +90,7 @@ async def test_token_need_not_say_when_it_ends(issuer: Issuer, ada: User) -> Non
     assert (identity.expires_at, identity.scopes) == (None, frozenset())
 
 
-async def test_named_endpoint_needs_no_metadata(issuer: Issuer, ada: User) -> None:
+async def test_named_endpoint_needs_no_metadata(issuer: Issuer) -> None:
     """Chosen: some issuers do not publish it."""
     know(issuer)
     where = f"{issuer.url}/introspect"
@@ -119,7 +119,7 @@ async def test_tokens_of_others_are_not_sent_to_the_issuer(issuer: Issuer) -> No
     assert not issuer.asked
 
 
-async def test_jwt_of_the_issuer_may_be_asked_about(issuer: Issuer, ada: User) -> None:
+async def test_jwt_of_the_issuer_may_be_asked_about(issuer: Issuer) -> None:
     """Chosen: so a token can be revoked before it ends."""
     token = issuer.token()
     issuer.active[token] = {"active": True, **issuer.claims()}
@@ -141,7 +141,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "ends at no time": ({"exp": 1e300}, "claim 'exp'"),
     "not yet good": ({"nbf": _now(600)}, "is good only from"),
     "other issuer": ({"iss": "https://other.example"}, "of the issuer 'https:"),
-    "no user": ({"sub": "nobody"}, "no active user has"),
+    "no user": ({"sub": "nobody"}, "find_user() knows no user"),
     "bound to a key": ({"cnf": {"jkt": "x"}}, "bound to a key"),
     "refresh token": ({"typ": "Refresh"}, "says 'Refresh'"),
     "odd scope": ({"scope": 5}, "claim 'scope'"),
@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_wrong_token_is_refused(issuer: Issuer, ada: User, name: str) -> None:
+async def test_wrong_token_is_refused(issuer: Issuer, name: str) -> None:
     """Spec: RFC 7662, section 4; RFC 9449, section 7.2."""
     changes, reason = WRONG[name]
     know(issuer, **changes)
@@ -175,7 +175,6 @@ async def test_wrong_token_is_refused(issuer: Issuer, ada: User, name: str) -> N
 )
 async def test_issuer_that_cannot_say_is_away(
     issuer: Issuer,
-    ada: User,
     page: Page,
     reason: str,
     caplog: pytest.LogCaptureFixture,
@@ -190,7 +189,7 @@ async def test_issuer_that_cannot_say_is_away(
     assert TOKEN not in caplog.text
 
 
-async def test_failure_is_not_kept(issuer: Issuer, ada: User) -> None:
+async def test_failure_is_not_kept(issuer: Issuer) -> None:
     """Chosen: the next request may succeed."""
     know(issuer)
     authenticator = authenticator_for(issuer)
@@ -202,7 +201,7 @@ async def test_failure_is_not_kept(issuer: Issuer, ada: User) -> None:
     assert await identify(authenticator)
 
 
-async def test_issuer_that_hangs_is_given_up(issuer: Issuer, ada: User) -> None:
+async def test_issuer_that_hangs_is_given_up(issuer: Issuer) -> None:
     """We promise it: within its time, and then it is not waited for any more."""
     know(issuer)
     may_answer = threading.Event()
@@ -221,7 +220,7 @@ async def test_issuer_that_hangs_is_given_up(issuer: Issuer, ada: User) -> None:
 # What is kept ---------------------------------------------------------------------
 
 
-async def test_answers_are_kept_for_a_while(issuer: Issuer, ada: User) -> None:
+async def test_answers_are_kept_for_a_while(issuer: Issuer) -> None:
     """We promise it: also the one that a token is not active."""
     know(issuer)
     authenticator = authenticator_for(issuer)
@@ -231,7 +230,7 @@ async def test_answers_are_kept_for_a_while(issuer: Issuer, ada: User) -> None:
     assert issuer.times_asked("/introspect") == 2
 
 
-async def test_nothing_need_be_kept(issuer: Issuer, ada: User) -> None:
+async def test_nothing_need_be_kept(issuer: Issuer) -> None:
     """Chosen: `cache_seconds = 0` has each request asked about."""
     know(issuer)
     authenticator = authenticator_for(issuer, cache_seconds=0)
@@ -240,7 +239,7 @@ async def test_nothing_need_be_kept(issuer: Issuer, ada: User) -> None:
     assert issuer.times_asked("/introspect") == 3
 
 
-async def test_open_stream_is_asked_about_anew(issuer: Issuer, ada: User) -> None:
+async def test_open_stream_is_asked_about_anew(issuer: Issuer) -> None:
     """We promise it: a revoked token ends its streams at the next look."""
     know(issuer)
     authenticator = authenticator_for(issuer)
@@ -252,9 +251,7 @@ async def test_open_stream_is_asked_about_anew(issuer: Issuer, ada: User) -> Non
     assert await identify(authenticator) is None
 
 
-async def test_same_token_is_asked_about_once_at_a_time(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_same_token_is_asked_about_once_at_a_time(issuer: Issuer) -> None:
     """Chosen: clients send several requests at once."""
     may_answer = threading.Event()
     answer = {"active": True, **issuer.claims()}

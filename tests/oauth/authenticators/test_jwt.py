@@ -20,8 +20,10 @@ from mcp_django import AuthenticationFailed
 from mcp_django.auth.interface import Identity
 from mcp_django.oauth.authenticators.jwt import JWTAuthenticator
 from tests.oauth.authenticators.issuer import (
+    ADA,
     RESOURCE,
     Issuer,
+    find_ada,
     key_of,
     public,
     request_with,
@@ -30,7 +32,7 @@ from tests.oauth.authenticators.issuer import (
 
 def authenticator_for(at: Issuer, /, **attributes: Any) -> JWTAuthenticator:
     """Make what a project makes by subclassing."""
-    named = {"issuer": at.url, **attributes}
+    named = {"issuer": at.url, "find_user": find_ada, **attributes}
     kind: type[JWTAuthenticator] = type("Company", (JWTAuthenticator,), named)
     return kind()
 
@@ -55,7 +57,7 @@ async def refusal(issuer: Issuer, token: str, **attributes: Any) -> str:
 # Good tokens ----------------------------------------------------------------------
 
 
-async def test_token_names_its_user_and_scopes(issuer: Issuer, ada: User) -> None:
+async def test_token_names_its_user_and_scopes(issuer: Issuer) -> None:
     """Spec: RFC 9068, section 4."""
     claims = issuer.claims(scope="mcp:read library:lend")
     authenticator = authenticator_for(issuer)
@@ -63,7 +65,7 @@ async def test_token_names_its_user_and_scopes(issuer: Issuer, ada: User) -> Non
     identity = await authenticator.authenticate(request_with(issuer.sign(claims)))
 
     assert identity is not None
-    assert (identity.user, identity.authenticator) == (ada, authenticator)
+    assert (identity.user, identity.authenticator) == (ADA, authenticator)
     assert identity.scopes == frozenset({"mcp:read", "library:lend"})
     assert identity.expires_at is not None
     assert identity.expires_at.timestamp() == claims["exp"]
@@ -84,7 +86,7 @@ async def test_token_names_its_user_and_scopes(issuer: Issuer, ada: User) -> Non
     ],
 )
 async def test_token_may_be_signed_by_any_public_key(
-    issuer: Issuer, ada: User, key: str, algorithm: str
+    issuer: Issuer, key: str, algorithm: str
 ) -> None:
     """Spec: RFC 7518, section 3.1; the issuer signs with another library than ours."""
     issuer.publish(key_of("RSA:other"), key_of(key))
@@ -110,7 +112,7 @@ async def test_token_may_be_signed_by_any_public_key(
     ],
 )
 async def test_scopes_are_a_text_or_a_list_or_none_at_all(
-    issuer: Issuer, ada: User, changes: dict[str, Any], scopes: str
+    issuer: Issuer, changes: dict[str, Any], scopes: str
 ) -> None:
     """We promise it: a token without scopes allows nothing that needs one."""
     identity = await identify(issuer, issuer.token(**changes))
@@ -121,15 +123,13 @@ async def test_scopes_are_a_text_or_a_list_or_none_at_all(
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/mcp/sse", "/mcp/messages"])
 @pytest.mark.parametrize("audience", [RESOURCE, f"{RESOURCE}/", ["x", RESOURCE]])
 async def test_token_is_good_for_all_bindings_of_its_endpoint(
-    issuer: Issuer, ada: User, path: str, audience: Any
+    issuer: Issuer, path: str, audience: Any
 ) -> None:
     """We promise it: they are one resource."""
     assert await identify(issuer, issuer.token(aud=audience), path)
 
 
-async def test_issuer_may_name_an_endpoint_by_another_name(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_issuer_may_name_an_endpoint_by_another_name(issuer: Issuer) -> None:
     """Chosen: some cannot write URLs into their tokens."""
     names: Any = {"audience_names": {RESOURCE: "5f2c", "http://testserver/other": "9a"}}
     assert await identify(issuer, issuer.token(aud="5f2c"), **names)
@@ -148,13 +148,81 @@ async def test_issuer_may_name_an_endpoint_by_another_name(
     ],
 )
 async def test_access_tokens_are_told_by_type_and_claims(
-    issuer: Issuer, ada: User, header: dict[str, Any], claims: dict[str, Any]
+    issuer: Issuer, header: dict[str, Any], claims: dict[str, Any]
 ) -> None:
     """Spec: RFC 9068, section 2.1; the last two are Keycloak's and Cognito's words."""
     assert await identify(issuer, issuer.sign(issuer.claims(**claims), **header))
 
 
-async def test_clocks_may_differ_a_little(issuer: Issuer, ada: User) -> None:
+SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "Keycloak": (
+        {"typ": "JWT"},
+        {
+            "jti": "onrtac:8f0c",
+            "aud": [RESOURCE, "account"],
+            "sub": "f3b0c6c4-6a8f-4f5e-9a53-6f3b6f0b9a01",
+            "typ": "Bearer",
+            "azp": "claude",
+            "sid": "e2f6",
+            "acr": "1",
+            "realm_access": {"roles": ["offline_access"]},
+            "scope": "openid email mcp:read",
+            "email_verified": True,
+            "preferred_username": "ada",
+            "email": "ada@example.com",
+        },
+        "openid email mcp:read",
+    ),
+    "Entra": (
+        {"typ": "JWT"},
+        {
+            "aud": "6f0b9a01-0000-0000-0000-000000000000",
+            "nbf": 1,
+            "azp": "0b6f",
+            "azpacr": "0",
+            "oid": "9f53",
+            "rh": "1.Aa",
+            "scope": None,
+            "scp": "mcp:read",
+            "sid": "00ab",
+            "sub": "pairwise",
+            "tid": "7c1e",
+            "uti": "Zx",
+            "ver": "2.0",
+        },
+        "mcp:read",
+    ),
+    "Auth0": (
+        {"typ": "JWT"},
+        {
+            "aud": [RESOURCE, "https://tenant.eu.auth0.com/userinfo"],
+            "azp": "3f1K",
+            "sub": "auth0|65f0",
+            "scope": "openid profile mcp:read",
+            "permissions": ["mcp:read"],
+        },
+        "openid profile mcp:read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+async def test_tokens_are_taken_as_known_issuers_write_them(
+    issuer: Issuer, name: str
+) -> None:
+    """Chosen: what their documentation shows."""
+    header, claims, scopes = SHAPES[name]
+    token = issuer.sign(issuer.claims(**claims), **header)
+    more: Any = {
+        "audience_names": {RESOURCE: "6f0b9a01-0000-0000-0000-000000000000"},
+        "find_user": lambda self, claims: ADA,
+    }
+    identity = await identify(issuer, token, **more)
+    assert identity is not None
+    assert identity.scopes == frozenset(scopes.split())
+
+
+async def test_clocks_may_differ_a_little(issuer: Issuer) -> None:
     """Spec: RFC 7519, sections 4.1.4 and 4.1.5."""
     now = int(time.time())
     assert await identify(issuer, issuer.token(exp=now - 10))
@@ -193,8 +261,8 @@ WRONG: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "client's id": (lambda i: i.token(aud="some-client"), "is for 'some-client'"),
     "odd scope": (lambda i: i.token(scope={"a": 1}), "claim 'scope'"),
     "odd scp": (lambda i: i.token(scope=None, scp=[1]), "claim 'scp'"),
-    "no user": (lambda i: i.token(sub="nobody"), "no active user has"),
-    "subject missing": (lambda i: i.token(sub=None), "no claim 'sub'"),
+    "no user": (lambda i: i.token(sub="nobody"), "find_user() knows no user"),
+    "subject missing": (lambda i: i.token(sub=None), "find_user() knows no user"),
     "bound to a key": (lambda i: i.token(cnf={"jkt": "x"}), "bound to a key"),
     "other key": (
         lambda i: i.sign(i.claims(), key_of("RSA:two"), kid="one"),
@@ -276,7 +344,7 @@ def changed(token: str, claims: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_wrong_token_is_refused(issuer: Issuer, ada: User, name: str) -> None:
+async def test_wrong_token_is_refused(issuer: Issuer, name: str) -> None:
     """Spec: RFC 9068, section 4; RFC 8725, section 3."""
     make, reason = WRONG[name]
     assert reason in await refusal(issuer, make(issuer))
@@ -284,7 +352,7 @@ async def test_wrong_token_is_refused(issuer: Issuer, ada: User, name: str) -> N
 
 @pytest.mark.parametrize("name", ["deep", "huge", "text", "foreign", "nothing", "odd"])
 async def test_what_is_no_token_of_the_issuer_is_left_to_others(
-    issuer: Issuer, ada: User, name: str
+    issuer: Issuer, name: str
 ) -> None:
     """We promise it: nothing is fetched because of it, and nothing fails."""
     header = encoded({"alg": "RS256"})
@@ -313,9 +381,7 @@ async def test_foreign_issuer_is_named_in_the_log(
     )
 
 
-async def test_strict_authenticator_takes_one_type_of_token(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_strict_authenticator_takes_one_type_of_token(issuer: Issuer) -> None:
     """Spec: RFC 9068, section 4: other types are refused."""
     strict: Any = {"token_types": ["at+jwt"]}
     assert await identify(issuer, issuer.token(), **strict)
@@ -323,23 +389,19 @@ async def test_strict_authenticator_takes_one_type_of_token(
     assert "no access token" in await refusal(issuer, token, **strict)
 
 
-async def test_algorithm_that_is_not_listed_is_refused(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_algorithm_that_is_not_listed_is_refused(issuer: Issuer) -> None:
     """Spec: RFC 8725, section 3.1."""
     reason = await refusal(issuer, issuer.token(), algorithms=["ES256"])
     assert reason == "tokens signed by 'RS256' are not taken"
 
 
-async def test_token_is_refused_where_there_is_no_endpoint(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_token_is_refused_where_there_is_no_endpoint(issuer: Issuer) -> None:
     """Chosen: nothing says what its audience would have to be."""
     with pytest.raises(AuthenticationFailed, match="no MCP endpoint"):
         await identify(issuer, issuer.token(), "/elsewhere")
 
 
-async def test_small_key_is_no_key(issuer: Issuer, ada: User) -> None:
+async def test_small_key_is_no_key(issuer: Issuer) -> None:
     """Spec: RFC 7518, section 3.3: 2048 bits or more."""
     issuer.publish(key_of("small:s"))
     token = issuer.sign(issuer.claims(), key_of("small:s"))
@@ -349,9 +411,7 @@ async def test_small_key_is_no_key(issuer: Issuer, ada: User) -> None:
 # Later ----------------------------------------------------------------------------
 
 
-async def test_identity_ends_with_its_user_token_or_scopes(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_identity_ends_with_its_user_token_or_scopes(issuer: Issuer) -> None:
     """Chosen: an open stream ends when the token would be refused."""
     authenticator = authenticator_for(issuer)
     identity = await authenticator.authenticate(request_with(issuer.token()))
@@ -360,8 +420,11 @@ async def test_identity_ends_with_its_user_token_or_scopes(
     assert not await short.is_still_valid(identity)
     fewer = authenticator_for(issuer, find_scopes=lambda self, claims: frozenset())
     assert not await fewer.is_still_valid(identity)
-    await User.objects.aupdate(is_active=False)
-    assert not await authenticator.is_still_valid(identity)
+    inactive = User(pk=7, is_active=False)
+    ended = authenticator_for(issuer, find_user=lambda self, claims: inactive)
+    assert not await ended.is_still_valid(identity)
+    other = authenticator_for(issuer, find_user=lambda self, claims: User(pk=8))
+    assert not await other.is_still_valid(identity)
 
 
 # Settings -------------------------------------------------------------------------
@@ -385,7 +448,7 @@ async def test_identity_ends_with_its_user_token_or_scopes(
     ],
 )
 def test_mistakes_in_attributes_are_told(
-    issuer: Issuer, db: None, attributes: dict[str, Any], text: str
+    issuer: Issuer, attributes: dict[str, Any], text: str
 ) -> None:
     """Chosen: what can be known at the start is not found out with the first token."""
     with pytest.raises(ImproperlyConfigured) as caught:
@@ -393,7 +456,7 @@ def test_mistakes_in_attributes_are_told(
     assert text in str(caught.value)
 
 
-def test_plain_http_is_for_debugging(issuer: Issuer, db: None, settings: Any) -> None:
+def test_plain_http_is_for_debugging(issuer: Issuer, settings: Any) -> None:
     """Chosen: containers on one machine name each other."""
     settings.DEBUG = True
     assert authenticator_for(issuer, issuer="http://keycloak:8080/realms/a")

@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from mcp_django import AuthenticationFailed, ServiceAway
@@ -19,7 +18,14 @@ from mcp_django.oauth.authenticators.signing_keys import (
     STALE_SECONDS,
     SigningKeys,
 )
-from tests.oauth.authenticators.issuer import Issuer, Page, key_of, public, request_with
+from tests.oauth.authenticators.issuer import (
+    Issuer,
+    Page,
+    find_ada,
+    key_of,
+    public,
+    request_with,
+)
 from tests.oauth.authenticators.test_jwt import authenticator_for
 
 METADATA = "/.well-known/openid-configuration"
@@ -47,7 +53,9 @@ class Company(JWTAuthenticator):
 
 def company(issuer: Issuer, **attributes: Any) -> Company:
     """Make an authenticator for the issuer."""
-    kind: type[Company] = type("Own", (Company,), {"issuer": issuer.url, **attributes})
+    kind: type[Company] = type(
+        "Own", (Company,), {"issuer": issuer.url, "find_user": find_ada, **attributes}
+    )
     return kind()
 
 
@@ -79,7 +87,7 @@ def token_by(issuer: Issuer, name: str) -> str:
     ],
 )
 async def test_metadata_is_found_in_every_form(
-    issuer: Issuer, ada: User, path: str, where: str
+    issuer: Issuer, path: str, where: str
 ) -> None:
     """Spec: RFC 8414, section 3.1; OpenID Connect Discovery 1.0, section 4.1."""
     name = issuer.url + path
@@ -89,7 +97,7 @@ async def test_metadata_is_found_in_every_form(
     assert await ask(authenticator, issuer.token(iss=name))
 
 
-async def test_named_keys_need_no_metadata(issuer: Issuer, ada: User) -> None:
+async def test_named_keys_need_no_metadata(issuer: Issuer) -> None:
     """Chosen: some issuers publish keys alone."""
     authenticator = authenticator_for(issuer, jwks_uri=f"{issuer.url}/keys")
     assert await ask(authenticator, issuer.token())
@@ -157,7 +165,7 @@ BROKEN: dict[str, tuple[str, Page, str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_issuer_that_cannot_be_used_is_away(
-    issuer: Issuer, ada: User, name: str, caplog: pytest.LogCaptureFixture
+    issuer: Issuer, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """We promise it: no token is called wrong for it, and the log says why."""
     path, page, reason = BROKEN[name]
@@ -174,7 +182,7 @@ async def test_issuer_that_cannot_be_used_is_away(
     assert reason in line
 
 
-async def test_issuer_that_is_not_there_is_away(issuer: Issuer, ada: User) -> None:
+async def test_issuer_that_is_not_there_is_away(issuer: Issuer) -> None:
     """We promise it: 503, and not 401."""
     name = "http://127.0.0.1:1"
     authenticator = authenticator_for(issuer, issuer=name)
@@ -182,7 +190,7 @@ async def test_issuer_that_is_not_there_is_away(issuer: Issuer, ada: User) -> No
         await authenticator.authenticate(request_with(issuer.token(iss=name)))
 
 
-async def test_issuer_that_hangs_is_given_up(issuer: Issuer, ada: User) -> None:
+async def test_issuer_that_hangs_is_given_up(issuer: Issuer) -> None:
     """We promise it: within its time, and then it is not waited for any more."""
     may_answer = threading.Event()
     issuer.pages[METADATA] = Page({}, may_answer=may_answer)
@@ -200,9 +208,7 @@ async def test_issuer_that_hangs_is_given_up(issuer: Issuer, ada: User) -> None:
 # How long they count --------------------------------------------------------------
 
 
-async def test_keys_are_fetched_once_for_all_that_ask(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_keys_are_fetched_once_for_all_that_ask(issuer: Issuer) -> None:
     """We promise it: one fetch at a time for a process."""
     may_answer = threading.Event()
     issuer.pages["/keys"] = Page(
@@ -226,7 +232,7 @@ async def test_keys_are_fetched_once_for_all_that_ask(
 
 
 async def test_request_that_is_given_up_leaves_the_fetch_to_others(
-    issuer: Issuer, ada: User
+    issuer: Issuer,
 ) -> None:
     """Chosen: a client that goes away takes the keys from nobody."""
     may_answer = threading.Event()
@@ -245,7 +251,7 @@ async def test_request_that_is_given_up_leaves_the_fetch_to_others(
     assert issuer.times_asked("/keys") == 1
 
 
-async def test_new_key_counts_at_once(issuer: Issuer, ada: User) -> None:
+async def test_new_key_counts_at_once(issuer: Issuer) -> None:
     """We promise it: an issuer may change its keys at any time."""
     authenticator = company(issuer)
     assert await ask(authenticator, issuer.token())
@@ -256,9 +262,7 @@ async def test_new_key_counts_at_once(issuer: Issuer, ada: User) -> None:
     assert issuer.times_asked("/keys") == 2
 
 
-async def test_tokens_of_unknown_keys_cause_few_fetches(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_tokens_of_unknown_keys_cause_few_fetches(issuer: Issuer) -> None:
     """We promise it: anybody can send such tokens, in any number."""
     authenticator = company(issuer)
     assert await ask(authenticator, issuer.token())
@@ -270,7 +274,7 @@ async def test_tokens_of_unknown_keys_cause_few_fetches(
     assert await ask(authenticator, issuer.token())
 
 
-async def test_withdrawn_key_counts_no_longer(issuer: Issuer, ada: User) -> None:
+async def test_withdrawn_key_counts_no_longer(issuer: Issuer) -> None:
     """We promise it: not when the keys are fetched again."""
     authenticator = company(issuer)
     assert await ask(authenticator, issuer.token())
@@ -282,7 +286,7 @@ async def test_withdrawn_key_counts_no_longer(issuer: Issuer, ada: User) -> None
 
 
 async def test_old_keys_do_while_the_issuer_is_away(
-    issuer: Issuer, ada: User, settings: Settings
+    issuer: Issuer, settings: Settings
 ) -> None:
     """We promise it: for an hour, and it is tried again every `AWAY_SECONDS`."""
     settings.MCP = {"AWAY_SECONDS": 5}
@@ -304,9 +308,7 @@ async def test_old_keys_do_while_the_issuer_is_away(
     assert await ask(authenticator, issuer.token())
 
 
-async def test_open_stream_outlives_an_issuer_that_is_away(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_open_stream_outlives_an_issuer_that_is_away(issuer: Issuer) -> None:
     """We promise it: `ServiceAway` says that it cannot be told now."""
     authenticator = company(issuer)
     identity = await authenticator.authenticate(request_with(issuer.token()))
@@ -320,7 +322,7 @@ async def test_open_stream_outlives_an_issuer_that_is_away(
 # Which one ------------------------------------------------------------------------
 
 
-async def test_odd_keys_beside_a_good_one_do_no_harm(issuer: Issuer, ada: User) -> None:
+async def test_odd_keys_beside_a_good_one_do_no_harm(issuer: Issuer) -> None:
     """Spec: RFC 7517, section 5: what is not understood is ignored."""
     issuer.publish(
         {"kty": "RSA", "kid": "one"},
@@ -334,7 +336,7 @@ async def test_odd_keys_beside_a_good_one_do_no_harm(issuer: Issuer, ada: User) 
     assert await ask(company(issuer), issuer.token())
 
 
-async def test_key_is_good_for_its_own_algorithm(issuer: Issuer, ada: User) -> None:
+async def test_key_is_good_for_its_own_algorithm(issuer: Issuer) -> None:
     """Spec: RFC 7517, section 4.4; RFC 8725, section 3.1."""
     issuer.publish(public(key_of("RSA:one"), alg="RS512"))
     assert not await ask(company(issuer), issuer.token())
@@ -342,7 +344,7 @@ async def test_key_is_good_for_its_own_algorithm(issuer: Issuer, ada: User) -> N
     assert await ask(company(issuer), token)
 
 
-async def test_curve_has_one_algorithm(issuer: Issuer, ada: User) -> None:
+async def test_curve_has_one_algorithm(issuer: Issuer) -> None:
     """Spec: RFC 7518, section 3.4."""
     issuer.publish(key_of("P-384:ec"))
     header = {"alg": "ES256", "kid": "ec"}
@@ -350,9 +352,7 @@ async def test_curve_has_one_algorithm(issuer: Issuer, ada: User) -> None:
     assert not await ask(company(issuer), text)
 
 
-async def test_what_is_private_of_a_published_key_is_not_kept(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_what_is_private_of_a_published_key_is_not_kept(issuer: Issuer) -> None:
     """Chosen: an issuer that publishes too much is not ours to misuse."""
     whole = key_of("RSA:one").export(as_dict=True)
     assert "d" in whole
@@ -362,9 +362,7 @@ async def test_what_is_private_of_a_published_key_is_not_kept(
     assert "d" not in authenticator._keys._keys[0]
 
 
-async def test_token_without_key_id_is_tried_with_few_keys(
-    issuer: Issuer, ada: User
-) -> None:
+async def test_token_without_key_id_is_tried_with_few_keys(issuer: Issuer) -> None:
     """Chosen: each costs time, and anybody can send such tokens."""
     issuer.publish(key_of("RSA:two"), key_of("RSA:one"))
     assert await ask(company(issuer), issuer.sign(issuer.claims(), kid=None))
