@@ -8,6 +8,7 @@ itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 `cors` lets programs in web pages ask.
 
 `resources` says which URLs name an endpoint, so which tokens are for it.
+`authenticators` say whose they are.
 
 `models` is what users allowed programs, and `uses` writes down when those acted.
 
