@@ -45,6 +45,9 @@ class MCPSettings:
     # Dotted path of the class that says which programs may become clients of the site's
     # authorization server by themselves, and how many.
     CLIENT_POLICY: str = "mcp_django.oauth.authorization_server.policies.ClientPolicy"
+    # Seconds for which a refresh token that was used may come again, and brings the
+    # same tokens: answers are lost, and processes share what they store; 0 for never.
+    REFRESH_GRACE_SECONDS: float = 60.0
     # The gate ------------------------------------------------------------------
     # Host names accepted on MCP paths beside the loopback ones where
     # settings.ALLOWED_HOSTS is ["*"]; same patterns as ALLOWED_HOSTS.

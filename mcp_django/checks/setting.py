@@ -16,7 +16,13 @@ from mcp_django.consumers.origins import is_origin
 from mcp_django.server.languages import is_code, supported_language
 
 _MAY_BE_ZERO: Final = frozenset(
-    {"CREDENTIAL_CACHE_SECONDS", "MAX_INBOX", "MAX_INBOX_BYTES", "ROOM_TIMEOUT"}
+    {
+        "CREDENTIAL_CACHE_SECONDS",
+        "MAX_INBOX",
+        "MAX_INBOX_BYTES",
+        "REFRESH_GRACE_SECONDS",
+        "ROOM_TIMEOUT",
+    }
 )
 
 

@@ -10,7 +10,12 @@ _HOUR: Final = 60 * 60
 _DAY: Final = 24 * _HOUR
 
 _PRESET: Final[dict[str, Any]] = {
-    # What decides -------------------------------------------------------------------
+    # What decides, and what is stored -----------------------------------------------
+    "OAUTH2_BACKEND_CLASS": f"{_HERE}.core.Core",
+    "OAUTH2_SERVER_CLASS": f"{_HERE}.grants.Server",
+    "OAUTH2_VALIDATOR_CLASS": f"{_HERE}.validator.Validator",
+    "ACCESS_TOKEN_GENERATOR": f"{_HERE}.token_texts.access_token",
+    "REFRESH_TOKEN_GENERATOR": f"{_HERE}.token_texts.refresh_token",
     "SCOPES_BACKEND_CLASS": f"{_HERE}.scopes.EndpointScopes",
     # How long it lasts ------------------------------------------------------------
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
@@ -19,8 +24,10 @@ _PRESET: Final[dict[str, Any]] = {
     "REFRESH_TOKEN_EXPIRE_SECONDS": 30 * _DAY,
     "ROTATE_REFRESH_TOKEN": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
-    # It needs tokens in plain text, which are not kept.
+    # The toolkit's needs tokens in plain text; ours is MCP["REFRESH_GRACE_SECONDS"].
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    # What is remembered is what the user allowed, not which tokens there are.
+    "REQUEST_APPROVAL_PROMPT": "auto",
     # What is allowed ----------------------------------------------------------------
     "PKCE_REQUIRED": True,
     "ALLOW_URI_WILDCARDS": False,

@@ -1,7 +1,13 @@
 """Makes the site an authorization server of its own, with django-oauth-toolkit.
 
 `preset` in the package above names what is here in the toolkit's settings: `scopes` are
-those of the endpoints.
+those of the endpoints, `grants` the ways to a token, `token_texts` what tokens are made
+of; `validator` decides, `issuing` stores and ends tokens, `core` asks oauthlib.
+
+Clients find all at the `urls` that the `metadata` names, of the `issuer`: `authorize`
+for a user's browser, the `token_views` for programs. These have `oauthlib_view` and
+`cors` in common, and what they are sent is read by `parameters`; `only_resource` is
+meant where no endpoint is named. What ends is told by `changes`.
 
 Clients come by themselves: `registration` is where they register. `client_metadata` is
 what they say of themselves, `redirect_uris` where they may have users sent back to,
@@ -11,5 +17,5 @@ rows.
 Users decide on pages: `introductions` is what they read of a program.
 
 Importing its modules needs django-oauth-toolkit, and `oauth2_provider` among the
-installed apps. Start reading at `scopes`.
+installed apps. Start reading at `authorize`.
 """

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from django.utils.translation import gettext_lazy as _
 from oauth2_provider.scopes import BaseScopes
 
 from mcp_django.server.routes import all_endpoints
 from mcp_django.server.texts import Text
-
-_EVERY_SERVER: Final[Mapping[str, Text]] = {
-    "mcp:read": _("Read what you may read"),
-    "mcp:write": _("Do and change what you may do and change"),
-}
 
 
 class EndpointScopes(BaseScopes):  # type: ignore[misc]  # the toolkit has no types
@@ -27,7 +21,7 @@ class EndpointScopes(BaseScopes):  # type: ignore[misc]  # the toolkit has no ty
         """Give the scopes of all MCP endpoints, each with what it allows, in words."""
         found: dict[str, Text] = {}
         for endpoint in all_endpoints():
-            found.update(getattr(endpoint.server, "scopes", _EVERY_SERVER))
+            found |= endpoint.server.scopes
         return found
 
     def get_available_scopes(
@@ -40,4 +34,5 @@ class EndpointScopes(BaseScopes):  # type: ignore[misc]  # the toolkit has no ty
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
     ) -> Sequence[str]:
         """Give the scopes of a program that asks for none, wherever it asks."""
-        return sorted(self.get_all_scopes())
+        endpoints = all_endpoints()
+        return sorted({s for found in endpoints for s in found.server.login_scopes})
