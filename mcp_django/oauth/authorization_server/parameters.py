@@ -17,6 +17,9 @@ MAX_CHARACTERS: Final = 4096
 """Length of one parameter. A URL as long as that is hardly carried anywhere."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
+_FORMS: Final = (_FORM, "multipart/form-data")
+"""The second is what browsers make of a `FormData`; it can be read as well."""
+
 _NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """What no parameter has: not all databases and headers can take it."""
 
@@ -97,7 +100,7 @@ def read_form(request: HttpRequest) -> Parameters:
     """
     if request.META.get("QUERY_STRING"):
         raise BadParameters("parameters go into the body, not into the URL")
-    if request.content_type != _FORM:
+    if request.content_type not in _FORMS:
         raise BadParameters(f"the body must be {_FORM}")
     try:
         form = request.POST
