@@ -38,6 +38,9 @@ server = Server(
         "search_books; other tools take the ISBN it returns. Loans are those of the "
         "user you work for."
     ),
+    # What a reader is asked when a program wants to act for them, beside reading
+    # (mcp:read) and everything else (mcp:write).
+    scopes={"library:lend": "Borrow and return books for you"},
 )
 
 MAX_DAYS = 42
@@ -164,7 +167,7 @@ def my_loans(context: SyncContext) -> list[LoanDetails]:
     ]
 
 
-@server.tool(destructive=False, open_world=False)
+@server.tool(scope="library:lend", destructive=False, open_world=False)
 async def borrow_book(
     isbn: ISBN,
     context: Context,
@@ -196,7 +199,7 @@ async def borrow_book(
     return f"Borrowed {book.title}; it is due back on {loan.due_on}."
 
 
-@server.tool(destructive=False, open_world=False)
+@server.tool(scope="library:lend", destructive=False, open_world=False)
 def return_book(isbn: ISBN, context: SyncContext) -> str:
     """Return a book that the user has at home."""
     reader = require_reader(context)

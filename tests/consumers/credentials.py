@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from django.contrib.auth.models import User
@@ -17,9 +18,11 @@ async def cookie_of(user: User) -> dict[str, str]:
     return await authentication_threads.run(partial(_log_in, user))
 
 
-async def token_of(user: User) -> dict[str, str]:
+async def token_of(
+    user: User, *, scopes: Iterable[str] | None = None
+) -> dict[str, str]:
     """Issue a token, and give the header that a program sends with it."""
-    issue = partial(Token.issue, user, "test")
+    issue = partial(Token.issue, user, "test", scopes=scopes)
     _, text = await authentication_threads.run(issue)
     return {"authorization": f"Bearer {text}"}
 

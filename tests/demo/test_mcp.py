@@ -137,6 +137,26 @@ async def test_librarian_adds_a_book_that_readers_find(
     assert found == [added]
 
 
+@pytest.mark.parametrize("way", ["modern", "session", "sse"])
+async def test_token_that_reads_cannot_borrow(
+    site: str, demo: Demo, way: Way, reader_token: str
+) -> None:
+    """We chose it: it is shown what it could ask for, and told by which scope."""
+    create = ("mcp_token", "create", "reader", "--name", "Test", "--scope", "mcp:read")
+    token = demo.manage(*create).splitlines()[-1]
+    async with connect(site, reader_token) as client:
+        shown = {tool.name for tool in (await client.list_tools()).tools}
+    async with connect(site, token, way) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == shown
+        assert await call(client, "search_books", text="frankenstein")
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("borrow_book", {"isbn": FRANKENSTEIN, "days": 7})
+    assert caught.value.error.data == {
+        "error": "insufficient_scope",
+        "scope": "library:lend mcp:read",
+    }
+
+
 async def test_search_and_details_are_structured(site: str, reader_token: str) -> None:
     """We chose it: a program can use what a model reads."""
     async with connect(site, reader_token) as client:

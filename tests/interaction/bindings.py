@@ -1,7 +1,8 @@
 """The bindings: each connects a client's pair of streams with a server.
 
-`BINDINGS` has them by name. A binding is called with the server and the user that the
-client works as, and gives the client's streams until the end of the block.
+`BINDINGS` has them by name. A binding is called with the server, the user that the
+client works as and the scopes of its credential, and gives the client's streams until
+the end of the block.
 """
 
 from __future__ import annotations
@@ -37,10 +38,17 @@ from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import site_of
 from tests.interaction.in_process import InProcessTransport
-from tests.interaction.websocket import connect_byte_stream, connect_websocket
+from tests.interaction.websocket import (
+    connect_byte_stream,
+    connect_websocket,
+    headers_of,
+)
 
 Streams: TypeAlias = Sequence[Any]
-Binding: TypeAlias = Callable[[Server, SiteUser], AbstractAsyncContextManager[Streams]]
+Scopes: TypeAlias = frozenset[str] | None
+Binding: TypeAlias = Callable[
+    [Server, SiteUser, Scopes], AbstractAsyncContextManager[Streams]
+]
 
 STAFF: Final = User(pk=1, username="staff", is_superuser=True)
 NOBODY: Final = AnonymousUser()
@@ -51,9 +59,11 @@ class ByHeader(Authenticator):
     """Believes a header; for `MCP["AUTHENTICATION"]`."""
 
     def authenticate(self, request: HttpRequest) -> Identity | None:
-        """Find the user that the header names."""
+        """Find the user that the header names, and what another one allows."""
         is_staff = request.headers.get("X-User") == STAFF.username
-        return Identity(STAFF if is_staff else NOBODY, self)
+        text = request.headers.get("X-Scopes")
+        scopes = None if text is None else frozenset(text.split())
+        return Identity(STAFF if is_staff else NOBODY, self, scopes=scopes)
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Go on believing."""
@@ -61,9 +71,11 @@ class ByHeader(Authenticator):
 
 
 @asynccontextmanager
-async def connect_memory(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+async def connect_memory(
+    server: Server, user: SiteUser, scopes: Scopes = None
+) -> AsyncIterator[Streams]:
     """Connect in memory."""
-    client_end, server_end = memory_transports(client=Sender(user))
+    client_end, server_end = memory_transports(client=Sender(user, scopes=scopes))
     async with anyio.create_task_group() as tasks:
         async with (
             driven(server, server_end, tasks),
@@ -74,7 +86,9 @@ async def connect_memory(server: Server, user: SiteUser) -> AsyncIterator[Stream
 
 
 @asynccontextmanager
-async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams]:
+async def connect_stdio(
+    server: Server, user: SiteUser, scopes: Scopes = None
+) -> AsyncIterator[Streams]:
     """Connect by two pipes, as between a client and its child process.
 
     The client's end carries lines just as the server's does, so that the same
@@ -84,7 +98,7 @@ async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams
         server_end = StdioServerTransport(
             stdin=from_client,
             stdout=to_client,
-            sender=Sender(user),
+            sender=Sender(user, scopes=scopes),
             max_line_bytes=_MAX_LINE_BYTES,
         )
         client_end = StdioServerTransport(
@@ -103,7 +117,10 @@ async def connect_stdio(server: Server, user: SiteUser) -> AsyncIterator[Streams
 
 @asynccontextmanager
 async def connect_sse(
-    server: Server, user: SiteUser, application: Application | None = None
+    server: Server,
+    user: SiteUser,
+    scopes: Scopes = None,
+    application: Application | None = None,
 ) -> AsyncIterator[Streams]:
     """Connect by HTTP+SSE, through the consumers and the SDK's own client."""
     site = application or site_of(server)
@@ -120,7 +137,7 @@ async def connect_sse(
 
     async with sse_client(
         "http://testserver/mcp/sse",
-        headers={"X-User": user.get_username()},
+        headers=headers_of(user, scopes),
         httpx_client_factory=open_client,
     ) as streams:
         yield streams
@@ -128,12 +145,15 @@ async def connect_sse(
 
 @asynccontextmanager
 async def connect_http(
-    server: Server, user: SiteUser, application: Application | None = None
+    server: Server,
+    user: SiteUser,
+    scopes: Scopes = None,
+    application: Application | None = None,
 ) -> AsyncIterator[Streams]:
     """Connect by Streamable HTTP, through the consumer and the SDK's own client."""
     site = application or application_of(Endpoint(server, "mcp"))
     transport = InProcessTransport(site)
-    headers = {"X-User": user.get_username()}
+    headers = headers_of(user, scopes)
     async with (
         httpx2.AsyncClient(headers=headers, transport=transport) as http,
         streamable_http_client("http://testserver/mcp", http_client=http) as streams,
@@ -142,17 +162,17 @@ async def connect_http(
 
 
 def connect_view_of_sse(
-    server: Server, user: SiteUser
+    server: Server, user: SiteUser, scopes: Scopes = None
 ) -> AbstractAsyncContextManager[Streams]:
     """Connect by HTTP+SSE, through Django and the URLconf, which has the server."""
-    return connect_sse(server, user, ASGIHandler())
+    return connect_sse(server, user, scopes, ASGIHandler())
 
 
 def connect_view_of_http(
-    server: Server, user: SiteUser
+    server: Server, user: SiteUser, scopes: Scopes = None
 ) -> AbstractAsyncContextManager[Streams]:
     """Connect by Streamable HTTP, through Django and the URLconf."""
-    return connect_http(server, user, ASGIHandler())
+    return connect_http(server, user, scopes, ASGIHandler())
 
 
 @dataclass(frozen=True)

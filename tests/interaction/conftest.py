@@ -12,7 +12,7 @@ from pytest_django import Settings
 from mcp_django.auth.interface import User
 from mcp_django.server.server import Server
 from tests.interaction import features
-from tests.interaction.bindings import BINDINGS, NOBODY, VIEWS
+from tests.interaction.bindings import BINDINGS, NOBODY, VIEWS, Scopes
 from tests.interaction.client import NO_ANSWERS, Answers, Client, open_client
 from tests.interaction.ways import WAYS, Way
 
@@ -25,6 +25,7 @@ class Connect(Protocol):
         *,
         server: Server = ...,
         user: User = ...,
+        scopes: Scopes = ...,
         version: str | None = ...,
         answers: Answers = ...,
         log_level: LoggingLevel | None = ...,
@@ -54,12 +55,13 @@ def connect(way: Way, settings: Settings) -> Connect:
         *,
         server: Server = features.server,
         user: User = NOBODY,
+        scopes: Scopes = None,
         version: str | None = None,
         answers: Answers = NO_ANSWERS,
         log_level: LoggingLevel | None = None,
     ) -> AbstractAsyncContextManager[Client]:
         return open_client(
-            binding(server, user),
+            binding(server, user, scopes),
             version=version or way.version,
             answers=answers,
             log_level=log_level,

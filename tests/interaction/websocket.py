@@ -25,13 +25,13 @@ from tests.consumers.websocket_connections import Closed, WebSocket, open_websoc
 
 @asynccontextmanager
 async def connect_websocket(
-    server: Server, user: User
+    server: Server, user: User, scopes: frozenset[str] | None = None
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Connect by a WebSocket, through the consumer."""
     async with (
         open_websocket(
             application_of(Endpoint(server, "mcp"), "websocket"),
-            headers={"X-User": user.get_username()},
+            headers=headers_of(user, scopes),
             subprotocols=["mcp"],
             is_initialized=False,
         ) as websocket,
@@ -42,12 +42,14 @@ async def connect_websocket(
 
 @asynccontextmanager
 async def connect_byte_stream(
-    server: Server, user: User
+    server: Server, user: User, scopes: frozenset[str] | None = None
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Connect by a pair of Unix sockets."""
     ours, theirs = socket.socketpair()
     client_end = ByteStreamTransport(await UNIXSocketStream.from_socket(ours))
-    server_end = ByteStreamTransport(await UNIXSocketStream.from_socket(theirs))
+    server_end = ByteStreamTransport(
+        await UNIXSocketStream.from_socket(theirs), sender=Sender(scopes=scopes)
+    )
     async with anyio.create_task_group() as tasks:
 
         async def answer() -> None:
@@ -56,6 +58,14 @@ async def connect_byte_stream(
         tasks.start_soon(answer)
         async with open_streams(client_end) as streams:
             yield streams
+
+
+def headers_of(user: User, scopes: frozenset[str] | None) -> dict[str, str]:
+    """Say who the client works as, and what its credential allows."""
+    headers = {"X-User": user.get_username()}
+    if scopes is not None:
+        headers["X-Scopes"] = " ".join(sorted(scopes))
+    return headers
 
 
 class WebSocketClient(Transport):
