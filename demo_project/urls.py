@@ -1,8 +1,8 @@
-"""URLs of the demo: pages, login, admin, and MCP at `/mcp`."""
+"""URLs of the demo: pages, login, admin, MCP at `/mcp`, and how clients log in."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from demo_project.library import views
 from demo_project.library.mcp import server
@@ -15,12 +15,11 @@ urlpatterns = [
     path("loans/<int:pk>/return/", views.return_book, name="return_book"),
     path(
         "login/",
-        LoginView.as_view(
-            template_name="library/login.html", redirect_authenticated_user=True
-        ),
+        LoginView.as_view(template_name="library/login.html"),
         name="login",
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     *server.urls("mcp"),
+    path("", include("mcp_django.oauth.authorization_server.urls")),
 ]

@@ -16,10 +16,12 @@ from typing import IO
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 PREPARE = """
 import os
@@ -139,6 +141,24 @@ def browser(site: str) -> Iterator[httpx2.Client]:
     """Give an HTTP client without cookies that follows redirects, as browsers do."""
     with httpx2.Client(base_url=site, follow_redirects=True, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed (Debian's package: chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+                *("--disable-background-networking", "--disable-component-update"),
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

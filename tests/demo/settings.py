@@ -2,4 +2,4 @@
 
 from demo_project.settings import *  # noqa: F403 - settings are made to be taken over
 
-MCP = {"RECHECK_SECONDS": 1.0}
+MCP = {**MCP, "RECHECK_SECONDS": 1.0}  # noqa: F405

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,13 +9,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.demo.test_pages import log_in, submit
 
 pytestmark = pytest.mark.live
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 STREAM = """
 ([url, withCredentials]) => new Promise((resolve) => {
     const source = new EventSource(url, {withCredentials});
@@ -86,24 +83,6 @@ def test_session_cookie_opens_a_stream_until_logout(
         # Within RECHECK_SECONDS; the client's own timeout is the bound.
         rest = list(lines)
     assert any('"id":1' in line for line in rest)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium."""
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("Chromium is not installed (Debian's package: chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-                *("--disable-background-networking", "--disable-component-update"),
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ what they say of themselves, `redirect_uris` where they may have users sent back
 `policies` says which are let in, and `registration_rate` how fast. `clients` are their
 rows.
 
-Users decide on pages: `introductions` is what they read of a program.
+Users decide on the page of `consent`, and take it back on that of `programs`;
+`introductions` is what they read of a program.
 
 Importing its modules needs django-oauth-toolkit, and `oauth2_provider` among the
 installed apps. Start reading at `authorize`.

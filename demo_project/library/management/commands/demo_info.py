@@ -25,7 +25,14 @@ The library is open.
   Log in as reader (password: reader), or as admin (password: admin).
   These passwords are public: for your own machine only.
 
-Connect an MCP client as reader, with one of these.
+Connect an MCP client that knows OAuth, such as Claude Code, VS Code or Cursor. It needs
+the URL and nothing else, and has you log in and allow it in your browser:
+
+{log_in}
+
+What you allowed is at {site}/oauth/programs/.
+
+Or connect one as reader by a token, with one of these.
 
 Claude Code, in a terminal:
 
@@ -81,6 +88,7 @@ class Command(BaseCommand):
         self.stdout.write(
             INFO.format(
                 site=site,
+                log_in=f"claude mcp add --transport http library {site}/mcp",
                 claude_code=(
                     f"claude mcp add --transport http library {site}/mcp "
                     f'--header "{authorization}"'
