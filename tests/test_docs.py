@@ -181,9 +181,11 @@ def test_settings_page_lists_every_setting_with_its_default() -> None:
 
 def test_checks_page_lists_every_check() -> None:
     """Chosen: an id in a terminal can be looked up."""
-    sources = (ROOT / "mcp_django" / "checks").glob("*.py")
+    sources = (ROOT / "mcp_django").glob("**/checks/*.py")
     used = {
-        id for source in sources for id in re.findall(r"[EW]0\d\d", source.read_text())
+        id
+        for source in sources
+        for id in re.findall(r"mcp_django\.([EW][01]\d\d)\b", source.read_text())
     }
     listed = re.findall(
         r"^\| `mcp_django\.(\w+)` \|",

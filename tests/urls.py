@@ -6,6 +6,7 @@ from django.urls import include, path
 from tests.site.mcp import server
 
 urlpatterns = [
+    path("", include("mcp_django.oauth.urls")),
     path("admin/", admin.site.urls),
     path("under/a/<slug:name>/", include(server.urls("tools"))),
     *server.urls("mcp"),

@@ -1,7 +1,7 @@
-"""URLs of the test project, as one without our router has them."""
+"""URLs of the test project, as one without our router and OAuth has them."""
 
 from django.urls import include, path
 
 from tests.urls import urlpatterns as site
 
-urlpatterns = [*site, path("", include("mcp_django.urls"))]
+urlpatterns = [*site[1:], path("", include("mcp_django.urls"))]

@@ -10,6 +10,7 @@ Spec: 2025-11-25 basic/authorization, "Authorization Server Discovery".
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from io import BytesIO
 from typing import Final
 
@@ -37,6 +38,9 @@ from mcp_django.server.well_known import documents, place_at
 logger = logging.getLogger("mcp_django.consumers")
 
 NO_OAUTH: Final = "This site has no OAuth; ask its administrator for a token"
+NOT_HERE: Final = (
+    "There is nothing here; the 401 of an MCP endpoint says where to log in"
+)
 
 _REGISTRATION: Final = "/register"
 
@@ -90,8 +94,11 @@ def is_left_to_us(request: HttpRequest) -> bool:
     """Say whether a request looks for us where the project has nothing."""
     if not _looks_for_us(request):
         return False
-    match = match_of(request.path_info)
-    return match is None or match.func is answer_or_404
+    return not _is_projects(match_of(request.path_info))
+
+
+def _is_projects(match: ResolverMatch | None) -> bool:
+    return match is not None and match.func is not answer_or_404
 
 
 def match_of(path_info: str) -> ResolverMatch | None:
@@ -102,12 +109,27 @@ def match_of(path_info: str) -> ResolverMatch | None:
         return None
 
 
+_is_asking: Final = ContextVar("mcp_is_asking", default=False)
+"""Whether what the project has beside us is being found out."""
+
+
+def _others_have(path_info: str) -> bool:
+    """Say whether the project has something of its own at a path, or leads from it."""
+    token = _is_asking.set(True)
+    try:
+        is_there = match_of(path_info) is not None
+        # Who posts JSON to `/register` is not led to a form.
+        may_lead_on = path_info != _REGISTRATION
+        return is_there or (may_lead_on and _leads_on(path_info))
+    finally:
+        _is_asking.reset(token)
+
+
 def _leads_on(path_info: str) -> bool:
     """Say whether the project has something at the same path with a slash."""
     if not settings.APPEND_SLASH or path_info.endswith("/"):
         return False
-    match = match_of(f"{path_info}/")
-    return match is not None and match.func is not answer_or_404
+    return _is_projects(match_of(f"{path_info}/"))
 
 
 # What they get --------------------------------------------------------------------
@@ -119,7 +141,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
     if cors.check_preflight(request):
         response = HttpResponse()
     else:
-        response = _document_for(request) or _no_oauth()
+        response = _document_for(request) or _nothing()
     cors.add_response_headers(request, response)
     return response
 
@@ -137,10 +159,11 @@ def _document_for(request: HttpRequest) -> HttpResponse | None:
         return JsonResponse({"error": "server_error"}, status=500)
 
 
-def _no_oauth() -> HttpResponse:
+def _nothing() -> HttpResponse:
     """Say that there is none, as errors of OAuth do: clients show the description."""
+    description = NOT_HERE if documents.keys() & well_known.OF_OAUTH else NO_OAUTH
     return JsonResponse(
-        {"error": "not_found", "error_description": NO_OAUTH},
+        {"error": "not_found", "error_description": description},
         status=404,
         headers={"cache-control": "no-store"},
     )
@@ -169,10 +192,10 @@ def answer_or_404(request: HttpRequest, place: str) -> HttpResponse:
 
 
 class PlaceConverter:
-    """Matches a whole path where clients look, unless the project has something there.
+    """Matches a whole path where clients look.
 
-    `APPEND_SLASH` leads from a path that is not in the URLconf to the same with a
-    slash: where the project has that one, this must not get between.
+    A document of ours is found there. For all else the project goes first, wherever it
+    has its own, also where `APPEND_SLASH` leads from a path to the same with a slash.
     """
 
     regex = r"(?:.*/)?\.well-known/.*|register/?"
@@ -181,13 +204,16 @@ class PlaceConverter:
         """Give the path back.
 
         Raises:
-            ValueError: It is another one.
+            ValueError: It is another one, or the project's.
         """
         path = f"/{value}"
-        if not _is_place(path, get_script_prefix().rstrip("/")):
+        script_name = get_script_prefix().rstrip("/")
+        if _is_asking.get() or not _is_place(path, script_name):
             raise ValueError(f"no client looks at {path!r}")
-        if path != _REGISTRATION and _leads_on(path):
-            raise ValueError(f"{path!r} leads to {path + '/'!r}")
+        place = place_at(path, script_name)
+        is_ours = place is not None and place.name in documents
+        if not is_ours and _others_have(path):
+            raise ValueError(f"the project has something at {path!r}")
         return value
 
     def to_url(self, value: str) -> str:
@@ -245,7 +271,8 @@ def _replacing_404(request: HttpRequest, send: Send) -> Send:
         nonlocal is_replaced
         if event["type"] == "http.response.start" and event["status"] == 404:
             if _looks_for_us(request):
-                is_replaced = not (_is_json(event) and match_of(request.path_info))
+                is_projects = _is_projects(match_of(request.path_info))
+                is_replaced = not (is_projects and _is_json(event))
             if is_replaced:
                 await _send_response(_answer(request), send)
         if not is_replaced:

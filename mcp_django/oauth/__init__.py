@@ -7,8 +7,9 @@ itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 
 `cors` lets programs in web pages ask.
 
-`resources` says which URLs name an endpoint, so which tokens are for it.
-`authenticators` say whose they are.
+`resources` says which URLs name an endpoint, so which tokens are for it, and
+`authenticators` say whose those are. `documents` says where programs log in; `urls` is
+what a project includes, and `checks` finds out whether it works.
 
 `models` is what users allowed programs, and `uses` writes down when those acted.
 

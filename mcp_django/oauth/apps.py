@@ -1,7 +1,18 @@
 """The Django app of OAuth."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from django.apps import AppConfig
+from django.core.checks import CheckMessage, register
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+
+from mcp_django.apps import CHECKS_TAG
+from mcp_django.auth.challenges import additions
+from mcp_django.server.well_known import Place, documents
 
 
 class OAuthConfig(AppConfig):
@@ -11,3 +22,32 @@ class OAuthConfig(AppConfig):
     label = "mcp_oauth"
     verbose_name = _("OAuth for MCP")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Say at the endpoints where programs log in, and register the checks."""
+        documents["oauth-protected-resource"] = _describe_resource
+        if _said_in_challenges not in additions:
+            additions.append(_said_in_challenges)
+        register(_check_project, CHECKS_TAG)
+
+
+# A command that serves nothing, such as a server over stdio, starts without importing
+# what these need.
+
+
+def _describe_resource(request: HttpRequest, place: Place) -> HttpResponse | None:
+    from mcp_django.oauth.documents import describe
+
+    return describe(request, place)
+
+
+def _said_in_challenges(request: HttpRequest) -> Mapping[str, str]:
+    from mcp_django.oauth.documents import said_in_challenges
+
+    return said_in_challenges(request)
+
+
+def _check_project(**kwargs: Any) -> list[CheckMessage]:
+    from mcp_django.oauth import checks
+
+    return checks.check_project(**kwargs)

@@ -10,9 +10,9 @@ Spec: RFC 8707, section 2; RFC 9728, sections 2 and 3; 2025-11-25 basic/authoriz
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -21,6 +21,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import translation
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.gate import is_allowed_host
@@ -30,6 +31,7 @@ from mcp_django.server.routes import (
     endpoint_at,
     is_by_path_alone,
     is_setting_of_routes,
+    routes,
 )
 from mcp_django.server.server import Server
 from mcp_django.server.texts import Text
@@ -66,8 +68,7 @@ class ProtectedResource:
     @property
     def scopes(self) -> Mapping[str, Text]:
         """The scopes that the server knows, with what each allows, in words."""
-        found: Mapping[str, Text] = getattr(self.server, "scopes", {})
-        return found
+        return self.server.scopes
 
     def accepts(self, audiences: Iterable[str]) -> bool:
         """Say whether a token for some audiences is for this endpoint.
@@ -103,7 +104,7 @@ def resource_at(path: str, request: HttpRequest) -> ProtectedResource | None:
     Raises:
         DisallowedHost: The host is not the site's.
     """
-    script_name = _script_name_of(request)
+    script_name = _script_name_of(request, path)
     path_info = _below(script_name, path)
     path_info = path if path_info is None else path_info
     return _find(origin_of(request), script_name, path_info, request)
@@ -135,6 +136,48 @@ def find_resource(url: str, request: HttpRequest) -> ProtectedResource | None:
     except DisallowedHost:
         return None
     return found if found is not None and written in found.audiences else None
+
+
+def sole_resource(request: HttpRequest) -> ProtectedResource | None:
+    """Give the endpoint of a site that has one: at its root, or the only one.
+
+    Raises:
+        DisallowedHost: The host is not the site's.
+    """
+    origin, script_name = origin_of(request), _script_name_of(request)
+    if script_name != _given_script_name(request):
+        return None  # It is not known whether the site is below it.
+    root = _find(origin, script_name, "/", request)
+    if root is not None:
+        return root
+    found: dict[str, ProtectedResource] = {}
+    if not all(is_fixed for _, is_fixed in _all_paths()):
+        return None
+    for path_info in fixed_paths():
+        resource = _find(origin, script_name, path_info, request)
+        if resource is not None:
+            found.setdefault(resource.url, resource)
+    return found.popitem()[1] if len(found) == 1 else None
+
+
+def fixed_paths() -> Sequence[str]:
+    """Give the paths of all endpoints that have nothing to be filled in.
+
+    Raises:
+        Exception: Whatever importing the URLconf raises.
+    """
+    return [path for path, is_fixed in _all_paths() if is_fixed]
+
+
+@cache
+def _all_paths() -> Sequence[tuple[str, bool]]:
+    """Give the paths of all endpoints in all languages, and whether each is fixed."""
+    found: dict[tuple[str, bool], None] = {}
+    for code, _ in settings.LANGUAGES:  # Each has its own below `i18n_patterns`.
+        with translation.override(code):
+            for path, _, is_fixed in routes():
+                found[path, is_fixed] = None
+    return tuple(found)
 
 
 def normal_form(url: object) -> str | None:
@@ -180,17 +223,26 @@ def _origin(url: str) -> str:
 # ------------------------------------------------------------------------------------
 
 
-def _script_name_of(request: HttpRequest) -> str:
+def _script_name_of(request: HttpRequest, path: str | None = None) -> str:
     """Give the part of public paths that is not in the URLconf.
 
-    A script name that is not in the path counts only if the settings force it: Daphne
-    takes one from any client.
+    A script name that the settings do not force counts only for what is below it:
+    Daphne takes one from any client.
+
+    Args:
+        request: Says which there is.
+        path: A path that the request asks of.
     """
-    forced = settings.FORCE_SCRIPT_NAME
-    if forced:
-        return forced.rstrip("/")
-    script_name = str(request.META.get("SCRIPT_NAME") or "").rstrip("/")
-    return "" if _below(script_name, request.path) is None else script_name
+    given = _given_script_name(request)
+    if settings.FORCE_SCRIPT_NAME:
+        return given
+    asked = [request.path] if path is None else [request.path, path]
+    return given if any(_below(given, each) is not None for each in asked) else ""
+
+
+def _given_script_name(request: HttpRequest) -> str:
+    given = settings.FORCE_SCRIPT_NAME or request.META.get("SCRIPT_NAME") or ""
+    return str(given).rstrip("/")
 
 
 def _below(script_name: str, path: str) -> str | None:
@@ -283,3 +335,4 @@ class _Paths:
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if is_setting_of_routes(setting):
         _resource.cache_clear()
+        _all_paths.cache_clear()

@@ -23,7 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.server.routes import all_endpoints, endpoint_at
 
-_OF_OAUTH: Final = frozenset(
+OF_OAUTH: Final = frozenset(
     {"oauth-protected-resource", "oauth-authorization-server", "openid-configuration"}
 )
 """Names of documents that clients look for after a 401, whether there are any or not.
@@ -82,7 +82,7 @@ def place_at(path: str, script_name: str) -> Place | None:
     if match is None:
         return None
     name, before, after = match["name"], match["before"], match["after"].rstrip("/")
-    if name not in _OF_OAUTH and name not in documents:
+    if name not in OF_OAUTH and name not in documents:
         return None
     if before not in ("", script_name):
         if after:

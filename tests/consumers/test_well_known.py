@@ -21,6 +21,7 @@ from mcp_django.server.well_known import Place, documents
 from tests.consumers.connections import Response, request
 
 SENTENCE = "This site has no OAuth; ask its administrator for a token"
+NOT_HERE = "There is nothing here; the 401 of an MCP endpoint says where to log in"
 APP = "https://app.example"
 METADATA = [
     "oauth-protected-resource",
@@ -28,6 +29,16 @@ METADATA = [
     "openid-configuration",
 ]
 JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(autouse=True)
+def no_documents() -> Iterator[None]:
+    """Have no app that has documents."""
+    before = dict(documents)
+    documents.clear()
+    yield
+    documents.clear()
+    documents.update(before)
 
 
 @pytest.fixture(params=["router", "urlconf"])
@@ -39,12 +50,12 @@ def site(request: pytest.FixtureRequest, settings: Settings) -> Application:
     return ASGIHandler().__call__
 
 
-def assert_no_oauth(response: Response) -> None:
+def assert_no_oauth(response: Response, description: str = SENTENCE) -> None:
     """Fail unless a response is the JSON that clients understand."""
     assert response.status == 404
     assert response.header("content-type") == "application/json"
     assert response.header("cache-control") == "no-store"
-    assert response.json() == {"error": "not_found", "error_description": SENTENCE}
+    assert response.json() == {"error": "not_found", "error_description": description}
 
 
 def assert_untouched(response: Response) -> None:
@@ -379,12 +390,10 @@ async def test_site_without_endpoints_is_left_alone(settings: Settings) -> None:
 
 
 @pytest.fixture
-def described() -> Iterator[None]:
+def described(no_documents: None) -> None:
     """Have a document of each endpoint, such as an optional app has."""
     documents["oauth-protected-resource"] = describe
     documents["mcp-card"] = describe
-    yield
-    del documents["oauth-protected-resource"], documents["mcp-card"]
 
 
 def describe(request: HttpRequest, place: Place) -> HttpResponse | None:
@@ -428,15 +437,16 @@ async def test_document_of_the_whole_site_is_given(site: Application) -> None:
     card = await request(site, "GET", "/.well-known/mcp-card")
     assert (card.status, card.json()["of"]) == (200, None)
 
-    assert_no_oauth(await request(site, "GET", WELL_KNOWN))
-    assert_no_oauth(await request(site, "GET", "/.well-known/openid-configuration"))
+    for place in (WELL_KNOWN, "/.well-known/openid-configuration"):
+        assert_no_oauth(await request(site, "GET", place), NOT_HERE)
     assert_untouched(await request(site, "GET", "/.well-known/mcp-card/elsewhere"))
 
 
 @pytest.mark.usefixtures("described")
 async def test_document_is_only_read(site: Application) -> None:
     """Chosen: what else a client does there has no answer."""
-    assert_no_oauth(await request(site, "POST", f"{WELL_KNOWN}/mcp", headers=JSON))
+    response = await request(site, "POST", f"{WELL_KNOWN}/mcp", headers=JSON)
+    assert_no_oauth(response, NOT_HERE)
 
 
 @pytest.mark.usefixtures("described")

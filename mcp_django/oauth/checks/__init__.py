@@ -1,0 +1,24 @@
+"""System checks of OAuth, beside those of `mcp_django.checks`, with the same rules.
+
+Ids are `mcp_django.E1xx` and `mcp_django.W1xx`, in tens by subject: `include` and
+`resource_server` 10x.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage
+
+from mcp_django.oauth.checks.include import check_include
+from mcp_django.oauth.checks.resource_server import check_public_url
+
+_CHECKS = (
+    check_include,
+    check_public_url,
+)
+
+
+def check_project(**kwargs: Any) -> list[CheckMessage]:
+    """Run the checks of every project that has the app."""
+    return [message for check in _CHECKS for message in check(**kwargs)]
