@@ -58,6 +58,10 @@ _PRESET: Final[dict[str, Any]] = {
     # Who may come -------------------------------------------------------------------
     "DCR_ENABLED": True,
     "CIMD_ENABLED": True,
+    "CIMD_METADATA_FETCHER": f"{_HERE}.client_documents.DocumentFetcher",
+    "CIMD_REGISTRATION_PERMISSION_CLASSES": [
+        f"{_HERE}.client_documents.FetchedForUsers"
+    ],
 }
 
 
