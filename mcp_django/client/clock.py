@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -58,3 +60,49 @@ class Clock:
         if not self._holders:
             self._ends_at += anyio.current_time() - self._held_since
             self.restart()
+
+
+class Clocks:
+    """The clocks of one client that run, which stand still together."""
+
+    def __init__(self) -> None:
+        self._running: set[Clock] = set()
+        self._logins: list[list[Clock]] = []
+
+    @contextmanager
+    def counted(self, clock: Clock) -> Iterator[None]:
+        """Have a clock stand still with the others in the block."""
+        self._running.add(clock)
+        for held in self._logins:
+            clock.hold()
+            held.append(clock)
+        try:
+            yield
+        finally:
+            self._running.discard(clock)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let those that run stand still in the block: the peer waits for us."""
+        held = list(self._running)
+        for clock in held:
+            clock.hold()
+        try:
+            yield
+        finally:
+            for clock in held:
+                clock.release()
+
+    @contextmanager
+    def held_for_login(self) -> Iterator[None]:
+        """Let all stand still, also those that begin in the block: a user logs in."""
+        held = list(self._running)
+        for clock in held:
+            clock.hold()
+        self._logins.append(held)
+        try:
+            yield
+        finally:
+            self._logins.remove(held)
+            for clock in held:
+                clock.release()

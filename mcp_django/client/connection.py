@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,10 +19,11 @@ from mcp_types.jsonrpc import (
 
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.client.answers import Answers
-from mcp_django.client.clock import Clock
+from mcp_django.client.clock import Clock, Clocks
 from mcp_django.client.questions import Questions
 from mcp_django.exceptions import (
     MessageLost,
+    OAuthError,
     RemoteProtocolError,
     RequestFailed,
     RequestTimeout,
@@ -106,6 +106,7 @@ class Connection:
         tasks: Where what is asked is answered, and where the transport runs.
         on_notified: Called with method and params of each notification that concerns no
             request; must not block.
+        clocks: Those of the client, which stand still while a user logs in.
 
     Attributes:
         is_closed: Whether nothing more can be sent.
@@ -121,6 +122,7 @@ class Connection:
         tasks: TaskGroup,
         *,
         on_notified: OnNotified,
+        clocks: Clocks,
     ) -> None:
         self.protocol = protocol
         self.is_closed = False
@@ -129,13 +131,14 @@ class Connection:
         self._answers = answers
         self._tasks = tasks
         self._on_notified = on_notified
+        self._clocks = clocks
         self._pending: dict[RequestId, _Pending] = {}
         self._questions = Questions(
             protocol,
             answers,
             tasks,
             send=self._send_answer,
-            pause=self._clocks_paused,
+            pause=clocks.held,
         )
         self._why_lost: Exception | None = None
         self._has_lost = anyio.Event()
@@ -145,6 +148,7 @@ class Connection:
         transport.on_message = self._receive
         transport.on_error = self._note_error
         transport.on_close = self._end
+        transport.pause = clocks.held_for_login
 
     async def open(self) -> None:
         """Start the transport.
@@ -200,7 +204,7 @@ class Connection:
         pending = _Pending(Clock(patience.seconds, patience.total_seconds))
         self._pending[request.id] = pending
         try:
-            with pending.clock.scope as scope:
+            with self._clocks.counted(pending.clock), pending.clock.scope as scope:
                 pending.clock.start()
                 # In a task, because a server that does not read must not hold up
                 # a caller that gives up waiting for it.
@@ -310,17 +314,6 @@ class Connection:
             pending.progress.append(report)
             pending.news.set()
 
-    @contextmanager
-    def _clocks_paused(self) -> Iterator[None]:
-        clocks = [pending.clock for pending in self._pending.values()]
-        for clock in clocks:
-            clock.hold()
-        try:
-            yield
-        finally:
-            for clock in clocks:
-                clock.release()
-
     async def _send_answer(self, answer: Message | None) -> None:
         if answer is None:
             return
@@ -339,7 +332,7 @@ class Connection:
                     self._lose(error)
                 # Whose fault it was is in the type.
                 match error.__cause__:
-                    case RemoteProtocolError() as fault:
+                    case RemoteProtocolError() | OAuthError() as fault:
                         self._pending[id].settle(fault)
                     case _:
                         self._pending[id].settle(error)

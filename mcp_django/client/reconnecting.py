@@ -11,6 +11,7 @@ from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers
+from mcp_django.client.clock import Clock, Clocks
 from mcp_django.client.connecting import Way, is_other_kind
 from mcp_django.client.connection import (
     Connection,
@@ -92,6 +93,7 @@ class ReconnectingConnection:
         self._on_notified = on_notified
         self._on_opened = on_opened
         self._opening = anyio.Lock()
+        self._clocks = Clocks()
         self._tasks: TaskGroup | None = None
         self._connection: Connection | None = None
         self._found: Found | None = None
@@ -203,7 +205,9 @@ class ReconnectingConnection:
         Raises:
             RequestTimeout: It takes longer.
         """
-        with anyio.move_on_after(seconds):
+        clock = Clock(seconds, seconds)
+        with self._clocks.counted(clock), clock.scope:
+            clock.start()
             return await self.connected()
         raise RequestTimeout(
             f"there was no connection with the server again within {seconds:g} seconds"
@@ -283,6 +287,7 @@ class ReconnectingConnection:
             self._answers,
             self._tasks,
             on_notified=self._on_notified,
+            clocks=self._clocks,
         )
         # Already now, so that `close` ends also what is being opened.
         self._connection = connection

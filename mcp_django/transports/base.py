@@ -6,6 +6,7 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -48,6 +49,7 @@ OnError: TypeAlias = Callable[[Exception], None]
 OnEnd: TypeAlias = Callable[[], Awaitable[None]]
 OnClose: TypeAlias = Callable[[], None]
 OnClear: TypeAlias = Callable[[], None]
+Pause: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 class Transport(ABC):
@@ -71,6 +73,8 @@ class Transport(ABC):
         on_clear: Called when `is_congested` has become false.
         takes_batches: Whether the peer may send batches now; the driver, which knows
             the protocol version, sets it.
+        pause: Makes a block in which no wait of the driver's for an answer runs out,
+            because the transport waits for a user.
         answers_faults: Whether what is no message is answered with a JSON-RPC error;
             not at the client's end, where it is reported only.
     """
@@ -80,6 +84,7 @@ class Transport(ABC):
     on_end: OnEnd
     on_close: OnClose
     on_clear: OnClear
+    pause: Pause
     takes_batches: bool
     answers_faults: bool
 
@@ -91,6 +96,7 @@ class Transport(ABC):
         self.on_end = _return_at_once
         self.on_close = do_nothing
         self.on_clear = do_nothing
+        self.pause = nullcontext
 
     @property
     def is_congested(self) -> bool:

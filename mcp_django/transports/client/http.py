@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -73,6 +73,9 @@ class HTTPClient:
         verify: TLS settings; None for those of the system. Not together with `http`.
         timeouts: Hold for `http`, too.
 
+    Attributes:
+        extensions: What each request has for an `auth` object, by name.
+
     Raises:
         ValueError: A header cannot be written, or `verify` would have no effect.
     """
@@ -100,6 +103,7 @@ class HTTPClient:
         given = {name.lower(): value for name, value in (headers or {}).items()}
         self._headers = {**_DEFAULT_HEADERS, **given}
         self._auth = httpx2.USE_CLIENT_DEFAULT if auth is None else auth
+        self.extensions: dict[str, Any] = {}
         self._owns_http = http is None
         self._http = http
         self._verify = verify
@@ -180,6 +184,9 @@ class HTTPClient:
             timeouts.read, connect=timeouts.connect, pool=timeouts.connect
         )
         redirects = 0
+        extensions = dict(self.extensions)
+        if on_sent is not None:
+            extensions["trace"] = _tracer(on_sent)
         while True:
             request = self._http.build_request(
                 method,
@@ -187,7 +194,7 @@ class HTTPClient:
                 headers={**self._headers, **headers},
                 content=body,
                 timeout=timeout,
-                extensions=None if on_sent is None else {"trace": _tracer(on_sent)},
+                extensions=extensions,
             )
             response = await self._http.send(
                 request, stream=True, auth=self._auth, follow_redirects=False

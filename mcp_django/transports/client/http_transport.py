@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -17,6 +18,7 @@ from mcp_django.exceptions import (
     ConnectFailed,
     HTTPRefused,
     MCPError,
+    OAuthError,
     RequestFailed,
     TransportClosed,
     TransportError,
@@ -24,6 +26,7 @@ from mcp_django.exceptions import (
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.transports.client.http import HTTPClient
+from mcp_django.transports.client.http_auth import HOLD, SERVER_URL
 from mcp_django.transports.client.http_failures import (
     Timeouts,
     parse_url,
@@ -35,6 +38,9 @@ from mcp_django.transports.client.http_library import httpx2
 logger = logging.getLogger("mcp_django.transports")
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+
+_Failure: TypeAlias = TransportError | OAuthError | None
+"""Why a transport did not open; None if it did."""
 
 _GOODBYE_SECONDS: Final = 2.0
 _RELEASE_SECONDS: Final = 1.0
@@ -93,6 +99,7 @@ class HTTPClientTransport(Transport):
         self._scope: anyio.CancelScope | None = None
         self._tasks: TaskGroup | None = None
         self._own_tasks: set[int] = set()
+        self._deadlines: set[anyio.CancelScope] = set()
         self._is_started = False
         self._has_begun = False
         self._is_open = False
@@ -105,6 +112,7 @@ class HTTPClientTransport(Transport):
         Raises:
             ConnectFailed: There is no server, or none that can be used.
             HTTPRefused: It does not let us.
+            OAuthError: Nor does it with a token, or there is none.
             TransportClosed: It is closed, or was closed meanwhile.
         """
         if self._is_closed:
@@ -112,7 +120,7 @@ class HTTPClientTransport(Transport):
         self._is_started = True
         self._scope = anyio.CancelScope()
         try:
-            failure: TransportError | None = await tasks.start(self._run, self._scope)
+            failure: _Failure = await tasks.start(self._run, self._scope)
         finally:
             # Nothing ends what did not even begin, in a group that is at its end.
             if not self._has_begun:
@@ -142,7 +150,7 @@ class HTTPClientTransport(Transport):
         """Do what has to be done before the transport is open.
 
         Raises:
-            ConnectFailed, HTTPRefused: It cannot be opened.
+            ConnectFailed, HTTPRefused, OAuthError: It cannot be opened.
         """
 
     async def _say_goodbye(self) -> None:
@@ -209,10 +217,10 @@ class HTTPClientTransport(Transport):
         self,
         scope: anyio.CancelScope,
         *,
-        task_status: TaskStatus[TransportError | None],
+        task_status: TaskStatus[_Failure],
     ) -> None:
         self._has_begun = True
-        failure: TransportError | None
+        failure: _Failure
         failure = TransportClosed("the transport was closed while it opened")
         try:
             with scope:
@@ -227,7 +235,7 @@ class HTTPClientTransport(Transport):
             # Only now, so that nothing is left behind when `start` raises.
             task_status.started(failure)
 
-    async def _stay_open(self, task_status: TaskStatus[TransportError | None]) -> None:
+    async def _stay_open(self, task_status: TaskStatus[_Failure]) -> None:
         self._is_open = True
         task_status.started(None)
         try:
@@ -235,17 +243,32 @@ class HTTPClientTransport(Transport):
         finally:
             self._is_closed = True  # before the tasks end: no other may begin
 
-    async def _try_to_open(self) -> TransportError | None:
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Let no wait run out in the block, because a user is waited for."""
+        now = anyio.current_time()
+        left = {scope: scope.deadline - now for scope in self._deadlines}
+        for scope in left:
+            scope.deadline = math.inf
+        try:
+            with self.pause():
+                yield
+        finally:
+            for scope, seconds in left.items():
+                scope.deadline = anyio.current_time() + seconds
+
+    async def _try_to_open(self) -> _Failure:
         try:
             self._url = parse_url(self._given_url)
         except ValueError as error:
             place = show_text(self._given_url)
             return ConnectFailed(f"cannot connect to {place}: {error}")
         self._place = show(self._url)
+        self._http.extensions = {SERVER_URL: self._url, HOLD: self._held}
         try:
             self._http.open()
             await self._open()
-        except (ConnectFailed, HTTPRefused) as error:
+        except (ConnectFailed, HTTPRefused, OAuthError) as error:
             return error
         return None
 

@@ -21,6 +21,7 @@ from mcp_django.exceptions import (
     HTTPRefused,
     MCPError,
     MessageLost,
+    OAuthError,
     SessionLost,
     TransportClosed,
     TransportError,
@@ -175,14 +176,15 @@ class SSEClientTransport(HTTPClientTransport):
         stream = SSEStream(self._http, self._url, self._reader, self)
         seconds = self._timeouts.connect
         try:
-            with anyio.fail_after(seconds):
+            with anyio.fail_after(seconds) as scope:
+                self._deadlines.add(scope)
                 await self._tasks.start(self._read, stream)
         except TimeoutError:
             raise ConnectFailed(
                 f"{self._place} named no endpoint within {seconds:g} s; is it the "
                 "stream of a server with the HTTP+SSE transport?"
             ) from None
-        except HTTPRefused:
+        except (HTTPRefused, OAuthError):
             raise
         except MCPError as error:
             raise ConnectFailed(str(error)) from error
@@ -191,6 +193,8 @@ class SSEClientTransport(HTTPClientTransport):
             raise ConnectFailed(
                 f"the request to {self._place} failed with {type(error).__name__}"
             ) from error
+        finally:
+            self._deadlines.clear()
         return stream
 
     async def _read(self, stream: SSEStream, *, task_status: TaskStatus[None]) -> None:
@@ -228,14 +232,14 @@ class SSEClientTransport(HTTPClientTransport):
     async def _reconnect(self) -> SSEStream | None:
         """Open another stream; None if all attempts failed."""
         pause = DEFAULT_RETRY_SECONDS
-        failure: TransportError | None = None
+        failure: TransportError | OAuthError | None = None
         for _ in range(self._reconnects):
             wanted = self._reader.retry_seconds
             await anyio.sleep(pause if wanted is None else wanted)
             pause = min(2 * pause, LONGEST_RETRY_SECONDS)
             try:
                 return await self._connect()
-            except (ConnectFailed, HTTPRefused) as error:
+            except (ConnectFailed, HTTPRefused, OAuthError) as error:
                 failure = error
         self.on_error(
             TransportClosed(f"given up after {self._reconnects} attempts: {failure}")

@@ -1,0 +1,233 @@
+"""Finds out who gives tokens for an MCP server, and where.
+
+Spec: 2026-07-28 basic/authorization/authorization-server-discovery; 2025-03-26
+basic/authorization, "Fallbacks for Servers without Metadata Discovery".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mcp_django.client.oauth.addresses import (
+    check_secure,
+    covers,
+    origin_of,
+    resource_documents,
+    server_documents,
+    shown,
+)
+from mcp_django.client.oauth.challenges import Challenge
+from mcp_django.client.oauth.documents import (
+    ResourceMetadata,
+    ServerMetadata,
+    read,
+)
+from mcp_django.client.oauth.fetching import Fetched, Fetcher
+from mcp_django.exceptions import OAuthFault
+from mcp_django.transports.client.http_library import httpx2
+
+MAX_SERVERS: Final = 10
+"""Authorization servers that are looked at, of those an MCP server lists."""
+
+_ENDPOINTS: Final = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "revocation_endpoint",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What may be used of what servers name.
+
+    Attributes:
+        origins: Where endpoints may be, beside the origin of their issuer.
+        allow_http: Whether plain HTTP to other computers will do.
+    """
+
+    origins: frozenset[str] = frozenset()
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who gives tokens for an MCP server.
+
+    Attributes:
+        resource: What to name in the parameter `resource`.
+        issuers: Of all authorization servers that it lists.
+        scopes: What it says it needs; None if it does not.
+        is_listed: Whether it has said so; if not, its origin is the authorization
+            server, as in revision 2025-03-26.
+    """
+
+    resource: str
+    issuers: Sequence[str]
+    scopes: frozenset[str] | None
+    is_listed: bool = True
+
+
+async def find_resource(
+    fetcher: Fetcher, url: str, challenge: Challenge | None, trust: Trust
+) -> Found:
+    """Find out who gives tokens for an MCP server.
+
+    Args:
+        fetcher: Asks.
+        url: Canonical URL of the MCP server.
+        challenge: What it refused us with, if it did.
+        trust: What may be used.
+
+    Raises:
+        OAuthFault: It says what must not be used, or cannot be asked.
+    """
+    named = challenge.resource_metadata if challenge is not None else None
+    places = resource_documents(url) if named is None else [named]
+    fetched = await _first_document(fetcher, places, trust)
+    if fetched is None and named is not None:
+        raise OAuthFault(
+            f"{shown(url)} names {shown(named)} for its metadata, where there is none"
+        )
+    if fetched is None:
+        issuer = origin_of(httpx2.URL(url))
+        return Found(url, [issuer], None, is_listed=False)
+    try:
+        metadata = read(ResourceMetadata, fetched.document)
+    except ValueError as error:
+        raise OAuthFault(f"{shown(fetched.url)} holds no metadata: {error}") from None
+    if not covers(metadata.resource, url):
+        raise OAuthFault(
+            f"{shown(fetched.url)} is about {shown(metadata.resource)}, and not about "
+            f"{shown(url)}; a token for the one is none for the other"
+        )
+    if not metadata.authorization_servers:
+        raise OAuthFault(f"{shown(fetched.url)} names no authorization server")
+    issuers = metadata.authorization_servers[:MAX_SERVERS]
+    return Found(metadata.resource, issuers, metadata.scopes_supported)
+
+
+async def find_server(
+    fetcher: Fetcher, found: Found, issuer: str, trust: Trust
+) -> ServerMetadata:
+    """Find out what an authorization server offers, and where.
+
+    Args:
+        fetcher: Asks.
+        found: What the MCP server said.
+        issuer: One of those that it lists.
+        trust: What may be used.
+
+    Raises:
+        OAuthFault: It says what must not be used, or nothing.
+    """
+    _check(issuer, "the authorization server", trust)
+    # Of old servers, of which we only guess the issuer, either form will do.
+    accepted = [issuer] if found.is_listed else [issuer, f"{issuer}/"]
+    fault: OAuthFault | None = None
+    for place in server_documents(issuer):
+        try:
+            fetched = await _document(fetcher, place)
+            if fetched is not None:
+                return _read_server(fetched, accepted, trust)
+        except OAuthFault as error:
+            # The first one says most, and another place may hold the right one.
+            fault = fault or error
+    if fault is not None:
+        raise fault
+    if found.is_listed:
+        raise OAuthFault(
+            f"the authorization server {shown(issuer)} has no metadata at any of the "
+            "places that OAuth and OpenID name"
+        )
+    return ServerMetadata(
+        issuer=issuer,
+        authorization_endpoint=f"{issuer}/authorize",
+        token_endpoint=f"{issuer}/token",
+        registration_endpoint=f"{issuer}/register",
+        is_assumed=True,
+    )
+
+
+async def _first_document(
+    fetcher: Fetcher, places: Iterable[str], trust: Trust
+) -> Fetched | None:
+    """Give the first JSON object of some places; None if there is nothing at any."""
+    fault: OAuthFault | None = None
+    for place in places:
+        _check(place, "the metadata", trust)
+        try:
+            fetched = await _document(fetcher, place)
+        except OAuthFault as error:
+            fault = fault or error
+        else:
+            if fetched is not None:
+                return fetched
+    if fault is not None:
+        raise fault
+    return None
+
+
+async def _document(fetcher: Fetcher, url: str) -> Fetched | None:
+    """Ask for a document; None if the server says that there is none.
+
+    Raises:
+        OAuthFault: It fails, or answers with something else.
+    """
+    fetched = await fetcher.get(url)
+    if 400 <= fetched.status < 500:
+        return None
+    if not fetched.is_success or fetched.document is None:
+        raise fetched.no_object()
+    return fetched
+
+
+def _read_server(
+    fetched: Fetched, issuers: Sequence[str], trust: Trust
+) -> ServerMetadata:
+    """Read the metadata of an authorization server.
+
+    Raises:
+        OAuthFault: It is that of another one, or names what must not be used.
+
+    Spec: RFC 8414, section 3.3.
+    """
+    place = shown(fetched.url)
+    try:
+        metadata = read(ServerMetadata, fetched.document)
+    except ValueError as error:
+        raise OAuthFault(f"{place} holds no metadata: {error}") from None
+    if metadata.issuer not in issuers:
+        raise OAuthFault(
+            f"{place} is about the issuer {shown(metadata.issuer)}, and not about "
+            f"{shown(issuers[0])}, of whom it should be"
+        )
+    for name in _ENDPOINTS:
+        endpoint = getattr(metadata, name)
+        if endpoint is not None:
+            _check_endpoint(endpoint, f"the {name} in {place}", metadata.issuer, trust)
+    # Whoever holds the document cannot say that it was not there.
+    return metadata.model_copy(update={"is_assumed": False})
+
+
+def _check_endpoint(endpoint: str, name: str, issuer: str, trust: Trust) -> None:
+    """Refuse an endpoint that is not the issuer's own, or is not safe.
+
+    Raises:
+        OAuthFault: It must not be used; says why.
+    """
+    origin = origin_of(_check(endpoint, name, trust))
+    if origin != origin_of(httpx2.URL(issuer)) and origin not in trust.origins:
+        raise OAuthFault(
+            f"{name} is at another origin, {shown(endpoint)}; if that is known to be "
+            f"theirs, allow it by trusted_origins=[{origin!r}]"
+        )
+
+
+def _check(url: str, name: str, trust: Trust) -> httpx2.URL:
+    try:
+        return check_secure(url, allow_http=trust.allow_http)
+    except ValueError as error:
+        raise OAuthFault(f"{name}, {shown(url)}, cannot be used: {error}") from None
