@@ -21,5 +21,5 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     *server.urls("mcp"),
-    path("", include("mcp_django.oauth.authorization_server.urls")),
+    path("", include("mcp_django.oauth.urls")),
 ]

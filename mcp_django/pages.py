@@ -10,14 +10,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.utils.cache import add_never_cache_headers
 
 from mcp_django.conf import mcp_settings
+
+_STYLES: Final = "mcp_django/pages.css"
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'{more}; img-src 'self' data:{more}; "
@@ -53,10 +55,14 @@ def render_page(
     Args:
         request: What the page answers.
         template: Name of the template.
-        context: For it; `site_name` is added.
+        context: For it; `site_name` and `user` are added.
         status: Of the response.
     """
-    known = {"site_name": site_name_of(request), **(context or {})}
+    known = {
+        "site_name": site_name_of(request),
+        "user": getattr(request, "user", None),
+        **(context or {}),
+    }
     response = render(request, template, known, status=status)
     protect(response)
     return response
@@ -74,6 +80,6 @@ def protect(response: HttpResponse) -> None:
 
 def _more_sources() -> str:
     """List where styles, images and fonts come from beside the site itself."""
-    static = urlsplit(settings.STATIC_URL or "")
-    sources = [f"{static.scheme or 'https'}://{static.netloc}"] if static.netloc else []
+    styles = urlsplit(static(_STYLES))
+    sources = [f"{styles.scheme or 'https'}://{styles.netloc}"] if styles.netloc else []
     return "".join(f" {source}" for source in (*sources, *mcp_settings.PAGE_SOURCES))

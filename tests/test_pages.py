@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import path
 from pytest_django import Settings
 
 from mcp_django.pages import render_page
+from tests.oauth.urlconfs import root_urlconf
 
 ERROR = "mcp_django/oauth/error.html"
 
@@ -76,6 +79,44 @@ def test_page_says_where_one_is() -> None:
 def test_what_others_wrote_is_text(settings: Settings) -> None:
     """Chosen."""
     assert "&lt;b&gt;" in show(reason="<b>").content.decode()
+
+
+def test_page_says_what_the_project_calls_itself(settings: Settings) -> None:
+    """Chosen."""
+    settings.MCP = {"SITE_NAME": "Fine Things"}
+
+    page = show().content.decode()
+
+    assert "<bdi>Fine Things</bdi>" in page
+    assert "<title>This cannot go on · Fine Things</title>" in page
+
+
+def log_in(**form: str) -> str:
+    """Ask for the plain login page, or send its form."""
+    view = LoginView.as_view(template_name="mcp_django/login.html")
+    with root_urlconf(path("login/", view)):
+        url = "/login/?next=/mine/"
+        page = Client().post(url, form) if form else Client().get(url)
+        return page.content.decode()
+
+
+def test_sites_without_a_login_page_can_take_ours() -> None:
+    """Chosen: that of the admin lets in nobody but staff."""
+    page = log_in()
+
+    assert 'name="next" value="/mine/"' in page
+    assert '<label for="id_username">Username:</label>' in page
+    assert 'autocomplete="current-password"' in page
+    assert "role" not in page.partition("<form")[2]
+
+
+@pytest.mark.django_db
+def test_wrong_password_is_refused_with_a_word() -> None:
+    """Chosen."""
+    page = log_in(username="ada", password="wrong")
+
+    assert 'role="alert"' in page
+    assert "Please enter a correct username and password." in page
 
 
 @pytest.fixture

@@ -44,6 +44,9 @@ _SALT: Final = "mcp_django.oauth.consent"
 _BROWSER: Final = "mcp_oauth_browser"
 """Where the session keeps what no other browser knows."""
 
+_LONGEST_RESOURCE: Final = Consent._meta.get_field("resource").max_length or 0
+_LONGEST_HOST: Final = Consent._meta.get_field("redirect_host").max_length
+
 _SHOWN_SECONDS: Final = 60 * 60
 """For how long a page that was shown may be answered."""
 
@@ -63,6 +66,8 @@ class ConsentView(AuthorizeView):
     def ask(self, request: HttpRequest, asked: AuthorizationRequest) -> HttpResponse:
         """Ask, unless it is known what the user allows."""
         page = Page(request, asked)
+        if len(asked.resource.url) > _LONGEST_RESOURCE:
+            return self.refuse(asked, "invalid_target", "this resource is too long")
         if request.method == "POST":
             return self._decide(page)
         if self.is_remembered(page):
@@ -241,7 +246,7 @@ def remember(page: Page, scopes: Collection[str]) -> None:
         end_tokens(page.user_id, asked.application, asked.resource.url)
     consent.change(ticked=scopes, unticked=unticked)
     consent.client_name = page.introduction.name
-    consent.redirect_host = page.destination.shown
+    consent.redirect_host = page.destination.shown[:_LONGEST_HOST]
     consent.save()
 
 

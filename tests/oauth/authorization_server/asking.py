@@ -54,9 +54,10 @@ def shop_site(**settings: Any) -> Iterator[Server]:
     """Serve the shop, as a project that follows the guide does."""
     server = make_server()
     with root_urlconf(
-        path("", include("mcp_django.oauth.authorization_server.urls")),
+        path("", include("mcp_django.oauth.urls")),
         path("login/", LoginView.as_view(template_name="mcp_django/login.html")),
         *server.urls("mcp"),
+        path("shops/<slug:name>/", include(server.urls("mcp"))),
         LOGIN_URL="/login/",
         OAUTH2_PROVIDER=oauth2_provider(),
         MCP={"SITE_NAME": "Fine Things"},

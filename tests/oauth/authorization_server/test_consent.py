@@ -276,6 +276,17 @@ def test_program_renamed_meanwhile_is_looked_at_again(ada: User, claude: Any) ->
     assert response.status_code == 400
 
 
+def test_endpoint_with_a_long_url_is_refused(ada: User, claude: Any) -> None:
+    """Chosen: its consent could not be kept, and paths may take parameters."""
+    fits = f"{SITE}/shops/{'a' * 400}/mcp"
+    too_long = f"{SITE}/shops/{'a' * 500}/mcp"
+
+    told = told_by(Visit.of(ada, claude, resource=too_long).page)
+
+    assert Visit.of(ada, claude, resource=fits).page.status_code == 200
+    assert (told["error"], told["state"]) == ("invalid_target", "s7")
+
+
 # What is remembered -----------------------------------------------------------------
 
 
