@@ -21,8 +21,10 @@ from tests.consumers.credentials import token_of
 from tests.consumers.streamable import (
     JSON_ONLY,
     call_of,
+    open_modern,
     open_session,
     post_modern,
+    read_message,
 )
 from tests.consumers.websocket_connections import open_websocket
 
@@ -202,3 +204,56 @@ async def test_kept_credential_allows_what_its_token_does(
     response = await post_modern(call_of("lend"), application=site, headers=reader)
     assert response.json()["result"]["content"][0]["text"] == "lent"
     await worker.relay.close()
+
+
+# Streams ------------------------------------------------------------------------------
+
+
+def updated(uri: str) -> JSONObject:
+    """Make the notice of a resource that changed."""
+    method = "notifications/resources/updated"
+    return {"jsonrpc": "2.0", "method": method, "params": {"uri": uri}}
+
+
+async def test_stream_of_a_session_tells_what_its_own_token_may_read(
+    settings: Settings, reader: dict[str, str], ada: User
+) -> None:
+    """Chosen: whichever token subscribed, and whatever another stream of the session
+    was told before."""
+    settings.MCP = {"RECHECK_SECONDS": 1000}
+    session = await open_session(application=site, headers=reader)
+    wide = await token_of(ada, scopes=WANTED.split())
+    for uri in ("library://loans/ada", "library://stats"):
+        subscription = read_of(uri) | {"method": "resources/subscribe"}
+        assert (await session.post(subscription, **wide)).status == 200
+
+    stream = await session.get(**wide)
+    server.resource_updated("library://loans/ada")
+    assert await read_message(stream) == updated("library://loans/ada")
+    await stream.close()
+
+    stream = await session.get()
+    server.resource_updated("library://loans/ada")
+    server.resource_updated("library://loans/ada", is_gone=True)
+    server.resource_updated("library://stats")
+    assert await read_message(stream) == updated("library://stats")
+    await stream.close()
+
+
+@pytest.mark.parametrize("scope", ["", WANTED, None])
+async def test_what_is_open_ends_once_its_token_allows_something_else(
+    settings: Settings, reader: dict[str, str], scope: str | None
+) -> None:
+    """Chosen: its client comes back, with what the token allows then."""
+    settings.MCP = {"RECHECK_SECONDS": 0}
+    session = await open_session(application=site, headers=reader)
+    listening = await open_modern(
+        listen_to("library://stats"), application=site, headers=reader
+    )
+    standalone = await session.get()
+
+    await authentication_threads.run(partial(Token.objects.update, scope=scope))
+    await listening.wait_for_end()
+    await standalone.wait_for_end()
+    await listening.close()
+    await standalone.close()

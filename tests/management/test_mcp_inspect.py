@@ -21,31 +21,31 @@ TABLE = """\
 Server  site  2.1.0  Test site
 
 Tools
-  NAME         ARGUMENTS     RESULT   PERMISSION      DESCRIPTION
-  add          a: integer    integer  -               Add two numbers.
+  NAME         ARGUMENTS     RESULT   PERMISSION      SCOPES     DESCRIPTION
+  add          a: integer    integer  -               mcp:read   Add two numbers.
                b?: integer
-  name_user    -             -        -               Name the user who asks.
-  hold         door: string  -        -               Wait at a door.
-  fail         -             -        -               Raise what nobody expects.
-  count_users  -             integer  auth.view_user  Count what only some may see.
+  name_user    -             -        -               mcp:write  Name the user who asks.
+  hold         door: string  -        -               mcp:write  Wait at a door.
+  fail         -             -        -               mcp:write  Raise what nobody expects.
+  count_users  -             integer  auth.view_user  mcp:write  Count what only some may see.
 
 Resources
-  URI           TYPE        PERMISSION  DESCRIPTION
-  site://about  text/plain  -           Say what this is.
+  URI           TYPE        PERMISSION  SCOPES    DESCRIPTION
+  site://about  text/plain  -           mcp:read  Say what this is.
 
 Resource templates
-  URI                  VARIABLES     TYPE  PERMISSION               DESCRIPTION
-  site://pages/{slug}  slug: string  -     tests.site.mcp.is_staff  Read one page.
+  URI                  VARIABLES     TYPE  PERMISSION               SCOPES    DESCRIPTION
+  site://pages/{slug}  slug: string  -     tests.site.mcp.is_staff  mcp:read  Read one page.
 
 Prompts
-  NAME   ARGUMENTS      PERMISSION  DESCRIPTION
-  greet  name: string   -           Greet somebody.
+  NAME   ARGUMENTS      PERMISSION  SCOPES    DESCRIPTION
+  greet  name: string   -           mcp:read  Greet somebody.
          tone?: string
 
 Completions
   OF     ARGUMENT
   greet  tone
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -133,6 +133,8 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
         "title": "Test site",
         "instructions": "Try things.",
     }
+    assert site["scopes"].keys() == {"mcp:read", "mcp:write"}
+    assert site["loginScopes"] == ["mcp:read", "mcp:write"]
     assert add["inputSchema"]["properties"]["b"] == {
         "type": "integer",
         "default": 1,
@@ -146,6 +148,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
         "inputSchema": no_arguments,
         "outputSchema": {"type": "integer"},
         "permission": "auth.view_user",
+        "scopes": ["mcp:write"],
         "handler": "tests.site.mcp.count_users",
     }
     assert site["resources"] == [
@@ -155,6 +158,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
             "description": "Say what this is.",
             "mimeType": "text/plain",
             "permission": None,
+            "scopes": ["mcp:read"],
             "handler": "tests.site.mcp.about",
         }
     ]
@@ -164,6 +168,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
             "name": "page",
             "description": "Read one page.",
             "permission": "tests.site.mcp.is_staff",
+            "scopes": ["mcp:read"],
             "handler": "tests.site.mcp.page",
             "variables": {
                 "type": "object",
@@ -234,14 +239,14 @@ def test_types_are_written_in_a_few_words(other: Server) -> None:
         "\n"
         "Tools\n"
         "  NAME      ARGUMENTS                           RESULT           PERMISSION"
-        "  DESCRIPTION\n"
+        "  SCOPES     DESCRIPTION\n"
         "  verbatim  anything: any                       -                -         "
-        "  Take what a verbatim schema says.\n"
+        "  mcp:write  Take what a verbatim schema says.\n"
         "            constant?: 1\n"
         "            several?: string | null\n"
         "            named?: Color\n"
         '  typed     color: "red" | "blue"               array of string  -         '
-        "  -\n"
+        "  mcp:write  -\n"
         '            size: "s" | "l"\n'
         "            ids: array of integer\n"
         "            mixed: array of (integer | string)\n"
@@ -263,10 +268,10 @@ def test_long_descriptions_are_wrapped_and_end_with_their_first_paragraph(
         """
 
     assert inspect("--server", "other").endswith(
-        "  NAME  ARGUMENTS  RESULT  PERMISSION  DESCRIPTION\n"
-        "  talk  -          -       -           "
+        "  NAME  ARGUMENTS  RESULT  PERMISSION  SCOPES     DESCRIPTION\n"
+        "  talk  -          -       -           mcp:write  "
         "Say a good many words, so that they do not fit\n"
-        "                                       into one line.\n"
+        "                                                  into one line.\n"
     )
 
 
@@ -276,7 +281,7 @@ def test_what_is_not_printable_does_not_reach_the_terminal(other: Server) -> Non
     @other.tool(description="\x1b[31mred\x07")
     def paint() -> None: ...
 
-    assert "  paint  -          -       -           ?[31mred?\n" in inspect()
+    assert "  paint  -          -       -           mcp:write  ?[31mred?\n" in inspect()
 
 
 @pytest.mark.usefixtures("german")

@@ -84,6 +84,8 @@ def _describe(server: Server) -> JSONObject:
         described["instructions"] = instructions
     fixed, templates = _resources(server)
     return described | {
+        "scopes": translated(server, dict(server.scopes)),
+        "loginScopes": list(server.login_scopes),
         "tools": [_describe_feature(server, tool) for tool in server.tools.values()],
         "resources": [_describe_feature(server, resource) for resource in fixed],
         "resourceTemplates": [
@@ -109,6 +111,7 @@ def _describe_feature(server: Server, feature: Tool | Resource | Prompt) -> JSON
     """Give what clients see of a feature, and what they do not see."""
     return shown(server, feature) | {
         "permission": _name_permission(feature.permission),
+        "scopes": sorted(feature.scopes),
         "handler": _path(feature.handler.signature.function),
     }
 
@@ -173,7 +176,7 @@ def _show(server: Server) -> str:
 def _table_of(
     title: str, heads: Sequence[str], rows: Iterable[tuple[Any, *tuple[Cell, ...]]]
 ) -> str:
-    """Write a table of features with permission and description; "" if there are none.
+    """Write a table of features, what they need, and what they are; "" without any.
 
     Args:
         title: Above the table.
@@ -181,10 +184,15 @@ def _table_of(
         rows: Each a feature and its cells under `heads`.
     """
     table = [
-        [*cells, [_name_permission(feature.permission) or _NONE], _description(feature)]
+        [
+            *cells,
+            [_name_permission(feature.permission) or _NONE],
+            sorted(feature.scopes),
+            _description(feature),
+        ]
         for feature, *cells in rows
     ]
-    return _write(title, [*heads, "PERMISSION", "DESCRIPTION"], table)
+    return _write(title, [*heads, "PERMISSION", "SCOPES", "DESCRIPTION"], table)
 
 
 def _completions(server: Server) -> str:
