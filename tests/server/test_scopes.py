@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import ToolAnnotations
 
+from mcp_django.auth.challenge_syntax import parse
+from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.scopes import parse_scopes
 from mcp_django.server.context import Context, SyncContext
 from mcp_django.server.scopes import insufficient
 from mcp_django.server.server import Server
@@ -21,6 +24,8 @@ from mcp_django.server.subscriptions import subscribe
 from mcp_django.transports.base import Sender
 from tests.server.calls import LATEST, MODERN, Caller, Notebook
 
+# Spec: RFC 6749, section 3.3.
+ALLOWED = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"\\')
 LEND = {"library:lend": "Borrow and return books"}
 
 
@@ -462,3 +467,15 @@ def test_refusal_names_all_that_would_do_and_nothing_foreign(
     assert named == sorted(set(named))
     assert needed <= set(named)
     assert set(named) - needed == (allowed - needed) & server.scopes.keys()
+
+
+@given(st.frozensets(st.text(ALLOWED, min_size=1, max_size=9), min_size=1, max_size=5))
+def test_challenge_names_scopes_so_that_they_are_read_again(
+    names: frozenset[str],
+) -> None:
+    """Spec: RFC 6750, section 3: whatever they are named."""
+    server = Server("library", scopes=dict.fromkeys(names, "Do something"))
+    request = caller_with(server, ()).request("tools/call", {"name": "lend"})
+    [challenge] = parse(bearer_challenge(insufficient(server, request, names)))
+
+    assert parse_scopes(dict(challenge.parameters)["scope"].strip('"')) == names
