@@ -93,7 +93,8 @@ class AddTokenForm(TokenModelForm):
         label=_("It allows"),
         choices=_choices,
         initial=[_EVERYTHING],
-        widget=CheckboxSelectMultiple,
+        # The admin's own class, without which the labels are as narrow as others.
+        widget=CheckboxSelectMultiple(attrs={"class": "radiolist"}),
         help_text=_("Never more than what the user may do."),
         error_messages={"required": _("Say what the token shall allow.")},
     )
