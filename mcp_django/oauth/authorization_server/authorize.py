@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.utils.encoding import iri_to_uri
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
+from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views import AuthorizationView
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749 import errors
 
+from mcp_django.oauth.authorization_server.client_documents import (
+    may_be_document,
+    read_document,
+)
 from mcp_django.oauth.authorization_server.core import find_application, with_issuer
 from mcp_django.oauth.authorization_server.oauthlib_view import OAuthlibView
 from mcp_django.oauth.authorization_server.only_resource import only_resource
@@ -55,6 +61,8 @@ class AuthorizationRequest:
     prompt: frozenset[str]
 
 
+# The documents of programs are fetched here, which no transaction should wait for.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 # Spec: RFC 9700, section 4.11.2: nothing is redirected to a program before the user has
 # logged in, or the site would send on anybody who follows a link.
 @method_decorator(login_not_required, name="dispatch")
@@ -153,6 +161,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
+        read_document(request, self.parameters.get("client_id"))
         try:
             _, credentials = self.validate_authorization_request(request)
         except OAuthToolkitError as error:
@@ -225,7 +234,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         has logged in, or strangers could have the site fetch what they like.
         """
         client_id = parameters.get("client_id")
-        if client_id.startswith("https://"):
+        if oauth2_settings.CIMD_ENABLED and may_be_document(client_id):
             return None
         if not client_id or find_application(client_id) is None:
             return self._show(errors.InvalidClientIdError(_UNKNOWN_CLIENT))

@@ -41,7 +41,7 @@ class ClientRefused(Exception):
     """A program cannot become a client of the site.
 
     Args:
-        description: Why, for whoever wrote the program; only ASCII.
+        description: Why, for the people who wrote the program; only ASCII.
         error: The code of it.
         status: The HTTP status.
         retry_after: Seconds after which another try may succeed; None if none will.

@@ -249,6 +249,6 @@ class _Task:
 
 
 def _shut_down(open_socket: socket.socket) -> None:
-    """Wake whoever reads from a socket, or writes to it."""
+    """Wake the thread that reads from a socket, or writes to it."""
     with contextlib.suppress(OSError):  # It is closed already.
         open_socket.shutdown(socket.SHUT_RDWR)

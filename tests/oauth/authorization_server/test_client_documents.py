@@ -369,7 +369,7 @@ def test_documents_may_have_types_of_their_own(
 
 
 def test_nothing_is_fetched_for_strangers(serve: Serve, asking: HttpRequest) -> None:
-    """Chosen: nobody makes the site fetch what they like without an account."""
+    """Chosen: only users with an account make the site fetch anything."""
     asking.user = AnonymousUser()
     with serve(publishing()) as site:
         read_document(asking, url_of(site))

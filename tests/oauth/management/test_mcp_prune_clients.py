@@ -47,7 +47,7 @@ def names() -> list[str]:
 
 
 def test_old_clients_without_a_user_are_forgotten() -> None:
-    """Chosen: after a month nobody comes back for a login that was not finished."""
+    """Chosen: after a month no user comes back to finish a login."""
     make("old", days=31)
     make("young", days=29)
     make("old, of an administrator", days=31, source="manual")
