@@ -17,10 +17,13 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 
 import anyio
-import httpx2
 from anyio.from_thread import BlockingPortal
 
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.transports.client.extras import brought_by
+
+with brought_by("issuers"):
+    import httpx2
 
 MAX_BYTES: Final = 1 << 20
 """Of a body. Documents of issuers have some kilobytes."""

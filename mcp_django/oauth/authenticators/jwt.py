@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import jwt
 from django.core.exceptions import ImproperlyConfigured
 
 from mcp_django.oauth.authenticators.claims import (
@@ -31,6 +30,10 @@ from mcp_django.oauth.authenticators.fetching import fetch
 from mcp_django.oauth.authenticators.issuers import IssuerAuthenticator
 from mcp_django.oauth.authenticators.signing_keys import SigningKeys
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.transports.client.extras import brought_by
+
+with brought_by("issuers"):
+    import jwt
 
 logger = logging.getLogger("mcp_django.oauth")
 

@@ -13,13 +13,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-import jwt
-
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.oauth.authenticators.fetching import FetchFailed, begin
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.transports.client.extras import brought_by
+
+with brought_by("issuers"):
+    import jwt
 
 FRESH_SECONDS: Final = 600.0
 """After which the keys are fetched again: one that was withdrawn counts no longer."""
