@@ -1,8 +1,10 @@
 """`python -m mcp_django stdio`: the same as `manage.py mcp_stdio`, without a manage.py.
 
-Standard output is taken before settings and apps are imported, so that whatever they
-print cannot spoil the messages. `DJANGO_SETTINGS_MODULE` or `--settings` has to name
-the settings, except with `--connect`, which needs no project.
+`python -m mcp_django doctor URL` is `manage.py mcp_doctor URL`, and needs no project.
+
+For `stdio`, standard output is taken before settings and apps are imported, so that
+whatever they print cannot spoil the messages. `DJANGO_SETTINGS_MODULE` or `--settings`
+has to name the settings, except with `--connect`, which needs no project.
 """
 
 from __future__ import annotations
@@ -20,11 +22,12 @@ from django.utils.module_loading import import_string
 
 from mcp_django.transports.server.stdio import claim_stdout
 
-_COMMAND = "mcp_django.management.commands.mcp_stdio.Command"
+_COMMANDS = "mcp_django.management.commands"
 _SETTINGS = "DJANGO_SETTINGS_MODULE"
 _USAGE = """\
 usage: python -m mcp_django stdio [--server NAME] [--user NAME]
        python -m mcp_django stdio --connect URL
+       python -m mcp_django doctor URL [--token] [--register] [--json]
        python -m mcp_django stdio --help"""
 
 
@@ -43,17 +46,24 @@ def main(arguments: Sequence[str]) -> None:
             if not wants_help:
                 claim_stdout()
             sys.path.insert(0, "")  # as manage.py has it
-            _set_up(options, wants_help=wants_help)
-            # Imported late, because it needs the app registry.
-            command: BaseCommand = import_string(_COMMAND)()
-            command.run_from_argv(["python -m mcp_django", "stdio", *options])
+            _set_up(options, needs_project=not wants_help)
+            _run("stdio", options)
+        case ["doctor", *options]:
+            _set_up(options, needs_project=False)
+            _run("doctor", options)
         case ["-h" | "--help", *_]:
             sys.stdout.write(f"{_USAGE}\n")
         case _:
             sys.exit(_USAGE)
 
 
-def _set_up(options: Sequence[str], *, wants_help: bool) -> None:
+def _run(name: str, options: Sequence[str]) -> None:
+    # Imported late, because it needs the app registry.
+    command: BaseCommand = import_string(f"{_COMMANDS}.mcp_{name}.Command")()
+    command.run_from_argv(["python -m mcp_django", name, *options])
+
+
+def _set_up(options: Sequence[str], *, needs_project: bool) -> None:
     """Set Django up: with the project's settings, or with little where that will do.
 
     Raises:
@@ -65,7 +75,8 @@ def _set_up(options: Sequence[str], *, wants_help: bool) -> None:
         parser.add_argument(option, nargs="?", const="")
     given, _ = parser.parse_known_args(options)
     handle_default_options(given)
-    if wants_help or (_SETTINGS not in os.environ and given.connect is not None):
+    is_set = _SETTINGS in os.environ
+    if not needs_project or (not is_set and given.connect is not None):
         settings.configure(
             INSTALLED_APPS=[
                 "django.contrib.auth",
@@ -74,7 +85,7 @@ def _set_up(options: Sequence[str], *, wants_help: bool) -> None:
             ],
             USE_TZ=True,
         )
-    elif _SETTINGS not in os.environ:
+    elif not is_set:
         sys.exit(
             f"{_SETTINGS} is not set; name the settings of the project in it, or with "
             "--settings, such as mysite.settings"

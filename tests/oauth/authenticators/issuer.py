@@ -169,6 +169,7 @@ class Issuer:
 class _Handler(BaseHTTPRequestHandler):
     issuer: Issuer
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for headers and body, or the second waits for long
 
     def do_GET(self) -> None:
         self._answer({})
