@@ -28,8 +28,8 @@ Scope = str | Iterable[str]
 
 WORDS: Final[Mapping[str, Text]] = MappingProxyType(
     {
-        READ: _("Read what you may read"),
-        WRITE: _("Do and change what you may do and change"),
+        READ: _("See everything that you can see"),
+        WRITE: _("Act for you and change what you can change"),
     }
 )
 """The scopes that every server has, in words for the user who is asked."""

@@ -113,8 +113,8 @@ NEEDS = [
 def test_each_server_has_the_two_scopes_of_reading_and_writing_in_words() -> None:
     """Chosen: so that every credential can be narrowed at once."""
     assert {name: str(words) for name, words in Server("x").scopes.items()} == {
-        "mcp:read": "Read what you may read",
-        "mcp:write": "Do and change what you may do and change",
+        "mcp:read": "See everything that you can see",
+        "mcp:write": "Act for you and change what you can change",
     }
 
 

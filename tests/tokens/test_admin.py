@@ -97,13 +97,17 @@ def test_token_allows_what_is_ticked(admin_client: Client, ada: User) -> None:
     """Chosen: in words where it is chosen and where it is looked at, by name in lists;
     and not changed afterwards."""
     page = admin_client.get(ADD).text
-    for text in ("Everything that the user may do", "Read what you may read", "mcp:"):
+    for text in (
+        "Everything that the user may do",
+        "See everything that you can see",
+        "mcp:",
+    ):
         assert text in page
     admin_client.post(ADD, add_data(ada, scopes=["mcp:read"]))
     token = Token.objects.get()
     assert token.scopes == frozenset({"mcp:read"})
     page = admin_client.get(change_url(token)).text
-    assert "Read what you may read <code>mcp:read</code>" in page
+    assert "See everything that you can see <code>mcp:read</code>" in page
     assert 'name="scopes"' not in page
     assert ">mcp:read</td>" in admin_client.get(LIST).text
     admin_client.post(change_url(token), add_data(ada, "Desktop"))
