@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ from mcp_django.server.texts import Text
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-Scope = str | Iterable[str]
+Scope: TypeAlias = str | Iterable[str]
 """The name of a scope, or several, all of which are needed."""
 
 WORDS: Final[Mapping[str, Text]] = MappingProxyType(
