@@ -31,8 +31,8 @@ class CorsMiddleware(EndpointCorsMiddleware):
     """
 
     def is_endpoint(self, request: HttpRequest) -> bool:
-        """Say whether a request goes to an MCP endpoint, or looks for its OAuth."""
-        return _endpoint_of(request) is not None or is_left_to_us(request)
+        """Say whether a request goes to an MCP endpoint."""
+        return _endpoint_of(request) is not None
 
     def is_enabled(self, request: HttpRequest) -> bool:
         """Say whether CORS applies to a request, and its view has not an answer."""
@@ -84,9 +84,11 @@ def _endpoint_of(request: HttpRequest) -> Endpoint | None:
 
 
 def _answers_cors(request: HttpRequest) -> bool:
-    """Say whether a page asks a view that answers every page."""
+    """Say whether a page asks for what answers every page."""
     if "Origin" not in request.headers:
         return False
+    if is_left_to_us(request):
+        return True
     match = match_of(request.path_info)
     return match is not None and getattr(match.func, ANSWERS_CORS, False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 
 from corsheaders.conf import conf as cors_settings
@@ -27,6 +27,8 @@ _REQUEST_HEADERS = (
     "mcp-protocol-version",
     "mcp-session-id",
 )
+_OPEN_REQUEST_HEADERS = "accept, authorization, content-type, mcp-protocol-version"
+_PREFLIGHT_SECONDS = 24 * 60 * 60
 _PARAMETER_HEADER = re.compile(r"mcp-param-[a-z0-9!#$%&'*+.^_`|~-]+")
 _RESPONSE_HEADERS = ("mcp-session-id", "www-authenticate")
 
@@ -79,6 +81,40 @@ class EndpointCorsMiddleware(CorsMiddleware):
                 cors_settings.CORS_ALLOW_HEADERS, _REQUEST_HEADERS, _requested(request)
             )
         return response
+
+
+def answer_all_origins(
+    request: HttpRequest,
+    methods: Collection[str],
+    answer: Callable[[], HttpResponseBase],
+) -> HttpResponseBase:
+    """Let pages of every origin ask for something and read the answer, cookies aside.
+
+    Only for what looks at no cookie: a page learns nothing then that it could not ask
+    from anywhere else.
+
+    Args:
+        request: The request.
+        methods: What may be asked, such as `["POST"]`.
+        answer: Answers; not called for a preflight.
+
+    Spec: Fetch, "CORS protocol".
+    """
+    if _is_preflight(request):
+        response: HttpResponseBase = HttpResponse(status=204)
+        response["access-control-allow-methods"] = ", ".join(methods)
+        response["access-control-allow-headers"] = _OPEN_REQUEST_HEADERS
+        response["access-control-max-age"] = _PREFLIGHT_SECONDS
+    else:
+        response = answer()
+        response["access-control-expose-headers"] = "www-authenticate, retry-after"
+    response["access-control-allow-origin"] = "*"
+    return response
+
+
+def _is_preflight(request: HttpRequest) -> bool:
+    name = "Access-Control-Request-Method"
+    return request.method == "OPTIONS" and name in request.headers
 
 
 @cache

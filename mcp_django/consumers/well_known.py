@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
+from functools import partial
 from io import BytesIO
 from typing import Final
 
@@ -25,11 +26,12 @@ from django.http import (
     HttpResponsePermanentRedirect,
     JsonResponse,
 )
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
 from mcp_django.consumers.applications import Application
-from mcp_django.consumers.cors import endpoint_cors
+from mcp_django.consumers.cors import answer_all_origins
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.server import well_known
 from mcp_django.server.routes import all_endpoints
@@ -135,15 +137,15 @@ def _leads_on(path_info: str) -> bool:
 # What they get --------------------------------------------------------------------
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
-    """Answer a request that looks for us, or its preflight."""
-    cors = endpoint_cors()
-    if cors.check_preflight(request):
-        response = HttpResponse()
-    else:
-        response = _document_for(request) or _nothing()
-    cors.add_response_headers(request, response)
-    return response
+def _answer(request: HttpRequest) -> HttpResponseBase:
+    """Answer a request that looks for us, or its preflight, to pages of any origin."""
+    method = "POST" if _is_registration(request.path) else "GET"
+    asked = partial(_document_or_404, request)
+    return answer_all_origins(request, [method], asked)
+
+
+def _document_or_404(request: HttpRequest) -> HttpResponse:
+    return _document_for(request) or _nothing()
 
 
 def _document_for(request: HttpRequest) -> HttpResponse | None:
@@ -174,7 +176,7 @@ def _nothing() -> HttpResponse:
 
 @csrf_exempt
 @login_not_required
-def answer_or_404(request: HttpRequest, place: str) -> HttpResponse:
+def answer_or_404(request: HttpRequest, place: str) -> HttpResponseBase:
     """Answer what looks for us, as a view of `mcp_django.urls`.
 
     Where the project has the same path with a slash, all else is led there, as
@@ -288,7 +290,8 @@ def _is_json(start: Event) -> bool:
     )
 
 
-async def _send_response(response: HttpResponse, send: Send) -> None:
+async def _send_response(response: HttpResponseBase, send: Send) -> None:
+    assert isinstance(response, HttpResponse)  # no stream
     body = response.content
     headers = [
         (name.lower().encode("latin-1"), value.encode("latin-1"))
