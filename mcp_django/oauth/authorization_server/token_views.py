@@ -14,10 +14,10 @@ from django.views.generic import View
 from oauth2_provider.models import get_access_token_model
 from oauth2_provider.signals import app_authorized
 
-from mcp_django.oauth.authorization_server.cors import allow_all_origins
 from mcp_django.oauth.authorization_server.issuing import database
 from mcp_django.oauth.authorization_server.oauthlib_view import OAuthlibView
 from mcp_django.oauth.authorization_server.token_texts import checksum
+from mcp_django.oauth.cors import open_to_all_origins
 
 _SECRETS: Final = (
     "client_secret",
@@ -28,6 +28,7 @@ _SECRETS: Final = (
 )
 
 
+@method_decorator(open_to_all_origins(["POST"]), name="dispatch")
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(login_not_required, name="dispatch")
 @method_decorator(sensitive_post_parameters(*_SECRETS), name="dispatch")
@@ -38,26 +39,21 @@ class _ProgramView(OAuthlibView, View):
     a browser need it also where they are told that they are not known.
     """
 
-    http_method_names = ("post", "options")
+    http_method_names = ("post",)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer a request."""
         response = super().dispatch(request, *args, **kwargs)
         assert isinstance(response, HttpResponse)
         response["Cache-Control"] = "no-store"
-        allow_all_origins(request, response, methods="POST, OPTIONS")
         return response
-
-    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer a preflight."""
-        return HttpResponse(headers={"Allow": "POST, OPTIONS"})
 
     def http_method_not_allowed(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Refuse all but POST."""
         told = {"error": "invalid_request", "error_description": "use POST"}
-        return JsonResponse(told, status=405, headers={"Allow": "POST, OPTIONS"})
+        return JsonResponse(told, status=405, headers={"Allow": "POST"})
 
 
 class TokenView(_ProgramView):
