@@ -21,7 +21,7 @@ _PARAMETER: Final = re.compile(
 )
 _SCHEME: Final = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,|$))")
 _TOKEN68: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*[ \t]*(?=,|$)")
-_REST: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])*', re.DOTALL)
+_REST: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^,"])*', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 

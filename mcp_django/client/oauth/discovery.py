@@ -60,6 +60,7 @@ class Found:
         resource: What to name in the parameter `resource`.
         issuers: Of all authorization servers that it lists.
         scopes: What it says it needs; None if it does not.
+        place: What says so, for texts.
         is_listed: Whether it has said so; if not, its origin is the authorization
             server, as in revision 2025-03-26.
     """
@@ -67,6 +68,7 @@ class Found:
     resource: str
     issuers: Sequence[str]
     scopes: frozenset[str] | None
+    place: str
     is_listed: bool = True
 
 
@@ -93,7 +95,7 @@ async def find_resource(
         )
     if fetched is None:
         issuer = origin_of(httpx2.URL(url))
-        return Found(url, [issuer], None, is_listed=False)
+        return Found(url, [issuer], None, shown(url), is_listed=False)
     try:
         metadata = read(ResourceMetadata, fetched.document)
     except ValueError as error:
@@ -106,7 +108,8 @@ async def find_resource(
     if not metadata.authorization_servers:
         raise OAuthFault(f"{shown(fetched.url)} names no authorization server")
     issuers = metadata.authorization_servers[:MAX_SERVERS]
-    return Found(metadata.resource, issuers, metadata.scopes_supported)
+    scopes = metadata.scopes_supported
+    return Found(metadata.resource, issuers, scopes, shown(fetched.url))
 
 
 async def find_server(
@@ -123,7 +126,7 @@ async def find_server(
     Raises:
         OAuthFault: It says what must not be used, or nothing.
     """
-    _check(issuer, "the authorization server", trust)
+    _check(issuer, f"the authorization server that {found.place} names", trust)
     # Of old servers, of which we only guess the issuer, either form will do.
     accepted = [issuer] if found.is_listed else [issuer, f"{issuer}/"]
     fault: OAuthFault | None = None
@@ -157,7 +160,7 @@ async def _first_document(
     """Give the first JSON object of some places; None if there is nothing at any."""
     fault: OAuthFault | None = None
     for place in places:
-        _check(place, "the metadata", trust)
+        _check(place, "the place of its metadata", trust)
         try:
             fetched = await _document(fetcher, place)
         except OAuthFault as error:
