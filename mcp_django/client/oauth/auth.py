@@ -279,6 +279,8 @@ class _Attempts:
             return None
         assert challenge is not None
         missing = challenge.scopes
+        if not missing:
+            return None
         # What is granted already, or was refused, is not asked for again.
         asked = self._missing | ((tokens.scopes if tokens else None) or frozenset())
         if missing <= asked or self._count == MAX_RENEWALS:

@@ -340,7 +340,7 @@ class User(Redirect, Receiver):
 @asynccontextmanager
 async def calling(
     site: Site, *, user: Redirect | None = None, app: Any = None, **options: Any
-) -> AsyncIterator[Callable[[], Any]]:
+) -> AsyncIterator[Callable[..., Any]]:
     """Give what calls the MCP server with an `OAuth` object, and gives the response.
 
     Args:
