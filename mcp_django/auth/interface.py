@@ -53,6 +53,11 @@ class Identity:
             raise ValueError(
                 "an Identity needs a user; without one, return None from authenticate()"
             )
+        if self.scopes is not None and not isinstance(self.scopes, frozenset):
+            raise ValueError(
+                "scopes of an Identity must be a frozenset of names, or None for "
+                f"everything, not {self.scopes!r}"
+            )
 
     @cached_property
     def owner(self) -> str:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from pytest_django import Settings
 
 from mcp_django import Context, Server
+from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.consumers.applications import Application
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -182,6 +183,13 @@ async def test_token_with_an_empty_set_allows_nothing(ada: User) -> None:
     response = await post_modern(call_of("find"), application=site, headers=headers)
     assert response.status == 403
     assert response.json()["error"]["data"]["scope"] == "mcp:read"
+
+
+@pytest.mark.parametrize("scopes", ["mcp:read", {"mcp:read"}, ["mcp:read"], ()])
+def test_identity_has_a_frozenset_of_scopes_or_none(scopes: Any) -> None:
+    """Chosen: a text has its letters in it, and what can change may change later."""
+    with pytest.raises(ValueError, match="must be a frozenset of names, or None for"):
+        Identity(AnonymousUser(), scopes=scopes)
 
 
 # Kept and told ------------------------------------------------------------------------
