@@ -6,12 +6,13 @@ Spec: RFC 9068, section 2; RFC 7662, section 2.2.
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.utils import timezone
 
+from mcp_django.auth.bearer import UNKNOWN
 from mcp_django.exceptions import AuthenticationFailed
 
 Claims: TypeAlias = Mapping[str, Any]
@@ -25,15 +26,6 @@ _KINDS: Final = {"typ": "bearer", "token_use": "access"}
 tokens."""
 
 
-def bearer_text(request: HttpRequest) -> str | None:
-    """Give the token in `Authorization: Bearer TOKEN`; None if there is none.
-
-    Spec: RFC 6750, section 2.1; RFC 9110, section 11.1 for the case.
-    """
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    return text.strip(" ") if scheme.lower() == "bearer" else None
-
-
 def refused(reason: str, description: str | None = None) -> AuthenticationFailed:
     """Make the refusal of a token.
 
@@ -41,10 +33,7 @@ def refused(reason: str, description: str | None = None) -> AuthenticationFailed
         reason: For the log; never with the token.
         description: For the client, if it may know more than that the token is wrong.
     """
-    return AuthenticationFailed(
-        reason,
-        description=description or "the token is unknown, expired or revoked",
-    )
+    return AuthenticationFailed(reason, description=description or UNKNOWN)
 
 
 def audiences_of(claims: Claims) -> Sequence[str]:
@@ -84,7 +73,10 @@ def scopes_of(claims: Claims) -> frozenset[str]:
 
 
 def moment_of(claims: Claims, name: str) -> datetime.datetime | None:
-    """Give the time that a claim such as `exp` names; None if there is none.
+    """Give the time that a claim such as `exp` names, as `timezone.now()` gives times.
+
+    Returns:
+        The time; None if there is no such claim.
 
     Raises:
         AuthenticationFailed: It is no time.
@@ -96,10 +88,9 @@ def moment_of(claims: Claims, name: str) -> datetime.datetime | None:
         return None
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise refused(f"the claim {name!r} is no number")
-    if not math.isfinite(found):
-        raise refused(f"the claim {name!r} is no time")
     try:
-        return datetime.datetime.fromtimestamp(found, datetime.UTC)
+        moment = datetime.datetime.fromtimestamp(found, datetime.UTC)
+        return moment if settings.USE_TZ else timezone.make_naive(moment)
     except (ValueError, OverflowError, OSError):
         raise refused(f"the claim {name!r} is no time") from None
 

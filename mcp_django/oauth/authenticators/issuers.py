@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
+from mcp_django.auth.bearer import bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.bulkheads.services import Service
@@ -20,7 +21,6 @@ from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.oauth.authenticators.claims import (
     Claims,
     audiences_of,
-    bearer_text,
     is_bound_to_key,
     moment_of,
     refused,
@@ -144,7 +144,7 @@ class IssuerAuthenticator(Authenticator):
                 another endpoint, or of no active user of the site.
             ServiceAway: The issuer does not answer.
         """
-        text = bearer_text(request)
+        text = bearer_token_of(request)
         claims = None if text is None else await self._claims(text, is_again=False)
         if text is None or claims is None:
             return None

@@ -1,7 +1,7 @@
 """System checks of OAuth, beside those of `mcp_django.checks`, with the same rules.
 
 Ids are `mcp_django.E1xx` and `mcp_django.W1xx`, in tens by subject: `include` and
-`resource_server` 10x, `client_policy` 12x.
+`resource_server` 10x, `client_policy` 12x, `issuers` 13x.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from django.core.checks import CheckMessage
 
 from mcp_django.oauth.checks.client_policy import check_client_policy
 from mcp_django.oauth.checks.include import check_include
+from mcp_django.oauth.checks.issuers import check_issuers
 from mcp_django.oauth.checks.resource_server import check_public_url
 
 _CHECKS = (
     check_include,
     check_public_url,
     check_client_policy,
+    check_issuers,
 )
 
 
