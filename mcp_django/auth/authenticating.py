@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
@@ -23,6 +24,7 @@ from mcp_django.auth.challenges import (
     challenge_of,
     check_challenge,
     complete,
+    explained,
     with_challenges,
 )
 from mcp_django.auth.interface import Authenticator, Identity
@@ -66,8 +68,9 @@ async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
             raise unknown_token()
     except AuthenticationFailed as failure:
         logger.warning("authentication failed: %s", failure)
-        texts = await _challenges(found, request, asking.asked, failure)
-        raise with_challenges(failure, texts) from None
+        told = explained(failure) if settings.DEBUG else failure
+        texts = await _challenges(found, request, asking.asked, told)
+        raise with_challenges(told, texts) from None
     if identity is None:
         missing = AuthenticationFailed(error="", description="Authentication required")
         raise with_challenges(missing, await _challenges(found, request))

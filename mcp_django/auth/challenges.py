@@ -89,10 +89,25 @@ def with_challenges(
         failure: What was wrong.
         challenges: Those of the authenticators, checked.
     """
+    copied = _copy(failure)
+    copied.headers = [(b"www-authenticate", text.encode()) for text in challenges]
+    return copied
+
+
+def explained(failure: AuthenticationFailed) -> AuthenticationFailed:
+    """Give a copy of a failure that tells the sender what the log is told."""
+    if not failure.reason:
+        return failure
+    copied = _copy(failure)
+    copied.description = f"{failure.description} ({failure.reason})"
+    copied.message = copied.description
+    return copied
+
+
+def _copy(failure: AuthenticationFailed) -> AuthenticationFailed:
     copied = type(failure).__new__(type(failure))
     copied.args = failure.args
     copied.__dict__.update(failure.__dict__)
-    copied.headers = [(b"www-authenticate", text.encode()) for text in challenges]
     return copied
 
 

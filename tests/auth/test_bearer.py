@@ -109,6 +109,24 @@ async def test_token_that_none_knows_is_refused_as_such(
     )
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_reason_is_told_under_debug(settings: Settings) -> None:
+    """Chosen: who sets up a site or a client sees at once what to change."""
+    settings.DEBUG = True
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.MCP = {"AUTHENTICATION": [TOKENS, OTHERS]}
+    why = f"{UNKNOWN} (bearer token is malformed: it is not 'mcp_' and 43 characters)"
+
+    assert_challenged(
+        await post(authorization="Bearer mcp_x"),
+        why,
+        f'{told("invalid_token", why)}, Bearer realm="others"',
+    )
+    assert_challenged(
+        await post(), challenge='Bearer realm="mcp", Bearer realm="others"'
+    )
+
+
 @pytest.mark.parametrize("order", [[TOKENS, SESSIONS], [SESSIONS, TOKENS], [SESSIONS]])
 async def test_token_that_none_knows_is_not_made_good_by_a_login(
     ada: User, settings: Settings, order: list[str]
