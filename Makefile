@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check packages conformance conformance-server cluster soak bench clean
+.PHONY: help install demo test check packages conformance conformance-server cluster soak bench pictures clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ soak: install ## Break all around several busy workers for MINUTES=20; it needs 
 
 bench: install ## Measure us beside others into docs/explanation/performance.md; QUICK=1 ROWS=modern-32,sse.
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(PICTURES),--pictures $(PICTURES))
+
+pictures: install ## Take the pictures of the demo in the docs; it needs Chromium.
+	@$(BIN)/python -m tests.demo.pictures
 
 clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
 	@rm -rf .venv build dist demo.sqlite3 demo.sqlite3-* .coverage

@@ -8,6 +8,7 @@ from demo_project.library import views
 from demo_project.library.mcp import server
 
 urlpatterns = [
+    path("", include("mcp_django.oauth.urls")),
     path("", views.book_list, name="book_list"),
     path("books/<str:isbn>/", views.book_detail, name="book_detail"),
     path("books/<str:isbn>/borrow/", views.borrow_book, name="borrow_book"),
@@ -21,5 +22,4 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     *server.urls("mcp"),
-    path("", include("mcp_django.oauth.urls")),
 ]

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -101,6 +101,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 @pytest.fixture(scope="session")
 def site(demo: Demo) -> Iterator[str]:
     """Serve the demo on Daphne, and give its address without a path."""
+    with serve(demo) as address:
+        yield address
+
+
+@contextmanager
+def serve(demo: Demo) -> Iterator[str]:
+    """Serve a demo on Daphne, and give its address without a path."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", "0"),
@@ -148,6 +155,13 @@ def chromium() -> Iterator[Browser]:
     """Start the system's Chromium."""
     if CHROMIUM is None and not os.environ.get("CI"):
         pytest.skip("Chromium is not installed (Debian's package: chromium)")
+    with start_chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def start_chromium() -> Iterator[Browser]:
+    """Start the system's Chromium, which asks nothing of the internet."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,

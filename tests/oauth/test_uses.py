@@ -1,6 +1,8 @@
 """When programs were last used."""
 
+import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from mcp_django.oauth.models import Consent
@@ -57,3 +59,31 @@ def test_use_concerns_one_program_one_endpoint_and_one_user(
     assert last_use(mine) is not None
     assert last_use(other) is None
     assert last_use(his) is None
+
+
+def test_database_that_takes_no_writes_keeps_no_program_out(
+    ada: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: it is asked again after a minute, with one line in the log."""
+    times = [0.0]
+    uses = UseRecorder(clock=lambda: times[0])
+    consent = allow(ada)
+    table = Consent._meta.db_table
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Consent, table, "away")
+    try:
+        uses.record(ada.pk, "claude", [RESOURCE])
+        times[0] = 59.0
+        uses.record(ada.pk, "claude", [RESOURCE])
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(Consent, "away", table)
+    uses.record(ada.pk, "claude", [RESOURCE])
+    paused = last_use(consent)
+    times[0] = 60.0
+    uses.record(ada.pk, "claude", [RESOURCE])
+
+    assert paused is None
+    assert last_use(consent) is not None
+    [line] = caplog.messages
+    assert line.startswith("the use of programs cannot be recorded, for a minute")

@@ -144,8 +144,10 @@ class ScopeInWords:
 
 
 def in_words(scopes: Collection[str], known: Mapping[str, Text]) -> list[ScopeInWords]:
-    """Put scopes into the words of a server, in the language that is active."""
-    return [ScopeInWords(scope, str(known.get(scope, ""))) for scope in scopes]
+    """Put scopes into the words of a server, in its order, in the active language."""
+    places = {scope: place for place, scope in enumerate(known)}
+    ordered = sorted(scopes, key=lambda scope: places.get(scope, len(places)))
+    return [ScopeInWords(scope, str(known.get(scope, ""))) for scope in ordered]
 
 
 def title_of(server: Server) -> str:

@@ -108,10 +108,11 @@ def test_redirect_uris_lead_to_a_place(uri: str, place: Place, shown: str) -> No
 
 
 def test_scopes_are_shown_in_the_words_of_their_server() -> None:
-    """Chosen: what has no words is shown by its name."""
+    """Chosen: in its order; what has no words is shown by its name."""
     server = Server("shop", scopes={"shop:ship": _("Ship orders")})
 
-    assert in_words(["shop:ship", "openid"], server.scopes) == [
+    assert in_words(["openid", "shop:ship", "mcp:read"], server.scopes) == [
+        ScopeInWords("mcp:read", str(server.scopes["mcp:read"])),
         ScopeInWords("shop:ship", "Ship orders"),
         ScopeInWords("openid", ""),
     ]

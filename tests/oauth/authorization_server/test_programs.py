@@ -244,3 +244,21 @@ def test_admin_revokes_for_any_user(ada: User, shop: Server) -> None:
 
     assert not Consent.objects.exists()
     assert not get_access_token_model().objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "applications/",
+        "applications/register/",
+        "authorized_tokens/",
+        "device/",
+        "introspect/",
+        "register/",
+        "userinfo/",
+    ],
+)
+def test_pages_of_the_toolkit_are_not_there(path: str, browser: Client) -> None:
+    """Chosen: by some of them each user could register programs."""
+    for folder in ("/", "/oauth/"):
+        assert browser.get(f"{folder}{path}").status_code == 404
