@@ -3,6 +3,8 @@
 Environment:
     DEMO_DEBUG: "0" for settings as behind a TLS proxy; anything else means DEBUG.
     DEMO_DATABASE: Path of the SQLite file; default `demo.sqlite3` beside `manage.py`.
+    DEMO_OTHER_LIBRARY: URL of the MCP server of another library, such as a second demo;
+        default "http://localhost:8001/mcp".
     DEMO_SECRET_KEY: The secret key; else one is made once and kept beside the database.
     REDIS_URL: Such as "redis://127.0.0.1:6379/0"; joins several processes.
 """
@@ -113,7 +115,19 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-MCP: dict[str, Any] = {"SITE_NAME": "The Lending Library"}
+MCP: dict[str, Any] = {
+    "SITE_NAME": "The Lending Library",
+    # Another library, where readers may have an account, too: a second demo will do.
+    # Its host is written otherwise than that of this one, because browsers keep one
+    # set of cookies for all ports of a host.
+    "OTHER_SERVERS": {
+        "branch": {
+            "url": os.environ.get("DEMO_OTHER_LIBRARY", "http://localhost:8001/mcp"),
+            "title": "The library of the next town",
+            "scopes": ["mcp:read"],
+        },
+    },
+}
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "book_list"

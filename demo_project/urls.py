@@ -14,6 +14,7 @@ urlpatterns = [
     path("books/<str:isbn>/borrow/", views.borrow_book, name="borrow_book"),
     path("loans/", views.loan_list, name="loan_list"),
     path("loans/<int:pk>/return/", views.return_book, name="return_book"),
+    path("loans/elsewhere/", views.loans_elsewhere, name="loans_elsewhere"),
     path(
         "login/",
         LoginView.as_view(template_name="library/login.html"),
@@ -21,5 +22,6 @@ urlpatterns = [
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("accounts/", include("mcp_django.accounts.urls")),
     *server.urls("mcp"),
 ]

@@ -10,6 +10,8 @@ from django.utils.formats import date_format
 from django.views.decorators.http import require_POST, require_safe
 
 from demo_project.library.models import Book, Genre, LendingError, Loan
+from mcp_django import LoginRequired, MCPError, SyncClient
+from mcp_django.accounts.servers import other_server
 
 BOOKS_PER_PAGE = 24
 
@@ -65,6 +67,29 @@ def loan_list(request: ReaderRequest) -> HttpResponse:
             "past_loans": loans.exclude(returned_on=None).order_by("-returned_on"),
         },
     )
+
+
+@login_required
+@require_safe
+def loans_elsewhere(request: ReaderRequest) -> HttpResponse:
+    """Show what the reader has at home from another library.
+
+    That library is asked over MCP, with the account that the reader has connected. One
+    who has not is sent to do so, and comes back here.
+    """
+    library = other_server("branch")
+    try:
+        auth = library.auth_for(request.user)
+        with SyncClient(library.url, auth=auth, timeout=10) as client:
+            result = client.call_tool("my_loans")
+    except LoginRequired as error:
+        return library.redirect_to_connect(request, error)
+    except MCPError as error:
+        messages.error(request, f"{library.title} does not answer: {error}")
+        return redirect("loan_list")
+    loans = (result.structured_content or {}).get("result", [])
+    context = {"library": library, "loans": loans}
+    return render(request, "library/loans_elsewhere.html", context)
 
 
 @login_required

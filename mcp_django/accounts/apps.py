@@ -1,7 +1,14 @@
 """The Django app of users' accounts at other servers."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
+from django.core.checks import CheckMessage, register
 from django.utils.translation import gettext_lazy as _
+
+from mcp_django.apps import CHECKS_TAG
 
 
 class AccountsConfig(AppConfig):
@@ -11,3 +18,14 @@ class AccountsConfig(AppConfig):
     label = "mcp_accounts"
     verbose_name = _("Accounts at other MCP servers")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect what checks."""
+        register(_check_accounts, CHECKS_TAG)
+
+
+def _check_accounts(**kwargs: Any) -> list[CheckMessage]:
+    # Late, as the checks of `mcp_django` are: most commands run none.
+    from mcp_django.accounts import checks
+
+    return checks.check_accounts(**kwargs)

@@ -21,9 +21,13 @@ URL_LENGTH = 500
 class AccountQuerySet(models.QuerySet["Account"]):
     """Accounts, asked for in this app's words."""
 
+    def of(self, user_id: Any) -> Self:
+        """Keep those of a user."""
+        return self.filter(user_id=user_id)
+
     def at(self, user_id: Any, server_url: str) -> Self:
         """Keep the one account, if any, of a user at a server."""
-        return self.filter(user_id=user_id, server_url=server_url)
+        return self.of(user_id).filter(server_url=server_url)
 
     def unlocked(self, now: datetime) -> Self:
         """Keep those that nothing has locked at this moment."""

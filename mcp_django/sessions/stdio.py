@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -17,6 +17,9 @@ from mcp_django.sessions.serving import serve
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.stdio import StdioServerTransport
 from mcp_django.worker.shutdown import heed_signals
+
+if TYPE_CHECKING:
+    import httpx2
 
 _PARENT_SECONDS = 1.0
 
@@ -51,6 +54,7 @@ async def bridge_stdio(
     url: str,
     *,
     headers: Mapping[str, str],
+    auth: httpx2.Auth | None = None,
     on_close: Callable[[], None],
     stdin: int,
     stdout: int,
@@ -60,6 +64,7 @@ async def bridge_stdio(
     Args:
         url: Of the server: http, https, ws or wss.
         headers: For the server.
+        auth: What logs in there, such as `OAuth`; None for nothing.
         on_close: Called when the client is gone; what follows takes as long as the
             server makes it.
         stdin: File descriptor to read messages from.
@@ -74,10 +79,10 @@ async def bridge_stdio(
     from mcp_django.client.connecting import HTTPOptions, ways_to
 
     # What is wrong with it is raised as it is: by a task group it would be in a group.
-    ways_to(url, HTTPOptions(headers))
+    ways_to(url, HTTPOptions(headers, auth))
     async with _transport(stdin, stdout, _close_on_signal) as transport:
         transport.on_close = on_close
-        await bridge(transport, url, headers=headers)
+        await bridge(transport, url, headers=headers, auth=auth)
 
 
 @asynccontextmanager

@@ -90,6 +90,7 @@ class LoopbackRedirect(Redirect):
         terminal: Where users may type the address that the browser ended at, such as
             `sys.stdin`; None, or what is no terminal, for none.
         timeout: Seconds that a user may take.
+        remedy: What helps where there is neither browser nor terminal, for the error.
     """
 
     def __init__(
@@ -99,7 +100,9 @@ class LoopbackRedirect(Redirect):
         browse: Callable[[str], bool] | None = open_browser,
         terminal: TextIO | None = None,
         timeout: float = LOGIN_SECONDS,
+        remedy: str = "log in once where there is one",
     ) -> None:
+        self._remedy = remedy
         self._tell = tell
         self._browse = browse
         self._terminal = _descriptor_of(terminal)
@@ -120,6 +123,7 @@ class LoopbackRedirect(Redirect):
                 browse=self._browse,
                 terminal=self._terminal,
                 timeout=self._timeout,
+                remedy=self._remedy,
             )
 
 
@@ -134,6 +138,7 @@ class _LoopbackReceiver(Receiver):
         browse: Callable[[str], bool] | None,
         terminal: int | None,
         timeout: float,
+        remedy: str,
     ) -> None:
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         self.uri = f"http://{_HOST}:{port}{_PATH}"
@@ -142,6 +147,7 @@ class _LoopbackReceiver(Receiver):
         self._browse = browse
         self._terminal = terminal
         self._timeout = timeout
+        self._remedy = remedy
 
     async def visit(self, url: str) -> str:
         """Take the user to a page, and wait for the first right way back.
@@ -150,42 +156,49 @@ class _LoopbackReceiver(Receiver):
             LoginFailed: There is no browser and no terminal, or the user took too long.
         """
         wait = _Wait(self.uri, state=parse_qs(urlsplit(url).query)["state"][0])
-        await self._show(url)
+        self._tell_how(url)
         with anyio.move_on_after(self._timeout):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._listener.serve, partial(_answer, wait))
+                # Beside it: some browsers are only left when they have been closed.
+                tasks.start_soon(self._open, url, wait)
                 if self._terminal is not None:
                     tasks.start_soon(self._read_address, self._terminal, wait)
                 await wait.is_over.wait()
                 tasks.cancel_scope.cancel()
+        if wait.cannot_ask:
+            raise LoginFailed(
+                "a user has to log in, and there is no browser here and no terminal to "
+                f"ask at; {self._remedy}"
+            )
         if wait.query is None:
             raise LoginFailed(
                 f"nobody came back from the login within {self._timeout:g} seconds"
             )
         return wait.query
 
-    async def _show(self, url: str) -> None:
-        """Open the page, or have the user open it."""
-        is_shown = self._browse is not None and await anyio.to_thread.run_sync(
-            self._browse, url
-        )
-        if not is_shown and self._browse is not None and self._terminal is None:
-            raise LoginFailed(
-                "a user has to log in, but there is no browser here, and no terminal "
-                "to ask at"
-            )
+    def _tell_how(self, url: str) -> None:
         self._tell(
-            "Log in with the page that opened in your browser. If none did, open:"
-            if is_shown
-            else "To log in, open this page in a browser:"
+            "To log in, open this page in a browser:"
+            if self._browse is None
+            else "Log in at this page, which opens in your browser if there is one:"
         )
         self._tell(f"\n  {url}\n")
         if self._terminal is not None:
             self._tell(
-                "If the browser is on another machine, it ends at an address that it "
-                "cannot open,\n"
-                f"{self.uri}?...: paste that here, and press Enter."
+                "If your browser is on another machine, it ends at an address that it "
+                f"cannot open,\n{self.uri}?...: paste that here, and press Enter."
             )
+
+    async def _open(self, url: str, wait: _Wait) -> None:
+        """Show the page; give up where there is no way to do so."""
+        if self._browse is None:
+            return
+        is_shown = await anyio.to_thread.run_sync(
+            self._browse, url, abandon_on_cancel=True
+        )
+        if not is_shown and self._terminal is None:
+            wait.give_up()
 
     async def _read_address(self, terminal: int, wait: _Wait) -> None:
         """Read lines until one is the address, or there are no more."""
@@ -212,7 +225,8 @@ class _Wait:
 
     Attributes:
         query: What the user came back with; None as long as they did not.
-        is_over: Set when they did.
+        cannot_ask: Whether nobody can be asked to.
+        is_over: Set when one of these is settled.
 
     Args:
         uri: The redirect URI.
@@ -221,6 +235,7 @@ class _Wait:
 
     def __init__(self, uri: str, *, state: str) -> None:
         self.query: str | None = None
+        self.cannot_ask = False
         self.is_over = anyio.Event()
         self._authority = urlsplit(uri).netloc
         self._state = state
@@ -237,6 +252,11 @@ class _Wait:
         if self.query is None:
             self.query = query
             self.is_over.set()
+
+    def give_up(self) -> None:
+        """End the login, because nobody can be asked."""
+        self.cannot_ask = self.query is None
+        self.is_over.set()
 
     def judge(self, request: h11.Request) -> tuple[int, str, str, str | None]:
         """Say what a request of a browser, or of any other program, is answered.

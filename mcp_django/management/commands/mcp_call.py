@@ -10,7 +10,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,10 +31,21 @@ from mcp_types import (
 from mcp_django.auth.interface import User
 from mcp_django.client.connecting import Target
 from mcp_django.client.sync import SyncClient
-from mcp_django.exceptions import ConnectFailed, MCPError, ToolError
+from mcp_django.exceptions import (
+    ConnectFailed,
+    HTTPRefused,
+    LoginRequired,
+    MCPError,
+    ToolError,
+)
 from mcp_django.management.arguments import read_arguments
 from mcp_django.management.commands.mcp_stdio import find_user
-from mcp_django.management.remote import check_url, headers_from
+from mcp_django.management.remote import (
+    add_login_arguments,
+    check_login_options,
+    check_url,
+    headers_from,
+)
 from mcp_django.management.terminal import (
     Form,
     ProgressLine,
@@ -47,6 +58,9 @@ from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import MemoryTransport
+
+if TYPE_CHECKING:
+    from mcp_django.client.oauth.auth import OAuth
 
 _LOG_LEVELS = {0: "error", 1: "info", 2: "debug", 3: "debug"}
 _INTERRUPTED = 130
@@ -104,12 +118,23 @@ class Command(BaseCommand):
             action="store_true",
             help="write the structured result as JSON, or the content if there is none",
         )
+        add_login_arguments(parser)
+        parser.add_argument(
+            "--logout",
+            action="store_true",
+            help="forget the login at the server, there too if it can, and do no more",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Connect, and list or call."""
         target, headers = find_target(options["server"], options["user"])
         # There is no input in a process without a console.
         stdin: TextIO | None = options.get("stdin") or sys.stdin
+        check_login_options(options, "logout")
+        auth = self._find_auth(options, stdin)
+        if options["logout"]:
+            self._log_out(auth, options["server"])
+            return
         line = ProgressLine(self._draw)
         form = Form(partial(self._ask, stdin), self._tell)
 
@@ -118,10 +143,11 @@ class Command(BaseCommand):
             self._tell(printable_lines(_describe_log(log)))
 
         with (
-            self._explaining_errors(target, line),
+            self._explaining_errors(target, line, is_told_who=bool(auth or headers)),
             SyncClient(
                 target,
                 headers=headers,
+                auth=auth,
                 timeout=options["timeout"],
                 max_total_timeout=max(600.0, options["timeout"]),
                 log_level=_LOG_LEVELS[options["verbosity"]],
@@ -141,9 +167,50 @@ class Command(BaseCommand):
             result = client.call_tool(tool.name, arguments, on_progress=on_progress)
         self._show(result, as_json=options["json"])
 
+    def _find_auth(
+        self, options: Mapping[str, Any], stdin: TextIO | None
+    ) -> OAuth | None:
+        """Find what logs in at the server, if somebody wants that.
+
+        Raises:
+            CommandError: An option, or the environment, is wrong.
+        """
+        if not (options["login"] or options["logout"]):
+            return None
+        if "://" not in options["server"]:
+            raise CommandError("--login and --logout are for the URL of a server")
+        try:
+            from mcp_django.management import logins
+        except ImportError as error:
+            raise CommandError(str(error)) from None
+        return logins.oauth_for(
+            options["server"],
+            options,
+            tell=self._tell,
+            terminal=stdin,
+            # A script has nobody to ask: it would wait for minutes, and fail then.
+            asks=stdin is not None and stdin.isatty(),
+        )
+
+    def _log_out(self, auth: OAuth | None, url: str) -> None:
+        assert auth is not None
+        try:
+            is_logged_in = anyio.run(auth.is_logged_in, url)
+            anyio.run(auth.forget, url)
+        except (MCPError, OSError) as error:
+            raise CommandError(self._shown(str(error))) from None
+        self._tell("Logged out." if is_logged_in else "There was no login.")
+
     @contextmanager
-    def _explaining_errors(self, target: Target, line: ProgressLine) -> Iterator[None]:
+    def _explaining_errors(
+        self, target: Target, line: ProgressLine, *, is_told_who: bool
+    ) -> Iterator[None]:
         """Turn what goes wrong in the block into what a person at a shell reads.
+
+        Args:
+            target: Of the client.
+            line: Which may be shown, and goes.
+            is_told_who: Whether the server is told who asks.
 
         Raises:
             CommandError: Something went wrong.
@@ -152,8 +219,12 @@ class Command(BaseCommand):
             yield
         except ToolError as error:
             raise CommandError(self._shown(str(error))) from None
-        except (MCPError, ImportError, ValueError) as error:
+        except (MCPError, ImportError, OSError, ValueError) as error:
             text = printable_lines(str(error))
+            if isinstance(error, LoginRequired):
+                text += f"; run `manage.py mcp_call {error.url} --login` in a terminal"
+            if isinstance(error, HTTPRefused) and error.status == 401:
+                text += "" if is_told_who else "; --login logs you in, by OAuth"
             if isinstance(error, ConnectFailed) and isinstance(target, list):
                 known = sorted(servers())
                 text += f"; it is none of this project's servers either: {known!r}"

@@ -19,7 +19,12 @@ from django.db import connections
 
 from mcp_django.auth.interface import User
 from mcp_django.bulkheads.missing_migrations import needing_migrations
-from mcp_django.management.remote import check_url, headers_from
+from mcp_django.management.remote import (
+    add_login_arguments,
+    check_login_options,
+    check_url,
+    headers_from,
+)
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
@@ -58,11 +63,13 @@ class Command(BaseCommand):
             "MCP_TOKEN and the headers of MCP_HEADERS (a JSON object) in the "
             "environment",
         )
+        add_login_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until the client is gone."""
         stdout = claim_stdout()
-        serve = _bridge(options) if options["connect"] else _serve(options)
+        check_login_options(options)
+        serve = self._bridge(options) if options["connect"] else _serve(options)
         _close_connections()
         begin_collecting()
         try:
@@ -71,6 +78,36 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         # A `def` handler that still runs cannot be cancelled; no client waits for it.
         end_now()
+
+    def _bridge(self, options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
+        """Prepare to join the client to a server elsewhere.
+
+        Raises:
+            CommandError: An option, or the environment, is wrong.
+        """
+        for name in ("server", "user"):
+            if options[name] is not None:
+                raise CommandError(
+                    f"--{name} is for servers of this project; leave it out, or "
+                    "--connect"
+                )
+        url = check_url(options["connect"])
+        auth = None
+        if options["login"]:
+            try:
+                from mcp_django.management import logins
+            except ImportError as error:
+                raise CommandError(str(error)) from None
+            # Standard input is the client's, so that there is no terminal.
+            auth = logins.oauth_for(url, options, tell=self._tell, terminal=None)
+        headers = headers_from(os.environ)
+        return partial(
+            bridge_stdio, url, headers=headers, auth=auth, on_close=_exit_soon
+        )
+
+    def _tell(self, text: str) -> None:
+        self.stderr.write(text, style_func=str)
+        self.stderr.flush()
 
 
 def _close_connections() -> None:
@@ -91,25 +128,11 @@ def _exit_soon() -> None:
 
 
 def _serve(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
+    if options["login"]:
+        raise CommandError("--login is for servers elsewhere; give --connect with it")
     server = find_server(options["server"])
     user = find_user(options["user"])
     return partial(serve_stdio, server, user, on_close=_exit_soon)
-
-
-def _bridge(options: Mapping[str, Any]) -> Callable[..., Awaitable[None]]:
-    """Prepare to join the client to a server elsewhere.
-
-    Raises:
-        CommandError: An option, or the environment, is wrong.
-    """
-    for name in ("server", "user"):
-        if options[name] is not None:
-            raise CommandError(
-                f"--{name} is for servers of this project; leave it out, or --connect"
-            )
-    url = check_url(options["connect"])
-    headers = headers_from(os.environ)
-    return partial(bridge_stdio, url, headers=headers, on_close=_exit_soon)
 
 
 def find_server(name: str | None) -> Server:
