@@ -22,6 +22,14 @@ from tests.live.processes import ROOT
 PACKAGE: Final = "@modelcontextprotocol/conformance"
 VERSION: Final = "0.2.0-alpha.12"
 
+EXTENSIONS: Final = (
+    "auth/client-credentials-basic",
+    "auth/client-credentials-jwt",
+    "auth/enterprise-managed-authorization",
+    "auth/wif-jwt-bearer",
+)
+"""Scenarios of the extensions that we have."""
+
 Role: TypeAlias = Literal["server", "client"]
 
 _TIMEOUT = 900.0
@@ -39,13 +47,12 @@ class Requirements:
 
     Attributes:
         scored: Names of those that the revision requires.
-        offered: Names of others that the suite has as well, without extensions.
-        oauth: Names of those that it requires of programs that speak OAuth.
+        offered: Names of others that the suite has as well, with the extensions that
+            we have.
     """
 
     scored: Sequence[str]
     offered: Sequence[str]
-    oauth: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,10 @@ def read_requirements(revision: str) -> Mapping[Role, Requirements]:
         offered = [
             name
             for reason, entries in groups
-            if reason != "extension"
             for name in re.findall(rf"^    - (\S+) \[{role}\]$", entries, re.MULTILINE)
+            if reason != "extension" or name in EXTENSIONS
         ]
-        oauth = [name for name in names if name.startswith("auth/")]
-        scored = [name for name in names if name not in oauth]
-        return Requirements(scored, offered, oauth)
+        return Requirements(names, offered)
 
     return {
         "server": requirements("server", servers),
