@@ -177,8 +177,10 @@ def forget(clients: QuerySet[Any]) -> int:
     for start in range(0, len(ids), _BATCH):
         with transaction.atomic(using=using):
             of_batch = clients.model.objects.filter(pk__in=ids[start : start + _BATCH])
-            locked = of_batch.select_for_update().values_list("pk", flat=True)
-            # Locked first: what refers to them after that has to wait.
+            locked = (
+                of_batch.select_for_update().order_by("pk").values_list("pk", flat=True)
+            )
+            # Locked first, in one order for all: what refers to them after that waits.
             pks = list(
                 unused().filter(pk__in=list(locked)).values_list("pk", flat=True)
             )

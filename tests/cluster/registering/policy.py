@@ -1,0 +1,14 @@
+"""A policy with little room."""
+
+import os
+
+from mcp_django.oauth.authorization_server.policies import ClientPolicy
+from tests.cluster.registering import MOST
+
+
+class Few(ClientPolicy):
+    """Keeps few clients, and takes as many from each source as come."""
+
+    clients_per_minute = 1_000_000
+    max_unused_clients = MOST
+    unused_client_seconds = int(os.environ["REGISTERING_SECONDS"])
