@@ -150,7 +150,8 @@ def browser(site: str) -> Iterator[httpx2.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+# While it runs, no test can run an event loop of its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium."""
     if CHROMIUM is None and not os.environ.get("CI"):
