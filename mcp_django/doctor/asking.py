@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 
@@ -49,6 +49,14 @@ class Answer:
     def is_redirect(self) -> bool:
         """Whether it leads elsewhere."""
         return 300 <= self.status < 400 and "location" in self.headers
+
+    @property
+    def leads_to_itself(self) -> bool:
+        """Whether it is a redirect that never ends, as behind proxies with TLS."""
+        if not self.is_redirect:
+            return False
+        target = urljoin(self.url, self.headers["location"])
+        return target.partition(":")[2] == self.url.partition(":")[2]
 
     @property
     def media_type(self) -> str:

@@ -7,7 +7,13 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from mcp_django.doctor.asking import Answer, days_until, is_local
-from mcp_django.doctor.visits import OTHER_ORIGIN, Visit, origin_of
+from mcp_django.doctor.visits import (
+    BELIEVE_PROXY,
+    OTHER_ORIGIN,
+    PASS_HOST,
+    Visit,
+    origin_of,
+)
 
 INITIALIZE: Final[dict[str, Any]] = {
     "jsonrpc": "2.0",
@@ -95,19 +101,13 @@ def _examine_certificate(visit: Visit, answer: Answer) -> None:
 
 def _explain_redirect(visit: Visit, answer: Answer) -> None:
     target = urljoin(visit.url, answer.headers["location"])
-    parts = urlsplit(target)
-    if target.rstrip("/") == visit.url.rstrip("/"):
+    if target.rstrip("/") == visit.url.rstrip("/") and target != visit.url:
         remedy = (
             f"type {target}, or serve both: a client repeats a POST as a GET, or "
             "not at all"
         )
     elif target.partition(":")[2] == visit.url.partition(":")[2]:
-        remedy = (
-            f"type {target}"
-            if parts.scheme == "https"
-            else "tell the site that TLS ends at its proxy (X-Forwarded-Proto; in "
-            "Django SECURE_PROXY_SSL_HEADER)"
-        )
+        remedy = f"type {target}" if target != visit.url else BELIEVE_PROXY
     else:
         remedy = (
             "answer 401 in place of a redirect to a login page: take the endpoint out "
@@ -191,16 +191,8 @@ def _examine_challenge(visit: Visit, answer: Answer) -> None:
 
 
 def _explain_other_origin(visit: Visit, step: str, name: str, url: str) -> None:
-    if origin_of(url).partition(":")[2] == visit.origin.partition(":")[2]:
-        remedy = (
-            "let the proxy say X-Forwarded-Proto, and the site believe it "
-            "(SECURE_PROXY_SSL_HEADER), or set MCP['PUBLIC_URL']"
-        )
-    else:
-        remedy = (
-            "let the proxy pass the host on (Host, or X-Forwarded-Host with "
-            "USE_X_FORWARDED_HOST), or set MCP['PUBLIC_URL']"
-        )
+    is_same_host = origin_of(url).partition(":")[2] == visit.origin.partition(":")[2]
+    remedy = BELIEVE_PROXY if is_same_host else PASS_HOST
     visit.fail(step, f"{name} is {url:.200}, not at {visit.origin}", remedy)
 
 

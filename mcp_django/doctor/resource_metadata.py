@@ -10,7 +10,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mcp_django.doctor.asking import Answer
-from mcp_django.doctor.visits import OTHER_ORIGIN, Visit, well_known
+from mcp_django.doctor.visits import (
+    BELIEVE_PROXY,
+    OTHER_ORIGIN,
+    PASS_HOST,
+    Visit,
+    well_known,
+)
 
 DOCUMENT: Final = "oauth-protected-resource"
 _STEP: Final = "resource metadata"
@@ -55,7 +61,9 @@ def _explain_missing(visit: Visit, url: str, answer: Answer) -> None:
     visit.fail(
         _STEP,
         f"{url} is answered with {answer.shown()}",
-        "let the site answer there itself, without redirect and login: well-known "
+        BELIEVE_PROXY
+        if answer.leads_to_itself
+        else "let the site answer there itself, without redirect and login: well-known "
         "paths begin at the root, in front of the path of the site",
     )
 
@@ -114,17 +122,11 @@ def _remedy_for(visit: Visit, resource: object) -> str:
         return "write the URL of the endpoint into it"
     mine, other = urlsplit(visit.url), urlsplit(resource)
     if mine._replace(scheme="") == other._replace(scheme=""):
-        return (
-            "let the proxy say X-Forwarded-Proto, and the site believe it "
-            "(SECURE_PROXY_SSL_HEADER), or set MCP['PUBLIC_URL']"
-        )
+        return BELIEVE_PROXY
     if resource.rstrip("/") == visit.url.rstrip("/"):
         return f"type {resource}, or let the document repeat the slash as it was asked"
     if mine.netloc != other.netloc:
-        return (
-            "let the proxy pass the host on (Host, or X-Forwarded-Host with "
-            "USE_X_FORWARDED_HOST), or set MCP['PUBLIC_URL']"
-        )
+        return PASS_HOST
     return "each endpoint needs a document of its own, with its whole URL"
 
 

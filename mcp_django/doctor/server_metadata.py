@@ -11,7 +11,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mcp_django.doctor.resource_metadata import examine_cors, examine_not_found
-from mcp_django.doctor.visits import OTHER_ORIGIN, Visit, origin_of, well_known
+from mcp_django.doctor.visits import (
+    BELIEVE_PROXY,
+    OTHER_ORIGIN,
+    Visit,
+    origin_of,
+    well_known,
+)
 
 OAUTH: Final = "oauth-authorization-server"
 OPENID: Final = "openid-configuration"
@@ -55,7 +61,9 @@ async def _examine_server(visit: Visit, issuer: str) -> None:
                 visit.fail(
                     _STEP,
                     f"{url} is answered with {answer.shown()}",
-                    "answer with the document, or with 404 and JSON",
+                    BELIEVE_PROXY
+                    if answer.leads_to_itself
+                    else "answer with the document, or with 404 and JSON",
                 )
             continue
         if OPENID in url:
@@ -109,8 +117,7 @@ def _examine_endpoints(visit: Visit, document: Mapping[str, Any]) -> None:
             visit.fail(
                 _STEP,
                 f"{name} is {url:.200}, which is not https",
-                "let the proxy say X-Forwarded-Proto, and the site believe it "
-                "(SECURE_PROXY_SSL_HEADER)",
+                BELIEVE_PROXY,
             )
 
 

@@ -10,6 +10,15 @@ from urllib.parse import urlsplit
 from mcp_django.doctor.asking import Asker
 from mcp_django.doctor.findings import Finding, Verdict
 
+BELIEVE_PROXY: Final = (
+    "let the proxy say X-Forwarded-Proto, and the site believe it "
+    "(SECURE_PROXY_SSL_HEADER), or set MCP['PUBLIC_URL']"
+)
+PASS_HOST: Final = (
+    "let the proxy pass the host on (Host, or X-Forwarded-Host with "
+    "USE_X_FORWARDED_HOST), or set MCP['PUBLIC_URL']"
+)
+
 OTHER_ORIGIN: Final = "https://mcp-doctor.invalid"
 """Of a page that no site knows."""
 

@@ -153,6 +153,18 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "a redirect (302) to /mcp/",
         "/mcp/, or serve both",
     ),
+    "redirect to itself": (
+        lambda site: site.set("POST", "/mcp", redirect(f"{site.url}/mcp")),
+        "first request",
+        "a redirect (302) to http",
+        "SECURE_PROXY_SSL_HEADER",
+    ),
+    "redirect to https": (
+        lambda site: site.set("POST", "/mcp", redirect(f"https{site.url[4:]}/mcp")),
+        "first request",
+        "a redirect (302) to https:",
+        "type https:",
+    ),
     "CSRF": (
         answer("POST", "/mcp", Page(b"CSRF verification failed", 403, HTML)),
         "first request",
