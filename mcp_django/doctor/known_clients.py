@@ -183,7 +183,5 @@ def _client_id(client: KnownClient, metadata: Mapping[str, Any]) -> str:
     ):
         return "known by its metadata document"
     if isinstance(metadata.get("registration_endpoint"), str):
-        if not is_public:
-            raise Stopped('it registers as a public client, and "none" is not offered')
         return "after it has registered"
     raise Stopped("it can get no client id; enter one by hand on both sides")

@@ -158,5 +158,9 @@ async def _examine_other_paths(visit: Visit) -> None:
             f"{url} is answered, too, though nothing is there",
             "answer 404 for paths that are no endpoints",
         )
-    else:
-        examine_not_found(visit, _STEP, answer)
+    elif answer.json() is None:
+        visit.note(
+            _STEP,
+            f"{url}, where nothing is, is answered with {answer.shown()}",
+            "answer with JSON, if you like: some clients show the body to their user",
+        )

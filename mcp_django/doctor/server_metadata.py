@@ -56,7 +56,9 @@ async def _examine_server(visit: Visit, issuer: str) -> None:
         document = answer.json_object() if answer.status == 200 else None
         if document is None:
             if answer.status == 404:
-                examine_not_found(visit, _STEP, answer)
+                # What has been found elsewhere is not looked for here.
+                if issuer not in visit.servers:
+                    examine_not_found(visit, _STEP, answer)
             else:
                 visit.fail(
                     _STEP,
@@ -152,10 +154,10 @@ def _examine_client_ids(visit: Visit, document: Mapping[str, Any]) -> None:
         document, "token_endpoint_auth_methods_supported", "client_secret_basic"
     )
     if not is_public:
-        visit.fail(
+        visit.warn(
             "client ids",
-            'it wants a secret of every client: "none" is not among '
-            "token_endpoint_auth_methods_supported",
+            '"none" is not among token_endpoint_auth_methods_supported: no client can '
+            "be known by a URL, and those without a secret may not register",
             'allow public clients, and list "none"',
         )
     if not registers and not takes_urls:

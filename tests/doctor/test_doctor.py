@@ -332,7 +332,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "answer 404",
     ),
     "404 in HTML": (
-        answer("GET", OPENID, Page(b"<h1>Not Found</h1>", 404, HTML)),
+        answer("GET", SERVER, Page(b"<h1>Not Found</h1>", 404, HTML)),
         "authorization server",
         "is answered with 404 (text/html): clients read its body as JSON",
         "answer 404 with JSON",
@@ -418,7 +418,7 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
     "secrets only": (
         change("server", token_endpoint_auth_methods_supported=["client_secret_post"]),
         "client ids",
-        "it wants a secret of every client",
+        "no client can be known by a URL",
         'list "none"',
     ),
     "no way to an id": (
@@ -502,14 +502,14 @@ STOPS: dict[str, tuple[Callable[[Site], None], list[str], str]] = {
         ["Cursor"],
         "it can get no client id",
     ),
-    "no documents": (
+    "no documents, and no registration": (
         change(
             "server",
-            client_id_metadata_document_supported=False,
+            registration_endpoint=None,
             token_endpoint_auth_methods_supported=["client_secret_basic"],
         ),
         LOCAL_CLIENTS,
-        'it registers as a public client, and "none" is not offered',
+        "it can get no client id",
     ),
     "no documents at all": (
         answer("GET", SERVER, Page({}, 404)),
