@@ -67,6 +67,8 @@ def _is_place(path: str, script_name: str) -> bool:
     """
     if path.removesuffix("/") in (_REGISTRATION, script_name + _REGISTRATION):
         return bool(all_endpoints())
+    if well_known.is_looked_for(path, script_name):
+        return True
     return place_at(path, script_name) is not None
 
 

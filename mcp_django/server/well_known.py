@@ -96,6 +96,22 @@ def place_at(path: str, script_name: str) -> Place | None:
     return None if endpoint is None else Place(name, named, endpoint)
 
 
+def is_looked_for(path: str, script_name: str) -> bool:
+    """Say whether clients look at a path for OAuth, of whatever path it may be.
+
+    They take what they find there for the project's answer; so it has to be one.
+
+    Args:
+        path: The whole path of a URL.
+        script_name: The part of the site's paths that is not in its URLconf.
+    """
+    for begin in {_FOLDER, f"{script_name}{_FOLDER}"}:
+        name = path.removeprefix(begin).partition("/")[0]
+        if path.startswith(begin) and name in OF_OAUTH:
+            return bool(all_endpoints())
+    return False
+
+
 def _endpoint_at(path: str, script_name: str) -> Endpoint | None:
     if _FOLDER in path:  # Else a long path of many would ask again for each.
         return None

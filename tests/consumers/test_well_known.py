@@ -74,6 +74,8 @@ PLACES = [
         f"/.well-known/{name}/mcp/",
         f"/.well-known/{name}/mcp/sse",
         f"/.well-known/{name}/under/a/shop/tools",
+        f"/.well-known/{name}/elsewhere",
+        f"/.well-known/{name}/mcp/elsewhere/",
         f"/mcp/.well-known/{name}",
         f"/under/a/shop/tools/.well-known/{name}",
     )
@@ -112,8 +114,6 @@ async def test_registration_is_said_not_to_be_there(
         ("POST", "/mcp/register", JSON),
         ("POST", "/mcp/register/", JSON),
         ("POST", "/unregister", JSON),
-        ("GET", "/.well-known/oauth-protected-resource/elsewhere", {}),
-        ("GET", "/.well-known/oauth-protected-resource/mcp/elsewhere", {}),
         ("GET", "/.well-known/oauth-protected-resources", {}),
         ("GET", "/.well-known/security.txt", {}),
         ("GET", "/elsewhere/.well-known/openid-configuration", {}),
@@ -376,7 +376,8 @@ async def test_own_404_of_any_application_behind_is_answered(content_type: str) 
 
 async def test_path_of_very_many_places_is_none(site: Application) -> None:
     """Chosen: whoever sends it must not make the site fail."""
-    assert_untouched(await request(site, "GET", WELL_KNOWN * 500))
+    assert_no_oauth(await request(site, "GET", WELL_KNOWN * 500))
+    assert_untouched(await request(site, "GET", "/elsewhere" + WELL_KNOWN * 500))
 
 
 async def test_site_without_endpoints_is_left_alone(settings: Settings) -> None:

@@ -144,6 +144,8 @@ async def test_site_that_takes_no_tokens_of_oauth_has_no_metadata(
     "place",
     [
         f"{WELL_KNOWN}/mcp/messages",
+        f"{WELL_KNOWN}/mcp/elsewhere",
+        f"{WELL_KNOWN}/elsewhere",
         "/.well-known/oauth-authorization-server/mcp",
         "/.well-known/openid-configuration/mcp",
         "/mcp/.well-known/openid-configuration",
