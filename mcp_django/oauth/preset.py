@@ -55,6 +55,8 @@ _PRESET: Final[dict[str, Any]] = {
     "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
     "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+    # What administrators see ------------------------------------------------------
+    "APPLICATION_ADMIN_CLASS": f"{_HERE}.application_admin.ApplicationAdmin",
     # Who may come -------------------------------------------------------------------
     "DCR_ENABLED": True,
     "CIMD_ENABLED": True,
