@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import anyio
 from asgiref.sync import async_to_sync
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -25,6 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
+    require_GET,
     require_http_methods,
     require_POST,
     require_safe,
@@ -73,6 +75,7 @@ class Row:
     is_lost: bool = False
 
 
+@transaction.non_atomic_requests
 @never_cache
 @login_required
 @require_safe
@@ -90,6 +93,9 @@ def show_accounts(request: HttpRequest) -> HttpResponse:
     return render_page(request, "mcp_django/accounts/accounts.html", {"rows": rows})
 
 
+# Other servers are waited for, and what they give is written by other threads: neither
+# must wait for a transaction of ours.
+@transaction.non_atomic_requests
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,8 +131,10 @@ def connect(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+@transaction.non_atomic_requests
+@login_not_required
 @never_cache
-@require_safe
+@require_GET
 def finish(request: HttpRequest, name: str) -> HttpResponse:
     """Take the user back from the other server."""
     server = _find(name)
@@ -154,6 +162,7 @@ def finish(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponseRedirect(next_url or reverse("mcp_accounts:accounts"))
 
 
+@transaction.non_atomic_requests
 @never_cache
 @login_required
 @require_POST
@@ -173,6 +182,7 @@ def disconnect(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("mcp_accounts:accounts"))
 
 
+@login_not_required
 @require_safe
 def describe_client(request: HttpRequest) -> HttpResponse:
     """Describe this site to authorization servers: a client ID metadata document.

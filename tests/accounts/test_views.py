@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
@@ -141,6 +142,29 @@ def test_form_of_another_site_connects_nothing(warehouse: Warehouse, ada: User) 
     assert browser.post(CONNECT).status_code == 403
     assert browser.post("/accounts/disconnect/").status_code == 403
     assert not Account.objects.exists()
+
+
+def test_site_with_a_transaction_for_each_request_connects_accounts(
+    warehouse: Warehouse, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen: a transaction of the page would lock out who keeps the tokens."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert connect(browser).status_code == 302
+    assert browser.post("/accounts/disconnect/", {"url": warehouse.url})
+    assert not Account.objects.exists()
+
+
+def test_site_where_all_pages_want_a_login_connects_accounts(
+    warehouse: Warehouse, browser: Client, settings: Settings
+) -> None:
+    """Chosen: authorization servers that read the site's document log in nowhere."""
+    middleware = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, middleware]
+
+    assert connect(browser).status_code == 302
+    assert Client().get("/accounts/client.json").status_code == 200
+    assert Client().get(CALLBACK).status_code == 400
 
 
 # What may go wrong ------------------------------------------------------------------
