@@ -29,8 +29,8 @@ class MCPSettings:
 
     # Who is asking -------------------------------------------------------------
     # Dotted paths of authenticators, tried in order; [] lets every client in. None
-    # means Django sessions, and before them tokens when mcp_django.tokens is
-    # installed.
+    # means Django sessions, and before them the tokens of those of mcp_django.tokens
+    # and mcp_django.oauth with oauth2_provider that are installed.
     AUTHENTICATION: Sequence[str] | None = None
     # Seconds between two looks at the credentials of an open stream, and at the rights
     # to what its client subscribed to.

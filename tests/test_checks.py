@@ -393,13 +393,17 @@ def test_no_way_to_prove_who_one_is_is_an_error() -> None:
     with without_app("django.contrib.sessions", "django.contrib.admin"):
         assert run() == []
     with without_app(
-        "django.contrib.sessions", "django.contrib.admin", "mcp_django.tokens"
+        "django.contrib.sessions",
+        "django.contrib.admin",
+        "mcp_django.tokens",
+        "oauth2_provider",
     ):
         message = only()
 
     assert (message.id, message.hint) == (
         "mcp_django.E008",
-        "Add 'django.contrib.sessions' or 'mcp_django.tokens' to INSTALLED_APPS.",
+        "Add 'django.contrib.sessions' or 'mcp_django.tokens', or 'mcp_django.oauth' "
+        "and 'oauth2_provider', to INSTALLED_APPS.",
     )
 
 

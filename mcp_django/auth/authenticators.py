@@ -36,6 +36,8 @@ def authenticator_paths() -> Sequence[str]:
     default = []
     if apps.is_installed("mcp_django.tokens"):
         default.append("mcp_django.auth.tokens.TokenAuthenticator")
+    if all(map(apps.is_installed, ("mcp_django.oauth", "oauth2_provider"))):
+        default.append("mcp_django.oauth.authenticators.toolkit.ToolkitAuthenticator")
     if apps.is_installed("django.contrib.sessions"):
         default.append("mcp_django.auth.django_session.SessionAuthenticator")
     return default

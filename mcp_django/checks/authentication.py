@@ -31,8 +31,8 @@ def check_authentication(**kwargs: Any) -> list[checks.CheckMessage]:
             checks.Error(
                 "No MCP client can prove who its user is: MCP['AUTHENTICATION'] is not "
                 "set, and the default needs an app that is not installed.",
-                hint="Add 'django.contrib.sessions' or 'mcp_django.tokens' to "
-                "INSTALLED_APPS.",
+                hint="Add 'django.contrib.sessions' or 'mcp_django.tokens', or "
+                "'mcp_django.oauth' and 'oauth2_provider', to INSTALLED_APPS.",
                 id="mcp_django.E008",
             )
         ]

@@ -182,7 +182,8 @@ async def authenticate(
     if not kept_headers() or exchange.query(URL_PARAMETER):
         return await ask()
     kept = current_worker().part(KeptIdentities)
-    return await kept.find(exchange.scope["headers"], ask)
+    scope = exchange.scope
+    return await kept.find(scope["headers"], ask, path=scope["path"])
 
 
 async def _ask(exchange: Exchange, *, cookies_need_origin: bool) -> Identity:

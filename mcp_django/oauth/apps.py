@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, register
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +28,11 @@ class OAuthConfig(AppConfig):
         documents["oauth-protected-resource"] = _describe_resource
         if _said_in_challenges not in additions:
             additions.append(_said_in_challenges)
+        if apps.is_installed("oauth2_provider"):
+            from mcp_django.oauth.authorization_server import changes
+
+            changes.connect()
+            documents["oauth-authorization-server"] = _describe_authorization_server
         register(_check_project, CHECKS_TAG)
 
 
@@ -37,6 +42,14 @@ class OAuthConfig(AppConfig):
 
 def _describe_resource(request: HttpRequest, place: Place) -> HttpResponse | None:
     from mcp_django.oauth.documents import describe
+
+    return describe(request, place)
+
+
+def _describe_authorization_server(
+    request: HttpRequest, place: Place
+) -> HttpResponse | None:
+    from mcp_django.oauth.authorization_server.metadata import describe
 
     return describe(request, place)
 

@@ -215,6 +215,17 @@ def origin_of(request: HttpRequest) -> str:
     return _origin(f"{request.scheme}://{host}")
 
 
+def root_of(request: HttpRequest) -> str:
+    """Give the URL of the site's root, without a slash at the end.
+
+    It has the script name, where the site is below a path of its host.
+
+    Raises:
+        DisallowedHost: The host is not the site's.
+    """
+    return f"{origin_of(request)}{quote(_script_name_of(request), safe=_PATH_SAFE)}"
+
+
 @lru_cache(maxsize=1024)
 def _origin(url: str) -> str:
     return (normal_form(url) or url).rstrip("/")

@@ -122,17 +122,20 @@ class KeptIdentities:
         self,
         headers: Sequence[tuple[bytes, bytes]],
         ask: Callable[[], Awaitable[Identity]],
+        *,
+        path: str,
     ) -> Identity:
         """Give the identity that was found for the same credential, or ask for it.
 
         Args:
             headers: All headers of the request.
             ask: Asks the authenticators.
+            path: The path of the request: a token of OAuth is for one endpoint.
 
         Raises:
             Exception: Whatever `ask` raises.
         """
-        digest = _digest_of(headers)
+        digest = _digest_of(headers, path)
         kept = None if digest is None else self._kept.get(digest)
         asked_at = self._clock()
         if kept is not None and asked_at < kept.until and self._holds(kept.identity):
@@ -213,7 +216,7 @@ class KeptIdentities:
         self.forget(told["owner"])
 
 
-def _digest_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+def _digest_of(headers: Sequence[tuple[bytes, bytes]], path: str) -> bytes | None:
     """Give what stands for the credentials in a request; None if it has none."""
     names = kept_headers()
     found = [header for header in headers if header[0] in names]
@@ -221,7 +224,8 @@ def _digest_of(headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
         return None
     # Sites with a database for each host have other users there.
     found += [header for header in headers if header[0] in _HOSTS]
-    return blake2b(repr(found).encode(), digest_size=32, key=_key_of_process).digest()
+    seen = repr((path, found)).encode()
+    return blake2b(seen, digest_size=32, key=_key_of_process).digest()
 
 
 def _changeable_in(user: object) -> Sequence[str]:

@@ -144,10 +144,10 @@ async def test_authenticator_is_asked_once_within_the_time(
     ask.while_asking = lambda: setattr(clock, "now", clock.now + 2)
     for after in (0, 10, 17.9):
         clock.now = 100 + after
-        assert (await kept.find(ADA, ask)).credential == "key"
+        assert (await kept.find(ADA, ask, path="/mcp")).credential == "key"
     assert ask.times == 1
     clock.now = 130
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     assert ask.times == 2
 
 
@@ -155,9 +155,9 @@ async def test_each_credential_is_asked_about(kept: KeptIdentities) -> None:
     """We promise it: nobody is taken for another one."""
     adas, bobs = Asked(1), Asked(2)
     for _ in range(2):
-        assert (await kept.find(ADA, adas)).owner == "1"
-        assert (await kept.find(BOB, bobs)).owner == "2"
-        assert (await kept.find([*BOB, *ADA], adas)).owner == "1"
+        assert (await kept.find(ADA, adas, path="/mcp")).owner == "1"
+        assert (await kept.find(BOB, bobs, path="/mcp")).owner == "2"
+        assert (await kept.find([*BOB, *ADA], adas, path="/mcp")).owner == "1"
     assert (adas.times, bobs.times) == (2, 1)
 
 
@@ -166,7 +166,7 @@ async def test_credential_is_asked_about_on_each_host(kept: KeptIdentities) -> N
     ask = Asked()
     elsewhere = [(b"x-forwarded-host", b"other"), *ADA]
     for headers in (ADA, ADA[1:], elsewhere, ADA, ADA[1:], elsewhere):
-        await kept.find(headers, ask)
+        await kept.find(headers, ask, path="/mcp")
     assert ask.times == 3
 
 
@@ -175,17 +175,17 @@ async def test_credential_that_ends_is_kept_no_longer(
 ) -> None:
     """We promise it: a token that expires is refused from that moment on."""
     soon = Asked(expires_at=clock.moment + timedelta(seconds=10))
-    await kept.find(ADA, soon)
+    await kept.find(ADA, soon, path="/mcp")
     clock.moment += timedelta(seconds=9.9)
-    await kept.find(ADA, soon)
+    await kept.find(ADA, soon, path="/mcp")
     assert soon.times == 1
     clock.moment += timedelta(seconds=0.1)
-    await kept.find(ADA, soon)
+    await kept.find(ADA, soon, path="/mcp")
     assert soon.times == 2
 
     over = Asked(expires_at=clock.moment)
-    await kept.find(BOB, over)
-    await kept.find(BOB, over)
+    await kept.find(BOB, over, path="/mcp")
+    await kept.find(BOB, over, path="/mcp")
     assert over.times == 2
 
 
@@ -194,11 +194,11 @@ async def test_what_other_settings_let_in_is_asked_about(
 ) -> None:
     """Chosen: tests change settings, and who is asked with them."""
     ask = Asked()
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     for times, kinds in ((2, [StillKeyed]), (4, []), (5, [Keys])):
         use(settings, *(kinds or [Keys]), seconds=30 if kinds else 0)
         for _ in range(2):
-            await kept.find(ADA, ask)
+            await kept.find(ADA, ask, path="/mcp")
         assert ask.times == times
 
 
@@ -212,9 +212,9 @@ async def test_refusals_are_not_kept(kept: KeptIdentities) -> None:
     ask.while_asking = refuse
     for _ in range(2):
         with pytest.raises(AuthenticationFailed):
-            await kept.find(ADA, ask)
+            await kept.find(ADA, ask, path="/mcp")
     ask.while_asking = lambda: None
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     assert ask.times == 3
 
 
@@ -224,7 +224,7 @@ async def test_oldest_makes_way(kept: KeptIdentities, clock: Clock) -> None:
 
     async def find(number: int) -> None:
         clock.now += 1
-        await kept.find([(b"x-key", b"%d" % number)], asks[number])
+        await kept.find([(b"x-key", b"%d" % number)], asks[number], path="/mcp")
 
     for number in (0, 1, 2, 3, 3, 2, 1, 0):
         await find(number)
@@ -264,7 +264,7 @@ async def test_authenticator_says_that_its_word_may_be_kept(
     use(settings, *kinds)
     ask = Asked()
     for _ in range(2):
-        await kept.find(ADA, ask)
+        await kept.find(ADA, ask, path="/mcp")
     assert ask.times == times
 
 
@@ -272,7 +272,7 @@ async def test_request_without_the_header_is_asked_about(kept: KeptIdentities) -
     """We promise it: what is not there is no credential."""
     ask = Asked()
     for _ in range(2):
-        await kept.find(ADA[:1], ask)
+        await kept.find(ADA[:1], ask, path="/mcp")
     assert ask.times == 2
 
 
@@ -281,7 +281,7 @@ async def test_user_that_is_no_row_is_not_kept(kept: KeptIdentities) -> None:
     ask = Asked()
     ask.user = AnonymousUser()
     for _ in range(2):
-        await kept.find(ADA, ask)
+        await kept.find(ADA, ask, path="/mcp")
     assert ask.times == 2
 
 
@@ -290,7 +290,7 @@ async def test_each_request_has_a_user_of_its_own(kept: KeptIdentities) -> None:
     there, are not met by the next request."""
     ask = Asked()
     for _ in range(3):
-        user: Any = (await kept.find(ADA, ask)).user
+        user: Any = (await kept.find(ADA, ask, path="/mcp")).user
         assert (user.username, user._state.adding) == ("ada", True)
         assert not hasattr(user, "_perm_cache")
         user.username, user._perm_cache, user._state.adding = "eve", {"all"}, False
@@ -304,7 +304,7 @@ async def test_what_is_in_the_user_is_its_own_too(kept: KeptIdentities) -> None:
     ask.user.itself = [ask.user]
     ask.user.may_write = False
     for _ in range(3):
-        user: Any = (await kept.find(ADA, ask)).user
+        user: Any = (await kept.find(ADA, ask, path="/mcp")).user
         assert user.settings == {"theme": []}
         assert user.itself[0] is user
         assert user.may_write is False
@@ -319,9 +319,9 @@ async def test_permissions_that_the_authenticator_asked_for_are_not_kept(
     ask = Asked()
     for name in ("_perm_cache", "_group_perm_cache", "_prefetched_objects_cache"):
         setattr(ask.user, name, {"shop.view_order"})
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     before, ask.user = set(vars(ask.user)), None
-    user = (await kept.find(ADA, ask)).user
+    user = (await kept.find(ADA, ask, path="/mcp")).user
     assert set(vars(user)) == {name for name in before if "cache" not in name}
 
 
@@ -330,7 +330,7 @@ async def test_user_that_cannot_be_copied_is_not_kept(kept: KeptIdentities) -> N
     ask = Asked()
     ask.user.lock = threading.Lock()
     for _ in range(2):
-        assert (await kept.find(ADA, ask)).owner == "1"
+        assert (await kept.find(ADA, ask, path="/mcp")).owner == "1"
     assert ask.times == 2
 
 
@@ -344,9 +344,9 @@ async def test_what_changes_while_it_is_asked_about_is_not_kept(
     """We promise it: the answer may be of before the change."""
     ask = Asked()
     ask.while_asking = lambda: kept.forget(owner)
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     ask.while_asking = lambda: None
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     assert ask.times == times
 
 
@@ -368,8 +368,8 @@ class Cluster:
     async def call(self) -> tuple[int, int]:
         """Let Ada and Bob come to each worker; say how often each was asked about."""
         for worker, (adas, bobs) in zip(self.workers, self.asks, strict=True):
-            await worker.part(KeptIdentities).find(ADA, adas)
-            await worker.part(KeptIdentities).find(BOB, bobs)
+            await worker.part(KeptIdentities).find(ADA, adas, path="/mcp")
+            await worker.part(KeptIdentities).find(BOB, bobs, path="/mcp")
         [counts, others] = [(ada.times, bob.times) for ada, bob in self.asks]
         assert counts == others
         return counts
@@ -437,16 +437,16 @@ async def test_nothing_is_kept_before_others_are_heard(
     layer = Layer()
     worker = Worker(asyncio.get_running_loop(), Relay(layer))
     kept, ask = KeptIdentities(worker, clock), Asked()
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask, path="/mcp")
     await until(lambda: worker.relay.mailbox != "")
     for _ in range(2):
-        await kept.find(ADA, ask)
+        await kept.find(ADA, ask, path="/mcp")
     assert ask.times == 2
     await worker.relay.close()
 
     away = KeptIdentities(Worker(asyncio.get_running_loop(), Relay(AwayLayer())), clock)
     for _ in range(2):
-        await away.find(ADA, ask)
+        await away.find(ADA, ask, path="/mcp")
     assert ask.times == 4
     await quiet(layer)
 
@@ -464,9 +464,9 @@ async def test_what_is_asked_about_while_the_mailbox_opens_is_not_kept(
         await worker.relay.open()
         return identity
 
-    await kept.find(ADA, ask_meanwhile)
-    await kept.find(ADA, ask)
-    await kept.find(ADA, ask)
+    await kept.find(ADA, ask_meanwhile, path="/mcp")
+    await kept.find(ADA, ask, path="/mcp")
+    await kept.find(ADA, ask, path="/mcp")
     assert ask.times == 2
     await worker.relay.close()
 

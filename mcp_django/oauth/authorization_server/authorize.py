@@ -26,13 +26,16 @@ from mcp_django.oauth.authorization_server.client_documents import (
 )
 from mcp_django.oauth.authorization_server.core import find_application, with_issuer
 from mcp_django.oauth.authorization_server.oauthlib_view import OAuthlibView
-from mcp_django.oauth.authorization_server.only_resource import only_resource
 from mcp_django.oauth.authorization_server.parameters import (
     BadParameters,
     Parameters,
     read_query,
 )
-from mcp_django.oauth.resources import ProtectedResource, find_resource
+from mcp_django.oauth.resources import (
+    ProtectedResource,
+    find_resource,
+    sole_resource,
+)
 from mcp_django.pages import render_page
 
 _ERROR_TEMPLATE: Final = "mcp_django/oauth/error.html"
@@ -200,7 +203,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         if not urls:
             # Clients from before 2025-06-18 name none. Where there is one endpoint
             # they can mean no other, and the token is for that one all the same.
-            only = only_resource(self.request)
+            only = sole_resource(self.request)
             if only is None:
                 raise _invalid_target("the parameter resource has to name one endpoint")
             return only

@@ -1,11 +1,11 @@
-"""The name of the site as an authorization server."""
+"""The name of the site as an authorization server, and the URLs that it has."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, reverse
 
-from mcp_django.oauth.resources import origin_of
+from mcp_django.oauth.resources import root_of
 
 
 def issuer_of(request: HttpRequest) -> str:
@@ -19,13 +19,17 @@ def issuer_of(request: HttpRequest) -> str:
 
     Spec: RFC 8414, section 2.
     """
-    return f"{origin_of(request)}{get_script_prefix()}".rstrip("/")
+    return root_of(request)
 
 
-def absolute(request: HttpRequest, path: str) -> str:
-    """Give the URL of a path of the site, as `reverse` gives it.
+def url_of(name: str, request: HttpRequest) -> str:
+    """Give the URL of what the authorization server has under a name.
+
+    MCP requests pass none of what sets Django's prefix; the request has it.
 
     Raises:
         DisallowedHost: The host is not the site's.
+        NoReverseMatch: There is nothing of this name.
     """
-    return f"{origin_of(request)}{path}"
+    path = reverse(f"mcp_oauth:{name}").removeprefix(get_script_prefix())
+    return f"{root_of(request)}/{path}"

@@ -6,21 +6,21 @@ Spec: RFC 8414, section 2; RFC 9207, section 3; 2026-07-28 basic/authorization,
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from oauth2_provider.settings import oauth2_settings
 
-from mcp_django.oauth.authorization_server.cors import allow_all_origins
 from mcp_django.oauth.authorization_server.grants import S256
-from mcp_django.oauth.authorization_server.issuer import absolute, issuer_of
+from mcp_django.oauth.authorization_server.issuer import issuer_of, url_of
 from mcp_django.oauth.authorization_server.scopes import EndpointScopes
 from mcp_django.server.well_known import Place
 
-DOCUMENT: Final = "oauth-authorization-server"
-"""Name of the document. Spec: RFC 8414, section 7.3.1."""
+logger = logging.getLogger("mcp_django.oauth")
 
 AUTH_METHODS: Final = ("none", "client_secret_basic", "client_secret_post")
 """How programs prove who they are, where they have a secret."""
@@ -41,19 +41,24 @@ def describe(request: HttpRequest, place: Place) -> HttpResponse | None:
     clients must not use one whose issuer is another than they asked for, and go on to
     the root.
     """
-    if place.path:
+    if place.path.rstrip("/"):
         return None
-    response = JsonResponse(dict(_fields(request)))
-    allow_all_origins(request, response, methods="GET, OPTIONS")
-    return response
+    try:
+        return JsonResponse(dict(_fields(request)))
+    except NoReverseMatch:
+        return None  # The URLs are not included; a system check says so.
+    except DisallowedHost as error:
+        logger.warning("no metadata is given: %s", error)
+        told = {"error": "invalid_request", "error_description": "Host not allowed"}
+        return JsonResponse(told, status=400)
 
 
 def _fields(request: HttpRequest) -> Iterator[tuple[str, Any]]:
     yield "issuer", issuer_of(request)
     for field, name in _ENDPOINTS.items():
-        yield field, absolute(request, reverse(f"mcp_oauth:{name}"))
-    if oauth2_settings.DCR_ENABLED and (path := _path("register")):
-        yield "registration_endpoint", absolute(request, path)
+        yield field, url_of(name, request)
+    if oauth2_settings.DCR_ENABLED:
+        yield "registration_endpoint", url_of("register", request)
     yield "scopes_supported", sorted(EndpointScopes().get_all_scopes())
     yield "response_types_supported", ["code"]
     yield "response_modes_supported", ["query"]
@@ -64,10 +69,3 @@ def _fields(request: HttpRequest) -> Iterator[tuple[str, Any]]:
     yield "revocation_endpoint_auth_methods_supported", AUTH_METHODS
     yield "authorization_response_iss_parameter_supported", True
     yield "client_id_metadata_document_supported", bool(oauth2_settings.CIMD_ENABLED)
-
-
-def _path(name: str) -> str | None:
-    try:
-        return reverse(f"mcp_oauth:{name}")
-    except NoReverseMatch:
-        return None
