@@ -94,7 +94,7 @@ def test_page_says_what_the_project_calls_itself(settings: Settings) -> None:
 def log_in(**form: str) -> str:
     """Ask for the plain login page, or send its form."""
     view = LoginView.as_view(template_name="mcp_django/login.html")
-    with root_urlconf(path("login/", view)):
+    with root_urlconf(path("login/", view), MCP={"SITE_NAME": "Fine Things"}):
         url = "/login/?next=/mine/"
         page = Client().post(url, form) if form else Client().get(url)
         return page.content.decode()
@@ -105,6 +105,8 @@ def test_sites_without_a_login_page_can_take_ours() -> None:
     page = log_in()
 
     assert 'name="next" value="/mine/"' in page
+    assert "<bdi>Fine Things</bdi>" in page
+    assert "<title>Log in · Fine Things</title>" in page
     assert '<label for="id_username">Username:</label>' in page
     assert 'autocomplete="current-password"' in page
     assert "role" not in page.partition("<form")[2]
