@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from mcp_django.client.oauth.challenges import find_bearer
 from mcp_django.doctor.asking import Answer, days_until, is_local
 from mcp_django.doctor.visits import (
     BELIEVE_PROXY,
@@ -27,7 +27,6 @@ INITIALIZE: Final[dict[str, Any]] = {
 }
 BOTH: Final = "application/json, text/event-stream"
 
-_PARAMETER: Final = re.compile(r'([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _DAYS_TO_RENEW: Final = 14
 _OTHER_HOST: Final = "mcp-doctor.invalid"
 
@@ -142,22 +141,11 @@ def _explain_status(visit: Visit, answer: Answer) -> None:
     )
 
 
-def bearer_in(header: str) -> dict[str, str] | None:
-    """Give the parameters of a challenge for bearer tokens; None if there is none."""
-    found = re.search(r"(?:^|[,\s])bearer(?:\s+|$|,)(.*)", header, re.IGNORECASE | re.S)
-    if found is None:
-        return None
-    return {
-        name.lower(): quoted or plain
-        for name, quoted, plain in _PARAMETER.findall(found[1])
-    }
-
-
 def _examine_challenge(visit: Visit, answer: Answer) -> None:
     step = "challenge"
     header = answer.headers.get("www-authenticate", "")
-    parameters = bearer_in(header)
-    if parameters is None:
+    challenge = find_bearer([header])
+    if challenge is None:
         visit.fail(
             step,
             f"the 401 has {header!r:.200} as WWW-Authenticate, no Bearer challenge"
@@ -167,11 +155,11 @@ def _examine_challenge(visit: Visit, answer: Answer) -> None:
             "the proxy pass it on",
         )
         return
-    visit.challenge = parameters
+    visit.challenge = challenge.parameters
     if answer.json() is None:
         visit.warn(step, f"the body is {answer.shown()}, not JSON", "answer with JSON")
-    where = parameters.get("resource_metadata", "")
-    if not where:
+    where = challenge.resource_metadata
+    if where is None:
         visit.warn(
             step,
             "the challenge names no resource_metadata; clients have to guess where "
@@ -180,10 +168,9 @@ def _examine_challenge(visit: Visit, answer: Answer) -> None:
             "mcp_django.oauth and include its URLs)",
         )
         return
-    if "scope" not in parameters:
+    visit.scopes = " ".join(sorted(challenge.scopes))
+    if not visit.scopes:
         visit.note(step, "the challenge names no scope; clients ask for all they find")
-    else:
-        visit.scopes = parameters["scope"]
     if origin_of(where) != visit.origin:
         _explain_other_origin(visit, step, "resource_metadata", where)
     else:
