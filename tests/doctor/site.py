@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -167,6 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one packet for headers and body, or the second waits for long
 
+    def handle(self) -> None:
+        """Answer requests, until the connection is broken."""
+        with suppress(ssl.SSLError, ConnectionError):
+            super().handle()
+
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -195,15 +202,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(make: Callable[[str], Site] = Site) -> Iterator[Site]:
-    """Run a site on a free port."""
+def serving(certificate: Path | None = None) -> Iterator[Site]:
+    """Run a site on a free port.
+
+    Args:
+        certificate: With its key; None for plain http.
+    """
 
     class Handler(_Handler):
         pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    Handler.site = make(f"http://127.0.0.1:{server.server_port}")
+    scheme = "http"
+    if certificate is not None:
+        scheme, tls = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    Handler.site = Site(f"{scheme}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

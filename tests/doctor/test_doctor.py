@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mcp_django.doctor.doctor import examine
 from mcp_django.doctor.findings import Finding, Verdict
 from mcp_django.doctor.known_clients import KNOWN_CLIENTS
 from mcp_django.transports.client.http_library import httpx2
+from tests.certificates import write_certificate
 from tests.doctor.site import (
     CORS,
     OPENID,
@@ -25,6 +27,7 @@ from tests.doctor.site import (
     Asked,
     Page,
     Site,
+    serving,
 )
 
 CLIENTS = [client.name for client in KNOWN_CLIENTS]
@@ -647,6 +650,46 @@ async def test_clients_that_were_registered_are_taken_back(site: Site) -> None:
     assert {f.says for f in findings if f.step.startswith("registration as")} == {
         "works, and was deleted"
     }
+
+
+# TLS ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Give a certificate that ends tomorrow, with its key."""
+    path = tmp_path / "site.pem"
+    write_certificate(path)
+    return path
+
+
+async def test_certificate_that_is_not_trusted_is_said(certificate: Path) -> None:
+    """We promise it: clients refuse it, and say little."""
+    with serving(certificate) as site:
+        findings = await visit(site)
+    assert [f.step for f in findings] == ["URL", "first request"]
+    assert (
+        findings[-1].says == "its certificate is not trusted: self-signed certificate"
+    )
+    assert "the whole chain" in findings[-1].remedy
+
+
+async def test_certificate_that_ends_soon_is_said(certificate: Path) -> None:
+    """Chosen: before the site is gone."""
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with serving(certificate) as site:
+        async with httpx2.AsyncClient(verify=trusting, timeout=None) as http:
+            findings = await visit(site, http=http)
+    [found] = faults(findings)
+    assert (found.step, found.says) == ("TLS", "the certificate ends in 0 days")
+
+
+async def test_http_where_https_is_spoken_is_said(certificate: Path) -> None:
+    """Chosen: it looks like a site that is down."""
+    with serving(certificate) as site:
+        site.url = f"http{site.url[5:]}"
+        findings = await visit(site)
+    assert findings[-1].verdict is Verdict.FAILED
 
 
 # Bounds ---------------------------------------------------------------------------
