@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.demo.programs import (
     Callback,
     Program,
+    allow,
     browsing,
     listening,
     log_in,
 )
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -56,6 +59,34 @@ def page(chromium: Browser) -> Iterator[Page]:
 def program(site: str, callback: Callback) -> Program:
     """Register a program."""
     return Program.register(site, callback, "Reading Assistant")
+
+
+def test_reader_logs_in_and_allows_a_part(page: Page, program: Program) -> None:
+    """Chosen: the program reads, is refused to lend, and says what it would need."""
+    page.goto(program.url())
+    expect(page).to_have_title("Log in · The Lending Library")
+    log_in(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Allow “Reading Assistant” to use The Lending Library as you?"
+    )
+    expect(page.get_by_text("a program on your own computer")).to_be_visible()
+    page.get_by_label("Borrow and return books").uncheck()
+    page.get_by_role("button", name="Allow").click()
+    page.wait_for_url("**/done")
+
+    tokens = program.get_tokens()
+    found = program.call(tokens["access_token"], "search_books", text="whale")
+    refused = program.call(
+        tokens["access_token"], "borrow_book", isbn="9780000000057", days=3
+    )
+
+    assert "library:lend" not in tokens["scope"].split()
+    assert found.status_code == 200
+    assert "Moby-Dick" in found.text
+    assert refused.status_code == 403
+    challenge = refused.headers["WWW-Authenticate"]
+    assert 'error="insufficient_scope"' in challenge
+    assert "library:lend" in challenge
 
 
 def test_reader_denies(page: Page, program: Program) -> None:
@@ -106,6 +137,32 @@ def test_reader_who_is_not_meant_logs_in_as_another(
 
     expect(page.get_by_role("button", name="Allow")).to_be_visible()
     expect(page.get_by_role("definition").get_by_text("admin")).to_be_visible()
+
+
+def test_reader_revokes_and_the_open_stream_ends(page: Page, program: Program) -> None:
+    """Chosen: within a minute; the demo's tests look every second."""
+    token = allow(page, program)["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.stream(
+        "GET", f"{program.site}/mcp/sse", headers=headers, timeout=PATIENCE_SECONDS
+    ) as stream:
+        assert stream.status_code == 200
+
+        page.goto(f"{program.site}/")
+        page.get_by_role("link", name="My programs").click()
+        card = page.get_by_role("region", name="Reading Assistant")
+        expect(card.first).to_be_visible()
+        before = card.count()
+        card.first.get_by_role("link", name="Revoke").click()
+        page.get_by_role("button", name="Revoke").click()
+        expect(page.get_by_role("status")).to_contain_text("may not act as you")
+        expect(card).to_have_count(before - 1)
+
+        refused = program.call(token, "my_loans")
+        assert refused.status_code == 401
+        assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+        # Within RECHECK_SECONDS; the client's own timeout is the bound.
+        list(stream.iter_lines())
 
 
 def test_page_cannot_be_framed(
