@@ -61,8 +61,7 @@ class SigningKeys:
         self._clock = clock
         self._lock = threading.Lock()
         self._fetching: Future[None] | None = None
-        self._keys: Sequence[JSONObject] = ()
-        self._made: dict[tuple[int, str], jwt.PyJWK | None] = {}
+        self._keys = KeySet(())
         self._fetched_at = self._tried_at = self._failed_at = -math.inf
 
     async def find(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
@@ -78,11 +77,11 @@ class SigningKeys:
             except ServiceAway:
                 if age > STALE_SECONDS:
                     raise
-        found = self._matching(kid, algorithm)
+        found = self._keys.matching(kid, algorithm)
         if not found and self._may_miss():
             # The issuer may have a new key.
             await self._refresh()
-            found = self._matching(kid, algorithm)
+            found = self._keys.matching(kid, algorithm)
         return found
 
     def _may_miss(self) -> bool:
@@ -106,25 +105,37 @@ class SigningKeys:
 
     async def _fetch_keys(self) -> None:
         try:
-            keys = _usable((await self._fetch()).get("keys"))
+            keys = KeySet(_usable((await self._fetch()).get("keys")))
         except Exception:
             self._failed_at = self._clock()
             raise
-        self._made = {}
         self._keys = keys
         self._fetched_at = self._clock()
 
-    def _matching(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
-        keys, made = self._keys, self._made
+
+class KeySet:
+    """The keys that were fetched at one time.
+
+    Args:
+        keys: As the issuer publishes them.
+    """
+
+    def __init__(self, keys: Sequence[JSONObject]) -> None:
+        self.keys = keys
+        # By place and algorithm; None for a key that is none for that.
+        self._made: dict[tuple[int, str], jwt.PyJWK | None] = {}
+
+    def matching(self, kid: str | None, algorithm: str) -> Sequence[jwt.PyJWK]:
+        """Give the keys of an id that fit an algorithm; of any id if there is none."""
         found = []
-        for number, key in enumerate(keys):
+        for number, key in enumerate(self.keys):
             if kid is not None and key.get("kid") != kid:
                 continue
             if key.get("alg") not in (None, algorithm):
                 continue
-            if (number, algorithm) not in made:
-                made[number, algorithm] = _made(key, algorithm)
-            one = made[number, algorithm]
+            if (number, algorithm) not in self._made:
+                self._made[number, algorithm] = _made(key, algorithm)
+            one = self._made[number, algorithm]
             if one is not None:
                 found.append(one)
         return found[:_TRIED_KEYS]

@@ -268,6 +268,18 @@ WRONG: dict[str, tuple[Callable[[Issuer], str], str]] = {
         lambda i: i.sign(i.claims(), key_of("RSA:two"), kid="one"),
         "Signature verification failed",
     ),
+    "key in the header": (
+        lambda i: i.sign(
+            i.claims(), key_of("RSA:two"), kid="one", jwk=public(key_of("RSA:two"))
+        ),
+        "Signature verification failed",
+    ),
+    "key at another URL": (
+        lambda i: i.sign(
+            i.claims(), key_of("RSA:two"), kid="one", jku=f"{i.url}/other"
+        ),
+        "Signature verification failed",
+    ),
     "other curve": (
         lambda i: i.sign(i.claims(), key_of("P-256:ec"), alg="ES256", kid="one"),
         "has no key 'one' for 'ES256'",
