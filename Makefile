@@ -66,7 +66,7 @@ check: install ## Lint, check types, imports, migrations and deployment.
 packages: install ## Build, install in empty environments, test with lowest versions.
 	@$(BIN)/python -m tests.packaging
 
-conformance: install ## Run the official conformance suite; it needs npm.
+conformance: install ## Run the official conformance suite; it needs npm and Chromium.
 	@$(BIN)/python -m tests.conformance.suite
 
 conformance-server: PORT ?= 8765

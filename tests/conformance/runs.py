@@ -118,7 +118,7 @@ def run_server_set(revision: str, url: str, folder: Path) -> Mapping[str, Outcom
     for path in folder.glob("*/checks.json"):
         # The suite adds the time, such as -2026-07-28T10-00-00-000Z.
         name = re.sub(r"-\d{4}-\d\d-\d\dT[\d-]+Z$", "", path.parent.name)
-        outcomes[name.removeprefix("server-")] = _read_outcome(path)
+        outcomes[name.removeprefix("server-")] = read_outcome(path)
     assert outcomes, f"the suite ran nothing:\n{done.stdout}{done.stderr}"
     return outcomes
 
@@ -146,7 +146,7 @@ def run_client_scenario(revision: str, name: str, folder: Path) -> Outcome | Non
     (folder / "printed.txt").write_text(done.stdout + done.stderr)
     # In a folder more for each slash in the name.
     for path in folder.rglob("checks.json"):
-        outcome = _read_outcome(path)
+        outcome = read_outcome(path)
         if FINISHED in path.with_name("stdout.txt").read_text():
             return outcome
         # Some scenarios let a client fail that refuses to go on; ours never has to.
@@ -156,7 +156,8 @@ def run_client_scenario(revision: str, name: str, folder: Path) -> Outcome | Non
     return None
 
 
-def _read_outcome(path: Path) -> Outcome:
+def read_outcome(path: Path) -> Outcome:
+    """Read the checks of one scenario."""
     checks = json.loads(path.read_text())
     return Outcome(_texts(checks, "FAILURE"), _texts(checks, "WARNING"))
 
@@ -169,11 +170,16 @@ def _texts(checks: Sequence[dict[str, Any]], status: str) -> list[str]:
     ]
 
 
+def command_of(*arguments: str) -> list[str]:
+    """Give the command line of the suite."""
+    program = npm_packages("conformance", {PACKAGE: VERSION}) / "node_modules" / PACKAGE
+    return [node(), str(program / "dist" / "index.js"), *arguments]
+
+
 def _conformance(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the suite's command; who fails its scenarios makes it exit with 1."""
-    program = npm_packages("conformance", {PACKAGE: VERSION}) / "node_modules" / PACKAGE
     return subprocess.run(
-        [node(), str(program / "dist" / "index.js"), *arguments],
+        command_of(*arguments),
         cwd=ROOT,
         capture_output=True,
         text=True,

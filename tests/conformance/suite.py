@@ -1,7 +1,8 @@
 """Run the official conformance suite against our server and our client.
 
 That is `make conformance`. The server is the fixture site; the client is
-`tests.conformance.client`. Both requirement sets are run at their own version, and the
+`tests.conformance.client`; the authorization server is the demo, whose pages Chromium
+visits. Both requirement sets are run at their own version, and the
 scenarios that the suite offers beyond them too. Each one has to pass. Those of
 extensions that we have not are left out.
 """
@@ -15,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.conformance.authorization import SCENARIOS, run_authorization_scenarios
 from tests.conformance.runs import (
     Outcome,
     Requirements,
-    Role,
     read_requirements,
     run_client_scenario,
     run_server_set,
@@ -64,7 +65,7 @@ def main() -> None:
 
 def _run_all(
     output: Path,
-) -> Iterator[tuple[str, Role, Requirements, Mapping[str, Outcome]]]:
+) -> Iterator[tuple[str, str, Requirements, Mapping[str, Outcome]]]:
     """Run one set after the other.
 
     Yields:
@@ -86,6 +87,8 @@ def _run_all(
             if outcome is not None:
                 outcomes[name] = outcome
         yield revision, "client", requirements, outcomes
+    outcomes = run_authorization_scenarios(output / "authorization")
+    yield "all revisions", "authorization server", Requirements(SCENARIOS, []), outcomes
 
 
 def _show(names: Sequence[str], outcomes: Mapping[str, Outcome]) -> int:
