@@ -13,11 +13,15 @@ from django.core.checks import CheckMessage
 from mcp_django.oauth.checks.client_policy import check_client_policy
 from mcp_django.oauth.checks.include import check_include
 from mcp_django.oauth.checks.issuers import check_issuers
-from mcp_django.oauth.checks.resource_server import check_public_url
+from mcp_django.oauth.checks.resource_server import (
+    check_authenticators,
+    check_public_url,
+)
 
 _CHECKS = (
     check_include,
     check_public_url,
+    check_authenticators,
     check_client_policy,
     check_issuers,
 )
