@@ -8,18 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.cluster.postgres import PostgresServer, find_programs
 from tests.cluster.registering import MOST
 from tests.live import processes
-from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.live
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.cluster.registering.settings"}
+SETTINGS: Final = "tests.cluster.registering.settings"
+PROCESSES: Final = 3
 
 
 @pytest.fixture(scope="module")
@@ -34,52 +34,74 @@ def server() -> Iterator[PostgresServer]:
     try:
         running.start()
         command = [sys.executable, "-m", "django", "migrate", "--skip-checks"]
-        processes.run(command, {**SETTINGS, **environment(running, 0)})
+        processes.run(command, environment(running))
         yield running
     finally:
         running.delete()
 
 
-def environment(server: PostgresServer, seconds: int) -> dict[str, str]:
-    """Say to a process where the database is, and how long clients are kept."""
-    return {"REGISTERING_PORT": str(server.port), "REGISTERING_SECONDS": str(seconds)}
+def environment(server: PostgresServer) -> dict[str, str]:
+    """Say to a process what the site is, and where its database."""
+    return {"DJANGO_SETTINGS_MODULE": SETTINGS, "REGISTERING_PORT": str(server.port)}
 
 
-def register(
-    server: PostgresServer, *, seconds: int, count: int, names: Sequence[str]
-) -> list[list[Any]]:
-    """Let a process for each kind of name register programs, all at the same time.
+class Site:
+    """The processes of the site.
 
-    Returns:
-        Status and client id of each answer.
+    Args:
+        processes: What has been started.
     """
-    extra = processes.environment(environment(server, seconds))
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [
-                        *(sys.executable, "-m", "tests.cluster.registering"),
-                        *(str(count), name),
-                    ],
-                    cwd=processes.ROOT,
-                    env=extra,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for name in names
-        ]
-        for process in running:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in running:
+
+    def __init__(self, running: Sequence[subprocess.Popen[str]]) -> None:
+        self._running = running
+
+    def register(self, name: str, *, seconds: int, count: int) -> list[list[Any]]:
+        """Let each process register programs, all at the same time.
+
+        Args:
+            name: Of a program; "{process}" and "{}" are numbers.
+            seconds: For how long no unused client is forgotten.
+            count: How many programs each registers.
+
+        Returns:
+            Status and client id of each answer.
+        """
+        for number, process in enumerate(self._running):
             assert process.stdin is not None
-            process.stdin.write("go\n")
+            of_process = name.replace("{process}", str(number))
+            asked = {"name": of_process, "seconds": seconds, "count": count}
+            process.stdin.write(json.dumps(asked) + "\n")
             process.stdin.flush()
-        told = [process.communicate(timeout=PATIENCE_SECONDS)[0] for process in running]
-    return [answer for text in told for answer in json.loads(text)]
+        told = [json.loads(read_line(process)) for process in self._running]
+        return [answer for answers in told for answer in answers]
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    """Read what a process writes next."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+@pytest.fixture(scope="module")
+def site(server: PostgresServer) -> Iterator[Site]:
+    """Run the processes."""
+    command = [sys.executable, "-m", "tests.cluster.registering"]
+    with ExitStack() as stack:
+        running = []
+        for _ in range(PROCESSES):
+            process = subprocess.Popen(
+                command,
+                cwd=processes.ROOT,
+                env=processes.environment(environment(server)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            running.append(process)
+        assert [read_line(process) for process in running] == ["ready\n"] * PROCESSES
+        yield Site(running)
 
 
 def count_clients(server: PostgresServer) -> int:
@@ -94,11 +116,10 @@ def empty(server: PostgresServer) -> None:
 
 
 def test_there_are_never_too_many_clients_that_may_not_be_forgotten(
-    server: PostgresServer,
+    server: PostgresServer, site: Site
 ) -> None:
     """Chosen: no process locks out another, and all keep the bound together."""
-    names = [f"{letter}{{}}" for letter in "abc"]
-    answers = register(server, seconds=3600, count=20, names=names)
+    answers = site.register("{process} {}", seconds=3600, count=20)
 
     statuses = [status for status, _ in answers]
     assert set(statuses) == {201, 429}
@@ -111,11 +132,10 @@ def test_there_are_never_too_many_clients_that_may_not_be_forgotten(
 
 
 def test_there_are_never_too_many_clients_where_old_ones_make_way(
-    server: PostgresServer,
+    server: PostgresServer, site: Site
 ) -> None:
     """Chosen: forgetting at the same time neither fails nor waits for ever."""
-    names = [f"{letter}{{}}" for letter in "abc"]
-    answers = register(server, seconds=0, count=30, names=names)
+    answers = site.register("{process} {}", seconds=0, count=30)
 
     assert {status for status, _ in answers} <= {201, 429}
     assert sum(status == 201 for status, _ in answers) > MOST
@@ -123,10 +143,10 @@ def test_there_are_never_too_many_clients_where_old_ones_make_way(
 
 
 def test_same_program_is_one_client_also_at_the_same_time(
-    server: PostgresServer,
+    server: PostgresServer, site: Site
 ) -> None:
     """Spec: RFC 7591, section 3.2.1; chosen: for all who say the same."""
-    answers = register(server, seconds=3600, count=5, names=["Claude"] * 3)
+    answers = site.register("Claude", seconds=3600, count=5)
 
     assert {status for status, _ in answers} == {201}
     assert len({id for _, id in answers}) == 1

@@ -1,7 +1,5 @@
 """A policy with little room."""
 
-import os
-
 from mcp_django.oauth.authorization_server.policies import ClientPolicy
 from tests.cluster.registering import MOST
 
@@ -11,4 +9,3 @@ class Few(ClientPolicy):
 
     clients_per_minute = 1_000_000
     max_unused_clients = MOST
-    unused_client_seconds = int(os.environ["REGISTERING_SECONDS"])

@@ -2,7 +2,6 @@
 
 Environment:
     REGISTERING_PORT: Where PostgreSQL answers, on 127.0.0.1.
-    REGISTERING_SECONDS: For how long no unused client is forgotten.
 """
 
 import os
@@ -28,6 +27,8 @@ DATABASES = {
         "PORT": os.environ["REGISTERING_PORT"],
         "NAME": "postgres",
         "USER": "site",
+        # As many sites have it.
+        "ATOMIC_REQUESTS": True,
     }
 }
 OAUTH2_PROVIDER = oauth2_provider()
