@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from mcp_django.client.oauth.addresses import shown
+from mcp_django.client.oauth.addresses import is_same_issuer, shown
 from mcp_django.client.oauth.challenges import Challenge
 from mcp_django.client.oauth.discovery import find_resource
 from mcp_django.client.oauth.documents import (
@@ -281,7 +281,7 @@ class Account:
         except OAuthFault as error:
             logger.debug("who gives tokens was not to be found out: %s", error)
             return False
-        return server.issuer not in found.issuers
+        return not any(is_same_issuer(server.issuer, one) for one in found.issuers)
 
     async def _give_up(
         self,

@@ -61,6 +61,18 @@ def covers(resource: str, url: str) -> bool:
     return (narrow.path.rstrip("/") + "/").startswith(folder)
 
 
+def is_same_issuer(one: str, other: str) -> bool:
+    """Say whether two issuers are the same, but for the slash of an empty path.
+
+    Programs that write URLs by a library add that, or leave it out; the places of the
+    metadata are the same.
+
+    Spec: RFC 8414, section 3.3; RFC 3986, section 6.2.3.
+    """
+    short, long = sorted((one, other), key=len)
+    return short == long or (long == f"{short}/" and short.count("/") == 2)
+
+
 def resource_documents(url: str) -> Sequence[str]:
     """Give the URLs at which the metadata of an MCP server may be, in order.
 

@@ -58,7 +58,7 @@ class OAuth(httpx2.Auth):
         scopes: What to ask for at first; None for what the server says it needs.
         http: The `httpx2.AsyncClient` to use for what OAuth asks; it stays open.
         verify: TLS settings, such as a CA of your own; not together with `http`.
-        timeout: Seconds for one question to an authorization server.
+        timeout: Seconds to find out where to log in, and for each question after that.
         login_timeout: Seconds that a user may take.
         trusted_origins: Where an authorization server's endpoints may be beside its own
             origin, such as "https://oauth2.googleapis.com".

@@ -13,6 +13,7 @@ from typing import Final
 from mcp_django.client.oauth.addresses import (
     check_secure,
     covers,
+    is_same_issuer,
     origin_of,
     resource_documents,
     server_documents,
@@ -28,7 +29,7 @@ from mcp_django.client.oauth.fetching import Fetched, Fetcher
 from mcp_django.exceptions import OAuthFault
 from mcp_django.transports.client.http_library import httpx2
 
-MAX_SERVERS: Final = 10
+MAX_SERVERS: Final = 5
 """Authorization servers that are looked at, of those an MCP server lists."""
 
 _ENDPOINTS: Final = (
@@ -127,14 +128,12 @@ async def find_server(
         OAuthFault: It says what must not be used, or nothing.
     """
     _check(issuer, f"the authorization server that {found.place} names", trust)
-    # Of old servers, of which we only guess the issuer, either form will do.
-    accepted = [issuer] if found.is_listed else [issuer, f"{issuer}/"]
     fault: OAuthFault | None = None
     for place in server_documents(issuer):
         try:
             fetched = await _document(fetcher, place)
             if fetched is not None:
-                return _read_server(fetched, accepted, trust)
+                return _read_server(fetched, issuer, trust)
         except OAuthFault as error:
             # The first one says most, and another place may hold the right one.
             fault = fault or error
@@ -187,9 +186,7 @@ async def _document(fetcher: Fetcher, url: str) -> Fetched | None:
     return fetched
 
 
-def _read_server(
-    fetched: Fetched, issuers: Sequence[str], trust: Trust
-) -> ServerMetadata:
+def _read_server(fetched: Fetched, issuer: str, trust: Trust) -> ServerMetadata:
     """Read the metadata of an authorization server.
 
     Raises:
@@ -202,10 +199,10 @@ def _read_server(
         metadata = read(ServerMetadata, fetched.document)
     except ValueError as error:
         raise OAuthFault(f"{place} holds no metadata: {error}") from None
-    if metadata.issuer not in issuers:
+    if not is_same_issuer(metadata.issuer, issuer):
         raise OAuthFault(
             f"{place} is about the issuer {shown(metadata.issuer)}, and not about "
-            f"{shown(issuers[0])}, of whom it should be"
+            f"{shown(issuer)}, of whom it should be"
         )
     for name in _ENDPOINTS:
         endpoint = getattr(metadata, name)

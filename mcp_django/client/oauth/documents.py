@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 from pydantic import ValidationError as Invalid
 
 from mcp_django.client.oauth.challenges import read_scopes
@@ -117,7 +123,7 @@ class KnownClient(Document):
 
     issuer: Text
     client_id: Text
-    client_secret: Text | None = None
+    client_secret: Text | None = Field(default=None, repr=False)
     method: Text | None = None
     redirect_uris: Texts = ()
     expires_at: float = 0
@@ -135,8 +141,8 @@ class Tokens(Document):
         expires_at: In seconds since 1970; None if it was not said.
     """
 
-    access_token: Text
-    refresh_token: Text | None = None
+    access_token: Text = Field(repr=False)
+    refresh_token: Text | None = Field(default=None, repr=False)
     issuer: Text
     client_id: Text
     resource: Text
@@ -152,7 +158,7 @@ class PendingLogin(Document):
         begun_at: In seconds since 1970.
     """
 
-    verifier: Text
+    verifier: Text = Field(repr=False)
     redirect_uri: Text
     resource: Text
     server: ServerMetadata

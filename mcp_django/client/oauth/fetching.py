@@ -31,6 +31,7 @@ MAX_BYTES: Final = 256 * 1024
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _CONNECT_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,15 @@ class Fetcher:
     Args:
         http: Sends; opened here and closed.
         seconds: How long one question may take, from the connection to the last byte.
+
+    Attributes:
+        asked: What was asked last.
     """
 
     def __init__(self, http: HTTPClient, seconds: float) -> None:
         self._http = http
         self._seconds = seconds
+        self.asked = ""
 
     async def get(self, url: str) -> Fetched:
         """Ask for a document.
@@ -120,6 +125,7 @@ class Fetcher:
     async def _ask(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> Fetched:
+        self.asked = url
         try:
             with anyio.fail_after(self._seconds):
                 async with self._http.exchange(
@@ -177,7 +183,7 @@ async def opened(
     try:
         yield Fetcher(client, seconds)
     finally:
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
             await client.close()
 
 

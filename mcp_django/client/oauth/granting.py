@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio
 
 from mcp_django.client.oauth import logins
-from mcp_django.client.oauth.addresses import shown
+from mcp_django.client.oauth.addresses import is_same_issuer, shown
 from mcp_django.client.oauth.challenges import Challenge
 from mcp_django.client.oauth.discovery import Found, find_resource, find_server
 from mcp_django.client.oauth.documents import (
@@ -185,17 +187,16 @@ class Granting:
         redirect_uri: str,
     ) -> tuple[Login, PendingLogin, Record]:
         known = record.clients
-        ready = await self._prepare(fetcher, record, challenge, missing, redirect_uri)
-        login, pending = _begin(ready, redirect_uri)
-        if ready.client == known.get(ready.server.issuer) and await is_forgotten(
-            fetcher, ready.client, login.url
-        ):
-            logger.info("%s has forgotten us", shown(ready.server.issuer))
-            record = with_client(ready.record, ready.server, None)
-            ready = await self._prepare(
-                fetcher, record, challenge, missing, redirect_uri
-            )
+        prepare = partial(self._prepare, fetcher, challenge=challenge, missing=missing)
+        with self._bounded(fetcher):
+            ready = await prepare(record, redirect_uri=redirect_uri)
             login, pending = _begin(ready, redirect_uri)
+            is_old = ready.client == known.get(ready.server.issuer)
+            if is_old and await is_forgotten(fetcher, ready.client, login.url):
+                logger.info("%s has forgotten us", shown(ready.server.issuer))
+                record = with_client(ready.record, ready.server, None)
+                ready = await prepare(record, redirect_uri=redirect_uri)
+                login, pending = _begin(ready, redirect_uri)
         return login, pending, ready.record
 
     async def _exchange(
@@ -259,7 +260,10 @@ class Granting:
     ) -> Tokens:
         grant = self._options.grant
         assert grant is not None
-        ready = await self._prepare(fetcher, record, challenge, missing, None)
+        with self._bounded(fetcher):
+            ready = await self._prepare(
+                fetcher, record, challenge=challenge, missing=missing, redirect_uri=None
+            )
         form = dict(await grant.form(ready.server.issuer, ready.resource))
         if ready.scopes:
             form["scope"] = " ".join(sorted(ready.scopes))
@@ -275,12 +279,30 @@ class Granting:
         await self._records.keep(with_tokens(ready.record, tokens))
         return tokens
 
+    @contextmanager
+    def _bounded(self, fetcher: Fetcher) -> Iterator[None]:
+        """Bound the time of several questions, which each have a bound, too.
+
+        Raises:
+            OAuthFault: It is over.
+        """
+        seconds = self._options.timeout
+        try:
+            with anyio.fail_after(seconds):
+                yield
+        except TimeoutError:
+            raise OAuthFault(
+                f"to find out where to log in took more than {seconds:g} seconds; "
+                f"{shown(fetcher.asked)} was asked last"
+            ) from None
+
     # What both need -------------------------------------------------------------
 
     async def _prepare(
         self,
         fetcher: Fetcher,
         record: Record,
+        *,
         challenge: Challenge | None,
         missing: frozenset[str],
         redirect_uri: str | None,
@@ -314,7 +336,7 @@ class Granting:
         known |= {given.issuer} if given is not None and given.issuer else set()
         fault: OAuthFault | None = None
         # Sorting keeps the server's order among equals.
-        for issuer in sorted(found.issuers, key=lambda one: one not in known):
+        for issuer in sorted(found.issuers, key=lambda one: not _is_among(one, known)):
             try:
                 return await find_server(fetcher, found, issuer, self._options.trust)
             except OAuthFault as error:
@@ -360,6 +382,10 @@ def _begin(ready: _Prepared, redirect_uri: str) -> tuple[Login, PendingLogin]:
         resource=ready.resource,
         scopes=ready.scopes,
     )
+
+
+def _is_among(issuer: str, known: Iterable[str]) -> bool:
+    return any(is_same_issuer(issuer, one) for one in known)
 
 
 def _registered_uri(record: Record) -> str | None:

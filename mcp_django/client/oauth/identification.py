@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from mcp_django.client.oauth.addresses import is_loopback, shown
+from mcp_django.client.oauth.addresses import is_loopback, is_same_issuer, shown
 from mcp_django.client.oauth.clients import register
 from mcp_django.client.oauth.documents import KnownClient, Record, ServerMetadata
 from mcp_django.client.oauth.fetching import Fetcher
@@ -87,7 +87,7 @@ def _given(options: Options, record: Record, server: ServerMetadata) -> KnownCli
             (one.issuer for one in known if one.client_id == given.client_id), None
         )
         bound = first or server.issuer
-    if bound != server.issuer:
+    if not is_same_issuer(bound, server.issuer):
         raise OAuthError(
             f"the client {given.client_id!r:.100} belongs to the authorization server "
             f"{shown(bound)}, and tokens are now given by {shown(server.issuer)}; "

@@ -102,6 +102,19 @@ async def test_openid_configuration_will_do(site: Site, user: User) -> None:
         assert (await call()).is_success
 
 
+async def test_slash_of_an_empty_path_makes_no_other_issuer(
+    site: Site, user: User
+) -> None:
+    """Chosen: some libraries add it, and the places of the metadata are the same."""
+    site.resource_metadata["authorization_servers"] = [f"{ISSUER}/"]
+    async with calling(site, user=user) as call:
+        assert (await call()).is_success
+        site.tokens.clear()
+        assert (await call()).is_success
+
+    assert len(user.visits) == 1
+
+
 async def test_second_authorization_server_is_asked_if_the_first_is_none(
     site: Site, user: User
 ) -> None:
@@ -205,7 +218,8 @@ LIES: dict[str, Lie] = {
         site, "resource_metadata", "<html>Not here</html>"
     ),
     "issuer of another": lie("issuer", "https://honest.example"),
-    "issuer with a slash": lie("issuer", f"{ISSUER}/"),
+    "issuer with a path": lie("issuer", f"{ISSUER}/x"),
+    "issuer in capitals": lie("issuer", ISSUER.upper()),
     "issuer that is a number": lie("issuer", 7),
     "no issuer": lambda site: site.metadata.pop("issuer"),
     "pages of another origin": lie("authorization_endpoint", f"{EVIL}/authorize"),
@@ -316,7 +330,23 @@ async def test_authorization_server_that_does_not_answer_is_given_up(
 
     with anyio.fail_after(20):
         async with calling(site, user=user, timeout=0.1, app=silent) as call:
-            with pytest.raises(OAuthFault, match="within"):
+            with pytest.raises(OAuthFault, match=r"0\.1 s.*login\.example"):
+                await call()
+
+
+async def test_slow_questions_have_one_bound_together(site: Site, user: User) -> None:
+    """Chosen: a server may list many that are slow."""
+    hosts = [f"https://s{number}.example" for number in range(50)]
+    site.resource_metadata["authorization_servers"] = hosts
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if dict(scope["headers"])[b"host"].startswith(b"s"):
+            await anyio.sleep(0.15)
+        await site(scope, receive, send)
+
+    with anyio.fail_after(20):
+        async with calling(site, user=user, timeout=0.4, app=slow) as call:
+            with pytest.raises(OAuthFault, match=r"more than 0\.4 seconds"):
                 await call()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,10 +22,12 @@ from mcp_django import (
 from mcp_django.client.oauth import (
     Assertion,
     ClientCredentials,
+    FileStorage,
     MemoryStorage,
     OAuth,
     RegisteredClient,
 )
+from mcp_django.client.oauth.documents import Record, read
 from tests.client.oauth.site import (
     CALLBACK,
     ISSUER,
@@ -84,6 +87,18 @@ async def test_token_that_the_server_refuses_is_refreshed(
     assert len(user.visits) == 1
 
 
+async def test_nothing_secret_is_shown_where_values_are(site: Site, user: User) -> None:
+    """Chosen: tracebacks and pages of errors show them."""
+    storage = MemoryStorage()
+    await logged_in(site, user, storage)
+    record = read(Record, await storage.get(URL))
+
+    assert record.tokens is not None
+    assert "access-" in record.tokens.access_token
+    assert "access-" not in repr(record)
+    assert "refresh-" not in repr(record)
+
+
 async def test_rotated_refresh_token_is_kept(site: Site, user: User) -> None:
     """Spec: OAuth 2.1, section 4.3.1."""
     storage = MemoryStorage()
@@ -113,9 +128,12 @@ async def test_refresh_token_that_is_not_rotated_goes_on(
     assert first == second
 
 
-async def test_tasks_share_one_refresh(site: Site, user: User) -> None:
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_tasks_share_one_refresh(
+    site: Site, user: User, tmp_path: Path, kind: str
+) -> None:
     """Chosen: one refresh at a time; with rotation, a second one would end both."""
-    storage = MemoryStorage()
+    storage = MemoryStorage() if kind == "memory" else FileStorage(tmp_path / "tokens")
     await logged_in(site, user, storage)
     await end_token(storage)
     statuses = []
