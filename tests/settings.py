@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from mcp_django.oauth.preset import oauth2_provider
+
 BASE_DIR = Path(__file__).resolve().parent
 
 SECRET_KEY = "only for tests"
@@ -77,4 +79,5 @@ DATABASES = {
     },
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+OAUTH2_PROVIDER = oauth2_provider()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

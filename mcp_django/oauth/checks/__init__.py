@@ -1,7 +1,7 @@
 """System checks of OAuth, beside those of `mcp_django.checks`, with the same rules.
 
 Ids are `mcp_django.E1xx` and `mcp_django.W1xx`, in tens by subject: `include` and
-`resource_server` 10x, `client_policy` 12x, `issuers` 13x.
+`resource_server` 10x, `toolkit` 11x, `client_policy` 12x, `issuers` 13x.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from mcp_django.oauth.checks.resource_server import (
     check_authenticators,
     check_public_url,
 )
+from mcp_django.oauth.checks.toolkit import check_toolkit
 
 _CHECKS = (
     check_include,
     check_public_url,
     check_authenticators,
+    check_toolkit,
     check_client_policy,
     check_issuers,
 )
