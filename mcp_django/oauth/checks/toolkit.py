@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from mcp_django.auth.authenticators import authenticators, is_open_to_all
 from mcp_django.checks.setting import faults_of_setting
@@ -50,7 +50,7 @@ def check_toolkit(**kwargs: Any) -> list[checks.CheckMessage]:
         ]
     try:
         return [*_gaps(), *_untaken()]
-    except (AttributeError, ImportError) as error:
+    except (AttributeError, ImportError, TypeError, ValueError) as error:
         return [
             checks.Error(
                 f"settings.{_NAME} cannot be read: {error}",
@@ -65,7 +65,7 @@ class _Gap:
     """A setting that should not be as it is.
 
     Attributes:
-        id: Of the message, without "mcp_django.".
+        id: Of the message.
         is_open: Says so of the toolkit's settings.
         says: What that means.
         wanted: What to set instead.
@@ -78,10 +78,10 @@ class _Gap:
 
     def message(self) -> checks.CheckMessage:
         """Say so."""
-        kind = checks.Error if self.id.startswith("E") else checks.Warning
+        kind = checks.Error if self.id.startswith("mcp_django.E") else checks.Warning
         hint = _HINT.format(self.wanted)
         text = f"settings.{_NAME}: {self.says}"
-        return kind(text, hint=hint, id=f"mcp_django.{self.id}")
+        return kind(text, hint=hint, id=self.id)
 
 
 def _gaps() -> Iterator[checks.CheckMessage]:
@@ -91,7 +91,7 @@ def _gaps() -> Iterator[checks.CheckMessage]:
     for gate, behavior in _GATES.items():
         if not getattr(oauth2_settings, gate):
             says = f"the toolkit's own views allow {behavior}."
-            yield _Gap("W113", bool, says, f"{gate}=True").message()
+            yield _Gap("mcp_django.W113", bool, says, f"{gate}=True").message()
     for gap in _GAPS:
         if gap.is_open(oauth2_settings):
             yield gap.message()
@@ -151,7 +151,7 @@ def _takes_anybody(found: Any) -> bool:
     """Say whether the toolkit's own registration is open, beside ours."""
     try:
         reverse("oauth2_provider:dcr-register")
-    except NoReverseMatch:
+    except Exception:  # There is no such view, or the URLconf is broken.
         return False
     named = found.DCR_REGISTRATION_PERMISSION_CLASSES
     is_open = any(kind.__name__ == "AllowAllDCRPermission" for kind in named)
@@ -162,26 +162,26 @@ _PRESET: Final = oauth2_provider()
 
 _GAPS: Final = (
     _Gap(
-        "W112",
+        "mcp_django.W112",
         lambda found: not found.DCR_ENABLED and not found.CIMD_ENABLED,
         "programs cannot become clients by themselves, so only those can log in "
         "that you register.",
         "DCR_ENABLED=True and CIMD_ENABLED=True",
     ),
     _Gap(
-        "W113",
+        "mcp_django.W113",
         _is_not("OAUTH2_SERVER_CLASS", _PRESET["OAUTH2_SERVER_CLASS"]),
         "the toolkit's own views take grants that clients of MCP do not need.",
         f"OAUTH2_SERVER_CLASS={_PRESET['OAUTH2_SERVER_CLASS']!r}",
     ),
     _Gap(
-        "W113",
+        "mcp_django.W113",
         _is_missing("OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED", {"none"}),
         "the toolkit's own metadata tells programs without a secret to stay away.",
         "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED with 'none'",
     ),
     _Gap(
-        "W114",
+        "mcp_django.W114",
         lambda found: (
             not (found.REFRESH_TOKEN_REUSE_PROTECTION and found.ROTATE_REFRESH_TOKEN)
         ),
@@ -189,19 +189,19 @@ _GAPS: Final = (
         "ROTATE_REFRESH_TOKEN=True and REFRESH_TOKEN_REUSE_PROTECTION=True",
     ),
     _Gap(
-        "W114",
+        "mcp_django.W114",
         lambda found: found.ACCESS_TOKEN_EXPIRE_SECONDS > _LONGEST_ACCESS,
         "access tokens are good for more than four hours.",
         "ACCESS_TOKEN_EXPIRE_SECONDS=3600",
     ),
     _Gap(
-        "W114",
+        "mcp_django.W114",
         lambda found: not found.REFRESH_TOKEN_EXPIRE_SECONDS,
         "a refresh token that is not used is good for ever.",
         "REFRESH_TOKEN_EXPIRE_SECONDS=30 * 24 * 3600",
     ),
     _Gap(
-        "W115",
+        "mcp_django.W115",
         lambda found: (
             _differs("ACCESS_TOKEN_GENERATOR")(found)
             or _differs("REFRESH_TOKEN_GENERATOR")(found)
@@ -211,39 +211,39 @@ _GAPS: Final = (
         "ACCESS_TOKEN_GENERATOR and REFRESH_TOKEN_GENERATOR as oauth2_provider() does",
     ),
     _Gap(
-        "E116",
+        "mcp_django.E116",
         _is_not("SCOPES_BACKEND_CLASS", _PRESET["SCOPES_BACKEND_CLASS"]),
         "the scopes of MCP endpoints are not known, so that every login fails.",
         f"SCOPES_BACKEND_CLASS={_PRESET['SCOPES_BACKEND_CLASS']!r}",
     ),
     _Gap(
-        "W117",
+        "mcp_django.W117",
         _is_missing("ALLOWED_REDIRECT_URI_SCHEMES", {"https", "http", "cursor"}),
         "applications cannot be entered in the admin for programs that listen on the "
         "user's machine, or for Cursor.",
         f"ALLOWED_REDIRECT_URI_SCHEMES={_PRESET['ALLOWED_REDIRECT_URI_SCHEMES']!r}",
     ),
     _Gap(
-        "W117",
+        "mcp_django.W117",
         lambda found: found.ALLOW_URI_WILDCARDS,
         "redirect URIs with wildcards send codes to whoever has a host below.",
         "ALLOW_URI_WILDCARDS=False",
     ),
     _Gap(
-        "W118",
+        "mcp_django.W118",
         _is_not("OAUTH2_VALIDATOR_CLASS", _PRESET["OAUTH2_VALIDATOR_CLASS"]),
         "the toolkit's own views refresh tokens of users who were deactivated, and "
         "leave tokens alone whose code is used twice.",
         f"OAUTH2_VALIDATOR_CLASS={_PRESET['OAUTH2_VALIDATOR_CLASS']!r}",
     ),
     _Gap(
-        "W118",
+        "mcp_django.W118",
         lambda found: not found.PKCE_REQUIRED,
         "the toolkit's own views give codes without PKCE.",
         "PKCE_REQUIRED=True",
     ),
     _Gap(
-        "W118",
+        "mcp_django.W118",
         _takes_anybody,
         "the toolkit's own view registers whoever comes, beside ours, which has a "
         "policy and bounds.",
