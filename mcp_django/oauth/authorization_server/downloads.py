@@ -163,14 +163,17 @@ class _Task:
         Raises:
             DownloadFailed: There is none.
         """
-        self._done.wait(max(0.0, self._deadline - time.monotonic()))
+        is_done = self._done.wait(max(0.0, self._deadline - time.monotonic()))
         with self._lock:
             self._is_over = True
             if self._socket is not None:
                 _shut_down(self._socket)
         if self._answer is not None:
             return self._answer
-        raise DownloadFailed(self._reason or f"it took more than {self._timeout:g} s")
+        if is_done:
+            raise DownloadFailed(self._reason)
+        # What the thread says now is of the shutdown.
+        raise DownloadFailed(f"it took more than {self._timeout:g} s")
 
     def run(self) -> None:
         """Fetch it; the thread's whole work."""

@@ -70,7 +70,7 @@ def fails(reason: str) -> Iterator[None]:
     before = time.monotonic()
     with pytest.raises(DownloadFailed, match=reason):
         yield
-    assert time.monotonic() - before < TIMEOUT + 1
+    assert time.monotonic() - before < TIMEOUT + 4
 
 
 Serve = Callable[[Talk], AbstractContextManager[Site]]
@@ -371,7 +371,7 @@ def test_name_server_that_does_not_answer_ends_in_time_and_holds_few_threads(
         thread.start()
     for thread in threads:
         thread.join(5)
-    assert time.monotonic() - before < TIMEOUT + 2
+    assert time.monotonic() - before < TIMEOUT + 4
     is_over.set()
     for thread in threading.enumerate():
         if thread.name == "mcp-download":
