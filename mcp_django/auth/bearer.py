@@ -6,6 +6,7 @@ Spec: RFC 6750, section 2; RFC 9700, section 4.3.2.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 
@@ -39,7 +40,9 @@ def refuse_token_in_url(request: HttpRequest) -> None:
 
     Spec: RFC 6750, section 3.1, for a token sent in two ways; RFC 9700, section 4.3.2.
     """
-    if URL_PARAMETER not in request.GET:
+    # Not by `request.GET`, which raises for some query strings.
+    fields = request.META.get("QUERY_STRING", "").split("&")
+    if URL_PARAMETER not in (unquote_plus(field.partition("=")[0]) for field in fields):
         return
     is_sent_twice = bearer_token_of(request) is not None
     raise AuthenticationFailed(

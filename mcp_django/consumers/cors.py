@@ -101,7 +101,7 @@ def answer_all_origins(
     Spec: Fetch, "CORS protocol".
     """
     if _is_preflight(request):
-        response: HttpResponseBase = HttpResponse(status=204)
+        response: HttpResponseBase = HttpResponse()
         response["access-control-allow-methods"] = ", ".join(methods)
         response["access-control-allow-headers"] = _OPEN_REQUEST_HEADERS
         response["access-control-max-age"] = _PREFLIGHT_SECONDS

@@ -186,6 +186,26 @@ async def test_token_in_the_url_is_not_made_good_by_a_login(
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("query", "is_refused"),
+    [
+        ("access_token", True),
+        ("access_token=", True),
+        ("a=1&access%5Ftoken=x", True),
+        ("xaccess_token=x&access_token_x=y&a=access_token", False),
+        ("&".join(f"a{n}=1" for n in range(2000)), False),
+        ("%ff=%ff&&=&%", False),
+        ("%ff&access_token=%ff", True),
+    ],
+)
+async def test_token_is_found_in_any_query(query: str, is_refused: bool) -> None:
+    """Chosen: a query that Django does not read makes nothing fail."""
+    response = await request(site, "POST", f"/mcp?{query}")
+
+    told_ = IN_URL if is_refused else "Authentication required"
+    assert response.error() == (401, -32600, told_)
+
+
 # What apps add --------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ def test_pages_of_every_origin_may_post(path: str, with_middleware: bool) -> Non
         )
         refused = Client().post(f"/oauth/{path}", headers={"Origin": PAGE})
 
-    assert preflight.status_code == 204
+    assert preflight.status_code == 200
     assert preflight["Access-Control-Allow-Methods"] == "POST"
     allowed = preflight["Access-Control-Allow-Headers"].split(", ")
     assert {"authorization", "content-type", "mcp-protocol-version"} <= set(allowed)

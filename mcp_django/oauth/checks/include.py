@@ -13,6 +13,7 @@ from django.urls.resolvers import RoutePattern
 from mcp_django.checks.servers import readable_endpoints
 from mcp_django.consumers.well_known import answer_or_404
 from mcp_django.oauth.resources import DOCUMENT, fixed_paths
+from mcp_django.server.well_known import OF_OAUTH, documents
 
 _URLS: Final = "mcp_django.oauth.urls"
 _LINE: Final = f'path("", include("{_URLS}"))'
@@ -79,8 +80,10 @@ def _shadowed(ours: URLResolver) -> Iterator[checks.CheckMessage]:
 
 def _paths_of(ours: URLResolver) -> Iterator[tuple[str, Any]]:
     """Give paths that clients ask for, each with what has to answer there."""
-    for path in (*fixed_paths(), ""):
+    for path in fixed_paths():
         yield f"/.well-known/{DOCUMENT}{path}", answer_or_404
+    for name in sorted(documents.keys() & OF_OAUTH):
+        yield f"/.well-known/{name}", answer_or_404
     yield from _fixed("/", ours)
 
 

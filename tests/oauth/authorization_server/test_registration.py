@@ -229,7 +229,7 @@ def test_pages_of_every_origin_may_register(
     response = register(CLAUDE, **page)
     refused = register(b"", **page)
 
-    assert preflight.status_code == 204
+    assert preflight.status_code == 200
     assert preflight["Access-Control-Allow-Methods"] == "POST"
     allowed = preflight["Access-Control-Allow-Headers"].split(", ")
     assert {"content-type", "mcp-protocol-version"} <= set(allowed)

@@ -42,6 +42,8 @@ def said_of(*patterns: Any) -> list[CheckMessage]:
             INCLUDED,
         ],
         [path(".well-known/security.txt", own_page), INCLUDED],
+        [INCLUDED, *i18n_patterns(*Server("languages").urls("in"))],
+        [INCLUDED, path("<slug:shop>/", include(Server("shops").urls("in")))],
     ],
 )
 def test_include_that_works_is_not_talked_about(patterns: list[Any]) -> None:
@@ -91,6 +93,7 @@ def test_include_below_the_root_is_an_error(pattern: Any, shown: str) -> None:
             [
                 "'/.well-known/oauth-protected-resource/mcp'",
                 "'/.well-known/oauth-protected-resource'",
+                "'/.well-known/oauth-authorization-server'",
             ],
         ),
         (
@@ -104,12 +107,13 @@ def test_views_before_ours_are_an_error(
     first: Any, taker: str, paths: list[str]
 ) -> None:
     """Chosen: such as those of django-oauth-toolkit, which reflect any path."""
-    message = said_of(first, INCLUDED)[0]
+    said = said_of(first, INCLUDED)
+    message = said[0]
 
     assert message.id == "mcp_django.E102"
     assert message.msg.startswith(f"{taker} answers at ")
     assert message.msg.endswith(", before 'mcp_django.oauth.urls'.")
-    assert all(shown in message.msg for shown in paths)
+    assert all(shown in " ".join(each.msg for each in said) for shown in paths)
     assert LINE in (message.hint or "")
 
 
