@@ -261,11 +261,13 @@ def end_tokens(user_id: Any, application: Any, resource: str | None = None) -> N
         grants = get_grant_model().objects.using(alias).filter(**owned)
         refresh_tokens = get_refresh_token_model().objects.using(alias).filter(**owned)
         access_tokens = get_access_token_model().objects.using(alias).filter(**owned)
-        _of(refresh_tokens.filter(revoked=None), resource).update(
-            revoked=now, updated=now
-        )
-        _of(access_tokens, resource).delete()
+        # In the order in which they are made, and until there are no new ones: while
+        # this waits for a row, the request that holds it may make others.
         _of(grants, resource).delete()
+        live = refresh_tokens.filter(revoked=None)
+        while _of(live, resource).update(revoked=now, updated=now):
+            pass
+        _of(access_tokens, resource).delete()
 
 
 def _of(rows: Any, resource: str | None) -> Any:
