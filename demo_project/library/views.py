@@ -87,8 +87,7 @@ def loans_elsewhere(request: ReaderRequest) -> HttpResponse:
     except MCPError as error:
         messages.error(request, f"{library.title} does not answer: {error}")
         return redirect("loan_list")
-    loans = (result.structured_content or {}).get("result", [])
-    context = {"library": library, "loans": loans}
+    context = {"library": library, "loans": result.structured_content}
     return render(request, "library/loans_elsewhere.html", context)
 
 
