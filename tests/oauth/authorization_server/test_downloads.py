@@ -282,7 +282,7 @@ def test_certificate_has_to_be_trusted(
     class Strict(local):  # type: ignore[valid-type, misc]
         make_ssl_context = Downloader.make_ssl_context
 
-    with serve(answering(b"{}")) as site, fails("self-signed certificate"):
+    with serve(answering(b"{}")) as site, fails("self.signed certificate"):
         fetch(Strict, f"https://{HOST}:{site.port}/")
     assert site.requests == []
 
