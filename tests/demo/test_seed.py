@@ -132,6 +132,13 @@ def test_claude_code_command_names_endpoint_and_token(info: str) -> None:
     ) in info.splitlines()
 
 
+def test_client_that_knows_oauth_needs_the_url_alone(info: str) -> None:
+    """Chosen: it has its user log in; and what was allowed can be looked up."""
+    lines = info.splitlines()
+    assert "claude mcp add --transport http library http://127.0.0.1:8123/mcp" in lines
+    assert "What you allowed is at http://127.0.0.1:8123/oauth/programs/." in lines
+
+
 def test_stdio_configuration_starts_this_python(info: str, demo: Demo) -> None:
     """We chose it: the form that clients share for servers they start themselves."""
     _, stdio = read_configurations(info)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
@@ -55,6 +56,7 @@ def shop_site(**settings: Any) -> Iterator[Server]:
     server = make_server()
     with root_urlconf(
         path("", include("mcp_django.oauth.urls")),
+        path("admin/", admin.site.urls),
         path("login/", LoginView.as_view(template_name="mcp_django/login.html")),
         *server.urls("mcp"),
         path("shops/<slug:name>/", include(server.urls("mcp"))),

@@ -9,9 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin import site
 from django.contrib.auth.models import User
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.utils import timezone
 from oauth2_provider.models import (
     get_access_token_model,
@@ -20,7 +19,6 @@ from oauth2_provider.models import (
 )
 
 from mcp_django import Server
-from mcp_django.oauth.admin import ConsentAdmin
 from mcp_django.oauth.models import Consent
 from mcp_django.signals import credentials_changed
 from tests.oauth.authorization_server.asking import (
@@ -235,13 +233,42 @@ def test_revoking_takes_a_form_of_the_site(ada: User, browser: Client) -> None:
     assert Consent.objects.exists()
 
 
-def test_admin_revokes_for_any_user(ada: User, shop: Server) -> None:
+@pytest.fixture
+def admin(shop: Server, db: Any) -> Client:
+    """Log an administrator in, who looks at consents."""
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("root"))
+    return browser
+
+
+CONSENTS = "/admin/mcp_oauth/consent/"
+
+
+def test_admin_finds_what_users_allowed(ada: User, admin: Client) -> None:
+    """Chosen: and can neither allow nor change anything for them."""
+    allow(ada, register())
+    [consent] = Consent.objects.all()
+
+    text = read(admin, f"{CONSENTS}?q=clau")
+
+    assert "Claude" in text
+    assert RESOURCE in text
+    assert read(admin, f"{CONSENTS}{consent.pk}/change/")
+    assert admin.get(f"{CONSENTS}add/").status_code == 403
+    assert admin.post(f"{CONSENTS}{consent.pk}/change/", {}).status_code == 403
+
+
+@pytest.mark.parametrize("is_one", [True, False], ids=["one", "selected"])
+def test_admin_revokes_for_any_user(is_one: bool, ada: User, admin: Client) -> None:
     """Chosen: with all tokens, by what the admin has for deleting."""
     allow(ada, register())
-    request = RequestFactory().post("/admin/")
+    [consent] = Consent.objects.all()
+    selected = {"action": "delete_selected", "_selected_action": consent.pk}
+    url = f"{CONSENTS}{consent.pk}/delete/" if is_one else CONSENTS
 
-    ConsentAdmin(Consent, site).delete_queryset(request, Consent.objects.all())
+    response: Any = admin.post(url, {"post": "yes"} | ({} if is_one else selected))
 
+    assert response.status_code == 302
     assert not Consent.objects.exists()
     assert not get_access_token_model().objects.exists()
 
