@@ -25,7 +25,8 @@ INITIALIZE: Final[dict[str, Any]] = {
         "clientInfo": {"name": "mcp-doctor", "version": "1"},
     },
 }
-BOTH: Final = "application/json, text/event-stream"
+EVENT_STREAM: Final = "text/event-stream"
+BOTH: Final = f"application/json, {EVENT_STREAM}"
 
 _DAYS_TO_RENEW: Final = 14
 _OTHER_HOST: Final = "mcp-doctor.invalid"
@@ -57,7 +58,7 @@ async def examine_url(visit: Visit) -> None:
 
 async def examine_endpoint(visit: Visit) -> bool:
     """Post a first message without a token; say whether the endpoint can be used."""
-    answer = await _post(visit)
+    answer = await _ask_first(visit)
     step = "first request"
     if answer.fault:
         visit.fail(
@@ -83,7 +84,31 @@ async def examine_endpoint(visit: Visit) -> bool:
     return False
 
 
-async def _post(visit: Visit, **headers: str) -> Answer:
+async def _ask_first(visit: Visit) -> Answer:
+    """Ask as clients do that do not know yet what the server speaks.
+
+    Spec: 2025-11-25 basic/transports, "Backwards Compatibility".
+    """
+    answer = await _ask(visit)
+    if answer.status not in (400, 404, 405):
+        return answer
+    visit.method = "GET"
+    stream = await _ask(visit)
+    if stream.status == 401 or stream.media_type == EVENT_STREAM:
+        visit.note(
+            "first request",
+            f"POST is answered with {answer.shown()}, and GET with {stream.shown()}: "
+            "this is HTTP+SSE, which fewer clients know",
+        )
+        return stream
+    visit.method = "POST"
+    return answer
+
+
+async def _ask(visit: Visit, **headers: str) -> Answer:
+    if visit.method == "GET":
+        sent = {"accept": EVENT_STREAM, **headers}
+        return await visit.asker.ask("GET", visit.url, headers=sent)
     sent = {"accept": BOTH, **headers}
     return await visit.asker.ask("POST", visit.url, headers=sent, message=INITIALIZE)
 
@@ -185,7 +210,7 @@ def _explain_other_origin(visit: Visit, step: str, name: str, url: str) -> None:
 
 async def examine_headers(visit: Visit) -> None:
     """Send an Origin and a Host that are not the site's."""
-    answer = await _post(visit, origin=OTHER_ORIGIN)
+    answer = await _ask(visit, origin=OTHER_ORIGIN)
     if answer.status == 403:
         visit.ok("Origin", "that of a page that nobody allowed is refused")
     else:
@@ -195,7 +220,7 @@ async def examine_headers(visit: Visit) -> None:
             "refuse origins that are not allowed: pages may reach servers on their "
             "reader's own machine",
         )
-    answer = await _post(visit, host=_OTHER_HOST)
+    answer = await _ask(visit, host=_OTHER_HOST)
     is_taken = answer.status in (200, 401) or answer.is_redirect
     repeats = _OTHER_HOST in str(answer.headers) or _OTHER_HOST.encode() in answer.body
     if is_taken and repeats:

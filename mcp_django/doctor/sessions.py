@@ -9,16 +9,18 @@ from typing import Any, Final
 import anyio
 
 from mcp_django.doctor.asking import Answer, fault_of
-from mcp_django.doctor.endpoint import BOTH, INITIALIZE
+from mcp_django.doctor.endpoint import BOTH, EVENT_STREAM, INITIALIZE
 from mcp_django.doctor.visits import Visit
 
-_STREAM: Final = "text/event-stream"
 _FIRST_BYTE_SECONDS: Final = 20.0
 
 
 async def examine_session(visit: Visit) -> None:
     """Open a session with the token, and a stream in it."""
     step = "session"
+    if visit.method == "GET":
+        await _examine_stream(visit, authorization(visit))
+        return
     headers = {"accept": BOTH, **authorization(visit)}
     started = await _post(visit, INITIALIZE, headers)
     if started is None:
@@ -93,7 +95,7 @@ async def _post(
 async def _first_message(response: Any) -> bytes:
     """Read a body, of an event stream up to its first message."""
     body = bytearray()
-    is_stream = _STREAM in response.headers.get("content-type", "")
+    is_stream = EVENT_STREAM in response.headers.get("content-type", "")
     async for chunk in response.aiter_bytes(4096):
         body += chunk
         if len(body) > 1 << 20:
@@ -110,7 +112,7 @@ async def _first_message(response: Any) -> bytes:
 async def _examine_stream(visit: Visit, headers: Mapping[str, str]) -> None:
     """Open the stream for what belongs to no request, and wait for its first byte."""
     step = "stream"
-    sent = {**headers, "accept": _STREAM}
+    sent = {**headers, "accept": EVENT_STREAM}
     begun_at = time.monotonic()
     try:
         with anyio.fail_after(visit.asker.seconds):
@@ -119,7 +121,7 @@ async def _examine_stream(visit: Visit, headers: Mapping[str, str]) -> None:
                 if status == 405:
                     visit.note(step, "the server has none outside of requests (405)")
                     return
-                if status != 200 or _STREAM not in kind.get("content-type", ""):
+                if status != 200 or EVENT_STREAM not in kind.get("content-type", ""):
                     visit.warn(
                         step,
                         f"GET is answered with {status} "

@@ -32,6 +32,7 @@ class Visit:
         asker: Makes the requests.
         token: Goes to `url` alone; "" for none.
         findings: What was found so far.
+        method: By which the endpoint is asked first: "GET" for HTTP+SSE.
         needs_login: Whether requests without a token are refused.
         challenge: Parameters of the challenge for bearer tokens.
         resource: The document that says where to log in; None if there is none.
@@ -43,6 +44,7 @@ class Visit:
     asker: Asker
     token: str = ""
     findings: list[Finding] = field(default_factory=list)
+    method: str = "POST"
     needs_login: bool = False
     challenge: Mapping[str, str] = field(default_factory=dict)
     resource: Mapping[str, Any] | None = None

@@ -135,12 +135,10 @@ def take_every(what: str, site: Site) -> None:
     site.refusal = refusal  # type: ignore[method-assign]  # a site that is wrong
 
 
-def prefix(text: str, site: Site) -> None:
-    """Write another beginning into every URL of the documents."""
-    for document in (site.resource, site.server):
-        for name, value in document.items():
-            if isinstance(value, str):
-                document[name] = value.replace(site.url, text)
+def refuse_all(page: Page, site: Site) -> None:
+    """Answer so whatever the method is."""
+    for method in ("POST", "GET"):
+        site.set(method, "/mcp", page)
 
 
 FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
@@ -175,13 +173,13 @@ FAULTS: dict[str, tuple[Callable[[Site], None], str, str, str]] = {
         "csrf_exempt",
     ),
     "wrong path": (
-        answer("POST", "/mcp", Page(b"", 404, HTML)),
+        partial(refuse_all, Page(b"", 404, HTML)),
         "first request",
         "404 (text/html)",
         "check the path",
     ),
     "wrong method": (
-        answer("POST", "/mcp", Page(b"", 405)),
+        partial(refuse_all, Page(b"", 405)),
         "first request",
         "405 (application/json)",
         "let POST through",
@@ -602,6 +600,17 @@ async def test_site_without_login_is_examined_without_a_token(site: Site) -> Non
     by_step = {finding.step: finding.says for finding in findings}
     assert by_step["VS Code"] == "needs no login"
     assert by_step["session"] == "'played' speaks '2025-11-25'"
+
+
+async def test_server_of_the_older_binding_is_examined_too(site: Site) -> None:
+    """Spec: 2025-11-25 basic/transports, "Backwards Compatibility"."""
+    site.set("POST", "/mcp", Page({}, 405))
+    findings = await visit(site, token=TOKEN)
+    said = {f.step: f.says for f in findings}
+    assert faults(findings) == []
+    assert "this is HTTP+SSE" in said["first request"]
+    assert said["VS Code"].startswith("would send its user to")
+    assert said["stream"].startswith("its first bytes came")
 
 
 # Registration ---------------------------------------------------------------------
