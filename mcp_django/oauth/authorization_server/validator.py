@@ -231,6 +231,15 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit has no ty
         token["scope"] = pair.access.scope
         token["expires_in"] = pair.seconds_left
 
+    def validate_grant_type(
+        self, client_id: str, grant_type: str, client: Any, request: Any, *_: Any
+    ) -> bool:
+        """Say whether a program may ask so; by itself only if it has a secret."""
+        if grant_type == "client_credentials" and client.client_type == "public":
+            return False
+        is_usual = super().validate_grant_type
+        return bool(is_usual(client_id, grant_type, client, request))
+
     def _save_own(self, token: dict[str, Any], request: Any) -> None:
         """Store the token of a program that acts as its owner, without a login."""
         owner = request.client.user
