@@ -11,7 +11,13 @@ from functools import partial
 from benchmarks import calls, machine, wrk
 from benchmarks.calls import Call
 from benchmarks.compare import Contender, Options, Sampler
-from benchmarks.database import database, issue_token, with_tokens
+from benchmarks.database import (
+    database,
+    issue_oauth_token,
+    issue_token,
+    with_oauth,
+    with_tokens,
+)
 from benchmarks.figures import Sample
 from benchmarks.servers import Running, Server, running
 
@@ -39,17 +45,24 @@ def _calling(
 
 
 def calling_with_token(
-    server: Server, call: Call, *, connections: int, extra: Mapping[str, str]
+    server: Server,
+    call: Call,
+    *,
+    connections: int,
+    extra: Mapping[str, str],
+    is_of_oauth: bool = False,
 ) -> Contender:
     """Make a call with a bearer token.
 
     Args:
-        server: Gets the settings of `benchmarks.sites.with_tokens`.
+        server: Gets the settings of `benchmarks.sites.with_tokens` or `with_oauth`.
         call: What is called.
         connections: How many.
         extra: More environment variables.
+        is_of_oauth: Whether the token is one that a program gets by OAuth.
     """
-    return partial(_calling_with_token, server, call, connections, extra)
+    contend = _calling_with_token
+    return partial(contend, server, call, connections, extra, is_of_oauth)
 
 
 @contextmanager
@@ -58,11 +71,13 @@ def _calling_with_token(
     call: Call,
     connections: int,
     extra: Mapping[str, str],
+    is_of_oauth: bool,
     options: Options,
 ) -> Iterator[Sampler]:
-    bearer = {"Authorization": f"Bearer {issue_token(options.folder)}"}
-    call = replace(call, headers=bearer)
-    extra = {**with_tokens(options.folder), **extra}
+    issue = issue_oauth_token if is_of_oauth else issue_token
+    settings = with_oauth if is_of_oauth else with_tokens
+    call = replace(call, headers={"Authorization": f"Bearer {issue(options.folder)}"})
+    extra = {**settings(options.folder), **extra}
     with _under_load(server, call, connections, extra, options) as take:
         yield take
 

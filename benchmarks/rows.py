@@ -254,6 +254,20 @@ ROWS: Mapping[str, Row] = {
                 connections=32,
                 extra={"CREDENTIAL_CACHE_SECONDS": "60"},
             ),
+            "OAuth": calling_with_token(
+                SERVERS["ours"],
+                Call("2026-07-28"),
+                connections=32,
+                extra={},
+                is_of_oauth=True,
+            ),
+            "OAuth, cached": calling_with_token(
+                SERVERS["ours"],
+                Call("2026-07-28"),
+                connections=32,
+                extra={"CREDENTIAL_CACHE_SECONDS": "60"},
+                is_of_oauth=True,
+            ),
         },
         (
             Goal(
@@ -261,6 +275,13 @@ ROWS: Mapping[str, Row] = {
                 "at most 25 % less than without credentials",
                 to="no credentials",
                 at_least=0.75,
+            ),
+            Goal("OAuth", "about what a plain token costs", to="token", at_least=0.85),
+            Goal(
+                "OAuth, cached",
+                "about what a plain token costs",
+                to="token, cached",
+                at_least=0.85,
             ),
         ),
         raw="no credentials",
