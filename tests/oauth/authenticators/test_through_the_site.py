@@ -10,9 +10,17 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from mcp_django.worker.worker import current_worker
 from tests.consumers.connections import Response, site
 from tests.consumers.credentials import token_of
-from tests.consumers.streamable import call_of, post_modern
+from tests.consumers.streamable import (
+    begin_post,
+    call_of,
+    finish,
+    headers_of,
+    modern,
+    post_modern,
+)
 from tests.oauth.authenticators.company import (
     ASKED,
     SIGNED,
@@ -136,3 +144,25 @@ async def test_user_who_is_deactivated_is_refused(company: Issuer) -> None:
     await User.objects.aupdate(is_active=False)
     assert not await authenticator.is_still_valid(identity)
     assert (await ask(token)).status == 401
+
+
+async def test_kept_token_is_good_for_its_endpoint_alone(
+    company: Issuer, settings: Settings
+) -> None:
+    """We promise it: what is kept of a token knows where it was taken."""
+    settings.MCP = {**settings.MCP, "CREDENTIAL_CACHE_SECONDS": 30}
+    worker = current_worker()
+    await worker.relay.open()
+    token = company.token(scope="mcp:read mcp:write")
+    message = call_of("name_user")
+    headers = {**headers_of(message), "authorization": f"Bearer {token}"}
+    for url, status in (
+        ("/mcp", 200),
+        ("/mcp", 200),
+        ("/under/a/b/tools", 401),
+        ("/mcp", 200),
+    ):
+        begun = begin_post(site, modern(message), headers=headers, url=url)
+        answer = await finish(begun)
+        assert answer.status == status, (url, answer.body)
+    await worker.relay.close()
