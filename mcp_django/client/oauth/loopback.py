@@ -80,11 +80,18 @@ def open_browser(url: str) -> bool:
         return False
 
 
+def _write_to_stderr(text: str) -> None:
+    if sys.stderr is not None:  # In a process without a console there is none.
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
 class LoopbackRedirect(Redirect):
     """Sends the user to a browser, and hears at a port of 127.0.0.1 of their return.
 
     Args:
-        tell: Shows the user a text, of one or more lines.
+        tell: Shows the user a text, of one or more lines; on standard error if left
+            out.
         browse: Shows a URL in a browser, and says whether it could; None for users who
             open it themselves.
         terminal: Where users may type the address that the browser ended at, such as
@@ -96,14 +103,14 @@ class LoopbackRedirect(Redirect):
     def __init__(
         self,
         *,
-        tell: Callable[[str], None],
+        tell: Callable[[str], None] | None = None,
         browse: Callable[[str], bool] | None = open_browser,
         terminal: TextIO | None = None,
         timeout: float = LOGIN_SECONDS,
         remedy: str = "log in once where there is one",
     ) -> None:
         self._remedy = remedy
-        self._tell = tell
+        self._tell = _write_to_stderr if tell is None else tell
         self._browse = browse
         self._terminal = _descriptor_of(terminal)
         self._timeout = timeout

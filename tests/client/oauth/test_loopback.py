@@ -238,6 +238,20 @@ async def test_without_browser_and_terminal_the_login_fails_at_once() -> None:
     assert "no browser" in str(login.failure)
 
 
+async def test_program_that_shows_nothing_itself_writes_to_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Chosen: standard output may be what the program is for."""
+    redirect = LoopbackRedirect(browse=None, timeout=0.01)
+    async with redirect.receive() as receiver:
+        with pytest.raises(LoginFailed):
+            await receiver.visit(PAGE)
+
+    written = capsys.readouterr()
+    assert PAGE in written.err
+    assert written.out == ""
+
+
 async def test_browser_that_is_waited_for_hinders_nothing() -> None:
     """Chosen: some commands for browsers end when these do."""
     is_closed = threading.Event()
