@@ -165,6 +165,22 @@ def test_reader_revokes_and_the_open_stream_ends(page: Page, program: Program) -
         list(stream.iter_lines())
 
 
+def test_answer_opens_the_app_that_asked(
+    page: Page, site: str, callback: Callback
+) -> None:
+    """Chosen: Chromium gets as far as asking the system for an app of the scheme."""
+    uri = "cursor://anysphere.cursor-mcp/oauth/callback"
+    page.goto(Program.register(site, callback, "Cursor", uri).url())
+    log_in(page)
+    expect(page.get_by_text("the app on your device that opens")).to_be_visible()
+
+    with page.expect_event(
+        "requestfailed", lambda request: request.url.startswith(f"{uri}?code=")
+    ):
+        page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("link", name="go on")).to_be_visible()
+
+
 def test_page_cannot_be_framed(
     page: Page, program: Program, callback: Callback
 ) -> None:
