@@ -170,7 +170,6 @@ class JWTAuthenticator(IssuerAuthenticator):
                         "require": ["exp", "iss"],
                         # By us, since the endpoint has several names.
                         "verify_aud": False,
-                        "enforce_minimum_key_length": True,
                     },
                 )
             except jwt.InvalidSignatureError as error:

@@ -170,8 +170,10 @@ def _may_verify(key: JSONObject) -> bool:
 
 
 def _made(key: JSONObject, algorithm: str) -> jwt.PyJWK | None:
-    """Make a key for an algorithm; None if it is none for that."""
+    """Make a key for an algorithm; None if it is none for that, or too short."""
     try:
-        return jwt.PyJWK(key, algorithm)
+        made = jwt.PyJWK(key, algorithm)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError):
         return None
+    # Spec: RFC 7518, section 3.3: RSA keys have 2048 bits or more.
+    return None if made.Algorithm.check_key_length(made.key) else made
