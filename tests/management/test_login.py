@@ -154,7 +154,10 @@ def test_script_that_is_not_logged_in_is_told_what_to_run(
     with pytest.raises(CommandError) as caught:
         mcp_call(warehouse.url, *CALL, "--login")
 
-    assert f"mcp_call {warehouse.url} --login` in a terminal" in str(caught.value)
+    assert str(caught.value) == (
+        f"a user has to log in at {warehouse.url!r}, and there is no terminal to ask "
+        f"at; run `manage.py mcp_call {warehouse.url} --login` in one"
+    )
     assert warehouse.logins == 0
 
 

@@ -222,7 +222,10 @@ class Command(BaseCommand):
         except (MCPError, ImportError, OSError, ValueError) as error:
             text = printable_lines(str(error))
             if isinstance(error, LoginRequired):
-                text += f"; run `manage.py mcp_call {error.url} --login` in a terminal"
+                text = (
+                    f"a user has to log in at {error.url!r}, and there is no terminal "
+                    f"to ask at; run `manage.py mcp_call {error.url} --login` in one"
+                )
             if isinstance(error, HTTPRefused) and error.status == 401:
                 text += "" if is_told_who else "; --login logs you in, by OAuth"
             if isinstance(error, ConnectFailed) and isinstance(target, list):
