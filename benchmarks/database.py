@@ -26,7 +26,7 @@ token = AccessToken(
     user=User.objects.get(username={_USER!r}),
     application=program,
     scope="mcp:read mcp:write",
-    resource=["http://site.example/mcp"],
+    resource=["https://site.example/mcp"],
     expires=timezone.now() + datetime.timedelta(days=1),
 )
 text = secrets.token_urlsafe(32)

@@ -7,5 +7,6 @@ from benchmarks.sites.with_tokens import *  # noqa: F403 - settings are made to 
 from mcp_django.oauth.preset import oauth2_provider
 
 INSTALLED_APPS = [*INSTALLED_APPS, "mcp_django.oauth", "oauth2_provider"]  # noqa: F405 - one of the settings taken over
+ROOT_URLCONF = "benchmarks.sites.oauth_urls"
 OAUTH2_PROVIDER = oauth2_provider()
-MCP = {**MCP, "PUBLIC_URL": "http://site.example"}  # noqa: F405 - one of the settings taken over
+MCP = {**MCP, "PUBLIC_URL": "https://site.example"}  # noqa: F405 - one of the settings taken over

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -26,7 +27,11 @@ if not apps.is_installed("oauth2_provider"):
         "name other authenticators in settings.MCP['AUTHENTICATION']"
     )
 
-from oauth2_provider.models import AbstractApplication, get_access_token_model
+from oauth2_provider.models import (
+    AbstractApplication,
+    get_access_token_model,
+    get_application_model,
+)
 from oauthlib.common import Request
 
 from mcp_django.oauth.authorization_server.issuer import issuer_of
@@ -76,14 +81,12 @@ class ToolkitAuthenticator(Authenticator):
         text = bearer_token_of(request)
         if not text:
             return None
-        tokens = get_access_token_model().objects.select_related("user", "application")
-        token = tokens.filter(token_checksum=checksum(text)).order_by().first()
+        token = _find(text)
         if token is None:
             return None
         _check(token, request)
-        if token.application is not None:
-            client_id = token.application.client_id
-            self._uses.record(token.user_id, client_id, token.resource)
+        if token.client_id is not None:
+            self._uses.record(token.user_id, token.client_id, token.resource)
         scopes = frozenset(token.scope.split())
         return Identity(token.user, self, token.pk, token.expires, scopes)
 
@@ -101,6 +104,20 @@ class ToolkitAuthenticator(Authenticator):
         )
 
 
+def _find(text: str) -> Any:
+    """Give the row of a token, with its user and the id of its program."""
+    model = get_access_token_model()
+    # On the hot path: the rest of the program's row is not read, and what is asked for
+    # by `get` is not sorted first.
+    tokens = model.objects.select_related("user").annotate(
+        client_id=F("application__client_id")
+    )
+    try:
+        return tokens.get(token_checksum=checksum(text))
+    except model.DoesNotExist:
+        return None
+
+
 def _check(token: Any, request: HttpRequest) -> None:
     """Refuse a token that is not good for a request.
 
@@ -114,7 +131,7 @@ def _check(token: Any, request: HttpRequest) -> None:
         raise _refused(f"{named} is of no user; it was made for a program by itself")
     if not is_active(token.user):
         raise _refused(f"{named} belongs to inactive user {token.user_id!r}")
-    if not _is_usable(token.application, request):
+    if not _is_usable(token, request):
         raise _refused(f"{named} is of an application that is switched off")
     resource = resource_of(request)
     if resource is None:
@@ -133,14 +150,13 @@ def _check(token: Any, request: HttpRequest) -> None:
         )
 
 
-def _is_usable(application: Any, request: HttpRequest) -> bool:
-    """Ask an application of the project's own whether it may be used."""
-    if application is None:
-        return True
-    if type(application).is_usable is AbstractApplication.is_usable:
+def _is_usable(token: Any, request: HttpRequest) -> bool:
+    """Ask the application, where the project has a model of its own that says so."""
+    is_usual = get_application_model().is_usable is AbstractApplication.is_usable
+    if is_usual or token.application is None:
         return True
     asked = Request(request.path, request.method, headers=dict(request.headers))
-    return bool(application.is_usable(asked))
+    return bool(token.application.is_usable(asked))
 
 
 def _refused(reason: str, description: str = UNKNOWN) -> AuthenticationFailed:
