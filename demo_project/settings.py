@@ -26,6 +26,8 @@ def read_secret_key() -> str:
     """Return the key from the environment, or the one kept beside the database."""
     if key := os.environ.get("DEMO_SECRET_KEY"):
         return key
+    if str(DATABASE) == ":memory:":
+        return get_random_secret_key()
     file = DATABASE.with_name(f"{DATABASE.name}-secret-key")
     if not file.exists():
         # Readable by its owner alone, and so before the key is in it.

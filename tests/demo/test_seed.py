@@ -94,6 +94,19 @@ def test_secret_files_are_for_their_owner_only(demo: Demo) -> None:
         assert file.stat().st_mode & 0o077 == 0, name
 
 
+def test_database_in_memory_leaves_no_key_behind(tmp_path: Path) -> None:
+    """We chose it: what is gone with the process needs no key that stays."""
+    environment = Demo(tmp_path / "demo.sqlite3").environment
+    subprocess.run(
+        [sys.executable, ROOT / "manage.py", "check"],
+        cwd=tmp_path,
+        env=environment | {"DEMO_DATABASE": ":memory:"},
+        check=True,
+        timeout=60,
+    )
+    assert not [*tmp_path.iterdir()]
+
+
 def test_revoked_token_is_replaced(demo: Demo, info: str, tmp_path: Path) -> None:
     """We chose it: what `make demo` prints can be used."""
     demo = demo.copy_to(tmp_path)
