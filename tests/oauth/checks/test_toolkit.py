@@ -126,7 +126,9 @@ def test_nothing_is_said_without_the_toolkit() -> None:
 
 
 @pytest.mark.parametrize("deploy", [False, True])
-def test_the_toolkit_itself_has_little_to_say_of_the_preset(deploy: bool) -> None:
+def test_the_toolkit_itself_has_little_to_say_of_the_preset(
+    deploy: bool, db: Any
+) -> None:
     """Chosen: loopback needs plain http, which its check warns of."""
     with override_settings(OAUTH2_PROVIDER=oauth2_provider()):
         found = checks.run_checks(include_deployment_checks=deploy)
