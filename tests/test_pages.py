@@ -101,7 +101,7 @@ def log_in(**form: str) -> str:
 
 
 def test_sites_without_a_login_page_can_take_ours() -> None:
-    """Chosen: that of the admin lets in nobody but staff."""
+    """Chosen: that of the admin lets in staff alone."""
     page = log_in()
 
     assert 'name="next" value="/mine/"' in page

@@ -41,11 +41,11 @@ class AccountAdmin(ModelAdmin):
         return str(_("encrypted with one of SECRET_KEY_FALLBACKS"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Let nobody add an account: it takes its user's consent elsewhere."""
+        """Let no account be added: it takes its user's consent elsewhere."""
         return False
 
     def has_change_permission(
         self, request: HttpRequest, obj: Account | None = None
     ) -> bool:
-        """Let nobody change one."""
+        """Let none be changed."""
         return False

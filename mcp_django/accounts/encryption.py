@@ -1,4 +1,4 @@
-"""Encryption of what is stored: nobody who has the database alone can read it.
+"""Encryption of what is stored: with the database alone it cannot be read.
 
 The key comes of Django's `SECRET_KEY`, by HKDF. What was encrypted with one of
 `SECRET_KEY_FALLBACKS` can still be read, until it is encrypted anew. Each text is bound

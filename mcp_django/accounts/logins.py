@@ -1,8 +1,8 @@
 """Logins that are on their way: each bound to the browser session that began it.
 
 What proves that an answer is that of the other server is kept with the account. Here
-stands only which state was given to which session, so that nobody can have another user
-finish a login that they began.
+stands only which state was given to which session, so that no user can have
+another one finish a login that they began.
 
 Spec: RFC 9700, sections 2.1 and 4.7.
 """

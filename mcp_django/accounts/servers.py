@@ -1,6 +1,6 @@
 """The servers at which users may have accounts: those of `MCP["OTHER_SERVERS"]`.
 
-Only these, whatever a user asks for: nobody makes the site send requests elsewhere.
+Only these, whatever a user asks for: none makes the site send requests elsewhere.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class OtherServer:
     def auth_for(self, user: User) -> OAuth:
         """Give what logs a client in as a user, by the account that they connected.
 
-        It asks nobody yet, so that it may be called in async code, too. A client that
-        is used with it raises `LoginRequired` where the user has to connect first, or
-        again, or to allow more.
+        It asks no server yet, so that it may be called in async code, too. A client
+        that is used with it raises `LoginRequired` where the user has to connect first,
+        or again, or to allow more.
 
         Args:
             user: One of the site's, who is logged in.
@@ -76,7 +76,7 @@ class OtherServer:
         """
         if user.pk is None:
             raise LoginRequired(
-                f"nobody is logged in here, so that there is no account at {self.url}",
+                f"the user is not logged in here, so has no account at {self.url}",
                 url=self.url,
             )
         return self._oauth(user.pk, adds=False)

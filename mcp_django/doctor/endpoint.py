@@ -212,7 +212,7 @@ async def examine_headers(visit: Visit) -> None:
     """Send an Origin and a Host that are not the site's."""
     answer = await _ask(visit, origin=OTHER_ORIGIN)
     if answer.status == 403:
-        visit.ok("Origin", "that of a page that nobody allowed is refused")
+        visit.ok("Origin", "that of a page that is not allowed is refused")
     else:
         visit.warn(
             "Origin",

@@ -1,6 +1,6 @@
 """How commands log in at a server elsewhere, as the person who runs them.
 
-Imported only where somebody wants to log in: servers start faster without it.
+Imported only where a command is to log in: servers start faster without it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def oauth_for(
     Args:
         url: Of the server.
         options: Those of `remote.add_login_arguments`.
-        tell: Shows a text to whoever runs the command.
+        tell: Shows a text to the person who runs the command.
         terminal: Where they type; None if that is not theirs.
         asks: Whether they can be asked to log in.
 
@@ -64,7 +64,7 @@ def oauth_for(
 
 
 def remedy_for(url: str) -> str:
-    """Say what helps where nobody can be asked."""
+    """Say what helps where the person cannot be asked."""
     return f"run `manage.py mcp_call {url} --login` in a terminal first"
 
 

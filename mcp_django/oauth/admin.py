@@ -23,7 +23,7 @@ else:
 class ConsentAdmin(ModelAdmin):
     """Lists what users allowed programs; to delete it revokes the program.
 
-    Nobody can allow anything for another user here.
+    To allow something in the place of a user is not possible here.
     """
 
     list_display = (

@@ -76,7 +76,7 @@ class CacheHints:
         if self.scope == "public" and scope is not None:
             raise ValueError(
                 f"{feature} needs a scope, and cache_scope='public' would let caches "
-                "show it to everybody; leave one of the two out"
+                "show it to all users; leave one of the two out"
             )
 
 

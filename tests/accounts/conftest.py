@@ -19,7 +19,7 @@ def running() -> Iterator[Warehouse]:
 
 @pytest.fixture
 def warehouse(running: Warehouse, settings: Settings) -> Iterator[Warehouse]:
-    """A warehouse that nobody knows yet, and that the settings name."""
+    """A warehouse that no user knows yet, and that the settings name."""
     settings.MCP = {"OTHER_SERVERS": {"warehouse": {"url": running.url}}}
     settings.ROOT_URLCONF = "tests.accounts.urls"
     yield running

@@ -50,7 +50,7 @@ def test_two_names_of_one_url_are_told(settings: Settings) -> None:
 
 
 def test_pages_that_are_not_included_are_told(settings: Settings) -> None:
-    """Chosen: nobody could connect an account."""
+    """Chosen: no user could connect an account."""
     assert ids_of(settings, warehouse=SERVER) == ["mcp_django.E142"]
 
 

@@ -30,7 +30,7 @@ def test_text_hides_the_value_and_gives_it_back() -> None:
 
 
 def test_two_texts_of_a_value_differ() -> None:
-    """Chosen: nobody sees that two users have the same, or that nothing changed."""
+    """Chosen: a reader cannot see that two have the same, or none changed."""
     assert encrypt(RECORD, *PLACE) != encrypt(RECORD, *PLACE)
 
 

@@ -133,7 +133,7 @@ def test_what_logs_in_is_made_without_a_query(
 async def test_several_workers_renew_a_token_once(
     warehouse: Warehouse, ada: User
 ) -> None:
-    """We promise it: a server that lets nobody come twice throws nobody out."""
+    """We promise it: a server that takes a refresh token once logs no user out."""
     server = other_server("warehouse")
     login = server.login_for(ada, None)
     warehouse.lifetime = 1

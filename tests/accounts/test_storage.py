@@ -139,7 +139,7 @@ async def test_locks_of_others_are_no_hindrance(ada: User, bob: User) -> None:
 
 
 async def test_cancelled_holder_lets_go(ada: User) -> None:
-    """Chosen: a client that is closed while it logs in keeps nobody out."""
+    """Chosen: a client that is closed while it logs in keeps no other out."""
     await AccountStorage(ada.pk, adds=True).set(URL, RECORD)
 
     with anyio.move_on_after(0) as scope:
@@ -156,7 +156,7 @@ async def test_cancelled_holder_lets_go(ada: User) -> None:
 
 
 async def test_lock_of_a_process_that_is_gone_ends_by_itself(ada: User) -> None:
-    """Chosen: nobody gives back what it held."""
+    """Chosen: a process that was killed gives nothing back."""
     await AccountStorage(ada.pk, adds=True).set(URL, RECORD)
     now = timezone.now()
     await Account.objects.aupdate(lock_holder="gone", locked_until=now)

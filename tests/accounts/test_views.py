@@ -102,7 +102,7 @@ def test_page_that_leaves_asks_for_what_is_needed(
 def test_each_user_has_an_account_of_their_own(
     warehouse: Warehouse, browser: Client, bob: User
 ) -> None:
-    """Chosen: nobody works with another user's account."""
+    """Chosen: no user works with another one's account."""
     connect(browser)
 
     assert browser_of(bob).get("/stock/").status_code == 302
@@ -120,7 +120,7 @@ def test_user_who_is_not_logged_in_is_sent_to_log_in(warehouse: Warehouse) -> No
 def test_server_that_is_not_configured_is_not_found(
     warehouse: Warehouse, browser: Client
 ) -> None:
-    """Chosen: nobody makes the site ask other addresses."""
+    """Chosen: no user makes the site ask other addresses."""
     for page in ("connect", "callback"):
         assert browser.get(f"/accounts/other/{page}/").status_code == 404
 
@@ -199,7 +199,7 @@ def test_way_back_is_good_once(warehouse: Warehouse, browser: Client) -> None:
 def test_way_back_in_another_session_is_refused(
     warehouse: Warehouse, browser: Client, ada: User, bob: User
 ) -> None:
-    """The spec demands it: nobody finishes what another one began."""
+    """The spec demands it: no user finishes what another one began."""
     back = come_back(leave(browser))
 
     for other in (browser_of(bob), browser_of(ada), Client()):

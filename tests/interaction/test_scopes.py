@@ -30,7 +30,7 @@ def is_staff(context: SyncContext) -> bool:
 
 
 def never(context: SyncContext) -> bool:
-    """Hide something from everybody."""
+    """Hide something from all users."""
     return False
 
 

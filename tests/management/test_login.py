@@ -38,7 +38,7 @@ def running() -> Iterator[Warehouse]:
 
 @pytest.fixture
 def warehouse(running: Warehouse) -> Iterator[Warehouse]:
-    """A warehouse that nobody knows yet."""
+    """A warehouse that no user knows yet."""
     yield running
     for known in (running.clients, running.codes, running.tokens):
         known.clear()
@@ -89,7 +89,7 @@ def at_a_terminal(
 
 
 def mcp_call(*arguments: str) -> tuple[str, str]:
-    """Run it where nobody can be asked; give what it wrote."""
+    """Run it where the user cannot be asked; give what it wrote."""
     out, err = io.StringIO(), io.StringIO()
     call_command("mcp_call", *arguments, stdin=io.StringIO(), stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
@@ -150,7 +150,7 @@ async def test_program_over_stdio_logs_in_by_the_browser(
 def test_script_that_is_not_logged_in_is_told_what_to_run(
     warehouse: Warehouse, file: Path
 ) -> None:
-    """Chosen: nobody is there to log in, so that nothing is waited for."""
+    """Chosen: no user is there to log in, so that nothing is waited for."""
     with pytest.raises(CommandError) as caught:
         mcp_call(warehouse.url, *CALL, "--login")
 

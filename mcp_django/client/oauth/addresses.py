@@ -126,7 +126,7 @@ def check_secure(url: str, *, allow_http: bool) -> httpx2.URL:
         raise ValueError("it has a fragment, or a user in it")
     if parsed.scheme != "https" and not (allow_http or is_loopback(parsed.host)):
         raise ValueError(
-            "it is not https, so that anybody on the way could read what is sent; "
+            "it is not https, so that others on the way could read what is sent; "
             "allow_http=True permits it"
         )
     return parsed

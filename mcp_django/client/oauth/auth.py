@@ -167,7 +167,7 @@ class OAuth(httpx2.Auth):
 
         What has to be known then is kept in the storage, for ten minutes: another
         process may finish it. Bind `state` to the user's session, and refuse an answer
-        with another one, or somebody could be logged in as somebody else.
+        with another one, or a user could be logged in with another's account.
 
         Args:
             url: Of the MCP server.

@@ -208,7 +208,7 @@ def _read_server(fetched: Fetched, issuer: str, trust: Trust) -> ServerMetadata:
         endpoint = getattr(metadata, name)
         if endpoint is not None:
             _check_endpoint(endpoint, f"the {name} in {place}", metadata.issuer, trust)
-    # Whoever holds the document cannot say that it was not there.
+    # Only we say that there was no document, and never the document itself.
     return metadata.model_copy(update={"is_assumed": False})
 
 

@@ -1,4 +1,4 @@
-"""Has a token granted: finds out by whom, comes as somebody, and asks.
+"""Has a token granted: finds out by whom, as whom to come, and asks.
 
 Spec: 2026-07-28 basic/authorization, "Authorization Flow Steps" and "Scope Selection
 Strategy".

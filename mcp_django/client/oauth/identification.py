@@ -131,7 +131,7 @@ async def is_forgotten(fetcher: Fetcher, client: KnownClient, login_url: str) ->
     """Say whether an authorization server has forgotten a registration of ours.
 
     It would show the user an error page, and us nothing: by RFC 6749 it must not send
-    anybody back whom it does not know. So it is asked before the user is.
+    the user to a program that it does not know. So it is asked before the user is.
 
     Args:
         fetcher: Asks.

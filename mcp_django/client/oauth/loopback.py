@@ -180,7 +180,8 @@ class _LoopbackReceiver(Receiver):
             )
         if wait.query is None:
             raise LoginFailed(
-                f"nobody came back from the login within {self._timeout:g} seconds"
+                "the user did not come back from the login within "
+                f"{self._timeout:g} seconds"
             )
         return wait.query
 
@@ -232,7 +233,7 @@ class _Wait:
 
     Attributes:
         query: What the user came back with; None as long as they did not.
-        cannot_ask: Whether nobody can be asked to.
+        cannot_ask: Whether the user cannot be asked to.
         is_over: Set when one of these is settled.
 
     Args:
@@ -261,7 +262,7 @@ class _Wait:
             self.is_over.set()
 
     def give_up(self) -> None:
-        """End the login, because nobody can be asked."""
+        """End the login, because the user cannot be asked."""
         self.cannot_ask = self.query is None
         self.is_over.set()
 
@@ -291,7 +292,7 @@ class _Wait:
 async def _answer(wait: _Wait, stream: ByteStream) -> None:
     """Answer one connection's request; the login goes on when its page is sent."""
     query = None
-    # A program that says nothing, or no HTTP, is nobody's business here.
+    # A program that says nothing, or no HTTP, is no browser: it gets no answer.
     with anyio.move_on_after(_REQUEST_SECONDS), suppress(anyio.BrokenResourceError):
         async with stream:
             connection = h11.Connection(h11.SERVER)

@@ -170,7 +170,7 @@ class Command(BaseCommand):
     def _find_auth(
         self, options: Mapping[str, Any], stdin: TextIO | None
     ) -> OAuth | None:
-        """Find what logs in at the server, if somebody wants that.
+        """Find what logs in at the server, if the options want that.
 
         Raises:
             CommandError: An option, or the environment, is wrong.
@@ -188,7 +188,7 @@ class Command(BaseCommand):
             options,
             tell=self._tell,
             terminal=stdin,
-            # A script has nobody to ask: it would wait for minutes, and fail then.
+            # A script has no user to ask: it would wait for minutes, and fail then.
             asks=stdin is not None and stdin.isatty(),
         )
 

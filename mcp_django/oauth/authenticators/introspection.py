@@ -38,7 +38,7 @@ from mcp_django.oauth.authenticators.jwt import read
 
 MAX_ANSWERS: Final = 10_000
 MAX_REFUSALS: Final = 1_000
-"""Kept apart: anybody can send tokens that are unknown."""
+"""Kept apart: any client can send tokens that are unknown."""
 
 REFUSAL_SECONDS: Final = 5.0
 """For which one counts at most: a new token may not be known everywhere yet."""

@@ -30,7 +30,7 @@ STALE_SECONDS: Final = 3600.0
 """For which keys count while the issuer does not answer. Its tokens have ended then."""
 
 MISS_SECONDS: Final = 10.0
-"""Between two fetches because of tokens of unknown keys: anybody can send them."""
+"""Between two fetches because of tokens of unknown keys: any client can send them."""
 
 _MAX_KEYS: Final = 100
 _TRIED_KEYS: Final = 8

@@ -67,7 +67,7 @@ class AuthorizationRequest:
 # The documents of programs are fetched here, which no transaction should wait for.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 # Spec: RFC 9700, section 4.11.2: nothing is redirected to a program before the user has
-# logged in, or the site would send on anybody who follows a link.
+# logged in, or the site would send on all who follow a link.
 @method_decorator(login_not_required, name="dispatch")
 class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
     """Checks what a program asks for, has the user log in, and then calls `ask`.

@@ -13,8 +13,8 @@ from mcp_django.signals import credentials_changed
 def connect() -> None:
     """Begin to tell; done once, when the app is ready.
 
-    Access tokens end by being deleted, whoever does it: the revocation endpoint, the
-    user, the admin, or the end of their application.
+    Access tokens end by being deleted: by the revocation endpoint, the user, the
+    admin, or the end of their application.
     """
     model = get_access_token_model()
     post_delete.connect(_tell_of_end, model, dispatch_uid=__name__)

@@ -256,7 +256,7 @@ def hand_over(
     """Send the user on after a form: by a page, in place of a redirect.
 
     Chromium holds the policy of a form (`form-action`) against each redirect that
-    follows it, also those of the program's own site, which nobody here can know.
+    follows it, also those of the program's own site, which we cannot know.
 
     Args:
         request: What is answered.

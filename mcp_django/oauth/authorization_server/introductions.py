@@ -1,7 +1,7 @@
 """What users read of a program: who it says it is, where its answers go, what it may.
 
-What a program says of itself is shown to people who decide by it, and anybody may
-register one under any name. So it stands beside what is certain.
+What a program says of itself is shown to people who decide by it, and any program may
+register under any name. So it stands beside what is certain.
 """
 
 from __future__ import annotations

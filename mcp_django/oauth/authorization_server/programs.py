@@ -81,7 +81,7 @@ def permits_of(user: Any) -> list[Permit]:
 
 
 def _permits_by_token(user: Any) -> Iterator[Permit]:
-    """Give what tokens allow that are still good, whoever made them."""
+    """Give what tokens allow that are still good, also those without a consent."""
     now = timezone.now()
     of_user = {"user_id": user.pk, "application__isnull": False}
     access = get_access_token_model().objects.filter(expires__gt=now, **of_user)

@@ -31,7 +31,7 @@ def check_login_page(**kwargs: Any) -> list[checks.CheckMessage]:
         return [
             checks.Warning(
                 f"LOGIN_URL is {str(settings.LOGIN_URL)!r}, the login page of the "
-                "admin, which lets in nobody but staff.",
+                "admin, which lets in staff alone.",
                 hint="Name one for all users who shall let programs act for them.",
                 id="mcp_django.W141",
             )

@@ -147,7 +147,7 @@ def _is_missing(name: str, values: set[str]) -> Callable[[Any], bool]:
     return lambda found: not values <= set(getattr(found, name))
 
 
-def _takes_anybody(found: Any) -> bool:
+def _takes_any_program(found: Any) -> bool:
     """Say whether the toolkit's own registration is open, beside ours."""
     try:
         reverse("oauth2_provider:dcr-register")
@@ -185,7 +185,7 @@ _GAPS: Final = (
         lambda found: (
             not (found.REFRESH_TOKEN_REUSE_PROTECTION and found.ROTATE_REFRESH_TOKEN)
         ),
-        "a stolen refresh token is good for ever, and nobody sees that it is used.",
+        "a stolen refresh token is good for ever, and its use is not noticed.",
         "ROTATE_REFRESH_TOKEN=True and REFRESH_TOKEN_REUSE_PROTECTION=True",
     ),
     _Gap(
@@ -226,7 +226,7 @@ _GAPS: Final = (
     _Gap(
         "mcp_django.W117",
         lambda found: found.ALLOW_URI_WILDCARDS,
-        "redirect URIs with wildcards send codes to whoever has a host below.",
+        "redirect URIs with wildcards send codes to all hosts below a name.",
         "ALLOW_URI_WILDCARDS=False",
     ),
     _Gap(
@@ -244,8 +244,8 @@ _GAPS: Final = (
     ),
     _Gap(
         "mcp_django.W118",
-        _takes_anybody,
-        "the toolkit's own view registers whoever comes, beside ours, which has a "
+        _takes_any_program,
+        "the toolkit's own view registers any program, beside ours, which has a "
         "policy and bounds.",
         "DCR_REGISTRATION_PERMISSION_CLASSES to the toolkit's default",
     ),

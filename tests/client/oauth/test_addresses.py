@@ -138,5 +138,5 @@ def test_url_that_is_not_safe(url: str) -> None:
 
 
 def test_plain_http_can_be_allowed() -> None:
-    """Chosen: for a network in which nobody else listens."""
+    """Chosen: for a network in which no other program listens."""
     check_secure("http://web:8000/token", allow_http=True)

@@ -426,7 +426,7 @@ async def test_where_to_log_in_is_found_out_from_the_servers_refusal(
 
 @pytest.mark.parametrize("query", ["", "code=1", "state=x&code=1", "state=1&state=2"])
 async def test_answer_to_no_login_is_refused(site: Site, query: str) -> None:
-    """Chosen: a page of somebody else cannot bring a code of theirs."""
+    """Chosen: a page of another site cannot bring a code of its own."""
     async with site.client() as http:
         oauth = OAuth(http=http)
         with pytest.raises(LoginFailed):

@@ -227,11 +227,11 @@ async def test_user_who_does_not_come_back_ends_the_login() -> None:
         pass
 
     assert login.query is None
-    assert "nobody came back" in str(login.failure)
+    assert "the user did not come back" in str(login.failure)
 
 
 async def test_without_browser_and_terminal_the_login_fails_at_once() -> None:
-    """Chosen: nobody would see the address."""
+    """Chosen: the user would not see the address."""
     async with waiting(browse=lambda url: False, terminal=StringIO()) as login:
         pass
 

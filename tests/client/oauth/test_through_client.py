@@ -215,7 +215,7 @@ async def test_without_a_redirect_the_caller_learns_what_to_do(site: Site) -> No
 
 
 async def test_end_of_a_session_is_worth_no_login(site: Site) -> None:
-    """Chosen: nobody wants to log in to say goodbye."""
+    """Chosen: no user wants to log in to say goodbye."""
     old = {"server/discover": None}
 
     def call(asked: Asked) -> Answer:

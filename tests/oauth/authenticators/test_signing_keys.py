@@ -234,7 +234,7 @@ async def test_keys_are_fetched_once_for_all_that_ask(issuer: Issuer) -> None:
 async def test_request_that_is_given_up_leaves_the_fetch_to_others(
     issuer: Issuer,
 ) -> None:
-    """Chosen: a client that goes away takes the keys from nobody."""
+    """Chosen: a client that goes away takes the keys from no other."""
     may_answer = threading.Event()
     issuer.pages["/keys"] = Page(
         {"keys": [public(key_of("RSA:one"))]}, may_answer=may_answer
@@ -263,7 +263,7 @@ async def test_new_key_counts_at_once(issuer: Issuer) -> None:
 
 
 async def test_tokens_of_unknown_keys_cause_few_fetches(issuer: Issuer) -> None:
-    """We promise it: anybody can send such tokens, in any number."""
+    """We promise it: any client can send such tokens, in any number."""
     authenticator = company(issuer)
     assert await ask(authenticator, issuer.token())
     authenticator.clock.seconds += MISS_SECONDS + 1
@@ -361,7 +361,7 @@ async def test_key_that_is_published_whole_is_as_good(issuer: Issuer) -> None:
 
 
 async def test_token_without_key_id_is_tried_with_few_keys(issuer: Issuer) -> None:
-    """Chosen: each costs time, and anybody can send such tokens."""
+    """Chosen: each costs time, and any client can send such tokens."""
     issuer.publish(key_of("RSA:two"), key_of("RSA:one"))
     assert await ask(company(issuer), issuer.sign(issuer.claims(), kid=None))
     issuer.publish(*[key_of("RSA:two")] * 8, key_of("RSA:one"))

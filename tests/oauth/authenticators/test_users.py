@@ -71,7 +71,7 @@ def test_claim_names_the_one_active_user(
 def test_other_claims_name_nobody(
     people: dict[str, User], claims: dict[str, Any], claim: str, field: str, reason: str
 ) -> None:
-    """We promise it: never one of several, nor one whose address anybody may claim."""
+    """We promise it: never one of several, nor one whose address any user may claim."""
     with pytest.raises(AuthenticationFailed) as caught:
         find_active_user(claims, claim, field)
     assert reason in str(caught.value)

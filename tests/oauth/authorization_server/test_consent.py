@@ -112,7 +112,7 @@ def test_page_cannot_be_framed_and_sends_its_form_to_the_site_alone(
 
 
 def test_name_of_a_program_is_text(ada: User, shop: Server) -> None:
-    """Chosen: anybody may register one under any name."""
+    """Chosen: any program may register under any name."""
     hostile = register(name='"><img src=x onerror=alert(1)>', client_id="hostile")
 
     page = Visit.of(ada, hostile).page.content
@@ -176,7 +176,7 @@ def test_denial_is_told_to_the_program(ada: User, claude: Any) -> None:
 
 
 def test_nothing_ticked_is_not_allowed(ada: User, claude: Any) -> None:
-    """Chosen: a token that opens nothing helps nobody."""
+    """Chosen: a token that opens nothing is of no use."""
     response: Any = Visit.of(ada, claude).decide("allow")
 
     assert response.status_code == 400
@@ -245,7 +245,7 @@ def test_form_of_another_page_allows_nothing(
 
 
 def test_form_of_another_browser_allows_nothing(ada: User, claude: Any) -> None:
-    """Chosen: nobody lets another user send what they were shown themselves."""
+    """Chosen: no user has another one send what they were shown themselves."""
     mine, other = Visit.of(ada, claude), Visit.of(ada, claude)
 
     response: Any = mine.decide("allow", BOTH, shown=other.shown)

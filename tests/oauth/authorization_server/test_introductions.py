@@ -29,7 +29,7 @@ def introduce(source: str, name: str, client_id: str = "x7d") -> Introduction:
 
 
 def test_name_of_a_program_that_registered_itself_proves_nothing() -> None:
-    """Chosen: anybody may register one as Claude."""
+    """Chosen: any program may register as Claude."""
     introduction = introduce("dcr", "Claude")
 
     assert introduction == Introduction("Claude", Proof.NONE)
@@ -64,7 +64,7 @@ def test_those_who_run_the_site_vouch_for_what_they_registered() -> None:
 def test_program_without_a_name_is_called_by_what_it_has(
     source: str, client_id: str, shown: str
 ) -> None:
-    """Chosen: no page asks about nobody."""
+    """Chosen: no page asks about a program without a name."""
     assert introduce(source, " \u200b ", client_id).name == shown
 
 

@@ -343,7 +343,7 @@ def test_a_project_may_let_programs_act_as_the_owner_of_their_application(
         row = AccessToken.objects.get()
         assert (row.user, row.resource) == (user, [MCP])
 
-        nobody = Program.register(secret="s", **kind)
-        assert refusal(nobody.post(form)) == "unauthorized_client"
+        without_user = Program.register(secret="s", **kind)
+        assert refusal(without_user.post(form)) == "unauthorized_client"
         public = Program.register(user=user, **kind)
         assert refusal(public.post(form)) == "unauthorized_client"
