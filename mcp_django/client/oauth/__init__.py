@@ -13,6 +13,7 @@ It may import what `client` may, and no Django. Start at `auth`.
 * `granting`: has a token granted; `discovery` finds out by whom, `identification` as
   whom to come (`clients`); `logins` sends a user there, `grants` do without one
 * `tokens`: what an authorization server is asked for; `fetching` asks, within bounds
+* `finishing`: keeps what was given, also for a task that is cancelled meanwhile
 * `challenges`, `addresses`, `documents`: what servers say, and what of it may be used
 * `records`: what is kept; `storage`, `file_storage`: where, in memory or in a file
 * `redirect`: how a user gets to a page, and their answer back: an interface

@@ -24,6 +24,7 @@ from mcp_django.client.oauth.documents import (
     Tokens,
 )
 from mcp_django.client.oauth.fetching import Fetcher, opened
+from mcp_django.client.oauth.finishing import finished
 from mcp_django.client.oauth.granting import CLIENT_UNKNOWN, Granting
 from mcp_django.client.oauth.logins import Login
 from mcp_django.client.oauth.options import Options
@@ -204,7 +205,7 @@ class Account:
         """Refresh a token that is about to end; failing that, use it until then."""
         try:
             return await self._exclusively(self._refresh_ending)
-        except OAuthFault:
+        except OAuthError:
             if is_ending(tokens, within=0):
                 raise
             logger.warning("a token could not be refreshed yet", exc_info=True)
@@ -242,34 +243,34 @@ class Account:
         if tokens is None or tokens.refresh_token is None or known is None:
             return None
         server, client = known
+        old = tokens.refresh_token
         async with self._fetcher() as fetcher:
             if challenge is not None and await self._has_moved(
                 fetcher, challenge, server
             ):
                 return None
-            try:
+
+            async def refresh() -> Tokens:
                 refreshed = await ask_for_tokens(
                     fetcher,
                     server,
                     client,
                     self._options.client,
-                    grant={
-                        "grant_type": "refresh_token",
-                        "refresh_token": tokens.refresh_token,
-                    },
+                    grant={"grant_type": "refresh_token", "refresh_token": old},
                     resource=tokens.resource,
                     scopes=tokens.scopes,
                 )
+                if refreshed.refresh_token is None:
+                    # Spec: RFC 6749, section 6: then the old one goes on.
+                    refreshed = refreshed.model_copy(update={"refresh_token": old})
+                await self._records.keep(with_tokens(record, refreshed))
+                return refreshed
+
+            try:
+                return await finished(refresh)
             except OAuthRefused as error:
                 await self._give_up(error, record, server, client)
                 return None
-        if refreshed.refresh_token is None:
-            # Spec: RFC 6749, section 6: then the old one goes on.
-            refreshed = refreshed.model_copy(
-                update={"refresh_token": tokens.refresh_token}
-            )
-        await self._records.keep(with_tokens(record, refreshed))
-        return refreshed
 
     async def _has_moved(
         self, fetcher: Fetcher, challenge: Challenge, server: ServerMetadata

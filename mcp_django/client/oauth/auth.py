@@ -13,7 +13,7 @@ from mcp_django.client.oauth.challenges import parse_challenges
 from mcp_django.client.oauth.clients import RegisteredClient
 from mcp_django.client.oauth.discovery import Trust
 from mcp_django.client.oauth.documents import Tokens
-from mcp_django.client.oauth.fetching import bearer_challenge_of
+from mcp_django.client.oauth.fetching import bearer_challenge_of, hide
 from mcp_django.client.oauth.grants import Grant
 from mcp_django.client.oauth.logins import Login
 from mcp_django.client.oauth.options import Options
@@ -284,7 +284,7 @@ class _Attempts:
         # What is granted already, or was refused, is not asked for again.
         asked = self._missing | ((tokens.scopes if tokens else None) or frozenset())
         if missing <= asked or self._count == MAX_RENEWALS:
-            raise self._refused(response, "insufficient_scope")
+            raise self._refused(response, tokens, "insufficient_scope")
         return Need(challenge, tokens, missing)
 
     def _need_of_401(
@@ -295,7 +295,7 @@ class _Attempts:
         if challenge is None and parse_challenges(headers):
             return None  # It wants something else, such as a password.
         if self._source is Source.GRANTED or self._count == MAX_RENEWALS:
-            raise self._refused(response, "invalid_token")
+            raise self._refused(response, tokens, "invalid_token")
         may_refresh = self._source is not Source.REFRESHED
         return Need(challenge, tokens, may_refresh=may_refresh)
 
@@ -305,11 +305,15 @@ class _Attempts:
         self._source = source
         self._missing |= need.missing
 
-    def _refused(self, response: httpx2.Response, error: str) -> OAuthRefused:
+    def _refused(
+        self, response: httpx2.Response, tokens: Tokens | None, error: str
+    ) -> OAuthRefused:
         challenge = bearer_challenge_of(response)
         said = challenge.error if challenge is not None else ""
         parameters = challenge.parameters if challenge is not None else {}
-        description = parameters.get("error_description", "")[:_MAX_SHOWN]
+        secrets = [tokens.access_token] if tokens is not None else []
+        description = hide(parameters.get("error_description", ""), secrets)
+        description = description[:_MAX_SHOWN]
         text = f"{shown(self._url)} refuses the token that was given for it"
         if error == "insufficient_scope":
             scopes = " ".join(sorted(challenge.scopes)) if challenge else ""

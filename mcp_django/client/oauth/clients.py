@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote_plus
 
 from mcp_django.client.oauth.addresses import is_loopback, shown
 from mcp_django.client.oauth.documents import KnownClient, ServerMetadata, read
-from mcp_django.client.oauth.fetching import Fetched, Fetcher
+from mcp_django.client.oauth.fetching import Fetched, Fetcher, hide
 from mcp_django.exceptions import OAuthError, OAuthFault, OAuthRefused
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.transports.client.extras import brought_by
@@ -124,8 +124,7 @@ def proof_of(
             return form, {"authorization": f"Basic {basic}"}
         case "client_secret_post":
             return {"client_id": client.client_id, "client_secret": secret}, {}
-        case "private_key_jwt":
-            assert given is not None
+        case "private_key_jwt" if given is not None and key is not None:
             return {
                 "client_id": client.client_id,
                 "client_assertion_type": _ASSERTION,
@@ -136,7 +135,7 @@ def proof_of(
         case other:
             raise OAuthError(
                 f"{shown(server.issuer)} wants us to prove who we are by "
-                f"{other[:_MAX_SHOWN]!r}, which is not known here"
+                f"{other[:_MAX_SHOWN]!r}, for which there is nothing here"
             )
 
 
@@ -199,6 +198,12 @@ async def register(
     answer = fetched.document
     if answer is None:
         raise fetched.no_object()
+    method = answer.get("token_endpoint_auth_method") or None
+    if isinstance(method, str) and method not in (_NONE, _BASIC, _POST):
+        raise OAuthFault(
+            f"{shown(fetched.url)} registered us as a client that proves who it is by "
+            f"{method[:_MAX_SHOWN]!r}, for which there is nothing here"
+        )
     try:
         return read(
             KnownClient,
@@ -206,7 +211,7 @@ async def register(
                 "client_id": answer.get("client_id"),
                 "client_secret": answer.get("client_secret") or None,
                 # Some send a secret with it that is not to be used.
-                "method": answer.get("token_endpoint_auth_method") or None,
+                "method": method,
                 "redirect_uris": list(redirect_uris),
                 "expires_at": answer.get("client_secret_expires_at") or 0,
                 "issuer": server.issuer,
@@ -266,24 +271,31 @@ def _application_type(redirect_uris: Sequence[str]) -> str:
     return "web"
 
 
-def refusal_of(fetched: Fetched, what: str) -> OAuthRefused | OAuthFault:
+def refusal_of(
+    fetched: Fetched, what: str, secrets: Iterable[str] = ()
+) -> OAuthRefused | OAuthFault:
     """Make the exception for an answer that is no success.
 
     Args:
         fetched: The answer.
         what: What the server did, for the text.
+        secrets: What it was sent, and must not be shown where it repeats that.
 
     Spec: RFC 6749, section 5.2; RFC 7591, section 3.2.2.
     """
     document = fetched.document or {}
     error, description = (
-        value[:_MAX_SHOWN] if isinstance(value := document.get(name), str) else ""
+        hide(value, secrets)[:_MAX_SHOWN]
+        if isinstance(value := document.get(name), str)
+        else ""
         for name in ("error", "error_description")
     )
     place = shown(fetched.url)
     if not error:
         return OAuthFault(
             f"{place} {what}, with status {fetched.status}, and did not say why"
+            f"{fetched.when}"
         )
     text = f"{place} {what}: {error!r}" + (f", {description!r}" if description else "")
+    text += fetched.when
     return OAuthRefused(text, error=error, description=description)

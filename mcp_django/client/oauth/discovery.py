@@ -39,6 +39,9 @@ _ENDPOINTS: Final = (
     "revocation_endpoint",
 )
 
+_LATER: Final = (408, 425, 429)
+"""Statuses that say nothing of what is there, but when to ask."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -179,7 +182,7 @@ async def _document(fetcher: Fetcher, url: str) -> Fetched | None:
         OAuthFault: It fails, or answers with something else.
     """
     fetched = await fetcher.get(url)
-    if 400 <= fetched.status < 500:
+    if 400 <= fetched.status < 500 and fetched.status not in _LATER:
         return None
     if not fetched.is_success or fetched.document is None:
         raise fetched.no_object()

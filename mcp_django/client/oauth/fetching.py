@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,12 +59,20 @@ class Fetched:
         """Whether the status is one of success."""
         return 200 <= self.status < 300
 
+    @property
+    def when(self) -> str:
+        """When to ask again, as the end of a text; "" if it does not say so."""
+        after = self.headers.get("retry-after", "")
+        if not (after.isascii() and after.isdigit() and len(after) < 10):
+            return ""
+        return f"; it asks to come back in {int(after)} seconds"
+
     def no_object(self) -> OAuthFault:
         """Make the exception for what should be a JSON object, and is none."""
         kind = self.media_type[:100] or "no type"
         return OAuthFault(
             f"{shown(self.url)} answered with status {self.status} and {kind}, where "
-            "OAuth has a JSON object"
+            f"OAuth has a JSON object{self.when}"
         )
 
 
@@ -155,6 +163,13 @@ class Fetcher:
 def bearer_challenge_of(response: httpx2.Response) -> Challenge | None:
     """Read the challenge for bearer tokens in a refusal."""
     return find_bearer(response.headers.get_list("www-authenticate"))
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Give a text of a server's without the secrets that it repeats."""
+    for secret in secrets:
+        text = text.replace(secret, "...") if secret else text
+    return text
 
 
 @asynccontextmanager

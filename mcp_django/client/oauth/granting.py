@@ -28,6 +28,7 @@ from mcp_django.client.oauth.documents import (
     Tokens,
 )
 from mcp_django.client.oauth.fetching import Fetcher, opened
+from mcp_django.client.oauth.finishing import finished
 from mcp_django.client.oauth.identification import identify, is_forgotten
 from mcp_django.client.oauth.logins import Login
 from mcp_django.client.oauth.options import Options
@@ -208,8 +209,8 @@ class Granting:
         pending: PendingLogin,
     ) -> Tokens:
         """Get the tokens that the answer of a login is good for, and keep them."""
-        try:
-            code = logins.read_answer(query, state, pending)
+
+        async def exchange() -> Tokens:
             tokens = await ask_for_tokens(
                 fetcher,
                 pending.server,
@@ -224,16 +225,19 @@ class Granting:
                 resource=pending.resource,
                 scopes=pending.scopes,
             )
+            named = with_client(record, pending.server, pending.client)
+            await self._records.keep(with_tokens(named, tokens))
+            return tokens
+
+        try:
+            code = logins.read_answer(query, state, pending)
+            return await finished(exchange)
         except (LoginFailed, OAuthRefused) as error:
             if error.error == "invalid_scope":
                 # Or what it does not know any more would be asked for again.
-                await self._records.keep(
-                    record.model_copy(update={"asked_scopes": None})
-                )
+                fewer = record.model_copy(update={"asked_scopes": None})
+                await self._records.keep(fewer)
             raise
-        record = with_client(record, pending.server, pending.client)
-        await self._records.keep(with_tokens(record, tokens))
-        return tokens
 
     async def _forget_client(self, error: OAuthRefused, record: Record) -> Record:
         """Forget as whom we came, if the authorization server knows us no more.

@@ -213,7 +213,10 @@ class _LoopbackReceiver(Receiver):
         while True:
             # Not in a thread: one that waits for a line would take the next one, too.
             await anyio.wait_readable(terminal)
-            line = os.read(terminal, _MAX_LINE_BYTES)
+            try:
+                line = os.read(terminal, _MAX_LINE_BYTES)
+            except OSError:  # It was hung up.
+                return
             if not line:
                 return
             text = line.decode(errors="replace").strip()
@@ -303,7 +306,8 @@ async def _answer(wait: _Wait, stream: ByteStream) -> None:
             if request is None:
                 return
             status, title, text, query = wait.judge(request)
-            await stream.send(_page(connection, status, title, text))
+            page = _page(connection, request.method, status, title, text)
+            await stream.send(page)
     if query is not None:
         wait.end(query)
 
@@ -324,12 +328,14 @@ async def _read_request(
             return None
 
 
-def _page(connection: h11.Connection, status: int, title: str, text: str) -> bytes:
+def _page(
+    connection: h11.Connection, method: bytes, status: int, title: str, text: str
+) -> bytes:
     body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode()
     headers = [*_HEADERS, ("Content-Length", str(len(body)))]
     parts = (
         h11.Response(status_code=status, headers=headers),
-        h11.Data(data=body),
+        h11.Data(data=b"" if method == b"HEAD" else body),
         h11.EndOfMessage(),
     )
     return b"".join(connection.send(part) or b"" for part in parts)

@@ -26,6 +26,15 @@ logger = logging.getLogger("mcp_django.client")
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 """A token that is said to live longer is looked at again then."""
 
+_SECRETS: Final = (
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "assertion",
+    "client_assertion",
+)
+"""What of a form must not be shown."""
+
 
 async def ask_for_tokens(
     fetcher: Fetcher,
@@ -57,9 +66,17 @@ async def ask_for_tokens(
     proof, headers = proof_of(client, server, given)
     form = {**grant, "resource": resource, **proof}
     fetched = await fetcher.post_form(server.token_endpoint, form, headers)
-    if not fetched.is_success:
-        raise refusal_of(fetched, "gave no token")
+    if not fetched.is_success or _is_refusal(fetched):
+        secrets = [form.get(name, "") for name in _SECRETS]
+        secrets.append(client.client_secret or "")
+        raise refusal_of(fetched, "gave no token", secrets)
     return _read(fetched, server, client, resource, scopes)
+
+
+def _is_refusal(fetched: Fetched) -> bool:
+    """Say whether an answer is an error; some send those with a status of success."""
+    answer = fetched.document or {}
+    return isinstance(answer.get("error"), str) and "access_token" not in answer
 
 
 def _read(
@@ -103,6 +120,8 @@ def _read(
 
 def _expiry(seconds: object) -> float | None:
     """Say when what lives for some seconds ends; None if that is no number."""
+    if isinstance(seconds, bool):
+        return None
     try:
         left = float(seconds)  # type: ignore[arg-type]  # what is none is caught
     except (TypeError, ValueError, OverflowError):

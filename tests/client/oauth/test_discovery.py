@@ -175,14 +175,17 @@ async def test_old_server_may_have_metadata_of_its_own(
     assert user.visits[0].copy_with(query=None) == f"{OLD}/authorize"
 
 
+@pytest.mark.parametrize("status", [503, 429])
 async def test_server_that_fails_is_not_taken_for_an_old_one(
-    site: Site, user: User
+    site: Site, user: User, status: int
 ) -> None:
     """Chosen: or what breaks for a moment would lead users to invented pages."""
     make_old(site)
-    site.routes["GET", ROOT_DOCUMENT] = lambda _: Answer(503)
+    site.routes["GET", ROOT_DOCUMENT] = lambda _: Answer(
+        status, None, {"retry-after": "7"}
+    )
     async with calling(site, user=user) as call:
-        with pytest.raises(OAuthFault, match="503"):
+        with pytest.raises(OAuthFault, match=f"{status}.* come back in 7 seconds"):
             await call()
 
     assert not user.visits
@@ -246,6 +249,14 @@ LIES: dict[str, Lie] = {
     ),
     "registration without an id": lambda site: site.routes.update(
         {("POST", f"{ISSUER}/register"): lambda _: Answer(201, {"client_id": ""})}
+    ),
+    "registration with a key that we have not": lambda site: site.routes.update(
+        {
+            ("POST", f"{ISSUER}/register"): lambda _: Answer(
+                201,
+                {"client_id": "x", "token_endpoint_auth_method": "private_key_jwt"},
+            )
+        }
     ),
     "registration elsewhere": lambda site: site.routes.update(
         {("POST", f"{ISSUER}/register"): redirecting_to(f"{EVIL}/register")}

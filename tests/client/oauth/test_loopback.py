@@ -166,10 +166,12 @@ async def test_other_paths_and_methods_are_refused() -> None:
             root = login.uri.removesuffix("/callback")
             icon = await browser.get(f"{root}/favicon.ico?{BACK}")
             posted = await browser.post(f"{login.uri}?{BACK}")
+            looked = await browser.head(f"{login.uri}?{BACK}")
         assert login.query is None
         await login.visit()
 
     assert (icon.status_code, posted.status_code) == (404, 405)
+    assert looked.status_code == 405
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mcp_django import (
     LocalProtocolError,
     OAuthError,
-    OAuthFault,
     OAuthRefused,
 )
 from mcp_django.client.oauth import (
@@ -31,6 +30,7 @@ from mcp_django.client.oauth.documents import Record, read
 from tests.client.oauth.site import (
     CALLBACK,
     ISSUER,
+    RESOURCE_DOCUMENT,
     URL,
     Answer,
     Asked,
@@ -154,6 +154,131 @@ async def test_tasks_share_one_refresh(
     assert len(site.forms("refresh_token")) == 1
 
 
+async def test_refresh_goes_on_when_its_task_is_cancelled(
+    site: Site, user: User, tmp_path: Path
+) -> None:
+    """Chosen: the old refresh token is gone, so that the new one has to be kept."""
+    storage = FileStorage(tmp_path / "tokens")
+    await logged_in(site, user, storage)
+    await end_token(storage)
+    scope = anyio.CancelScope()
+
+    def token(asked: Asked) -> Answer:
+        scope.cancel()
+        return site.token(asked)
+
+    site.routes["POST", f"{ISSUER}/token"] = token
+    async with calling(site, storage=storage) as call:
+        with scope:
+            await call()
+        assert scope.cancelled_caught
+        assert (await call()).is_success
+
+    assert len(site.forms("refresh_token")) == 1
+
+
+async def test_login_goes_on_when_its_task_is_cancelled_at_the_end(
+    site: Site, user: User, tmp_path: Path
+) -> None:
+    """Chosen: likewise, a code is good for once."""
+    storage = FileStorage(tmp_path / "tokens")
+    scope = anyio.CancelScope()
+
+    def token(asked: Asked) -> Answer:
+        scope.cancel()
+        return site.token(asked)
+
+    site.routes["POST", f"{ISSUER}/token"] = token
+    async with calling(site, user=user, storage=storage) as call:
+        with scope:
+            await call()
+        assert scope.cancelled_caught
+    async with calling(site, storage=storage) as call:
+        assert (await call()).is_success
+
+
+async def test_refresh_that_never_ends_does_not_hold_a_cancelled_task(
+    site: Site, user: User
+) -> None:
+    """Chosen: it has some seconds more, and not all of the time."""
+    storage = MemoryStorage()
+    await logged_in(site, user, storage)
+    await end_token(storage)
+    scope = anyio.CancelScope()
+
+    async def silent(environment: Any, receive: Any, send: Any) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(20):
+        async with calling(site, storage=storage, app=silent, timeout=600) as call:
+            with scope:
+                await call()
+
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("status", [400, 200])
+async def test_refusal_with_any_status_means_a_new_login(
+    site: Site, user: User, status: int
+) -> None:
+    """Spec: RFC 6749, section 5.2, has 400; some well-known servers send 200."""
+    storage = MemoryStorage()
+    await logged_in(site, user, storage)
+    await end_token(storage)
+
+    def token(asked: Asked) -> Answer:
+        if asked.form["grant_type"] == "refresh_token":
+            return Answer(status, {"error": "invalid_grant"})
+        return site.token(asked)
+
+    site.routes["POST", f"{ISSUER}/token"] = token
+    async with calling(site, user=user, storage=storage) as call:
+        assert (await call()).is_success
+
+    assert len(user.visits) == 2
+
+
+async def test_refusal_does_not_show_what_it_repeats(site: Site, user: User) -> None:
+    """Chosen: errors are logged, and what is secret must not be."""
+    storage = MemoryStorage()
+    await logged_in(site, user, storage)
+    await end_token(storage)
+
+    def token(asked: Asked) -> Answer:
+        said = f"{asked.form['refresh_token']} is bad"
+        body = {"error": "server_error", "error_description": said}
+        return Answer(500, body)
+
+    site.routes["POST", f"{ISSUER}/token"] = token
+    async with calling(site, storage=storage) as call:
+        with pytest.raises(OAuthRefused, match=r"'\.\.\. is bad'") as caught:
+            await call()
+
+    assert caught.value.description == "... is bad"
+
+
+async def test_server_that_repeats_the_token_shows_it_to_nobody(
+    site: Site, user: User
+) -> None:
+    """Chosen: likewise."""
+
+    def call_in_vain(asked: Asked) -> Answer:
+        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        challenge = (
+            f'Bearer error="invalid_token", error_description="bad: {token}", '
+            f'resource_metadata="{RESOURCE_DOCUMENT}"'
+        )
+        return Answer(401, {}, {"www-authenticate": challenge})
+
+    site.routes["POST", URL] = call_in_vain
+    async with calling(site, user=user) as call:
+        with pytest.raises(OAuthRefused, match=r"'bad: \.\.\.'") as caught:
+            await call()
+
+    assert "access-" not in caught.value.description
+
+
 async def test_refresh_token_that_ended_means_a_new_login(
     site: Site, user: User
 ) -> None:
@@ -182,20 +307,22 @@ async def test_client_that_was_forgotten_registers_anew(site: Site, user: User) 
     assert len(site.clients) == 1
 
 
+@pytest.mark.parametrize("is_told", [True, False])
 async def test_authorization_server_that_is_away_does_not_cost_the_login(
-    site: Site, user: User
+    site: Site, user: User, is_told: bool
 ) -> None:
     """Chosen: what breaks for a moment is no reason to ask the user."""
     storage = MemoryStorage()
     await logged_in(site, user, storage)
-    site.routes["POST", f"{ISSUER}/token"] = lambda _: Answer(503)
+    busy = Answer(503, {"error": "temporarily_unavailable"} if is_told else None)
+    site.routes["POST", f"{ISSUER}/token"] = lambda _: busy
     await end_token(storage, seconds=5)
     async with calling(site, user=user, storage=storage) as call:
         # The token is good for some seconds yet.
         assert (await call()).is_success
     await end_token(storage)
     async with calling(site, user=user, storage=storage) as call:
-        with pytest.raises(OAuthFault, match="503"):
+        with pytest.raises(OAuthError, match="temporarily" if is_told else "503"):
             await call()
     site.routes["POST", f"{ISSUER}/token"] = site.token
     async with calling(site, user=user, storage=storage) as call:
@@ -204,7 +331,7 @@ async def test_authorization_server_that_is_away_does_not_cost_the_login(
     assert len(user.visits) == 1
 
 
-@pytest.mark.parametrize("said", [None, "soon", -1, "nan", [1], 1e400])
+@pytest.mark.parametrize("said", [None, "soon", -1, True, "nan", [1], 1e400])
 async def test_lifetime_that_is_none_is_not_known(
     site: Site, user: User, said: Any
 ) -> None:
