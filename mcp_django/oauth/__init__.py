@@ -11,7 +11,7 @@ itself, with django-oauth-toolkit, which `preset` sets as MCP clients need it.
 `authenticators` say whose those are. `documents` says where programs log in; `urls` is
 what a project includes, and `checks` finds out whether it works.
 
-`models` is what users allowed programs, and `uses` writes down when those acted.
+`models` is what users allowed programs.
 
 May import all of the server half. Start reading at `resources`.
 """

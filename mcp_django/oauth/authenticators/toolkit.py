@@ -7,7 +7,6 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,7 +15,6 @@ from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.oauth.resources import resource_of
-from mcp_django.oauth.uses import UseRecorder
 
 # Importing the models of an app that is not installed is a RuntimeError that does not
 # name the cause.
@@ -37,6 +35,7 @@ from oauthlib.common import Request
 from mcp_django.oauth.authorization_server.issuer import issuer_of
 from mcp_django.oauth.authorization_server.issuing import is_active
 from mcp_django.oauth.authorization_server.token_texts import checksum
+from mcp_django.oauth.authorization_server.uses import UseRecorder
 
 
 class ToolkitAuthenticator(Authenticator):
@@ -85,8 +84,8 @@ class ToolkitAuthenticator(Authenticator):
         if token is None:
             return None
         _check(token, request)
-        if token.client_id is not None:
-            self._uses.record(token.user_id, token.client_id, token.resource)
+        if token.application_id is not None:
+            self._uses.record(token.user_id, token.application_id, token.resource)
         scopes = frozenset(token.scope.split())
         return Identity(token.user, self, token.pk, token.expires, scopes)
 
@@ -105,13 +104,11 @@ class ToolkitAuthenticator(Authenticator):
 
 
 def _find(text: str) -> Any:
-    """Give the row of a token, with its user and the id of its program."""
+    """Give the row of a token, with its user."""
     model = get_access_token_model()
-    # On the hot path: the rest of the program's row is not read, and what is asked for
-    # by `get` is not sorted first.
-    tokens = model.objects.select_related("user").annotate(
-        client_id=F("application__client_id")
-    )
+    # On the hot path: the program's row is not read, and what is asked for by `get` is
+    # not sorted first.
+    tokens = model.objects.select_related("user")
     try:
         return tokens.get(token_checksum=checksum(text))
     except model.DoesNotExist:

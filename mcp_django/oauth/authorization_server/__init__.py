@@ -6,7 +6,8 @@ of; `validator` decides, `issuing` stores and ends tokens, `core` asks oauthlib.
 
 Clients find all at the `urls` that the `metadata` names, of the `issuer`: `authorize`
 for a user's browser, the `token_views` for programs. These have `oauthlib_view` in
-common, and what they are sent is read by `parameters`. What ends is told by `changes`.
+common, and what they are sent is read by `parameters`. What ends is told by `changes`,
+and `uses` writes down when programs acted.
 
 Clients come by themselves: `registration` is where they register. `client_metadata` is
 what they say of themselves, `redirect_uris` where they may have users sent back to,

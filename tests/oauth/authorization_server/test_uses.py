@@ -4,9 +4,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
+from oauth2_provider.models import get_application_model
 
+from mcp_django.oauth.authorization_server.uses import UseRecorder
 from mcp_django.oauth.models import Consent
-from mcp_django.oauth.uses import UseRecorder
 
 RESOURCE = "https://shop.example/mcp"
 
@@ -16,6 +17,16 @@ def allow(user: User, client_id: str = "claude") -> Consent:
     return Consent.objects.create(
         user=user, client_id=client_id, resource=RESOURCE, redirect_host="claude.ai"
     )
+
+
+def program(client_id: str = "claude") -> int:
+    """Give the primary key of a registered program."""
+    found, _ = get_application_model().objects.get_or_create(
+        client_id=client_id,
+        client_type="public",
+        authorization_grant_type="authorization-code",
+    )
+    return int(found.pk)
 
 
 def last_use(consent: Consent) -> object:
@@ -31,13 +42,13 @@ def test_use_is_recorded_once_a_minute(ada: User) -> None:
     consent = allow(ada)
     before = timezone.now()
 
-    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, program(), [RESOURCE])
     first = last_use(consent)
     times[0] = 59.0
-    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, program(), [RESOURCE])
     second = last_use(consent)
     times[0] = 60.0
-    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, program(), [RESOURCE])
     third = last_use(consent)
 
     assert first is not None
@@ -53,8 +64,8 @@ def test_use_concerns_one_program_one_endpoint_and_one_user(
     uses = UseRecorder()
     mine, other, his = allow(ada), allow(ada, "vscode"), allow(bob)
 
-    uses.record(ada.pk, "claude", [RESOURCE])
-    uses.record(ada.pk, "vscode", [f"{RESOURCE}/other"])
+    uses.record(ada.pk, program(), [RESOURCE])
+    uses.record(ada.pk, program("vscode"), [f"{RESOURCE}/other"])
 
     assert last_use(mine) is not None
     assert last_use(other) is None
@@ -72,16 +83,16 @@ def test_database_that_takes_no_writes_keeps_no_program_out(
     with connection.schema_editor() as editor:
         editor.alter_db_table(Consent, table, "away")
     try:
-        uses.record(ada.pk, "claude", [RESOURCE])
+        uses.record(ada.pk, program(), [RESOURCE])
         times[0] = 59.0
-        uses.record(ada.pk, "claude", [RESOURCE])
+        uses.record(ada.pk, program(), [RESOURCE])
     finally:
         with connection.schema_editor() as editor:
             editor.alter_db_table(Consent, "away", table)
-    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, program(), [RESOURCE])
     paused = last_use(consent)
     times[0] = 60.0
-    uses.record(ada.pk, "claude", [RESOURCE])
+    uses.record(ada.pk, program(), [RESOURCE])
 
     assert paused is None
     assert last_use(consent) is not None

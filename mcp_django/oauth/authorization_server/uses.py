@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import Error
 from django.utils import timezone
+from oauth2_provider.models import get_application_model
 
 from mcp_django.oauth.models import Consent
 
@@ -37,18 +38,20 @@ class UseRecorder:
         self._clock = clock
         self._writing = threading.Lock()
         self._record_from = 0.0
-        self._recorded: dict[tuple[Any, str, tuple[str, ...]], float] = {}
+        self._recorded: dict[tuple[Any, Any, tuple[str, ...]], float] = {}
 
-    def record(self, user_id: Any, client_id: str, resources: Collection[str]) -> None:
+    def record(
+        self, user_id: Any, application_id: Any, resources: Collection[str]
+    ) -> None:
         """Record that a program acts now.
 
         Args:
             user_id: Primary key of the user for whom it acts.
-            client_id: Names the program.
+            application_id: Primary key of the program.
             resources: The endpoints that its token is for.
         """
         now = self._clock()
-        key = (user_id, client_id, tuple(resources))
+        key = (user_id, application_id, tuple(resources))
         recorded = self._recorded.get(key)
         if recorded is not None and now - recorded < PRECISION_SECONDS:
             return
@@ -58,8 +61,11 @@ class UseRecorder:
             self._pause("a write hangs")
             return
         try:
+            programs = get_application_model().objects.filter(pk=application_id)
             Consent.objects.filter(
-                user_id=user_id, client_id=client_id, resource__in=resources
+                user_id=user_id,
+                client_id__in=programs.values("client_id"),
+                resource__in=resources,
             ).update(last_used_at=timezone.now())
         except Error as error:
             self._pause(error)
