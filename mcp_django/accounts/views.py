@@ -39,6 +39,7 @@ from mcp_django.accounts.models import Account
 from mcp_django.accounts.servers import OtherServer, client_name, other_servers
 from mcp_django.accounts.storage import AccountStorage
 from mcp_django.client.oauth.auth import OAuth
+from mcp_django.client.oauth.challenges import read_scopes
 from mcp_django.exceptions import LoginFailed, MCPError
 from mcp_django.pages import render_page
 
@@ -268,7 +269,10 @@ def _scopes_of(request: HttpRequest) -> frozenset[str]:
     text = request.GET.get("scope", "")
     if len(text) > _MAX_SCOPE_CHARACTERS:
         raise SuspiciousOperation("too many scopes")
-    return frozenset(text.split())
+    scopes = read_scopes(text)
+    if scopes != frozenset(text.split()):
+        raise SuspiciousOperation("scopes with characters that no scope has")
+    return scopes
 
 
 def _client_metadata_url(request: HttpRequest) -> str | None:

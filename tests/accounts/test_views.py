@@ -109,6 +109,17 @@ def test_each_user_has_an_account_of_their_own(
     assert "Not connected." in text_of(browser_of(bob).get("/accounts/"))
 
 
+@pytest.mark.parametrize("scope", ["%00", "a%22b", "%C3%A9", "a" * 3000])
+def test_what_is_no_scope_is_refused(
+    warehouse: Warehouse, browser: Client, scope: str
+) -> None:
+    """Spec: RFC 6749, section 3.3."""
+    response = browser.post(f"{CONNECT}?scope={scope}")
+
+    assert response.status_code == 400
+    assert not Account.objects.exists()
+
+
 def test_user_who_is_not_logged_in_is_sent_to_log_in(warehouse: Warehouse) -> None:
     """Chosen: accounts belong to users."""
     for path in ("/accounts/", CONNECT):

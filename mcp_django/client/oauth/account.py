@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -204,18 +205,22 @@ class Account:
     async def _not_ending(self, tokens: Tokens) -> Tokens | None:
         """Refresh a token that is about to end; failing that, use it until then."""
         try:
-            return await self._exclusively(self._refresh_ending)
+            return await self._exclusively(partial(self._refresh_ending, tokens))
         except OAuthError:
             if is_ending(tokens, within=0):
                 raise
             logger.warning("a token could not be refreshed yet", exc_info=True)
             return tokens
 
-    async def _refresh_ending(self) -> Tokens | None:
+    async def _refresh_ending(self, ending: Tokens) -> Tokens | None:
         """Refresh a token that is about to end, unless that was done meanwhile."""
         record = await self._records.load()
         tokens = record.tokens
-        if tokens is None or not is_ending(tokens):
+        if tokens is None:
+            return None
+        # Some live so shortly that they are about to end from the first.
+        is_other = tokens.access_token != ending.access_token
+        if not is_ending(tokens, within=0.0 if is_other else EARLY_SECONDS):
             return tokens
         refreshed = await self._refresh(record, None)
         if refreshed is None and not is_ending(tokens, within=0):

@@ -61,7 +61,8 @@ class OAuth(httpx2.Auth):
         timeout: Seconds to find out where to log in, and for each question after that.
         login_timeout: Seconds that a user may take.
         trusted_origins: Where an authorization server's endpoints may be beside its own
-            origin, such as "https://oauth2.googleapis.com".
+            origin, such as "https://oauth2.googleapis.com"; and where the server itself
+            may be on this computer, if the MCP server is elsewhere.
         allow_http: Whether tokens may go over plain HTTP to other computers.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import Final
 from mcp_django.client.oauth.addresses import (
     check_secure,
     covers,
+    is_loopback,
     is_same_issuer,
     origin_of,
     resource_documents,
@@ -92,7 +93,9 @@ async def find_resource(
     """
     named = challenge.resource_metadata if challenge is not None else None
     places = resource_documents(url) if named is None else [named]
-    fetched = await _first_document(fetcher, places, trust)
+    for place in places:
+        _check_named(place, "the place of its metadata", url, trust)
+    fetched = await _first_document(fetcher, places)
     if fetched is None and named is not None:
         raise OAuthFault(
             f"{shown(url)} names {shown(named)} for its metadata, where there is none"
@@ -130,7 +133,8 @@ async def find_server(
     Raises:
         OAuthFault: It says what must not be used, or nothing.
     """
-    _check(issuer, f"the authorization server that {found.place} names", trust)
+    name = f"the authorization server that {found.place} names"
+    _check_named(issuer, name, found.resource, trust)
     fault: OAuthFault | None = None
     for place in server_documents(issuer):
         try:
@@ -156,13 +160,10 @@ async def find_server(
     )
 
 
-async def _first_document(
-    fetcher: Fetcher, places: Iterable[str], trust: Trust
-) -> Fetched | None:
+async def _first_document(fetcher: Fetcher, places: Iterable[str]) -> Fetched | None:
     """Give the first JSON object of some places; None if there is nothing at any."""
     fault: OAuthFault | None = None
     for place in places:
-        _check(place, "the place of its metadata", trust)
         try:
             fetched = await _document(fetcher, place)
         except OAuthFault as error:
@@ -226,6 +227,24 @@ def _check_endpoint(endpoint: str, name: str, issuer: str, trust: Trust) -> None
         raise OAuthFault(
             f"{name} is at another origin, {shown(endpoint)}; if that is known to be "
             f"theirs, allow it by trusted_origins=[{origin!r}]"
+        )
+
+
+def _check_named(url: str, name: str, server: str, trust: Trust) -> None:
+    """Refuse a URL that is not safe, or that leads from elsewhere to this computer.
+
+    What listens here for others on this computer is not for servers elsewhere to reach.
+
+    Raises:
+        OAuthFault: It must not be used; says why.
+    """
+    parsed = _check(url, name, trust)
+    is_ours = is_loopback(parsed.host) and not is_loopback(httpx2.URL(server).host)
+    if is_ours and origin_of(parsed) not in trust.origins:
+        raise OAuthFault(
+            f"{name}, {shown(url)}, is on this computer, and {shown(server)} is not; "
+            "if that is right, allow it by "
+            f"trusted_origins=[{origin_of(parsed)!r}]"
         )
 
 

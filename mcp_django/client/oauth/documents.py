@@ -173,7 +173,8 @@ class Record(Document):
     Attributes:
         server: The authorization server that gave the tokens.
         clients: By the issuer of an authorization server, what it knows us as.
-        asked_scopes: All that was asked for so far; None if nothing was named.
+        asked_scopes: All that was asked for so far, and not in vain; None if nothing
+            was named.
         logins: By `state`, those that are under way.
     """
 

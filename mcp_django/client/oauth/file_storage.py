@@ -115,7 +115,7 @@ class FileStorage(Storage):
             records = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
-        except ValueError:
+        except (ValueError, RecursionError):
             logger.warning(
                 "%s is no JSON file; what was kept in it is lost", self._path
             )

@@ -226,7 +226,7 @@ class Granting:
                 scopes=pending.scopes,
             )
             named = with_client(record, pending.server, pending.client)
-            await self._records.keep(with_tokens(named, tokens))
+            await self._keep(named, tokens, pending.scopes)
             return tokens
 
         try:
@@ -280,7 +280,7 @@ class Granting:
             resource=ready.resource,
             scopes=ready.scopes,
         )
-        await self._records.keep(with_tokens(ready.record, tokens))
+        await self._keep(ready.record, tokens, ready.scopes)
         return tokens
 
     @contextmanager
@@ -302,6 +302,14 @@ class Granting:
 
     # What both need -------------------------------------------------------------
 
+    async def _keep(
+        self, record: Record, tokens: Tokens, asked: frozenset[str] | None
+    ) -> None:
+        """Keep tokens, and what was asked for: what came to nothing is not kept."""
+        asked = None if asked is None else asked - {_OFFLINE}
+        named = record.model_copy(update={"asked_scopes": asked})
+        await self._records.keep(with_tokens(named, tokens))
+
     async def _prepare(
         self,
         fetcher: Fetcher,
@@ -316,7 +324,6 @@ class Granting:
         found = await find_resource(fetcher, self._url, challenge, trust)
         server = await self._choose(fetcher, record, found)
         scopes = self._scopes(record, challenge, missing, found.scopes)
-        record = record.model_copy(update={"asked_scopes": scopes})
         # Not for good: another authorization server may not know it.
         has_offline = _OFFLINE in (server.scopes_supported or ())
         if scopes and has_offline and self._options.grant is None:

@@ -213,6 +213,18 @@ LIES: dict[str, Lie] = {
     "authorization server over http": lambda site: site.resource_metadata.update(
         authorization_servers=["http://login.example"]
     ),
+    "authorization server on this computer": lambda site: site.resource_metadata.update(
+        authorization_servers=["http://127.0.0.1:8500"]
+    ),
+    "metadata on this computer": lambda site: site.routes.update(
+        {
+            ("POST", URL): lambda _: Answer(
+                401,
+                {},
+                {"www-authenticate": 'Bearer resource_metadata="http://[::1]:1/x"'},
+            )
+        }
+    ),
     "authorization server that is none": lambda site: site.resource_metadata.update(
         authorization_servers=["javascript:alert(1)"]
     ),

@@ -279,6 +279,22 @@ async def test_server_that_repeats_the_token_shows_it_to_nobody(
     assert "access-" not in caught.value.description
 
 
+async def test_tasks_share_a_token_that_lives_shortly(site: Site, user: User) -> None:
+    """Chosen: one that is about to end from the first is not refreshed by each."""
+    storage = MemoryStorage()
+    await logged_in(site, user, storage)
+    await end_token(storage)
+    site.lifetime = 10
+    async with (
+        calling(site, storage=storage) as call,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(50):
+            tasks.start_soon(call)
+
+    assert len(site.forms("refresh_token")) == 1
+
+
 async def test_refresh_token_that_ended_means_a_new_login(
     site: Site, user: User
 ) -> None:
@@ -564,6 +580,21 @@ async def test_scope_that_is_no_more_is_not_asked_for_for_ever(
         with pytest.raises(OAuthError, match="invalid_scope"):
             await call()
         assert (await call()).is_success
+
+
+async def test_scope_that_was_asked_for_in_vain_is_not_asked_for_again(
+    site: Site,
+) -> None:
+    """Chosen: or one wrong wish would be in the way of all logins that follow."""
+    storage = MemoryStorage()
+    async with site.client() as http:
+        oauth = OAuth(storage=storage, http=http)
+        back = "https://app.example/back"
+        first = await oauth.begin_login(URL, redirect_uri=back, scopes={"wrong"})
+        second = await oauth.begin_login(URL, redirect_uri=back)
+
+    assert "wrong" in httpx2.URL(first.url).params["scope"]
+    assert "wrong" not in httpx2.URL(second.url).params["scope"]
 
 
 # Another authorization server ---------------------------------------------------
