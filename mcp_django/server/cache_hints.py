@@ -52,31 +52,24 @@ class CacheHints:
         if self.scope == "public" and is_lazy:
             raise ValueError(
                 f"{what} has lazy text, and cache_scope='public' would let caches "
-                "show one user's language to everybody; leave one of the two out"
+                "show one user's language to all users; leave one of the two out"
             )
 
-    def check_permission(self, feature: str, permission: object) -> None:
-        """Refuse to share with all users what only some may see.
+    def check_limits(self, feature: str, **limits: object) -> None:
+        """Refuse to share with all users what only some may see or use.
+
+        Args:
+            feature: For messages, such as "resource 'shop://orders'".
+            limits: What it needs, by its name, such as `permission`; None for nothing.
 
         Raises:
-            ValueError: The scope is public, and there is a permission.
+            ValueError: The scope is public, and there is a limit.
         """
-        if self.scope == "public" and permission is not None:
+        needed = next((what for what, limit in limits.items() if limit is not None), "")
+        if self.scope == "public" and needed:
             raise ValueError(
-                f"{feature} needs a permission, and cache_scope='public' would let "
-                "caches show it to everybody; leave one of the two out"
-            )
-
-    def check_scope(self, feature: str, scope: object) -> None:
-        """Refuse to share with all users what needs a scope of its own.
-
-        Raises:
-            ValueError: The scope is public, and a scope is named.
-        """
-        if self.scope == "public" and scope is not None:
-            raise ValueError(
-                f"{feature} needs a scope, and cache_scope='public' would let caches "
-                "show it to all users; leave one of the two out"
+                f"{feature} needs a {needed}, and cache_scope='public' would let "
+                "caches show it to all users; leave one of the two out"
             )
 
 

@@ -356,8 +356,7 @@ class Server:
         check_uri(uri, self.name)
         with naming(f"resource {uri!r}"):
             cache = CacheHints(ttl_ms, cache_scope)
-        cache.check_permission(f"resource {uri!r}", permission)
-        cache.check_scope(f"resource {uri!r}", scope)
+        cache.check_limits(f"resource {uri!r}", permission=permission, scope=scope)
 
         def register(function: Function) -> Function:
             resource = make_resource(
@@ -710,7 +709,7 @@ class Server:
                 f"{kind} {name!r} is already on server {self.name!r}, from {place}; "
                 "give one of the two another name"
             )
-        self.cache.check_permission(f"{kind} {name!r}", feature.permission)
+        self.cache.check_limits(f"{kind} {name!r}", permission=feature.permission)
         self.cache.check_text(f"{kind} {name!r}", is_lazy=feature.has_lazy_text)
         check_declared(self, f"{kind} {name!r}", feature.scopes)
         registered[name] = feature

@@ -49,7 +49,7 @@ def test_what_needs_a_permission_is_not_for_every_cache(server: Server) -> None:
     """Spec: 2026-07-28 server/utilities/caching, "Security Considerations"."""
     needs = (
         "needs a permission, and cache_scope='public' would let caches show it to "
-        "everybody; leave one of the two out"
+        "all users; leave one of the two out"
     )
     public = Server("public", cache_scope="public")
     permission = "auth.view_user"
