@@ -23,8 +23,4 @@ def warehouse(running: Warehouse, settings: Settings) -> Iterator[Warehouse]:
     settings.MCP = {"OTHER_SERVERS": {"warehouse": {"url": running.url}}}
     settings.ROOT_URLCONF = "tests.accounts.urls"
     yield running
-    for known in (running.clients, running.codes, running.tokens):
-        known.clear()
-    running.refresh_tokens.clear()
-    running.answer, running.lifetime = "yes", 3600
-    running.refreshes = running.logins = 0
+    running.forget()

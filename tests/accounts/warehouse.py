@@ -63,6 +63,13 @@ class Warehouse:
     refreshes: int = 0
     logins: int = 0
 
+    def forget(self) -> None:
+        """Be as new."""
+        for known in (self.clients, self.codes, self.tokens, self.refresh_tokens):
+            known.clear()
+        self.answer, self.lifetime = "yes", 3600
+        self.refreshes = self.logins = 0
+
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         return self.clients.get(client_id)
 

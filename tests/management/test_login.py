@@ -40,11 +40,7 @@ def running() -> Iterator[Warehouse]:
 def warehouse(running: Warehouse) -> Iterator[Warehouse]:
     """A warehouse that no user knows yet."""
     yield running
-    for known in (running.clients, running.codes, running.tokens):
-        known.clear()
-    running.refresh_tokens.clear()
-    running.answer, running.lifetime = "yes", 3600
-    running.refreshes = running.logins = 0
+    running.forget()
 
 
 @pytest.fixture

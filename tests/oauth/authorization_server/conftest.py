@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from pytest_django import Settings
 
 from mcp_django import Server
 from mcp_django.oauth.preset import oauth2_provider
+from tests.certificates import write_certificate
+from tests.oauth.authorization_server.https_sites import HOST
 from tests.oauth.authorization_server.programs import Program, site
 
 
@@ -43,6 +46,20 @@ def shop(server: Server) -> Iterator[Server]:
 def user(db: Any) -> User:
     """Give a user."""
     return User.objects.create_user("grace", password="hopper")
+
+
+@pytest.fixture
+def ada(db: Any) -> User:
+    """Give another user."""
+    return User.objects.create_user("ada")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the certificate of `https_sites.HOST`."""
+    path = tmp_path_factory.mktemp("tls") / "client.pem"
+    write_certificate(path, HOST)
+    return path
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from oauth2_provider.models import get_application_model
 
 from mcp_django.oauth.authorization_server.client_documents import DocumentFetcher
 from mcp_django.oauth.preset import oauth2_provider
-from tests.certificates import write_certificate
 from tests.oauth.authorization_server.asking import (
     Visit,
     exchange,
@@ -48,21 +46,6 @@ def shop() -> Iterator[None]:
     """Serve the shop."""
     with shop_site():
         yield
-
-
-@pytest.fixture
-def ada() -> User:
-    """Give a user."""
-    user: User = get_user_model().objects.create_user("ada")
-    return user
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the certificate of `HOST`."""
-    path = tmp_path_factory.mktemp("tls") / "client.pem"
-    write_certificate(path, HOST)
-    return path
 
 
 @pytest.fixture

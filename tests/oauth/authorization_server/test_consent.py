@@ -38,12 +38,6 @@ def shop() -> Iterator[Server]:
 
 
 @pytest.fixture
-def ada(db: Any) -> User:
-    """Give a user."""
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
 def claude(shop: Server, db: Any) -> Any:
     """Register a program of a web site."""
     return register()

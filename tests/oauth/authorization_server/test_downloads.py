@@ -19,7 +19,6 @@ from mcp_django.oauth.authorization_server.downloads import (
     DownloadFailed,
     is_public,
 )
-from tests.certificates import write_certificate
 from tests.oauth.authorization_server.https_sites import (
     HOST,
     LocalDownloader,
@@ -30,14 +29,6 @@ from tests.oauth.authorization_server.https_sites import (
 
 TIMEOUT = 1.0
 """Seconds that a download may take here."""
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the certificate of `HOST`."""
-    path = tmp_path_factory.mktemp("tls") / "client.pem"
-    write_certificate(path, HOST)
-    return path
 
 
 @pytest.fixture

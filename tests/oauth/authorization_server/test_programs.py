@@ -40,12 +40,6 @@ def shop() -> Iterator[Server]:
 
 
 @pytest.fixture
-def ada(db: Any) -> User:
-    """Give a user."""
-    return User.objects.create_user("ada")
-
-
-@pytest.fixture
 def browser(ada: User, shop: Server) -> Client:
     """Log ada in."""
     browser = Client()
