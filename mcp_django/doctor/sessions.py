@@ -30,7 +30,7 @@ async def examine_session(visit: Visit) -> None:
         visit.fail(
             step,
             f"with the token, initialize is answered with {answer.shown()}",
-            _remedy(visit, answer),
+            _remedy(answer),
         )
         return
     name = (result.get("serverInfo") or {}).get("name")
@@ -164,7 +164,7 @@ async def _wait_for_byte(visit: Visit, response: Any, begun_at: float) -> None:
     )
 
 
-def _remedy(visit: Visit, answer: Answer) -> str:
+def _remedy(answer: Answer) -> str:
     if answer.status == 401:
         return "take a token for this endpoint that has not ended; see the site's log"
     if answer.status == 403:

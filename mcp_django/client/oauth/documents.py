@@ -98,10 +98,8 @@ class ServerMetadata(Document):
     registration_endpoint: Text | None = None
     revocation_endpoint: Text | None = None
     scopes_supported: Scopes | None = None
-    grant_types_supported: Texts | None = None
     code_challenge_methods_supported: Texts | None = None
     token_endpoint_auth_methods_supported: Texts | None = None
-    token_endpoint_auth_signing_alg_values_supported: Texts | None = None
     client_id_metadata_document_supported: bool = False
     authorization_response_iss_parameter_supported: bool = False
     is_assumed: bool = False

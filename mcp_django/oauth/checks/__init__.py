@@ -2,7 +2,7 @@
 
 Ids are `mcp_django.E1xx` and `mcp_django.W1xx`, in tens by subject: `include` and
 `resource_server` 10x, `toolkit` 11x, `client_policy` 12x, `issuers` 13x,
-`login_page` 14x.
+`login_page` 15x; 14x is what `mcp_django.accounts` says.
 """
 
 from __future__ import annotations

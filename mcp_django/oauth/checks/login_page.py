@@ -33,7 +33,7 @@ def check_login_page(**kwargs: Any) -> list[checks.CheckMessage]:
                 f"LOGIN_URL is {str(settings.LOGIN_URL)!r}, the login page of the "
                 "admin, which lets in staff alone.",
                 hint="Name one for all users who shall let programs act for them.",
-                id="mcp_django.W141",
+                id="mcp_django.W151",
             )
         ]
     return []
@@ -46,7 +46,7 @@ def _leads_nowhere() -> checks.CheckMessage:
         hint="Name your login page, or add one, such as LoginView.as_view("
         "template_name='mcp_django/login.html'); silence this where something else "
         "serves it.",
-        id="mcp_django.W140",
+        id="mcp_django.W150",
     )
 
 

@@ -37,13 +37,13 @@ def test_page_where_users_log_in_is_found(login_url: str) -> None:
 @pytest.mark.parametrize("login_url", ["/accounts/login/", "sign-in", "/"])
 def test_login_url_that_leads_nowhere_is_found(login_url: str) -> None:
     """Chosen: Django's default does so in a new project."""
-    assert ids_of(login_url) == ["mcp_django.W140"]
+    assert ids_of(login_url) == ["mcp_django.W150"]
 
 
 @pytest.mark.parametrize("login_url", ["admin:login", "/admin/login/"])
 def test_login_page_of_the_admin_is_found(login_url: str) -> None:
     """Chosen: it refuses users who are not staff."""
-    assert ids_of(login_url) == ["mcp_django.W141"]
+    assert ids_of(login_url) == ["mcp_django.W151"]
 
 
 def test_site_that_lets_no_programs_log_in_needs_no_page() -> None:
