@@ -6,9 +6,9 @@ basic/authorization, "Fallbacks for Servers without Metadata Discovery".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from mcp_django.client.oauth.addresses import (
     check_secure,
@@ -32,6 +32,8 @@ from mcp_django.transports.client.http_library import httpx2
 
 MAX_SERVERS: Final = 5
 """Authorization servers that are looked at, of those an MCP server lists."""
+
+T = TypeVar("T")
 
 _ENDPOINTS: Final = (
     "authorization_endpoint",
@@ -95,7 +97,7 @@ async def find_resource(
     places = resource_documents(url) if named is None else [named]
     for place in places:
         _check_named(place, "the place of its metadata", url, trust)
-    fetched = await _first_document(fetcher, places)
+    fetched = await first_found(places, lambda place: _document(fetcher, place))
     if fetched is None and named is not None:
         raise OAuthFault(
             f"{shown(url)} names {shown(named)} for its metadata, where there is none"
@@ -135,17 +137,14 @@ async def find_server(
     """
     name = f"the authorization server that {found.place} names"
     _check_named(issuer, name, found.resource, trust)
-    fault: OAuthFault | None = None
-    for place in server_documents(issuer):
-        try:
-            fetched = await _document(fetcher, place)
-            if fetched is not None:
-                return _read_server(fetched, issuer, trust)
-        except OAuthFault as error:
-            # The first one says most, and another place may hold the right one.
-            fault = fault or error
-    if fault is not None:
-        raise fault
+
+    async def ask(place: str) -> ServerMetadata | None:
+        fetched = await _document(fetcher, place)
+        return None if fetched is None else _read_server(fetched, issuer, trust)
+
+    metadata = await first_found(server_documents(issuer), ask)
+    if metadata is not None:
+        return metadata
     if found.is_listed:
         raise OAuthFault(
             f"the authorization server {shown(issuer)} has no metadata at any of the "
@@ -160,17 +159,29 @@ async def find_server(
     )
 
 
-async def _first_document(fetcher: Fetcher, places: Iterable[str]) -> Fetched | None:
-    """Give the first JSON object of some places; None if there is nothing at any."""
+async def first_found(
+    places: Iterable[str], ask: Callable[[str], Awaitable[T | None]]
+) -> T | None:
+    """Give what is found first; None if there is nothing at any place.
+
+    Args:
+        places: Where it may be, such as URLs.
+        ask: Looks at one of them.
+
+    Raises:
+        OAuthFault: What is wrong at the first place where something is, if there is
+            nothing right at any.
+    """
     fault: OAuthFault | None = None
     for place in places:
         try:
-            fetched = await _document(fetcher, place)
+            found = await ask(place)
         except OAuthFault as error:
+            # The first one says most, and another place may hold the right one.
             fault = fault or error
         else:
-            if fetched is not None:
-                return fetched
+            if found is not None:
+                return found
     if fault is not None:
         raise fault
     return None

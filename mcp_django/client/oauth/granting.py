@@ -16,10 +16,9 @@ from typing import Final
 
 import anyio
 
-from mcp_django.client.oauth import logins
+from mcp_django.client.oauth import discovery, logins
 from mcp_django.client.oauth.addresses import is_same_issuer, shown
 from mcp_django.client.oauth.challenges import Challenge
-from mcp_django.client.oauth.discovery import Found, find_resource, find_server
 from mcp_django.client.oauth.documents import (
     KnownClient,
     PendingLogin,
@@ -321,7 +320,7 @@ class Granting:
     ) -> _Prepared:
         """Find out whom to ask, as whom, and for what; and keep it."""
         trust = self._options.trust
-        found = await find_resource(fetcher, self._url, challenge, trust)
+        found = await discovery.find_resource(fetcher, self._url, challenge, trust)
         server = await self._choose(fetcher, record, found)
         scopes = self._scopes(record, challenge, missing, found.scopes)
         # Not for good: another authorization server may not know it.
@@ -335,7 +334,7 @@ class Granting:
         return _Prepared(record, server, client, found.resource, scopes)
 
     async def _choose(
-        self, fetcher: Fetcher, record: Record, found: Found
+        self, fetcher: Fetcher, record: Record, found: discovery.Found
     ) -> ServerMetadata:
         """Choose an authorization server: one we know, or else the first that works.
 
@@ -345,15 +344,16 @@ class Granting:
         given = self._options.client
         known = {record.server.issuer} if record.server is not None else set()
         known |= {given.issuer} if given is not None and given.issuer else set()
-        fault: OAuthFault | None = None
         # Sorting keeps the server's order among equals.
-        for issuer in sorted(found.issuers, key=lambda one: not _is_among(one, known)):
-            try:
-                return await find_server(fetcher, found, issuer, self._options.trust)
-            except OAuthFault as error:
-                fault = fault or error
-        assert fault is not None
-        raise fault
+        issuers = sorted(found.issuers, key=lambda one: not _is_among(one, known))
+        server = await discovery.first_found(
+            issuers,
+            lambda issuer: discovery.find_server(
+                fetcher, found, issuer, self._options.trust
+            ),
+        )
+        assert server is not None  # each is found, or is a fault
+        return server
 
     def _scopes(
         self,
