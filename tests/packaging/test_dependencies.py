@@ -23,6 +23,7 @@ OF_EXTRAS = {
     # Imported where django-oauth-toolkit is among the installed apps.
     "mcp_django/oauth/authorization_server/": "oauth",
     "mcp_django/oauth/authenticators/toolkit.py": "oauth",
+    "mcp_django/oauth/checks/toolkit.py": "oauth",
 }
 """What only those import who have an extra, by the beginning of its path."""
 
