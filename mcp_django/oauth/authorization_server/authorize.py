@@ -41,6 +41,7 @@ from mcp_django.pages import render_page
 _ERROR_TEMPLATE: Final = "mcp_django/oauth/error.html"
 
 _UNKNOWN_CLIENT: Final = "the program is not known here; it has to register again"
+_UNREAD: Final = "the document of the client could not be read, or is not allowed here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +251,13 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         return None
 
     def _refuse(self, error: Any) -> HttpResponse:
-        if isinstance(error, FatalClientError):
-            return self._show(error.oauthlib_error)
-        return self._refuse_with(error.oauthlib_error)
+        if not isinstance(error, FatalClientError):
+            return self._refuse_with(error.oauthlib_error)
+        client_id = self.parameters.get("client_id")
+        is_of_client = isinstance(error.oauthlib_error, errors.InvalidClientIdError)
+        if is_of_client and may_be_document(client_id):
+            return self._show(errors.InvalidClientIdError(_UNREAD), client_id)
+        return self._show(error.oauthlib_error)
 
     def _refuse_with(self, error: Any) -> HttpResponse:
         """Tell the program what is wrong with what it asks."""
@@ -268,8 +273,13 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         uri = add_params_to_uri(redirect_uri, told)
         return _redirect(with_issuer(uri, self.request))
 
-    def _show(self, error: Any) -> HttpResponse:
-        """Show what is wrong, since there is no program to which it could be told."""
+    def _show(self, error: Any, document: str = "") -> HttpResponse:
+        """Show what is wrong, since there is no program to which it could be told.
+
+        Args:
+            error: What is wrong.
+            document: URL of what the program publishes, where the site cannot take it.
+        """
         is_of_client = isinstance(error, errors.InvalidClientIdError)
         if self._is_program():
             told = {
@@ -277,7 +287,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
                 "error_description": error.description,
             }
             return JsonResponse(told, status=400)
-        context = {"reason": error.description}
+        context = {"reason": error.description, "document": document}
         return render_page(self.request, _ERROR_TEMPLATE, context, status=400)
 
     def _is_program(self) -> bool:

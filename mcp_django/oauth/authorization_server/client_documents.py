@@ -102,7 +102,7 @@ def read_document(request: HttpRequest, client_id: str) -> None:
         else:
             refresh_if_stale(client, request)
     except ClientRefused as refused:
-        logger.info("refused the client %s: %s", client_id, refused.description)
+        logger.warning("refused the client %s: %s", client_id, refused.description)
     except Exception:  # Such as of a cache that is away.
         logger.exception("the document of the client %s cannot be read", client_id)
     finally:
@@ -122,7 +122,7 @@ class FetchedForUsers:
             return False
         policy = client_policy()
         if not policy.allows_document(asking, client_id):
-            logger.info("the policy does not allow the client %s", client_id)
+            logger.warning("the policy does not allow the client %s", client_id)
             return False
         count_client(f"user {asking.user.pk}", policy.clients_per_minute)
         return True
@@ -162,6 +162,7 @@ class DocumentFetcher:
             if (asking := _asking.get()) is not None:
                 client_policy().check(asking, metadata)
         except (DownloadFailed, ClientRefused) as error:
+            logger.warning("cannot take the client %s: %s", client_id, error)
             raise CIMDError(str(error)) from None
         return _for_toolkit(client_id, metadata), _seconds_good(answer.headers)
 
@@ -191,10 +192,7 @@ def _read(client_id: str, given: Metadata) -> ClientMetadata:
         raise ClientRefused("client_id is not the URL of the document")
     if any(name in given for name in _SECRETS):
         raise ClientRefused("a document that all can read has no secret")
-    method = given.get("token_endpoint_auth_method", "none")
-    if method != "none":
-        raise ClientRefused("token_endpoint_auth_method has to be none")
-    metadata = read_metadata({**given, "token_endpoint_auth_method": method})
+    metadata = read_metadata(given, auth_methods=["none"])
     if not metadata.name:
         raise ClientRefused("client_name is missing")
     return metadata

@@ -27,6 +27,7 @@ Metadata: TypeAlias = Mapping[str, Any]
 GRANT_TYPES: Final = ("authorization_code", "refresh_token")
 RESPONSE_TYPES: Final = ("code",)
 AUTH_METHODS: Final = ("none", "client_secret_basic", "client_secret_post")
+_DEFAULT_AUTH_METHOD: Final = "client_secret_basic"
 APPLICATION_TYPES: Final = ("native", "web")
 
 MAX_NAME_LENGTH: Final = 100
@@ -99,10 +100,16 @@ def parse_metadata(body: bytes) -> Metadata:
     return given
 
 
-def read_metadata(given: Metadata) -> ClientMetadata:
+def read_metadata(
+    given: Metadata, auth_methods: Sequence[str] = AUTH_METHODS
+) -> ClientMetadata:
     """Take of a program's metadata what this site knows.
 
     What is null counts as left out.
+
+    Args:
+        given: What the program says.
+        auth_methods: How it may prove itself.
 
     Raises:
         ClientRefused: It is wrong, or nothing of it is supported.
@@ -115,8 +122,7 @@ def read_metadata(given: Metadata) -> ClientMetadata:
     return ClientMetadata(
         name=_read_name(_text(given, "client_name") or ""),
         redirect_uris=_read_redirect_uris(given),
-        auth_method=_choice(given, "token_endpoint_auth_method", AUTH_METHODS)
-        or "client_secret_basic",
+        auth_method=_read_auth_method(given, auth_methods),
         scopes=_read_scopes(_text(given, "scope")),
         application_type=_choice(given, "application_type", APPLICATION_TYPES),
     )
@@ -203,6 +209,24 @@ def _read_name(name: str) -> str:
         if not unicodedata.category(character).startswith("C")
     )
     return " ".join(seen[:MAX_NAME_LENGTH].split())
+
+
+def _read_auth_method(given: Metadata, methods: Sequence[str]) -> str:
+    """Choose how a program proves itself: as it likes best, or else as it can, too.
+
+    ChatGPT likes best to sign with a key, and lists "none" among what it can.
+
+    Spec: RFC 7591, section 2; OpenID Connect Relying Party Metadata Choices 1.0,
+    section 2.
+    """
+    able = _texts(given, "token_endpoint_auth_methods_supported") or []
+    liked = _text(given, "token_endpoint_auth_method")
+    if liked not in methods:
+        for method in able:
+            if method in methods:
+                return method
+    default = _DEFAULT_AUTH_METHOD if _DEFAULT_AUTH_METHOD in methods else methods[0]
+    return _choice(given, "token_endpoint_auth_method", methods) or default
 
 
 def _read_scopes(text: str | None) -> Sequence[str] | None:

@@ -60,10 +60,12 @@ def shop_site(**settings: Any) -> Iterator[Server]:
         path("login/", LoginView.as_view(template_name="mcp_django/login.html")),
         *server.urls("mcp"),
         path("shops/<slug:name>/", include(server.urls("mcp"))),
-        LOGIN_URL="/login/",
-        OAUTH2_PROVIDER=oauth2_provider(),
-        MCP={"SITE_NAME": "Fine Things"},
-        **settings,
+        **{
+            "LOGIN_URL": "/login/",
+            "OAUTH2_PROVIDER": oauth2_provider(),
+            "MCP": {"SITE_NAME": "Fine Things"},
+            **settings,
+        },
     ):
         yield server
 
@@ -148,7 +150,7 @@ def url_of(application: Any, **changes: Any) -> str:
     asked = {
         "response_type": "code",
         "client_id": application.client_id,
-        "redirect_uri": application.redirect_uris.split()[0],
+        "redirect_uri": next(iter(application.redirect_uris.split()), None),
         "scope": "mcp:read shop:ship",
         "state": "s7",
         "resource": RESOURCE,
