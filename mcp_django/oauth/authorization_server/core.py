@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
 from oauth2_provider.models import get_application_model
 from oauth2_provider.oauth2_backends import OAuthLibCore
+from oauth2_provider.scopes import get_scopes_backend
 from oauthlib import oauth2
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2.rfc6749 import errors
@@ -36,21 +37,21 @@ class Core(OAuthLibCore):  # type: ignore[misc]  # the toolkit has no types
     def validate_authorization_request(
         self, request: HttpRequest
     ) -> tuple[list[str], dict[str, Any]]:
-        """Check what a program asks for, but not for which resource and scopes.
+        """Check what a program asks for, but not for which resource.
 
         Returns:
-            Scopes, which do not count, and the credentials, as the toolkit does.
+            Scopes that there are, of those that it asks for, and the credentials, as
+            the toolkit does. Those of an endpoint are not told from others.
 
         Raises:
             FatalClientError: The program or its redirect URI is not known.
             OAuthToolkitError: Something else is wrong, and the program may be told.
         """
         try:
-            found: tuple[list[str], dict[str, Any]] = (
-                self.server.validate_authorization_request(
-                    _uri(request), headers=self.extract_headers(request)
-                )
+            usual, credentials = self.server.validate_authorization_request(
+                _uri(request), headers=self.extract_headers(request)
             )
+            asked = read_query(request).get("scope").split()
         except BadParameters as error:
             fatal = errors.InvalidRequestFatalError(str(error))
             raise FatalClientError(error=fatal) from None
@@ -58,7 +59,10 @@ class Core(OAuthLibCore):  # type: ignore[misc]  # the toolkit has no types
             raise FatalClientError(error=error) from None
         except oauth2.OAuth2Error as error:
             raise OAuthToolkitError(error=error) from None
-        return found
+        known = get_scopes_backend().get_available_scopes(request=request)
+        return [
+            name for name in asked if name in known
+        ] if asked else usual, credentials
 
     def create_authorization_response(
         self, request: HttpRequest, scopes: Any, credentials: Any, allow: bool

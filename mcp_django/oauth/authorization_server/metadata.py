@@ -59,7 +59,7 @@ def _fields(request: HttpRequest) -> Iterator[tuple[str, Any]]:
         yield field, url_of(name, request)
     if oauth2_settings.DCR_ENABLED:
         yield "registration_endpoint", url_of("register", request)
-    yield "scopes_supported", sorted(EndpointScopes().get_all_scopes())
+    yield "scopes_supported", sorted(EndpointScopes().of_endpoints())
     yield "response_types_supported", ["code"]
     yield "response_modes_supported", ["query"]
     grants = oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED
