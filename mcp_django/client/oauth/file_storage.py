@@ -7,14 +7,15 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
 
 from mcp_django.client.oauth.storage import Storage, acquire
+from mcp_django.exceptions import OAuthError
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.transports.client.extras import brought_by
 
@@ -45,9 +46,10 @@ class FileStorage(Storage):
         """Read the record.
 
         Raises:
-            OSError: The file cannot be read.
+            OAuthError: The file cannot be read.
         """
-        records = await anyio.to_thread.run_sync(self._read)
+        with self._failures_named():
+            records = await anyio.to_thread.run_sync(self._read)
         record = records.get(url)
         return record if isinstance(record, dict) else None
 
@@ -55,7 +57,7 @@ class FileStorage(Storage):
         """Write the record.
 
         Raises:
-            OSError: The file cannot be written.
+            OAuthError: The file cannot be written.
         """
 
         def change(records: JSONObject) -> None:
@@ -67,7 +69,7 @@ class FileStorage(Storage):
         """Write the file without the record.
 
         Raises:
-            OSError: The file cannot be written.
+            OAuthError: The file cannot be written.
         """
 
         def change(records: JSONObject) -> None:
@@ -77,7 +79,11 @@ class FileStorage(Storage):
 
     @asynccontextmanager
     async def lock(self, url: str) -> AsyncIterator[None]:
-        """Let one task at a time in, of all processes that use the file."""
+        """Let one task at a time in, of all processes that use the file.
+
+        Raises:
+            OAuthError: No file can be made beside it.
+        """
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         async with self._locked(name):
             yield
@@ -88,24 +94,36 @@ class FileStorage(Storage):
             change(records)
             self._write(records)
 
-        with anyio.fail_after(_WRITE_SECONDS):
+        with self._failures_named(), anyio.fail_after(_WRITE_SECONDS):
             # Not that of `lock`, which is held for minutes, and for one server alone.
             async with self._locked("file"):
                 await anyio.to_thread.run_sync(read_and_write)
 
     @asynccontextmanager
     async def _locked(self, name: str) -> AsyncIterator[None]:
-        self._make_folder()
-        lock = FileLock(
-            self._path.with_name(f"{self._path.name}.{name}.lock"),
-            thread_local=False,
-            mode=0o600,
-        )
-        await acquire(lambda: _is_acquired(lock))
+        with self._failures_named():
+            self._make_folder()
+            lock = FileLock(
+                self._path.with_name(f"{self._path.name}.{name}.lock"),
+                thread_local=False,
+                mode=0o600,
+            )
+            await acquire(lambda: _is_acquired(lock))
         try:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Say of what the system refuses which file it is about."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or "other programs hold it for too long"
+            raise OAuthError(
+                f"logins cannot be kept in {str(self._path)!r}: {reason}"
+            ) from error
 
     def _make_folder(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from mcp_django import OAuthError
 from mcp_django.client.oauth import FileStorage, MemoryStorage, Storage
 
 A = "https://a.example/mcp"
@@ -148,6 +149,28 @@ async def test_file_that_is_no_storage_is_begun_anew(tmp_path: Path, text: str) 
     assert await storage.get(A) is None
     await storage.set(A, {"token": "a"})
     assert await storage.get(A) == {"token": "a"}
+
+
+async def test_file_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    """Chosen: what the system says is told as what it means for logins."""
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "tokens.json"
+    storage = FileStorage(path)
+
+    with pytest.raises(OAuthError, match=r"logins cannot be kept in .*tokens\.json"):
+        await storage.get(A)
+    with pytest.raises(OAuthError, match=r"logins cannot be kept in .*tokens\.json"):
+        await storage.set(A, {"token": "a"})
+    with pytest.raises(OAuthError, match=r"logins cannot be kept in .*tokens\.json"):
+        async with storage.lock(A):
+            raise AssertionError("there is no lock")
+
+
+async def test_error_of_who_holds_a_lock_is_their_own(tmp_path: Path) -> None:
+    """Chosen: what goes wrong within the block is not about the file."""
+    with pytest.raises(OSError, match="theirs"):
+        async with FileStorage(tmp_path / "tokens.json").lock(A):
+            raise OSError("theirs")
 
 
 async def test_lock_of_a_file_holds_between_processes(tmp_path: Path) -> None:
