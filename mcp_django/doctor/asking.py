@@ -51,12 +51,20 @@ class Answer:
         return 300 <= self.status < 400 and "location" in self.headers
 
     @property
+    def target(self) -> str:
+        """Where a redirect leads; as the server wrote it if that is no URL."""
+        location = self.headers["location"]
+        try:
+            return urljoin(self.url, location)
+        except ValueError:
+            return location
+
+    @property
     def leads_to_itself(self) -> bool:
         """Whether it is a redirect that never ends, as behind proxies with TLS."""
         if not self.is_redirect:
             return False
-        target = urljoin(self.url, self.headers["location"])
-        return target.partition(":")[2] == self.url.partition(":")[2]
+        return self.target.partition(":")[2] == self.url.partition(":")[2]
 
     @property
     def media_type(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from mcp_django.client.oauth.challenges import find_bearer
 from mcp_django.doctor.asking import Answer, days_until, is_local
@@ -124,7 +124,7 @@ def _examine_certificate(visit: Visit, answer: Answer) -> None:
 
 
 def _explain_redirect(visit: Visit, answer: Answer) -> None:
-    target = urljoin(visit.url, answer.headers["location"])
+    target = answer.target
     if target.rstrip("/") == visit.url.rstrip("/") and target != visit.url:
         remedy = (
             f"type {target}, or serve both: a client repeats a POST as a GET, or "

@@ -111,7 +111,8 @@ async def _play(visit: Visit, client: KnownClient) -> str:
     metadata = await _find_metadata(visit, client, issuer)
     if metadata.get("issuer") != issuer:
         raise Stopped(f"the metadata is not of {issuer}")
-    if "S256" not in (metadata.get("code_challenge_methods_supported") or ()):
+    methods = metadata.get("code_challenge_methods_supported")
+    if not isinstance(methods, list) or "S256" not in methods:
         raise Stopped("no PKCE with S256 is advertised")
     return f"would send its user to {metadata.get('authorization_endpoint')}" + (
         f" ({_client_id(client, metadata)})"

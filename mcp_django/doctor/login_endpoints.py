@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlunsplit
 
 from mcp_django.doctor.asking import Answer
-from mcp_django.doctor.visits import OTHER_ORIGIN, Visit
+from mcp_django.doctor.visits import OTHER_ORIGIN, Visit, parts_of
 
 UNKNOWN_CLIENT: Final = "mcp-doctor-unknown"
 _REDIRECT: Final = "http://127.0.0.1:33418/"
@@ -136,6 +136,6 @@ def allows_post(answer: Answer) -> bool:
 
 def with_query(url: str, query: Mapping[str, str]) -> str:
     """Add to the query of a URL."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     joined = "&".join(filter(None, [parts.query, urlencode(query)]))
     return urlunsplit(parts._replace(query=joined))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mcp_django.doctor.asking import Answer
 from mcp_django.doctor.visits import (
@@ -15,6 +14,7 @@ from mcp_django.doctor.visits import (
     OTHER_ORIGIN,
     PASS_HOST,
     Visit,
+    parts_of,
     well_known,
 )
 
@@ -109,7 +109,8 @@ def _examine(visit: Visit, url: str, document: Mapping[str, Any]) -> None:
             "it names no scopes; some clients ask for 'openid email profile' then",
             "list them in scopes_supported",
         )
-    if "header" not in document.get("bearer_methods_supported", ["header"]):
+    methods = document.get("bearer_methods_supported", ["header"])
+    if not isinstance(methods, list) or "header" not in methods:
         visit.fail(
             _STEP,
             "it does not take tokens in the header Authorization",
@@ -120,7 +121,7 @@ def _examine(visit: Visit, url: str, document: Mapping[str, Any]) -> None:
 def _remedy_for(visit: Visit, resource: object) -> str:
     if not isinstance(resource, str):
         return "write the URL of the endpoint into it"
-    mine, other = urlsplit(visit.url), urlsplit(resource)
+    mine, other = parts_of(visit.url), parts_of(resource)
     if mine._replace(scheme="") == other._replace(scheme=""):
         return BELIEVE_PROXY
     if resource.rstrip("/") == visit.url.rstrip("/"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mcp_django.doctor.resource_metadata import examine_cors, examine_not_found
 from mcp_django.doctor.visits import (
@@ -16,6 +15,7 @@ from mcp_django.doctor.visits import (
     OTHER_ORIGIN,
     Visit,
     origin_of,
+    parts_of,
     well_known,
 )
 
@@ -32,7 +32,7 @@ _STEP: Final = "authorization server"
 
 def server_places(issuer: str) -> Sequence[str]:
     """Give where clients look for the metadata of an issuer, in order."""
-    path = urlsplit(issuer).path.rstrip("/")
+    path = parts_of(issuer).path.rstrip("/")
     found = [well_known(issuer, OAUTH), well_known(issuer, OPENID)]
     found = [url.rstrip("/") for url in found]
     if path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mcp_django.doctor.asking import Asker
 from mcp_django.doctor.findings import Finding, Verdict
@@ -83,9 +83,17 @@ class Visit:
         self.findings.append(Finding(step, Verdict.FAILED, says, remedy))
 
 
+def parts_of(url: str) -> SplitResult:
+    """Split a URL that a server names; of what is none, all is the path."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", url, "", "")
+
+
 def origin_of(url: str) -> str:
     """Give scheme, host and port of a URL."""
-    parts = urlsplit(url)
+    parts = parts_of(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -94,5 +102,5 @@ def well_known(url: str, name: str) -> str:
 
     Spec: RFC 8414, section 3.1; RFC 9728, section 3.1.
     """
-    path = urlsplit(url).path
+    path = parts_of(url).path
     return f"{origin_of(url)}/.well-known/{name}{'' if path == '/' else path}"

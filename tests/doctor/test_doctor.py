@@ -735,6 +735,37 @@ async def test_endless_documents_are_not_read_to_their_end(site: Site) -> None:
     assert any("is answered with 200" in f.says for f in faults(findings))
 
 
+NO_URLS = ("https://[::1", "https://login.example:x/", "//", "\ud800", "a b", "")
+
+
+@pytest.mark.parametrize("value", [*NO_URLS, None, True, 1.5, [], [None], {}])
+async def test_nonsense_is_a_finding_and_no_failure_of_ours(value: Any) -> None:
+    """We promise it: sites say what they want, and are examined all the same."""
+    names = (
+        *("resource", "authorization_servers", "bearer_methods_supported"),
+        *("issuer", "authorization_endpoint", "token_endpoint"),
+        *("registration_endpoint", "scopes_supported", "grant_types_supported"),
+    )
+    lies = dict.fromkeys(names, value)
+    lies["authorization_servers"] = [value] if isinstance(value, str) else value
+    if not isinstance(value, str):  # That clients come further.
+        lies |= {"resource": "https://site.example/mcp", "issuer": "https://as.example"}
+        lies |= {"authorization_servers": ["https://as.example"]}
+        lies |= {"code_challenge_methods_supported": value}
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path != "/mcp":
+            return httpx2.Response(200, content=json.dumps(lies).encode())
+        if value in NO_URLS[:2]:
+            return httpx2.Response(307, headers={"location": str(value)})
+        return httpx2.Response(401, headers={"www-authenticate": "Bearer"})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as http:
+        findings = await examine("https://site.example/mcp", seconds=5, http=http)
+
+    assert any(finding.verdict is Verdict.FAILED for finding in findings)
+
+
 async def test_site_on_the_internet_leads_into_no_private_network() -> None:
     """We promise it: a strange site is given no access to what is around us."""
     async with httpx2.AsyncClient() as http:
