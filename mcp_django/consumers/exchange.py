@@ -136,13 +136,17 @@ class Exchange:
         path: str = self.scope["path"]
         return path.removeprefix(self.script_name)
 
+    @property
+    def query_string(self) -> str:
+        """What follows the "?" in the URL, as it came."""
+        text: str | bytes = self.scope.get("query_string", b"")
+        # Django's test client has it as text.
+        return text.decode("latin-1") if isinstance(text, bytes) else text
+
     def query(self, name: str) -> str | None:
         """Give the first value of a query parameter; None if it is absent or empty."""
-        text = self.scope.get("query_string", b"")
-        if isinstance(text, bytes):  # Django's test client has it as text.
-            text = text.decode("latin-1")
         # On the hot path: parse_qs would decode every parameter.
-        for field in text.split("&"):
+        for field in self.query_string.split("&"):
             key, _, value = field.partition("=")
             if key == name and value:
                 return unquote_plus(value)

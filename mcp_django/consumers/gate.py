@@ -20,7 +20,7 @@ from django.http.request import split_domain_port, validate_host
 
 from mcp_django.auth.authenticating import commands_after, identify
 from mcp_django.auth.authenticators import is_open_to_all, kept_headers
-from mcp_django.auth.bearer import URL_PARAMETER
+from mcp_django.auth.bearer import has_token_in_url
 from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import endpoint_cors
@@ -179,7 +179,7 @@ async def authenticate(
     if is_open_to_all():
         return anonymous()
     ask = partial(_ask, exchange, cookies_need_origin=cookies_need_origin)
-    if not kept_headers() or exchange.query(URL_PARAMETER):
+    if not kept_headers() or has_token_in_url(exchange.query_string):
         return await ask()
     kept = current_worker().part(KeptIdentities)
     scope = exchange.scope

@@ -168,10 +168,11 @@ async def test_token_in_the_url_is_refused_in_words(
         method = "GET" if url.endswith("sse") else "POST"
         alone = await request(site, method, f"{url}?access_token={token}")
         assert_challenged(alone, IN_URL, told("invalid_token", IN_URL))
-    twice = await request(site, "POST", f"/mcp?access_token={token}", headers=headers)
-    assert twice.error() == (400, -32600, IN_URL)
-    challenge = without_login(twice.header("www-authenticate"))
-    assert challenge == told("invalid_request", IN_URL)
+    for query in (f"access_token={token}", "access_token", "a&%61ccess%5Ftoken=x"):
+        twice = await request(site, "POST", f"/mcp?{query}", headers=headers)
+        assert twice.error() == (400, -32600, IN_URL)
+        challenge = without_login(twice.header("www-authenticate"))
+        assert challenge == told("invalid_request", IN_URL)
 
 
 async def test_token_in_the_url_is_not_made_good_by_a_login(
