@@ -150,9 +150,14 @@ class Core(OAuthLibCore):  # type: ignore[misc]  # the toolkit has no types
 
         Raises:
             InvalidClientError: It is not known.
+            InvalidRequestError: It says in two ways who it is.
         """
-        named = _id_in_basic(request) or form.get("client_id")
-        if find_application(named) is None:
+        named, in_form = _id_in_basic(request), form.get("client_id")
+        if named and in_form and named != in_form:
+            raise errors.InvalidRequestError(
+                "client_id is another one than in the header Authorization"
+            )
+        if find_application(named or in_form) is None:
             raise errors.InvalidClientError()
 
 

@@ -393,3 +393,14 @@ def test_a_wrong_secret_is_refused_and_costs_no_code(
     assert response["WWW-Authenticate"] == 'Basic realm="mcp"'
     program.secret = "right"
     assert program.exchange(code).status_code == 200
+
+
+@pytest.mark.parametrize("to", ["/oauth/token", "/oauth/revoke"])
+def test_a_program_says_in_one_way_who_it_is(program: Program, to: str) -> None:
+    """Spec: RFC 6749, section 2.3: one method in each request."""
+    other = Program.register(secret="s3cret")
+    pair = b64encode(f"{other.client_id}:s3cret".encode()).decode()
+    form = {"grant_type": "authorization_code", "code": "c", "token": "t"}
+    response = program.post(form, to, headers={"Authorization": f"Basic {pair}"})
+    assert response.status_code == 400
+    assert json.loads(response.content)["error"] == "invalid_request"
