@@ -25,6 +25,10 @@ from mcp_django.oauth.authorization_server.client_documents import (
     read_document,
 )
 from mcp_django.oauth.authorization_server.core import find_application, with_issuer
+from mcp_django.oauth.authorization_server.introductions import (
+    Destination,
+    Introduction,
+)
 from mcp_django.oauth.authorization_server.oauthlib_view import OAuthlibView
 from mcp_django.oauth.authorization_server.parameters import (
     BadParameters,
@@ -78,6 +82,8 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
 
     Spec: 2025-11-25 basic/authorization; OAuth 2.1 draft 13, section 4.1.
     """
+
+    http_method_names = ("get", "head", "post", "options")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Refuse programs that are not known, before the user is asked to log in."""
@@ -152,17 +158,32 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
     def handle_no_permission(self) -> HttpResponse:
         """Send the user to the login page, unless the program wants no page at all."""
         if "none" in self._prompt():
-            try:
-                _, credentials = self.validate_authorization_request(self.request)
-            except OAuthToolkitError as error:
-                return self._refuse(error)
-            return self._redirect_error(
-                credentials["redirect_uri"],
-                "login_required",
-                "the user has not logged in",
-            )
+            return self._refuse_without_page()
         response: HttpResponse = super().handle_no_permission()
         return response
+
+    def _refuse_without_page(self) -> HttpResponse:
+        """Tell the program that nobody has logged in, or what else is wrong.
+
+        People are told instead where a stranger may have registered the program at a
+        web site of theirs: else a link to this site would lead there.
+
+        Spec: RFC 9700, section 4.11.2.
+        """
+        try:
+            _, credentials = self.validate_authorization_request(self.request)
+            refused = errors.LoginRequired("the user has not logged in")
+            refused.redirect_uri = credentials["redirect_uri"]
+        except FatalClientError as error:
+            return self._refuse(error)
+        except OAuthToolkitError as error:
+            refused = error.oauthlib_error
+        application = find_application(self.parameters.get("client_id"))
+        is_known = Introduction.of(application).is_known
+        if not is_known and Destination.of(refused.redirect_uri).is_web:
+            reason = refused.description or refused.error
+            return self._show(errors.InvalidRequestFatalError(reason))
+        return self._refuse_with(refused)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         read_document(request, self.parameters.get("client_id"))
@@ -170,7 +191,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
             _, credentials = self.validate_authorization_request(request)
         except OAuthToolkitError as error:
             return self._refuse(error)
-        if request.method == "GET" and "login" in self._prompt():
+        if request.method != "POST" and "login" in self._prompt():
             response: HttpResponse = self.handle_prompt_login()
             return response
         try:

@@ -82,11 +82,15 @@ def read_query(request: HttpRequest) -> Parameters:
     """Read the parameters with which a program asks for authorization.
 
     Raises:
-        BadParameters: One comes twice, is too long, or no text.
+        BadParameters: One comes twice, is too long, or no text, or there are too many.
 
     Spec: RFC 6749, section 3.1.
     """
-    return _read(request.GET, _OF_AUTHORIZATION)
+    try:
+        query = request.GET
+    except SuspiciousOperation:
+        raise BadParameters("the URL has too many parameters") from None
+    return _read(query, _OF_AUTHORIZATION)
 
 
 def read_form(request: HttpRequest) -> Parameters:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from oauth2_provider.models import Application
 
 from mcp_django import Server
 from tests.oauth.authorization_server.programs import (
@@ -201,11 +202,49 @@ def test_nobody_is_asked_where_the_program_wants_no_page(program: Program) -> No
     assert wrong["error"] == "invalid_request"
 
 
-def test_a_user_logs_in_again_where_the_program_wants_it(program: Program) -> None:
-    response = program.ask(prompt="login")
+@pytest.mark.parametrize(
+    "wrong", [{}, {"code_challenge": None}, {"response_type": "x"}]
+)
+@pytest.mark.django_db
+def test_nobody_is_sent_on_to_a_stranger_s_web_site_without_a_login(
+    shop: Server, wrong: dict[str, Any]
+) -> None:
+    """Spec: RFC 9700, section 4.11.2; anybody may have registered it."""
+    elsewhere = "https://evil.example/callback"
+    program = Program.register(redirect_uris=elsewhere)
+    url = program.url(prompt="none", redirect_uri=elsewhere, **wrong)
+    sources = Application.RegistrationSource
+    for source in (sources.DCR, sources.CIMD):
+        Application.objects.update(registration_source=source)
+        assert_page(Client().get(url, headers=PAGE))
+        assert Client().get(url, headers=JSON).status_code == 400
+    Application.objects.update(registration_source=sources.MANUAL)
+    known = Client().get(url)
+    assert known["Location"].startswith(f"{elsewhere}?error=")
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_user_logs_in_again_where_the_program_wants_it(
+    program: Program, method: str
+) -> None:
+    response = getattr(program.browser, method)(program.url(prompt="login"))
     assert response.status_code == 302
     assert response["Location"].startswith("/accounts/login/?next=")
     assert "prompt" not in response["Location"]
+
+
+def test_other_methods_are_not_taken(program: Program) -> None:
+    for method in ("put", "patch", "delete"):
+        assert getattr(program.browser, method)(program.url()).status_code == 405
+
+
+@override_settings(DEBUG=True)
+def test_too_many_parameters_are_refused(program: Program) -> None:
+    """Chosen: by our page, also under DEBUG, where Django fails over its own."""
+    url = program.url() + "&a=1" * 2000
+    assert_page(program.browser.get(url, headers=PAGE))
+    assert_page(Client().get(url, headers=PAGE))
+    assert Client().get(url, headers=JSON).json()["error"] == "invalid_request"
 
 
 def test_no_state_is_none(program: Program) -> None:
