@@ -57,6 +57,8 @@ _PRESET: Final[dict[str, Any]] = {
     "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
     # What administrators see ------------------------------------------------------
     "APPLICATION_ADMIN_CLASS": f"{_HERE}.application_admin.ApplicationAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": f"{_HERE}.token_admin.AccessTokenAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": f"{_HERE}.token_admin.RefreshTokenAdmin",
     # Who may come -------------------------------------------------------------------
     "DCR_ENABLED": True,
     "CIMD_ENABLED": True,

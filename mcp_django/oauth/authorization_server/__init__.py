@@ -12,8 +12,8 @@ and `uses` writes down when programs acted.
 Clients come by themselves: `registration` is where they register. `client_metadata` is
 what they say of themselves, `redirect_uris` where they may have users sent back to,
 `policies` says which are let in, and `registration_rate` how fast. `clients` are their
-rows, and `application_admin` shows them. `client_documents` are those whose client id
-is a URL, which `downloads` fetches.
+rows, and `application_admin` shows them, as `token_admin` does tokens.
+`client_documents` are those whose client id is a URL, which `downloads` fetches.
 
 Users decide on the page of `consent`, and take it back on that of `programs`;
 `introductions` is what they read of a program.
