@@ -183,7 +183,9 @@ async def authenticate(
         return await ask()
     kept = current_worker().part(KeptIdentities)
     scope = exchange.scope
-    return await kept.find(scope["headers"], ask, path=scope["path"])
+    # A client of Daphne may say which part of the path is the script name.
+    path = f"{scope.get('root_path', '')} {scope['path']}"
+    return await kept.find(scope["headers"], ask, path=path)
 
 
 async def _ask(exchange: Exchange, *, cookies_need_origin: bool) -> Identity:

@@ -9,6 +9,7 @@ Spec: RFC 8707, section 2; RFC 9728, sections 2 and 3; 2025-11-25 basic/authoriz
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from mcp_django.server.routes import (
 )
 from mcp_django.server.server import Server
 from mcp_django.server.texts import Text
+
+logger = logging.getLogger("mcp_django.oauth")
 
 DOCUMENT: Final = "oauth-protected-resource"
 """Name of the document that describes a resource. Spec: RFC 9728, section 3."""
@@ -268,7 +271,31 @@ def _find(
 ) -> ProtectedResource | None:
     urlconf = getattr(request, "urlconf", None)
     find = _resource if is_by_path_alone(urlconf) else _resource.__wrapped__
-    return find(origin, script_name, path_info, urlconf)
+    found = find(origin, script_name, path_info, urlconf)
+    if found is None or not script_name or settings.FORCE_SCRIPT_NAME:
+        return found
+    return None if _is_named_without(script_name, found, urlconf) else found
+
+
+def _is_named_without(
+    script_name: str, resource: ProtectedResource, urlconf: Any
+) -> bool:
+    """Say whether an endpoint's URL is another one's where there is no script name.
+
+    Then a client that makes one up would take its token from the one to the other.
+    """
+    urls = filter(None, map(_WEB.fullmatch, resource.audiences))
+    paths = [unquote(url["path"]) for url in urls]
+    if all(endpoint_at(path, urlconf) is None for path in paths):
+        return False
+    logger.warning(
+        "no token of OAuth is good for %s: with the script name %r that the request "
+        "has it is one MCP endpoint, without it another; set FORCE_SCRIPT_NAME, if "
+        "the site is below that path",
+        resource.url,
+        script_name,
+    )
+    return True
 
 
 # On the hot path: tokens are looked at with each message.

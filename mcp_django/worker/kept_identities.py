@@ -130,7 +130,8 @@ class KeptIdentities:
         Args:
             headers: All headers of the request.
             ask: Asks the authenticators.
-            path: The path of the request: a token of OAuth is for one endpoint.
+            path: The script name and the path of the request: a token of OAuth is for
+                one endpoint.
 
         Raises:
             Exception: Whatever `ask` raises.

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
-from tests.consumers.connections import Response, site
+from tests.consumers.connections import Response, request, site
 from tests.consumers.credentials import cookie_of, token_of
 from tests.consumers.streamable import call_of, post_modern
 
@@ -72,6 +72,16 @@ async def test_kept_credential_is_not_looked_up(kept: dict[str, str]) -> None:
     assert response.json()["result"]["content"][0]["text"] == "ada"
     other = {"authorization": kept["authorization"][:-1] + "_"}
     assert (await ask(other)).status == 401
+
+
+async def test_credential_is_kept_for_one_script_name(kept: dict[str, str]) -> None:
+    """Chosen: of the same path another one makes another endpoint."""
+    await run_sql(REVOKED)
+    for root_path, status in (("", 415), ("/elsewhere", 401), ("", 415)):
+        response = await request(
+            site, "POST", "/mcp", headers=kept, root_path=root_path
+        )
+        assert response.status == status
 
 
 def save_inactive() -> None:

@@ -175,6 +175,26 @@ def test_script_name_that_a_client_made_up_is_none() -> None:
     assert found is not None and found.url == f"{SITE}/mcp"
 
 
+@pytest.mark.parametrize("below", ["/team", "/team/", "/team/."])
+@pytest.mark.parametrize("suffix", ["", "/", "/sse"])
+def test_no_script_name_leads_from_one_endpoint_to_another(
+    below: str, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: a token for /team/mcp is none for /mcp, whatever its client makes up."""
+    one, two = Server("one"), Server("two")
+    with root_urlconf(*one.urls("mcp"), *two.urls("team/mcp"), *one.urls("a")):
+        request = asked(f"/mcp{suffix}", SCRIPT_NAME=below)
+        assert resource_of(request) is None
+        assert "FORCE_SCRIPT_NAME" in caplog.text
+        url = f"{SITE}/team/mcp{suffix}"
+        assert find_resource(url, request) is None
+        found = find_resource(url, asked("/team/mcp"))
+        assert found is not None and found.server is two
+        assert at("/a", SCRIPT_NAME=below.rstrip("/.")).url == f"{SITE}/team/a"
+        with override_settings(FORCE_SCRIPT_NAME="/team"):
+            assert at("/mcp", SCRIPT_NAME="/team").server is one
+
+
 # The site -------------------------------------------------------------------------
 
 
