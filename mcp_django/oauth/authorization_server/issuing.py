@@ -18,6 +18,7 @@ from oauth2_provider.models import (
     get_access_token_model,
     get_grant_model,
     get_refresh_token_model,
+    refresh_token_expire_timedelta,
     set_token_value,
 )
 
@@ -184,6 +185,14 @@ def find_refresh_token(text: str, application: Any) -> Any:
     return next((row for row in found if row.revoked is None), None) or next(
         iter(found), None
     )
+
+
+def has_expired(row: Any) -> bool:
+    """Say whether a refresh token's time is over, or its access token was ended."""
+    if row.access_token is None:
+        return True
+    lasts: timedelta | None = refresh_token_expire_timedelta()
+    return lasts is not None and row.access_token.expires + lasts <= timezone.now()
 
 
 def refresh_tokens_with(access: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
@@ -28,6 +29,9 @@ _SECRETS: Final = (
 )
 
 
+# What makes and ends tokens has transactions of its own, which begin with a write: so
+# of two requests one waits for the other, also where the database is SQLite.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 @method_decorator(open_to_all_origins(["POST"]), name="dispatch")
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(login_not_required, name="dispatch")

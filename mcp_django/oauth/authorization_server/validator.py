@@ -22,6 +22,7 @@ from mcp_django.oauth.authorization_server.issuing import (
     end_family,
     family_of,
     find_refresh_token,
+    has_expired,
     is_active,
     refresh_tokens_with,
     repeat,
@@ -155,13 +156,17 @@ class Validator(OAuth2Validator):  # type: ignore[misc]  # the toolkit has no ty
             request.user = row.user
             request.refresh_token_instance = row
             return True
-        is_good = super().validate_refresh_token(
-            refresh_token, client, request, *args, **kwargs
-        )
-        if is_good:
-            row = request.refresh_token_instance
-            row.token_family = family_of(row)  # Of which new texts are made.
-        return bool(is_good)
+        if row is None or row.revoked is not None:
+            usual = super().validate_refresh_token
+            return bool(usual(refresh_token, client, request, *args, **kwargs))
+        # The toolkit would look again, and take what another request has used meanwhile
+        # for a token that comes too late.
+        if has_expired(row):
+            return False
+        request.user = row.user
+        request.refresh_token_instance = row
+        row.token_family = family_of(row)  # Of which new texts are made.
+        return True
 
     def get_original_scopes(
         self, refresh_token: str, request: Any, *args: Any, **kwargs: Any
