@@ -163,7 +163,7 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
         return response
 
     def _refuse_without_page(self) -> HttpResponse:
-        """Tell the program that nobody has logged in, or what else is wrong.
+        """Tell the program that no user has logged in, or what else is wrong.
 
         People are told instead where a stranger may have registered the program at a
         web site of theirs: else a link to this site would lead there.

@@ -209,7 +209,7 @@ def test_nobody_is_asked_where_the_program_wants_no_page(program: Program) -> No
 def test_nobody_is_sent_on_to_a_stranger_s_web_site_without_a_login(
     shop: Server, wrong: dict[str, Any]
 ) -> None:
-    """Spec: RFC 9700, section 4.11.2; anybody may have registered it."""
+    """Spec: RFC 9700, section 4.11.2; a stranger may have registered it."""
     elsewhere = "https://evil.example/callback"
     program = Program.register(redirect_uris=elsewhere)
     url = program.url(prompt="none", redirect_uri=elsewhere, **wrong)

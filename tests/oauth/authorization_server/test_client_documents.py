@@ -26,7 +26,6 @@ from mcp_django.oauth.authorization_server.client_documents import (
 )
 from mcp_django.oauth.authorization_server.policies import ClientPolicy
 from mcp_django.oauth.preset import oauth2_provider
-from tests.certificates import write_certificate
 from tests.oauth.authorization_server.https_sites import (
     HOST,
     LocalDownloader,
@@ -45,14 +44,6 @@ class Fetcher(DocumentFetcher):
     """Finds `HOST` on this machine."""
 
     downloader = LocalDownloader
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the certificate of `HOST`."""
-    path = tmp_path_factory.mktemp("tls") / "client.pem"
-    write_certificate(path, HOST)
-    return path
 
 
 @pytest.fixture(autouse=True)

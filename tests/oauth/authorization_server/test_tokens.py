@@ -260,7 +260,7 @@ def test_two_refreshes_at_once_bring_the_same_tokens(program: Program, at: int) 
 
 
 def test_tokens_are_made_in_transactions_of_their_own(program: Program) -> None:
-    """Chosen: they begin with a write, without which SQLite has nobody wait."""
+    """Chosen: they begin with a write, without which SQLite has none wait."""
     for view in (TokenView, RevokeView):
         assert vars(view.as_view())["_non_atomic_requests"] == {"default"}
 
