@@ -25,7 +25,8 @@ from pathlib import Path
 from tests.settings import *
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "tests.site"] + ["shop"]
+OTHERS = {"tests.site", "mcp_django.oauth", "mcp_django.accounts", "oauth2_provider"}
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in OTHERS] + ["shop"]
 ROOT_URLCONF = "mysite.urls"
 ASGI_APPLICATION = "mysite.asgi.application"
 """

@@ -168,12 +168,12 @@ class _Task:
             self._is_over = True
             if self._socket is not None:
                 _shut_down(self._socket)
-        if self._answer is not None:
-            return self._answer
-        if is_done:
+        if not is_done:
+            # What the thread says or gives now is of the shutdown.
+            raise DownloadFailed(f"it took more than {self._timeout:g} s")
+        if self._answer is None:
             raise DownloadFailed(self._reason)
-        # What the thread says now is of the shutdown.
-        raise DownloadFailed(f"it took more than {self._timeout:g} s")
+        return self._answer
 
     def run(self) -> None:
         """Fetch it; the thread's whole work."""
@@ -246,6 +246,8 @@ class _Task:
             for name, value in response.getheaders():
                 headers.setdefault(name.lower(), value)
             body = response.read(self._max_bytes)
+            if response.length and len(body) < self._max_bytes:
+                raise DownloadFailed("the connection ended within the body")
             return Downloaded(response.status, headers, body)
         finally:
             connection.close()

@@ -338,6 +338,20 @@ def test_what_is_slow_ends_in_time(
     assert site.connections == 1
 
 
+def end_within_a_body(site: Site, connection: socket.socket) -> None:
+    """Send less than was announced."""
+    with site.secure(connection) as secured:
+        secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}")
+
+
+def test_body_that_is_not_complete_is_none(
+    serve: Serve, local: type[LocalDownloader]
+) -> None:
+    """Spec: RFC 9112, section 8."""
+    with serve(end_within_a_body) as site, fails("ended within the body"):
+        fetch(local, f"https://{HOST}:{site.port}/")
+
+
 def test_name_server_that_does_not_answer_ends_in_time_and_holds_few_threads(
     local: type[LocalDownloader],
 ) -> None:

@@ -72,6 +72,7 @@ def test_use_concerns_one_program_one_endpoint_and_one_user(
     assert last_use(his) is None
 
 
+@pytest.mark.django_db(transaction=True)
 def test_database_that_takes_no_writes_keeps_no_program_out(
     ada: User, caplog: pytest.LogCaptureFixture
 ) -> None:
