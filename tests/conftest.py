@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import signal
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from tests.catalogs import GERMAN, write_catalog
 
 
 def pytest_configure() -> None:
-    """Look for garbage less often, and let generated examples take their time.
+    """Look for garbage less often, heed SIGINT, and give generated examples time.
 
     The tests themselves are some hundred thousand objects that stay; to look through
     them as often as Python does would be a third of the time of all tests.
     """
     gc.set_threshold(50_000, 20, 100)
+    # A shell that starts the tests in the background has them ignore it, and with them
+    # each process that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # How long an example takes says more of the machine's load than of our code.
     hypothesis.settings.register_profile("unhurried", deadline=None)
     hypothesis.settings.load_profile("unhurried")
