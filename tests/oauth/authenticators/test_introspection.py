@@ -139,7 +139,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "odd end": ({"exp": "tomorrow"}, "claim 'exp'"),
     "end is a truth": ({"exp": True}, "claim 'exp'"),
     "ends at no time": ({"exp": 1e300}, "claim 'exp'"),
-    "not yet good": ({"nbf": _now(600)}, "is good only from"),
+    "not yet good": ({"nbf": _now(86_400)}, "is good only from"),
     "other issuer": ({"iss": "https://other.example"}, "of the issuer 'https:"),
     "no user": ({"sub": "nobody"}, "find_user() knows no user"),
     "bound to a key": ({"cnf": {"jkt": "x"}}, "bound to a key"),
