@@ -104,7 +104,12 @@ class AccountStorage(Storage):
         """
         holder = secrets.token_hex(16)
         pause = _FIRST_PAUSE
-        while not await _in_thread(lambda: self._take(url, holder)):
+        while True:
+            # What a thread has begun to take it does take, though the task is cancelled.
+            with anyio.CancelScope(shield=True):
+                is_taken = await _in_thread(lambda: self._take(url, holder))
+            if is_taken:
+                break
             await anyio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         try:

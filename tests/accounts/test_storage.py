@@ -145,7 +145,7 @@ async def test_cancelled_holder_lets_go(ada: User) -> None:
     with anyio.move_on_after(0) as scope:
         async with AccountStorage(ada.pk).lock(URL):
             await anyio.sleep_forever()
-    with anyio.CancelScope() as scope:
+    with anyio.fail_after(SOON_SECONDS), anyio.CancelScope() as scope:
         async with AccountStorage(ada.pk).lock(URL):
             scope.cancel()
             await anyio.sleep_forever()
