@@ -35,6 +35,15 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("unhurried")
 
 
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look through what stays to the end.
+
+    That is a second for each test that looks for leaks.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Give each test a context of its own, as async ones have anyway.
 

@@ -105,7 +105,7 @@ class AccountStorage(Storage):
         holder = secrets.token_hex(16)
         pause = _FIRST_PAUSE
         while True:
-            # What a thread has begun to take it does take, though the task is cancelled.
+            # A thread that has begun takes it, though the task is cancelled.
             with anyio.CancelScope(shield=True):
                 is_taken = await _in_thread(lambda: self._take(url, holder))
             if is_taken:

@@ -19,22 +19,23 @@ from mcp_django.worker.tasks import LoopTasks
 
 logger = logging.getLogger("mcp_django.worker")
 
-_TICK_SECONDS: Final = 1.0
+TICK_SECONDS: Final = 1.0
 
 
 class Upkeep:
-    """Looks at what is open every second, and at its users every `RECHECK_SECONDS`.
+    """Looks at what is open every tick, and at its users every `RECHECK_SECONDS`.
 
     ::
 
         idle ──begin()──► looks ──(ended by a stranger)──► ended
-                            ▲──────────(a second later)──────│
+                            ▲──────────(a tick later)────────│
 
     Args:
         loop: Where it runs.
         connections: Each of them is ticked, and ends without valid credentials.
         listeners: Each of them is rechecked.
         tasks: Where that is done.
+        tick_seconds: The time between two looks.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Upkeep:
         connections: Connections,
         listeners: Listeners,
         tasks: LoopTasks,
+        tick_seconds: float,
     ) -> None:
         self._loop = loop
+        self._tick_seconds = tick_seconds
         self._connections = connections
         self._listeners = listeners
         self._tasks = tasks
@@ -72,7 +75,7 @@ class Upkeep:
     def _on_ended(self, task: asyncio.Task[None]) -> None:
         """Start it again, unless the event loop ends, which cancels all its tasks."""
         if not self._loop.is_closed():
-            self._loop.call_later(_TICK_SECONDS, self._restart)
+            self._loop.call_later(self._tick_seconds, self._restart)
 
     def _restart(self) -> None:
         logger.error("what looks after the connections was ended; it starts again")
@@ -81,7 +84,7 @@ class Upkeep:
     async def _look_after(self) -> None:
         """Look at what is open, and at its users, every second; wait for neither."""
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
+            await asyncio.sleep(self._tick_seconds)
             try:
                 idle = [c for c in self._connections if c not in self._ticking]
                 async for some in in_lots(idle):

@@ -31,7 +31,7 @@ from mcp_django.worker.making_way import make_way
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.shutdown import call_before_shutdown, seconds_left
 from mcp_django.worker.tasks import Cancel, LoopTasks
-from mcp_django.worker.upkeep import Upkeep
+from mcp_django.worker.upkeep import TICK_SECONDS, Upkeep
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -66,6 +66,7 @@ class Worker:
     Args:
         loop: The event loop.
         relay: The line to other workers; made by the settings if left out.
+        tick_seconds: The time between two looks at what is open.
 
     Attributes:
         connections: All that is open and has to be looked after.
@@ -76,7 +77,11 @@ class Worker:
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, relay: Relay | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        relay: Relay | None = None,
+        *,
+        tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._loop = loop
         self._connection_closed = asyncio.Event()
@@ -88,7 +93,9 @@ class Worker:
         self.relay.on_told("notice", self._hear_notice)
         self.relay.on_lost(self.listeners.tell_everything)
         self._parts: dict[type, Any] = {}
-        self._upkeep = Upkeep(loop, self.connections, self.listeners, self.tasks)
+        self._upkeep = Upkeep(
+            loop, self.connections, self.listeners, self.tasks, tick_seconds
+        )
 
     @property
     def is_ending(self) -> bool:

@@ -92,7 +92,11 @@ async def test_call_that_can_be_come_back_for_is_answered_with_an_error(
     door: Door, settings: Settings
 ) -> None:
     """Chosen: whoever comes back shall not find that it ended without a word."""
-    settings.MCP = {"AUTHENTICATION": [], "EVENT_STORE_CACHE": "default"}
+    settings.MCP = {
+        "AUTHENTICATION": [],
+        "EVENT_STORE_CACHE": "default",
+        "SHUTDOWN_SECONDS": 0.1,
+    }
     session = await open_session()
     report = with_progress(call_of("report", steps=2, door="here"))
     stream = await session.open_post(report)

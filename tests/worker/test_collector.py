@@ -85,4 +85,5 @@ async def test_nothing_is_left_out_in_a_test() -> None:
 
     await request(get_asgi_application(), "GET", "/mcp")
 
-    assert gc.get_freeze_count() == before
+    # Frozen objects may be freed meanwhile.
+    assert gc.get_freeze_count() <= before

@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -51,7 +52,13 @@ def server() -> Server:
 
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
-    worker = current_worker()
+    async with ending(Worker(asyncio.get_running_loop(), tick_seconds=0.05)) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def ending(worker: Worker) -> AsyncIterator[Worker]:
+    """Give a worker, and end it after that."""
     yield worker
     for opened in worker.part(Registry):
         await opened.transport.close()
@@ -60,7 +67,7 @@ async def worker() -> AsyncIterator[Worker]:
 
 
 async def until(is_true: Callable[[], bool]) -> None:
-    """Wait for tasks of this event loop; the worker looks after them every second."""
+    """Wait for tasks of this event loop; the worker looks after them often."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not is_true():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -478,18 +485,17 @@ async def test_sessions_of_the_server_are_told_of_a_change(worker: Worker) -> No
     assert len(streams[1].sent) == 1
 
 
-async def test_change_is_told_by_the_server_s_own_method(
-    worker: Worker, server: Server
-) -> None:
+async def test_change_is_told_by_the_server_s_own_method(server: Server) -> None:
     """Our choice: in a handler, a view or a signal receiver."""
     stream = Stream()
     opened = open_session("one", server, stream=stream)
     await initialize(opened)
-    hold(worker, opened)
-    server.tools_changed()
-    await until(lambda: len(stream.sent) == 2)
-    await asyncio.to_thread(server.tools_changed)
-    await until(lambda: len(stream.sent) == 3)
+    async with ending(current_worker()) as worker:
+        hold(worker, opened)
+        server.tools_changed()
+        await until(lambda: len(stream.sent) == 2)
+        await asyncio.to_thread(server.tools_changed)
+        await until(lambda: len(stream.sent) == 3)
     assert stream.sent[1:] == [TOOLS_CHANGED] * 2
 
 
@@ -532,10 +538,11 @@ async def test_all_streams_end_before_the_process_does(
 
 
 async def test_mailbox_that_an_ending_call_opens_again_is_closed_as_well(
-    worker: Worker,
+    worker: Worker, settings: Any
 ) -> None:
     """Our choice: it tells other workers what its client missed. Python 3.11 may crash
     where a process ends while a task waits for a queue."""
+    settings.MCP = {"SHUTDOWN_SECONDS": 0.1}
 
     class Telling(Hanging):
         async def close(self) -> None:
