@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
+import anyio.to_thread
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -97,6 +98,7 @@ class Issuer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.asked: list[Asked] = []
+        self._hears = threading.Condition()
         self.active: dict[str, Any] = {}
         self.pages: dict[str, Page | Callable[[Asked], Page]] = {
             "/.well-known/openid-configuration": Page(self.metadata()),
@@ -122,6 +124,22 @@ class Issuer:
     def times_asked(self, path: str) -> int:
         """Say how often a path was asked."""
         return sum(each.path == path for each in self.asked)
+
+    def note(self, asked: Asked) -> None:
+        """Note a request."""
+        with self._hears:
+            self.asked.append(asked)
+            self._hears.notify_all()
+
+    async def until_asked(self, path: str, times: int = 1) -> None:
+        """Wait until a path was asked so often."""
+
+        def wait() -> None:
+            with self._hears:
+                self._hears.wait_for(lambda: self.times_asked(path) >= times, 10)
+
+        await anyio.to_thread.run_sync(wait)
+        assert self.times_asked(path) >= times
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Give what a good token says; None leaves a claim out."""
@@ -181,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, form: dict[str, str]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, self.path, headers, form)
-        self.issuer.asked.append(asked)
+        self.issuer.note(asked)
         page = self.issuer.pages.get(self.path, Page({"error": "not found"}, 404))
         if callable(page):
             page = page(asked)

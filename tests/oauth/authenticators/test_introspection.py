@@ -268,8 +268,7 @@ async def test_same_token_is_asked_about_once_at_a_time(issuer: Issuer) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(ask)
-            while not issuer.times_asked("/introspect"):
-                await anyio.wait_all_tasks_blocked()
+            await issuer.until_asked("/introspect")
             may_answer.set()
     assert len(found) == 5
     assert all(found)

@@ -224,8 +224,7 @@ async def test_keys_are_fetched_once_for_all_that_ask(issuer: Issuer) -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(ask_too)
-            while not issuer.times_asked("/keys"):
-                await anyio.wait_all_tasks_blocked()
+            await issuer.until_asked("/keys")
             may_answer.set()
     assert taken == [True] * 10
     assert issuer.times_asked("/keys") == 1
@@ -243,8 +242,7 @@ async def test_request_that_is_given_up_leaves_the_fetch_to_others(
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(partial(ask, authenticator, issuer.token()))
-            while not issuer.times_asked("/keys"):
-                await anyio.wait_all_tasks_blocked()
+            await issuer.until_asked("/keys")
             tasks.cancel_scope.cancel()
         may_answer.set()
         assert await ask(authenticator, issuer.token())

@@ -126,8 +126,7 @@ async def test_issuer_that_hangs_keeps_no_other_user_waiting(
         async with anyio.create_task_group() as tasks:
             for number in range(20):
                 tasks.start_soon(wait, number)
-            while company.times_asked("/introspect") < 20:
-                await anyio.wait_all_tasks_blocked()
+            await company.until_asked("/introspect", 20)
             assert name_in(await ask(own)) == "bob"
             assert not waiting
             may_answer.set()
