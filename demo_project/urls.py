@@ -1,4 +1,4 @@
-"""URLs of the demo: pages, login, admin, MCP at `/mcp`, and how clients log in."""
+"""URLs of the demo: pages, login, admin, MCP and its health at `/mcp`, and OAuth."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
@@ -23,5 +23,6 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("accounts/", include("mcp_django.accounts.urls")),
+    path("mcp/health/", include("mcp_django.health")),
     *server.urls("mcp"),
 ]

@@ -30,8 +30,9 @@ from mcp_django.consumers.applications import (
 from mcp_django.consumers.daphne import deny_handshake
 from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send
 from mcp_django.consumers.languages import language_of_path, preferring
+from mcp_django.server.endpoints import Endpoint, Probe
 from mcp_django.server.routes import (
-    endpoint_at,
+    direct_view_at,
     is_by_path_alone,
     is_setting_of_routes,
     path_info_of,
@@ -145,8 +146,10 @@ def _application_at(kind: ScopeType, path: str, root_path: str) -> _Found | None
     """Give what answers at a path."""
     scope = {"path": path, "root_path": root_path}
     path_info = path_info_of(scope)
-    endpoint = endpoint_at(path_info)
-    if endpoint is None or not has_application(endpoint, kind):
+    endpoint = direct_view_at(path_info)
+    if isinstance(endpoint, Probe):
+        return _Found(endpoint.answer, None, "") if kind == "http" else None
+    if not isinstance(endpoint, Endpoint) or not has_application(endpoint, kind):
         return None
     return _Found(
         application_of(endpoint, kind),

@@ -3,9 +3,9 @@
 Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a module:
 `setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
-05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x. No
-check ever raises: one that cannot look at something leaves it to the check whose
-business it is, ours or Django's.
+05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x,
+`health` 165. No check ever raises: one that cannot look at something leaves it to the
+check whose business it is, ours or Django's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mcp_django.checks.channel_layers import (
     check_redis_timeout,
     check_several_processes,
 )
+from mcp_django.checks.health import check_health
 from mcp_django.checks.hosts import check_hosts_of_models
 from mcp_django.checks.limits import check_limits
 from mcp_django.checks.origins import check_cors, check_hosts
@@ -49,6 +50,7 @@ _CHECKS = (
     check_runserver,
     check_asgi,
     check_urlconfs,
+    check_health,
     check_channel_layer,
     check_redis_timeout,
     check_hosts,

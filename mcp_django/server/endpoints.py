@@ -1,11 +1,12 @@
-"""Endpoints: what URL patterns of a server point to.
+"""Endpoints: what URL patterns of a server point to, and probes of its health.
 
-An endpoint is a view to Django. The ASGI way in finds it by the same URL patterns and
-serves it without Django's middleware.
+Both are views to Django. The ASGI way in finds them by the same URL patterns and serves
+them without Django's middleware.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -20,13 +21,8 @@ if TYPE_CHECKING:
 Binding: TypeAlias = Literal["mcp", "sse", "messages"]
 
 
-class Endpoint:
-    """One URL of one server.
-
-    Attributes:
-        server: The server that answers there.
-        binding: What is spoken there.
-    """
+class DirectView(ABC):
+    """A view for programs, which the ASGI way in calls before Django's middleware."""
 
     csrf_exempt = True
     """Origin and credentials are checked by the gate, in JSON's own way."""
@@ -34,12 +30,38 @@ class Endpoint:
     login_required = False
     """For `LoginRequiredMiddleware`: a login page is no answer to a program."""
 
-    def __init__(self, server: Server, binding: Binding) -> None:
-        self.server = server
-        self.binding = binding
+    def __init__(self) -> None:
         # For ATOMIC_REQUESTS: a stream must not hold a transaction.
         self._non_atomic_requests = _AllDatabases()
         markcoroutinefunction(self)
+
+    @abstractmethod
+    async def __call__(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer as a Django view."""
+
+
+class Probe(DirectView):
+    """A URL at which load balancers ask how the process is."""
+
+    @abstractmethod
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as an ASGI application."""
+
+
+class Endpoint(DirectView):
+    """One URL of one server.
+
+    Attributes:
+        server: The server that answers there.
+        binding: What is spoken there.
+    """
+
+    def __init__(self, server: Server, binding: Binding) -> None:
+        super().__init__()
+        self.server = server
+        self.binding = binding
 
     async def __call__(
         self, request: HttpRequest, *args: Any, **kwargs: Any

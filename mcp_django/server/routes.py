@@ -32,7 +32,7 @@ from django.urls.resolvers import RegexPattern, RoutePattern
 from django.utils import translation
 from django.utils.functional import Promise
 
-from mcp_django.server.endpoints import Endpoint
+from mcp_django.server.endpoints import DirectView, Endpoint, Probe
 
 _SETTINGS: Final = frozenset({"ROOT_URLCONF", "LANGUAGE_CODE", "LANGUAGES", "USE_I18N"})
 """What decides where an endpoint is, beside the URLconf itself."""
@@ -48,8 +48,20 @@ def endpoint_at(path_info: str, urlconf: Any = None) -> Endpoint | None:
         path_info: The path below the script name.
         urlconf: A URLconf other than `ROOT_URLCONF`, as `request.urlconf` has it.
     """
+    found = direct_view_at(path_info, urlconf)
+    return found if isinstance(found, Endpoint) else None
+
+
+def direct_view_at(path_info: str, urlconf: Any = None) -> DirectView | None:
+    """Give what answers at a path before Django's middleware, None if nothing does.
+
+    Args:
+        path_info: As for `endpoint_at`.
+        urlconf: As for `endpoint_at`.
+    """
     urlconf = urlconf or settings.ROOT_URLCONF
-    find = _endpoint_at if is_by_path_alone(urlconf) else _endpoint_at.__wrapped__
+    is_kept = is_by_path_alone(urlconf)
+    find = _direct_view_at if is_kept else _direct_view_at.__wrapped__
     return find(path_info, urlconf)
 
 
@@ -59,7 +71,16 @@ def all_endpoints() -> list[Endpoint]:
     Raises:
         Exception: Whatever importing the URLconf raises.
     """
-    return [ways[-1].callback for ways in _ways_below(get_resolver())]
+    return [way[-1].callback for way in _ways_below(get_resolver())]
+
+
+def has_probes() -> bool:
+    """Say whether load balancers can ask how a process is.
+
+    Raises:
+        Exception: Whatever importing the URLconf raises.
+    """
+    return any(_ways_below(get_resolver(), Probe))
 
 
 def routes() -> Iterator[tuple[str, Endpoint, bool]]:
@@ -108,17 +129,17 @@ def is_setting_of_routes(setting: str) -> bool:
     return setting in _SETTINGS
 
 
-def _ways_below(resolver: URLResolver) -> Iterator[list[Any]]:
-    """Give the way to each endpoint: the patterns of its path, its own the last."""
+def _ways_below(resolver: URLResolver, kind: Any = Endpoint) -> Iterator[list[Any]]:
+    """Give the way to each view of a kind: the patterns of its path, its own last."""
     for step in resolver.url_patterns:
         if isinstance(step, URLResolver):
-            yield from ([step, *way] for way in _ways_below(step))
-        elif isinstance(step, URLPattern) and isinstance(step.callback, Endpoint):
+            yield from ([step, *way] for way in _ways_below(step, kind))
+        elif isinstance(step, URLPattern) and isinstance(step.callback, kind):
             yield [step]
 
 
 @lru_cache(maxsize=1024)
-def _endpoint_at(path_info: str, urlconf: Any) -> Endpoint | None:
+def _direct_view_at(path_info: str, urlconf: Any) -> DirectView | None:
     resolver = get_resolver(urlconf)
     named = translation.get_language_from_path(path_info)
     languages = dict.fromkeys((named or settings.LANGUAGE_CODE, *_languages(urlconf)))
@@ -128,7 +149,7 @@ def _endpoint_at(path_info: str, urlconf: Any) -> Endpoint | None:
                 match = resolver.resolve(path_info)
             except Resolver404:
                 continue
-        if isinstance(match.func, Endpoint):
+        if isinstance(match.func, DirectView):
             return match.func
     return None
 
@@ -154,6 +175,6 @@ def _text_of(step: Any) -> object:
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if is_setting_of_routes(setting):
-        _endpoint_at.cache_clear()
+        _direct_view_at.cache_clear()
         is_by_path_alone.cache_clear()
         _languages.cache_clear()

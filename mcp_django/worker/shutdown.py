@@ -90,6 +90,11 @@ def call_before_shutdown(
         arrange()
 
 
+def is_ending() -> bool:
+    """Say whether this process was told to end, as far as that is known here."""
+    return _Arrangement.is_ending or _Arrangement.signalled_at is not None
+
+
 def seconds_left() -> float:
     """Give the seconds that running calls have: `SHUTDOWN_SECONDS` from the signal."""
     seconds = mcp_settings.SHUTDOWN_SECONDS
