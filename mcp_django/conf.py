@@ -75,6 +75,11 @@ class MCPSettings:
     # Seconds a POST waits for room in its session, or for its user to read what was
     # answered before, until it is answered 503.
     ROOM_TIMEOUT: float = 3.0
+    # Handlers -------------------------------------------------------------------
+    # Seconds that one run of a handler may take, and wait for a thread; a tool,
+    # resource or prompt may have others (timeout=). The time in which the client is
+    # asked something does not count.
+    HANDLER_TIMEOUT: float = 300.0
     # Answers --------------------------------------------------------------------
     # Largest answer to a request, in bytes, over every connection; a tool, resource or
     # prompt may have another (max_result_bytes=). Answers to a batch that go in one

@@ -13,6 +13,7 @@
     │   ├── AuthenticationFailed credentials are wrong, or do not suffice
     │   └── ServiceAway         a service that the site needs does not answer
     ├── ToolError               a failed tool call, for the model to read
+    ├── HandlerTooSlow          a handler took longer than it may
     ├── ErrorReceived           the server answered our request with a JSON-RPC error
     ├── RequestTimeout          the server did not answer our request in time
     ├── OAuthError              no token can be had that a server takes
@@ -283,6 +284,23 @@ class ToolError(MCPError):
     def __init__(self, message: object = "", *, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+
+class HandlerTooSlow(MCPError):
+    """A handler took longer than its `timeout=`, or than `MCP["HANDLER_TIMEOUT"]`.
+
+    The client reads the text; for a tool, its model does.
+
+    Args:
+        message: What became of the handler.
+        seconds: How long it might have taken.
+        goes_on: Whether it is still running, in a thread that cannot be stopped.
+    """
+
+    def __init__(self, message: str, *, seconds: float, goes_on: bool) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.goes_on = goes_on
 
 
 class ErrorReceived(MCPError):

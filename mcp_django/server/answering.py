@@ -19,6 +19,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     BatchTooLarge,
     ErrorAnswer,
+    HandlerTooSlow,
     MessageTooLarge,
     ReaderTooSlow,
     ResultTooLarge,
@@ -259,10 +260,14 @@ async def failed(request: Request, error: BaseException) -> ResultOrError:
     The failure is logged, and Django is told, as for a view that raised. While a
     database is away, one of those that it makes fail is logged a minute.
     """
-    if databases.note(error) is not False:
-        logger.error("%s failed", request.describe(), exc_info=error)
+    if isinstance(error, HandlerTooSlow):
+        text = str(error)
+        logger.error("%s: %s", request.describe(), text, exc_info=error.__cause__)
+    else:
+        if databases.note(error) is not False:
+            logger.error("%s failed", request.describe(), exc_info=error)
+        text = with_details(INTERNAL_ERROR_TEXT, error)
     await tell_of_failure(Server, error)
-    text = with_details(INTERNAL_ERROR_TEXT, error)
     if request.method == "tools/call":
         return dispatch.tool_error(text)
     return ErrorAnswer(INTERNAL_ERROR, text)

@@ -139,8 +139,15 @@ class _RequestContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the client waits for the answer no longer; ask this in long loops."""
-        return self._request.is_cancelled
+        """Whether the answer is waited for no longer; ask this in long loops.
+
+        The client may be gone, or the handler took longer than its timeout.
+        """
+        return self._request.is_cancelled or self._is_given_up
+
+    @property
+    def _is_given_up(self) -> bool:
+        return self._run is not None and self._run.is_given_up
 
 
 class Context(_RequestContext):
@@ -333,12 +340,16 @@ class SyncContext(_RequestContext):
         message: Text | None = None,
     ) -> None:
         """Tell the client how far the request is."""
+        if self._is_given_up:  # it was answered
+            return
         params = progress_params(self._request, progress, total, message)
         if params is not None:
             self._notify("notifications/progress", params)
 
     def log(self, level: LoggingLevel, data: JSON, logger: str | None = None) -> None:
         """Send a log message to the client, if its session wants such ones."""
+        if self._is_given_up:  # it was answered
+            return
         context = Context(self._server, self._request)
         self._wait_for(context.log, level, data, logger)
 

@@ -6,6 +6,7 @@ at once. Lazy text counts as text; it is not translated here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -139,6 +140,22 @@ def check_count(feature: str, argument: str, count: object, *, least: int) -> No
     if count > MAX_WHOLE:
         raise ValueError(
             f"{feature}: {argument} must be at most {MAX_WHOLE}, not {count!r}"
+        )
+
+
+def check_seconds(feature: str, argument: str, seconds: object) -> None:
+    """Refuse what is no time that ends.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if seconds is None:
+        return
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds < math.inf:  # type: ignore[operator]
+        raise ValueError(
+            f"{feature}: {argument} must be a finite number of seconds, more than "
+            f"zero, not {seconds!r}"
         )
 
 

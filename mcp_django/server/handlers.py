@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio.lowlevel
 from django.utils import translation
 
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.deadlines import Late, within
 from mcp_django.bulkheads.strays import stray_of
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import HandlerTooSlow
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.arguments.signatures import Signature, read_signature
 from mcp_django.server.asking import (
@@ -38,6 +41,20 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
+_STOPPED: Final = (
+    "it took longer than %g seconds and was stopped; what it did until then may have "
+    "taken effect"
+)
+_GOES_ON: Final = (
+    "it took longer than %g seconds, so that its answer is not waited for; it goes on, "
+    "and what it does may still take effect: see what has changed before you try again"
+)
+_NOT_BEGUN: Final = (
+    "no thread was free for it for %g seconds, so that it was not begun; try again "
+    "later"
+)
+"""What became of a handler that took too long."""
+
 
 class Output(Protocol):
     """Makes the result of a request of what its handler returned."""
@@ -60,11 +77,13 @@ class Handler:
         atomic: Whether it runs in a transaction, or on which databases; None to follow
             each database's `ATOMIC_REQUESTS`.
         feature: What it is the handler of; None if that differs, as for completions.
+        timeout: Seconds that a run may take; None for those of the site.
     """
 
     signature: Signature
     atomic: bool | tuple[str, ...] | None
     feature: FeatureName | None = None
+    timeout: float | None = None
 
     async def call(
         self,
@@ -87,7 +106,15 @@ class Handler:
             # On the hot path: few sites have any.
             if server.arounds:
                 return await self._call_inside(server, request, arguments, output)
-            return (await self._run(server, request, arguments, output))[1]
+            run = None
+            if not self.signature.is_async:
+                run = self._new_run(request, arguments)
+            running = self._run(server, request, arguments, output, run)
+            try:
+                seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
+                return (await within(seconds, running))[1]
+            except Late as late:
+                raise self._too_slow(run) from late.__cause__
         except BaseException as error:
             meant = _meant_by(error)
             if meant is error:
@@ -109,7 +136,12 @@ class Handler:
                 await stack.enter_async_context(around(context))
                 stack.push(run.note)
             try:
-                value, result = await self._run(server, request, arguments, output, run)
+                running = self._run(server, request, arguments, output, run)
+                try:
+                    seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
+                    value, result = await within(seconds, running)
+                except Late as late:
+                    raise self._too_slow(run) from late.__cause__
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
@@ -123,6 +155,18 @@ class Handler:
         if run.outcome is not None and isinstance(run.outcome.error, QuestionsAsked):
             raise run.outcome.error
         return await _written(output.in_loop(request, None))
+
+    def _too_slow(self, run: Run | None) -> HandlerTooSlow:
+        seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
+        goes_on = False
+        if self.signature.is_async:
+            text = _STOPPED
+        else:
+            assert run is not None  # a thread has one
+            run.is_given_up = True
+            goes_on = run.has_begun
+            text = _GOES_ON if goes_on else _NOT_BEGUN
+        return HandlerTooSlow(text % seconds, seconds=seconds, goes_on=goes_on)
 
     async def _run(
         self,
@@ -155,7 +199,7 @@ class Handler:
             arguments = {**arguments, name: SyncContext(server, request, token, run)}
         function = partial(signature.function, **arguments)
         return await request.run_in_thread(
-            partial(_run_in_thread, self, request, function, output)
+            partial(_run_in_thread, self, request, function, output, run)
         )
 
     def _new_run(self, request: Request, arguments: Mapping[str, Any]) -> Run:
@@ -172,6 +216,7 @@ def make_handler(
     name: str,
     feature: FeatureName | None = None,
     atomic: Atomic | None = None,
+    timeout: float | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Handler:
     """Read a function that is being registered.
@@ -181,6 +226,7 @@ def make_handler(
         name: For messages.
         feature: As for `Handler`.
         atomic: As for `Server.tool`.
+        timeout: As for `Server.tool`.
         input_schema: Verbatim JSON Schema of its arguments.
 
     Raises:
@@ -193,7 +239,7 @@ def make_handler(
             f"{name}: atomic={atomic!r} needs a def function, because Django's "
             "transactions are synchronous; this one is async def"
         )
-    return Handler(signature, databases, feature)
+    return Handler(signature, databases, feature, timeout)
 
 
 def _meant_by(error: BaseException) -> BaseException:
@@ -241,8 +287,11 @@ def _run_in_thread(
     request: Request,
     function: Callable[[], Any],
     output: Output,
+    run_of: Run | None,
 ) -> tuple[Any, JSONObject]:
     """Run a `def` function in its transactions, which end when its result is known."""
+    if run_of is not None:
+        run_of.has_begun = True
 
     def run() -> tuple[Any, JSONObject]:
         value = function()

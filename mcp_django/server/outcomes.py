@@ -107,11 +107,16 @@ class Run:
         feature: What the handler is of; of a completion, what is completed.
         arguments: Checked, by parameter; without the context.
         outcome: How it ended; None as long as it runs.
+        has_begun: Whether its function was called, where that waits for a thread.
+        is_given_up: Whether its answer is waited for no longer, because it took longer
+            than it may. A thread goes on all the same.
     """
 
     feature: FeatureName | None
     arguments: Mapping[str, Any]
     outcome: Outcome | None = None
+    has_begun: bool = False
+    is_given_up: bool = False
 
     def note(
         self,

@@ -28,6 +28,7 @@ from mcp_django.server.declarations import (
     check_fixed_texts,
     check_flags,
     check_mappings,
+    check_seconds,
     check_texts,
     naming,
 )
@@ -68,6 +69,7 @@ def make_tool(
     scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
+    timeout: float | None,
     input_schema: Mapping[str, Any] | None,
     output_schema: Mapping[str, Any] | None,
     structured: bool | None,
@@ -93,6 +95,7 @@ def make_tool(
     check_flags(shown_name, structured=structured)
     read_atomic(shown_name, atomic)
     check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
+    check_seconds(shown_name, "timeout", timeout)
     check_mappings(
         shown_name,
         meta=shown.get("meta"),
@@ -112,6 +115,7 @@ def make_tool(
         name=tool_name,
         feature=FeatureName("tool", tool_name),
         atomic=atomic,
+        timeout=timeout,
         input_schema=input_schema,
     )
     with naming(shown_name):
@@ -226,6 +230,7 @@ def make_resource(
     scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
+    timeout: float | None,
     cache: CacheHints,
     **shown: Any,
 ) -> Resource:
@@ -243,6 +248,7 @@ def make_resource(
     check_fixed_texts(shown_name, name=name, mime_type=mime_type)
     read_atomic(shown_name, atomic)
     check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
+    check_seconds(shown_name, "timeout", timeout)
     check_count(shown_name, "size", size, least=0)
     check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
@@ -252,6 +258,7 @@ def make_resource(
         name=resource_name,
         feature=FeatureName("resource", uri),
         atomic=atomic,
+        timeout=timeout,
     )
     _check_variables(resource_name, handler.signature.input_schema, template)
     entry = make_entry(
@@ -290,6 +297,7 @@ def make_prompt(
     scope: Scope | None,
     atomic: Atomic | None,
     max_result_bytes: int | None,
+    timeout: float | None,
     **shown: Any,
 ) -> Prompt:
     """Make a prompt; the arguments are those of `Server.prompt`.
@@ -305,12 +313,14 @@ def make_prompt(
     check_texts(shown_name, title=shown.get("title"), description=description)
     read_atomic(shown_name, atomic)
     check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
+    check_seconds(shown_name, "timeout", timeout)
     check_mappings(shown_name, meta=shown.get("meta"))
     handler = make_handler(
         function,
         name=prompt_name,
         feature=FeatureName("prompt", prompt_name),
         atomic=atomic,
+        timeout=timeout,
     )
     entry = make_entry(
         name=prompt_name,

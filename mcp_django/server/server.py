@@ -209,6 +209,7 @@ class Server:
         scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
+        timeout: float | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -233,6 +234,7 @@ class Server:
         scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
+        timeout: float | None = None,
         input_schema: Mapping[str, Any] | None = None,
         output_schema: Mapping[str, Any] | None = None,
         structured: bool | None = None,
@@ -267,6 +269,9 @@ class Server:
             max_result_bytes: Largest answer, as it is sent, instead of
                 `MCP["MAX_RESULT_BYTES"]`; what is larger becomes an error that tells
                 the model to ask for less.
+            timeout: Seconds that one run may take, instead of
+                `MCP["HANDLER_TIMEOUT"]`. Then an `async def` function is cancelled; a
+                `def` function cannot be stopped, and goes on without an answer.
             input_schema: Verbatim JSON Schema, shown instead of the signature's;
                 arguments are checked against it and passed as they are.
             output_schema: Verbatim JSON Schema of the structured result.
@@ -298,6 +303,7 @@ class Server:
                 scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
+                timeout=timeout,
                 input_schema=input_schema,
                 output_schema=output_schema,
                 structured=structured,
@@ -323,6 +329,7 @@ class Server:
         scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
+        timeout: float | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
     ) -> Decorator:
@@ -344,6 +351,7 @@ class Server:
             scope: As for `tool`; "mcp:read" if left out.
             atomic: As for `tool`.
             max_result_bytes: As for `tool`.
+            timeout: As for `tool`.
             ttl_ms: Milliseconds for which clients may take the contents as fresh.
             cache_scope: "public" if caches may show the contents to every user.
 
@@ -374,6 +382,7 @@ class Server:
                 scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
+                timeout=timeout,
                 cache=cache,
             )
             self._add("resource", uri, resource, self.resources)
@@ -399,6 +408,7 @@ class Server:
         scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
+        timeout: float | None = None,
     ) -> Decorator: ...
 
     def prompt(
@@ -415,6 +425,7 @@ class Server:
         scope: Scope | None = None,
         atomic: Atomic | None = None,
         max_result_bytes: int | None = None,
+        timeout: float | None = None,
     ) -> Any:
         """Register a function that makes messages for the user to choose.
 
@@ -440,6 +451,7 @@ class Server:
                 scope=scope,
                 atomic=atomic,
                 max_result_bytes=max_result_bytes,
+                timeout=timeout,
             )
             self._add("prompt", prompt.name, prompt, self.prompts)
             return function

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 import anyio
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -69,6 +71,59 @@ def read_few_letters(number: int) -> str:
 def write_few_letters(number: str) -> str:
     """Ask for so many letters, unless they are too many."""
     return "x" * int(number)
+
+
+class Sure(BaseModel):
+    """What `ask_first` asks."""
+
+    sure: bool
+
+
+slow = Server("slow")
+"""A server whose handlers may take no time at all, or nearly so."""
+
+
+@slow.tool(timeout=0.01)
+async def sleep() -> str:
+    """Never return."""
+    await anyio.sleep_forever()
+    return "awake"
+
+
+@slow.tool(timeout=0.01)
+def wait_in_thread(context: SyncContext) -> str:
+    """Return when the answer is not waited for any more."""
+    while not context.is_cancelled:
+        waited.wait(0.001)
+    context.report_progress(1.0)
+    context.log("error", "too late to be sent")
+    waited.set()
+    return "waited"
+
+
+@slow.tool(timeout=0.01)
+async def ask_first(context: Context) -> str:
+    """Ask, and be quick about the rest."""
+    await context.elicit("Go on?", Sure)
+    return "asked"
+
+
+@slow.resource("slow://{name}", timeout=0.01)
+async def sleep_there(name: str) -> str:
+    """Never return."""
+    await anyio.sleep_forever()
+    return name
+
+
+@slow.prompt(timeout=0.01)
+async def sleep_first() -> str:
+    """Never return."""
+    await anyio.sleep_forever()
+    return ""
+
+
+waited: Final = threading.Event()
+"""That `wait_in_thread` is over."""
 
 
 written = Server("written")

@@ -19,6 +19,7 @@ from tests.interaction.client import (
     BOUND,
     LATEST_LEGACY,
     MODERN,
+    Answers,
     Client,
     error_of,
     text_of,
@@ -303,3 +304,45 @@ async def test_result_is_no_larger_than_its_feature_lets_it_be(
         await get("write_few_letters", {"number": "1000"})
         error = await error_of(get("write_few_letters", {"number": "3000"}))
         assert (error.code, said in error.message) == (types.INTERNAL_ERROR, True)
+
+
+async def test_handler_that_takes_too_long_is_answered_for(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: timeout=, over every connection; the text says what became of it,
+    and so does the log."""
+    features.waited.clear()
+    stopped = "it took longer than 0.01 seconds and was stopped"
+    goes_on = "so that its answer is not waited for; it goes on"
+    with signals_of_failures() as reported:
+        async with connect(server=features.slow, log_level="debug") as client:
+            assert stopped in await client.call_for_error("sleep")
+            assert goes_on in await client.call_for_error("wait_in_thread")
+            await anyio.to_thread.run_sync(features.waited.wait, BOUND)
+            read, get = client.session.read_resource, client.session.get_prompt
+            error = await error_of(read("slow://x"))
+            assert (error.code, stopped in error.message) == (-32603, True)
+            error = await error_of(get("sleep_first"))
+            assert (error.code, stopped in error.message) == (-32603, True)
+            await client.call("sleep")  # it goes on to be of use
+            client.assert_heard_nothing()
+    assert len(reported) == 5
+    logged = [record.getMessage() for record in caplog.records]
+    assert any(
+        goes_on in line and "tools/call 'wait_in_thread'" in line for line in logged
+    )
+
+
+@only(since="2025-06-18")
+async def test_user_who_is_asked_may_take_longer_than_the_handler(
+    connect: Connect,
+) -> None:
+    """Our choice: `timeout=` is of what the handler does; a person is no handler."""
+
+    async def ponder(params: types.ElicitRequestParams) -> types.ElicitResult:
+        await anyio.sleep(0.05)
+        return types.ElicitResult(action="accept", content={"sure": True})
+
+    answers = Answers(elicit=ponder)
+    async with connect(server=features.slow, answers=answers) as client:
+        assert await client.call_for_text("ask_first") == "asked"

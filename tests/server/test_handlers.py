@@ -1,20 +1,23 @@
 """Calling a developer's function: threads, transactions, `around`, permissions."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+from anyio import wait_all_tasks_blocked
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db import connection, transaction
 from django.utils import translation
+from pytest_django import Settings
 
-from mcp_django import Context, Server, SyncContext
-from mcp_django.bulkheads.threads import handler_threads
+from mcp_django import Context, HandlerTooSlow, Outcome, Server, SyncContext
+from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.conf import MCPSettings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
@@ -581,3 +584,116 @@ async def test_language_of_around_reaches_def_handlers(server: Server) -> None:
         return translation.get_language()
 
     assert await Caller(server).text_of("language") == "de"
+
+
+# Handlers that take too long ----------------------------------------------------------
+
+
+async def test_what_stands_around_sees_that_a_handler_took_too_long(
+    server: Server,
+) -> None:
+    """Our choice: it is no cancellation, and what it does after may take its time."""
+    seen: list[object] = []
+
+    @server.around
+    @asynccontextmanager
+    async def note(context: Context) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await anyio.lowlevel.checkpoint()
+            seen.append(context.outcome)
+
+    @server.tool(timeout=0.01)
+    async def sleep() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+
+    with pytest.raises(HandlerTooSlow, match="was stopped") as raised:
+        await Caller(server).call_tool("sleep")
+
+    assert (raised.value.seconds, raised.value.goes_on) == (0.01, False)
+    assert seen == [Outcome("failed", error=raised.value)]
+
+
+async def test_timeout_of_its_own_is_that_of_a_handler_itself(server: Server) -> None:
+    """Our choice: only ours is told to the client."""
+
+    @server.tool(timeout=60)
+    async def give_up() -> None:
+        with anyio.fail_after(0):
+            await anyio.sleep_forever()
+
+    with pytest.raises(TimeoutError):
+        await Caller(server).call_tool("give_up")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_handler_that_catches_its_cancellation_has_answered(
+    server: Server,
+) -> None:
+    """Our choice: it may know a part of the answer."""
+
+    @server.tool(timeout=0.01)
+    async def find() -> str:
+        with suppress(asyncio.CancelledError):
+            await anyio.sleep_forever()
+        return "a part"
+
+    assert await Caller(server).text_of("find") == "a part"
+
+
+async def test_site_says_how_long_a_handler_may_take(
+    server: Server, settings: Settings
+) -> None:
+    """We promise it: MCP["HANDLER_TIMEOUT"], unless the handler says something else."""
+    settings.MCP = {"HANDLER_TIMEOUT": 0.01}
+
+    @server.tool
+    async def sleep() -> None:
+        await anyio.sleep_forever()
+
+    @server.tool(timeout=60)
+    async def nap() -> str:
+        await anyio.sleep(0.02)
+        return "rested"
+
+    with pytest.raises(HandlerTooSlow):
+        await Caller(server).call_tool("sleep")
+    assert await Caller(server).text_of("nap") == "rested"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_handler_that_finds_no_thread_in_time_never_runs(
+    server: Server, settings: Settings
+) -> None:
+    """We promise it: the client may try again without a doubt."""
+    settings.MCP = {"SYNC_WORKERS": 1}
+    pool = ThreadPool("mcp-test", "SYNC_WORKERS", purpose="tests", is_shared=False)
+    door, ran = threading.Event(), []
+
+    @server.tool
+    def hold() -> None:
+        door.wait(PATIENCE_SECONDS)
+
+    @server.tool(timeout=0.01)
+    def count() -> None:
+        ran.append(1)
+
+    caller = Caller(server, threads=pool)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(caller.call_tool, "hold")
+        await wait_all_tasks_blocked()
+        with pytest.raises(HandlerTooSlow, match="was not begun") as raised:
+            await caller.call_tool("count")
+        door.set()
+    await caller.call_tool("hold")  # the thread is free, and has run what waited
+
+    assert (raised.value.goes_on, ran) == (False, [])
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), "5", True])
+def test_timeout_that_is_no_time_is_refused(server: Server, timeout: Any) -> None:
+    """Our choice: there is no time without end."""
+    with pytest.raises(ValueError, match=r"tool 'wait': timeout must be a finite"):
+        server.tool(name="wait", timeout=timeout)(lambda: None)
