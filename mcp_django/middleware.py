@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from mcp_django.consumers.cors import ANSWERS_CORS, EndpointCorsMiddleware
 from mcp_django.consumers.gate import check_origin
+from mcp_django.consumers.https import check_https
 from mcp_django.consumers.well_known import is_left_to_us, match_of
 from mcp_django.protocol import jsonrpc
 from mcp_django.server.endpoints import Endpoint
@@ -40,10 +42,11 @@ class CorsMiddleware(EndpointCorsMiddleware):
 
 
 class OriginMiddleware:
-    """Refuses requests of foreign web pages to MCP endpoints, early.
+    """Refuses what MCP endpoints refuse, early: foreign web pages, and plain HTTP.
 
-    The endpoints do so themselves; as the first of `MIDDLEWARE` it spares the others
-    the work. The rest of the site is left alone.
+    The endpoints do so themselves. As the first of `MIDDLEWARE` it spares the others
+    the work, and comes before `SecurityMiddleware`, which would redirect to HTTPS a
+    program that has sent its token. The rest of the site is left alone.
     """
 
     sync_capable = True
@@ -64,9 +67,12 @@ class OriginMiddleware:
         return _as_coroutine(refusal) if iscoroutinefunction(self) else refusal
 
     def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
-        if "Origin" not in request.headers or _endpoint_of(request) is None:
+        if "Origin" not in request.headers and not settings.SECURE_SSL_REDIRECT:
+            return None
+        if _endpoint_of(request) is None:
             return None
         try:
+            check_https(request)
             check_origin(request)
         except Refused as refused:
             error = jsonrpc.error(None, refused.code, refused.message)

@@ -4,8 +4,8 @@ Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a modu
 `setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
 05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x,
-`health` 165. No check ever raises: one that cannot look at something leaves it to the
-check whose business it is, ours or Django's.
+`https` 160, `health` 165. No check ever raises: one that cannot look at something
+leaves it to the check whose business it is, ours or Django's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mcp_django.checks.channel_layers import (
 )
 from mcp_django.checks.health import check_health
 from mcp_django.checks.hosts import check_hosts_of_models
+from mcp_django.checks.https import check_https
 from mcp_django.checks.limits import check_limits
 from mcp_django.checks.origins import check_cors, check_hosts
 from mcp_django.checks.permissions import check_permissions
@@ -58,6 +59,7 @@ _CHECKS = (
     check_caches,
 )
 _DEPLOYMENT_CHECKS = (
+    check_https,
     check_several_processes,
     check_kept_credentials,
     check_kept_caches,

@@ -6,9 +6,9 @@
 
 `http` is the outermost callable of those over HTTP, `exchange` an HTTP request as ASGI
 has it, `handshake` one that opens a WebSocket. `gate` decides which requests come in,
-by `origins` and `cors`; `languages` are those that a URL names. `long_lived` is what
-the consumers of connections that stay share, `slow_reader` what waits for its reader.
-`daphne` is what Daphne does not tell applications.
+by `origins`, `cors` and `https`; `languages` are those that a URL names. `long_lived`
+is what the consumers of connections that stay share, `slow_reader` what waits for its
+reader. `daphne` is what Daphne does not tell applications.
 
 May import `sessions`, `exchanges` and what is below.
 """

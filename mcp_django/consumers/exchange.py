@@ -74,7 +74,7 @@ class Exchange:
         method: The HTTP method, in capitals.
         headers: HTTP headers but those with credentials, names in lower case; a
             repeated one is joined by ", ".
-        cors_headers: To add to every answer; the gate fills them in.
+        added_headers: Of every answer; the gate fills them in, for CORS and HTTPS.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
     """
@@ -83,7 +83,7 @@ class Exchange:
         "__dict__",
         "_receive",
         "_send",
-        "cors_headers",
+        "added_headers",
         "headers",
         "is_ended",
         "is_started",
@@ -97,7 +97,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.headers = _read_headers(scope["headers"])
-        self.cors_headers: Headers = ()
+        self.added_headers: Headers = ()
         self.is_started = False
         self.is_ended = False
 
@@ -213,7 +213,7 @@ class Exchange:
                     *(kind if body else ()),
                     (b"content-length", b"%d" % len(body)),
                     *headers,
-                    *self.cors_headers,
+                    *self.added_headers,
                 ],
             }
         )
@@ -251,7 +251,7 @@ class Exchange:
             {
                 "type": "http.response.start",
                 "status": 200,
-                "headers": [*STREAM_HEADERS, *headers, *self.cors_headers],
+                "headers": [*STREAM_HEADERS, *headers, *self.added_headers],
             }
         )
 

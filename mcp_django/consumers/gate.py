@@ -1,4 +1,4 @@
-"""The gate: Host, Origin, CORS, method, credentials, in this order.
+"""The gate: Host, HTTPS, Origin, CORS, method, credentials, in this order.
 
 Every way in passes it, because requests that a consumer answers pass no middleware of
 the project. What is refused is said in the log, and under `DEBUG` in the answer.
@@ -25,6 +25,7 @@ from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.cors import endpoint_cors
 from mcp_django.consumers.exchange import Exchange
+from mcp_django.consumers.https import https_headers
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.transports.server.refusals import Refused
@@ -54,6 +55,8 @@ async def admit(
         Refused: It may not come in.
     """
     check_host(exchange)
+    if settings.SECURE_SSL_REDIRECT or settings.SECURE_HSTS_SECONDS:
+        exchange.added_headers = https_headers(exchange)
     if "origin" in exchange.headers:
         check_origin(exchange.request)
         if await _apply_cors(exchange):
@@ -129,10 +132,13 @@ async def _apply_cors(exchange: Exchange) -> bool:
     preflight = middleware.check_preflight(exchange.request)
     response = preflight or HttpResponse()
     middleware.add_response_headers(exchange.request, response)
-    exchange.cors_headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in response.items()
-        if name.lower().startswith("access-control-") or name.lower() == "vary"
+    exchange.added_headers = [
+        *exchange.added_headers,
+        *(
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in response.items()
+            if name.lower().startswith("access-control-") or name.lower() == "vary"
+        ),
     ]
     if preflight is None:
         return False
