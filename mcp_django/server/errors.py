@@ -73,6 +73,20 @@ class ResourceNotFound(ErrorAnswer):
         self.uri = uri
         self.reason = UNKNOWN
 
+    @classmethod
+    def of_fault(cls, uri: str, fault: str) -> ResourceNotFound:
+        """Refuse a URI that a resource does not take, and say why.
+
+        Args:
+            uri: As the client wrote it.
+            fault: What is wrong with it, as a clause.
+        """
+        error = cls(uri)
+        error.message = f"{error.message}: {fault}"
+        error.args = (error.message,)
+        error.reason = fault
+        return error
+
     def in_era(self, era: Era, uri: str) -> ErrorAnswer:
         """Give the error for a URI as an era has it."""
         answer = ErrorAnswer(era.resource_not_found, self.message, {"uri": uri})

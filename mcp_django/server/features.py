@@ -93,6 +93,7 @@ class Resource:
         normal_uri: As others write the same; see `protocol.uris.normalize`.
         folded_uri: The same for more of them; see `protocol.uris.fold`.
         rows: Reads the rows in what the handler returns.
+        screen: Whether values that are dangerous in a path are refused.
         max_result_bytes: Largest answer; None for that of the site.
     """
 
@@ -106,6 +107,7 @@ class Resource:
     scopes: frozenset[str]
     cache: CacheHints = NEVER_CACHE
     max_result_bytes: int | None = None
+    screen: bool = True
     has_lazy_text: bool = field(init=False)
     normal_uri: str = field(init=False)
     folded_uri: str = field(init=False)

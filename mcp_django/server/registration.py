@@ -232,6 +232,7 @@ def make_resource(
     max_result_bytes: int | None,
     timeout: float | None,
     cache: CacheHints,
+    screen: bool,
     **shown: Any,
 ) -> Resource:
     """Make a resource; the arguments are those of `Server.resource`.
@@ -250,6 +251,7 @@ def make_resource(
     check_count(shown_name, "max_result_bytes", max_result_bytes, least=1)
     check_seconds(shown_name, "timeout", timeout)
     check_count(shown_name, "size", size, least=0)
+    check_flags(shown_name, screen=screen)
     check_mappings(shown_name, meta=shown.get("meta"))
     template = UriTemplate.parse(uri) if "{" in uri or "}" in uri else None
     resource_name = name_of(function) if name is None else name
@@ -285,6 +287,7 @@ def make_resource(
         read_needed(shown_name, scope, reads=True),
         cache,
         max_result_bytes,
+        screen is not False,
     )
 
 

@@ -34,7 +34,7 @@ from mcp_django.server.declarations import (
     naming,
 )
 from mcp_django.server.endpoints import url_patterns
-from mcp_django.server.errors import NOT_PERMITTED, ResourceNotFound
+from mcp_django.server.errors import NOT_PERMITTED, UNKNOWN, ResourceNotFound
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.functions import place_of
 from mcp_django.server.handlers import Around, make_around
@@ -60,6 +60,7 @@ from mcp_django.server.showing import translated
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
 from mcp_django.server.uris.identity import ResourceKeys, matches
+from mcp_django.server.uris.screening import fault_of
 from mcp_django.server.watching import Source, Watch
 from mcp_django.transports.base import Transport
 from mcp_django.transports.stream_pair import Mirror, StreamPairTransport, closing
@@ -332,6 +333,7 @@ class Server:
         timeout: float | None = None,
         ttl_ms: int = 0,
         cache_scope: CacheScope = "private",
+        screen: bool = True,
     ) -> Decorator:
         """Register a function that reads a resource, or all that a template matches.
 
@@ -354,6 +356,10 @@ class Server:
             timeout: As for `tool`.
             ttl_ms: Milliseconds for which clients may take the contents as fresh.
             cache_scope: "public" if caches may show the contents to every user.
+            screen: Whether URIs are refused in which a variable's value, percent-
+                decoded, has ".." as a segment of a path, is an absolute path, or has a
+                NUL character. False where such values are meant, and the function
+                checks what it makes of them.
 
         Raises:
             ValueError: The URI is taken or malformed, the function's parameters are
@@ -384,6 +390,7 @@ class Server:
                 max_result_bytes=max_result_bytes,
                 timeout=timeout,
                 cache=cache,
+                screen=screen,
             )
             self._add("resource", uri, resource, self.resources)
             return function
@@ -652,15 +659,20 @@ class Server:
         """Find what reads a URI for the user of a request; fixed URIs come first.
 
         Raises:
-            ResourceNotFound: There is nothing, or nothing that this user may read.
+            ResourceNotFound: There is nothing, or nothing that this user may read; or a
+                value in the URI is dangerous in a path.
             AuthenticationFailed: What reads it needs a scope that is not there.
         """
         error = ResourceNotFound(uri)
         for resource, arguments in matches(self.resources, uri):
             if await is_permitted(self, request, resource):
                 check_allowed(self, request, resource)
-                return resource, arguments
-            error.reason = NOT_PERMITTED
+                fault = fault_of(arguments) if resource.screen else None
+                if fault is None:
+                    return resource, arguments
+                error = ResourceNotFound.of_fault(uri, fault)
+            elif error.reason == UNKNOWN:
+                error.reason = NOT_PERMITTED
         raise error
 
     async def read_resource(

@@ -220,6 +220,23 @@ async def test_resource_that_is_not_there_cannot_be_subscribed_to(
         assert error.code == -32002
 
 
+async def test_values_that_are_dangerous_in_a_path_are_refused(
+    connect: Connect,
+) -> None:
+    """We promise it: to read and to subscribe, in words that say which."""
+    fault = "Resource not found: the value of 'name' has '..' as a segment of a path"
+    deeper = "test://days/2026-01-02/no/a%2F..%5Cb"
+    async with connect(server=features.written) as client:
+        code = -32602 if client.is_modern else -32002
+        for uri in ("test://days/2026-01-02/no/%2e%2e", deeper):
+            error = await error_of(client.session.read_resource(uri))
+            assert (error.code, error.message) == (code, fault)
+            assert error.data == {"uri": uri}
+            if not client.is_modern:
+                error = await error_of(client.subscribe(uri))
+                assert (error.code, error.message) == (code, fault)
+
+
 @NOTICED
 async def test_clients_are_told_of_changed_lists(connect: Connect) -> None:
     """Spec: 2025-11-25 server/tools, "List Changed Notification", and siblings."""

@@ -87,7 +87,7 @@ class UriTemplate:
 
         Upper and lower case in percent-encodings and encoded unreserved characters
         make no difference. Values are percent-decoded, so any text may come out of
-        any variable: also "/" or "..", which a file path must not be made of.
+        any variable: also "/" or "..", which `screening` finds.
         Takes time proportional to the length of the URI, whatever is in it.
 
         Returns:
