@@ -224,3 +224,19 @@ def test_links_between_pages_resolve(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def test_tests_that_a_page_names_exist() -> None:
+    """Our choice: such as those that show what the page on security says."""
+    named = [(page, *found) for page in PAGES for found in _TEST.findall(prose(page))]
+    assert len(named) > 40
+    missing = [
+        f"{page.name}: {path}::{name}"
+        for page, path, name in named
+        if not (ROOT / path).is_file()
+        or (name and f"def {name}(" not in (ROOT / path).read_text())
+    ]
+    assert missing == []
