@@ -64,6 +64,9 @@ class MCPSettings:
     MAX_LINE_BYTES: int = 16 * 1024 * 1024
     # Open streams and WebSockets of one user on one process.
     MAX_STREAMS_PER_USER: int = 100
+    # Largest age of a stream or WebSocket, in seconds; 0 for none. Each gets a random
+    # one between half of it and all of it.
+    MAX_STREAM_SECONDS: float = 0.0
     # Requests of one user over Streamable HTTP that run on one process.
     MAX_CALLS_PER_USER: int = 1000
     # Room in a session ----------------------------------------------------------

@@ -20,6 +20,7 @@ _MAY_BE_ZERO: Final = frozenset(
         "CREDENTIAL_CACHE_SECONDS",
         "MAX_INBOX",
         "MAX_INBOX_BYTES",
+        "MAX_STREAM_SECONDS",
         "REFRESH_GRACE_SECONDS",
         "ROOM_TIMEOUT",
     }

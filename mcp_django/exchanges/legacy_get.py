@@ -16,6 +16,7 @@ from mcp_django.exchanges.legacy_sessions import new_log, require_session
 from mcp_django.exchanges.post import HTTPExchange
 from mcp_django.exchanges.resumed_streams import ResumedStream
 from mcp_django.exchanges.session_id import HTTPSession
+from mcp_django.exchanges.session_state import take_gap
 from mcp_django.exchanges.streams import StandaloneStream
 from mcp_django.protocol.http_headers import accepted
 from mcp_django.server.server import Server
@@ -69,9 +70,19 @@ async def hold_stream(
                 sender=Sender(identity.user, headers, scopes=identity.scopes),
                 log=log,
                 replayed=replayed,
-                is_behind=last_event_id is not None,
+                is_behind=last_event_id is not None or await _missed_some(session),
             )
         await stream.run(exchange.wait_for_disconnect)
+
+
+async def _missed_some(session: HTTPSession) -> bool:
+    """Say whether its last stream was ended here; also where that cannot be known."""
+    if not mcp_settings.MAX_STREAM_SECONDS:
+        return False
+    try:
+        return await take_gap(session)
+    except ServiceAway:
+        return True
 
 
 async def _replay(session: HTTPSession, last_event_id: str) -> Replay | None:

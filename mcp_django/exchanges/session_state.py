@@ -29,6 +29,7 @@ from mcp_django.worker.caches import SiteCache, cache_of
 _ENDED: Final = "ended"
 _LOG_LEVEL: Final = "log-level"
 _COUNTER: Final = "subscriptions"
+_GAP: Final = "gap"
 _MAX_VISIT_SECONDS: Final = 24 * 3600.0
 """For how long a client is told that a visit to a URL has ended."""
 
@@ -237,6 +238,26 @@ def _read_all(
     return [found[key] for key in keys if key in found]
 
 
+async def note_gap(session: HTTPSession) -> None:
+    """Keep in mind that a session has no stream, because ours was ended.
+
+    Raises:
+        ServiceAway: The cache does not take it.
+    """
+    key, rest = _key(session.key, _GAP), session.rest
+    await _cache().ask(lambda cache: cache.set(key, True, timeout=rest))
+
+
+async def take_gap(session: HTTPSession) -> bool:
+    """Say whether its client may have missed changes since then; that is said once.
+
+    Raises:
+        ServiceAway: The cache does not say.
+    """
+    key = _key(session.key, _GAP)
+    return await _cache().ask(lambda cache: cache.delete(key))
+
+
 async def note_end(session: HTTPSession) -> None:
     """Keep in mind that a session has ended, and nothing else of it.
 
@@ -254,7 +275,7 @@ def _end(session: HTTPSession, cache: BaseCache) -> None:
     kept = [uri for written in _read_all(session, wishes, cache) for uri in written]
     listed = [_listed(number) for number in _numbers_of(session, cache)]
     rights = [_readable(uri) for uri in kept]
-    whats = [_LOG_LEVEL, _COUNTER, *listed, *wishes, *rights]
+    whats = [_LOG_LEVEL, _COUNTER, _GAP, *listed, *wishes, *rights]
     cache.delete_many([_key(session.key, what) for what in whats])
 
 

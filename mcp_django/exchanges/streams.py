@@ -18,7 +18,12 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.calls import WaitForDisconnect, notify_nothing
 from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.exchanges.session_state import CachedState, KeptRights, subscriptions_of
+from mcp_django.exchanges.session_state import (
+    CachedState,
+    KeptRights,
+    note_gap,
+    subscriptions_of,
+)
 from mcp_django.exchanges.standalone_streams import StandaloneStreams
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
@@ -292,6 +297,12 @@ class StandaloneStream(EventStream):
             uris = await subscriptions_of(self._session)
             if uris:
                 await self._subscribed().recheck(uris)
+
+    async def retire(self) -> None:
+        """End, and keep in mind that the client may miss changes until it is back."""
+        with contextlib.suppress(ServiceAway):
+            await note_gap(self._session)
+        await self.close()
 
     async def displace(self) -> None:
         """End, because the client has opened a newer one."""

@@ -19,6 +19,10 @@ class HeldTransport(Protocol):
     def unread_seconds(self) -> float:
         """For how long its client has taken nothing of what it was sent."""
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether its client has yet to read what it was sent."""
+
     async def tick(self) -> None:
         """Keep it alive. Called every second."""
 
@@ -53,6 +57,14 @@ class HeldSession(OpenConnection, Generic[T]):
     def unread_seconds(self) -> float:
         """For how long its client has taken nothing of what it was sent."""
         return self.transport.unread_seconds
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs or waits; of a program of the site's it is not known."""
+        if self.session is None or self.transport.is_congested:
+            return False
+        room = self.session.room
+        return not (room.running or room.waiting)
 
     async def tick(self) -> None:
         """Keep the connection alive, or close it if its client does not read."""

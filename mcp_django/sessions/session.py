@@ -52,7 +52,8 @@ _RESTARTED: Final = ErrorAnswer(
 )
 
 _FINISHING: Final = ErrorAnswer(
-    INTERNAL_ERROR, "the server is being shut down; send the request again"
+    INTERNAL_ERROR,
+    "the connection is about to end; connect anew and send the request again",
 )
 
 

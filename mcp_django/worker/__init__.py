@@ -1,11 +1,11 @@
 """One process with its event loop, and its line to the others.
 
 `worker` has all `connections`, and `upkeep` looks after them: `rechecks` of credentials
-and of `subscribers`; `making_way` is for one stream more. `kept_identities` need not be
-asked about again. Handlers run in its `tasks`. `shutdown` ends it, and `ending` is what
-still runs then. `caches` asks the site's caches, `channel_layers` its channel layer.
-`collector` spares what is loaded from Python's garbage collector, and what is done for
-many goes in `lots`.
+and of `subscribers`; `making_way` is for one stream more, and `ages` say which are old.
+`kept_identities` need not be asked about again. Handlers run in its `tasks`. `shutdown`
+ends it, and `ending` is what still runs then. `caches` asks the site's caches,
+`channel_layers` its channel layer. `collector` spares what is loaded from Python's
+garbage collector, and what is done for many goes in `lots`.
 
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is

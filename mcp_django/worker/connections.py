@@ -61,6 +61,11 @@ class OpenConnection(Protocol):
         """
         return 0.0
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is lost by its end, because nothing runs or waits on it."""
+        return True
+
     async def is_deaf(self) -> bool:
         """Ask its client whether it is there, if nothing was heard of it for long.
 
@@ -73,6 +78,10 @@ class OpenConnection(Protocol):
 
     async def finish(self) -> None:
         """End it as soon as nothing runs, for the end of the process."""
+
+    async def retire(self) -> None:
+        """End it as soon as nothing runs, because it is old; its client comes back."""
+        await self.finish()
 
     async def abort(self) -> None:
         """End it, because its client is gone."""
@@ -238,6 +247,11 @@ async def close(connection: OpenConnection) -> None:
 async def finish(connection: OpenConnection) -> None:
     """Close one connection when nothing runs any more; its failure is no other's."""
     await _end(connection.finish())
+
+
+async def retire(connection: OpenConnection) -> None:
+    """End one connection that is old; its failure is no other's."""
+    await _end(connection.retire())
 
 
 async def _end(ending: Awaitable[None]) -> None:

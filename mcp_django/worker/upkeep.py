@@ -11,7 +11,8 @@ from typing import Final
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
-from mcp_django.worker.connections import Connections, OpenConnection, close
+from mcp_django.worker.ages import Ages
+from mcp_django.worker.connections import Connections, OpenConnection, close, retire
 from mcp_django.worker.listeners import Listeners
 from mcp_django.worker.lots import in_lots
 from mcp_django.worker.rechecks import Rechecks
@@ -34,6 +35,7 @@ class Upkeep:
         loop: Where it runs.
         connections: Each of them is ticked, and ends without valid credentials.
         listeners: Each of them is rechecked.
+        ages: Says which connections are to end because they are old.
         tasks: Where that is done.
         tick_seconds: The time between two looks.
     """
@@ -43,6 +45,7 @@ class Upkeep:
         loop: asyncio.AbstractEventLoop,
         connections: Connections,
         listeners: Listeners,
+        ages: Ages,
         tasks: LoopTasks,
         tick_seconds: float,
     ) -> None:
@@ -50,6 +53,7 @@ class Upkeep:
         self._tick_seconds = tick_seconds
         self._connections = connections
         self._listeners = listeners
+        self._ages = ages
         self._tasks = tasks
         self._rechecks = Rechecks(connections, tasks.start)
         self._subscriptions_asked_at = -math.inf
@@ -89,6 +93,9 @@ class Upkeep:
                 idle = [c for c in self._connections if c not in self._ticking]
                 async for some in in_lots(idle):
                     self._tick_in_task(iter(some))
+                for old in self._ages.take_old():
+                    logger.debug("a stream ends: it is old")
+                    self._tasks.start(retire(old))
                 await self._rechecks.begin()
                 since_asked = self._loop.time() - self._subscriptions_asked_at
                 if since_asked >= mcp_settings.RECHECK_SECONDS:

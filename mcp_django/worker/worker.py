@@ -17,6 +17,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.transports.server.unread import Unread, UnreadLimits
+from mcp_django.worker.ages import Ages
 from mcp_django.worker.channel_layers import service_of
 from mcp_django.worker.connections import (
     Connections,
@@ -93,8 +94,9 @@ class Worker:
         self.relay.on_told("notice", self._hear_notice)
         self.relay.on_lost(self.listeners.tell_everything)
         self._parts: dict[type, Any] = {}
+        self._ages = Ages()
         self._upkeep = Upkeep(
-            loop, self.connections, self.listeners, self.tasks, tick_seconds
+            loop, self.connections, self.listeners, self._ages, self.tasks, tick_seconds
         )
 
     @property
@@ -112,11 +114,14 @@ class Worker:
     def hold(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Look after a connection; pair with `let_go`."""
         self.connections.add(connection, kind)
+        if kind == "stream":
+            self._ages.add(connection)
         self._begin_upkeep()
 
     def let_go(self, connection: OpenConnection) -> None:
         """Let a connection go that has ended."""
         self.connections.remove(connection)
+        self._ages.remove(connection)
         self._connection_closed.set()
 
     def listen(self, listener: Listener) -> None:

@@ -234,7 +234,7 @@ async def test_streams_end_when_their_calls_are_answered(
             await busy.connection.wait_for_end()
             await busy.connection.close()
     assert refused["error"]["message"] == (
-        "the server is being shut down; send the request again"
+        "the connection is about to end; connect anew and send the request again"
     )
     assert text_of(answer) == "7"
 
