@@ -1,4 +1,4 @@
-"""The end of the process: what Daphne does on a signal, and what must not stop it."""
+"""The end of the process: what servers do on a signal, and what must not stop it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ _SAYING_SECONDS: Final = 1.0
 _closers: Final[dict[asyncio.AbstractEventLoop, _Closer]] = {}
 
 
+_closing: Final[set[asyncio.Task[None]]] = set()
+
+
 @dataclass(frozen=True, slots=True)
 class _Closer:
     close: Callable[[], Awaitable[None]]
@@ -62,8 +65,7 @@ def arrange() -> None:
     """Ask to be called when Daphne begins to shut down, before it cancels anything.
 
     To be called before Daphne runs: Twisted calls in the order in which it was asked.
-    Under another server nothing is arranged: it cancels its applications, which end
-    their streams themselves.
+    Under another server nothing is arranged so early: `call_before_shutdown` does.
     """
     # Importing the reactor would install one.
     reactor = sys.modules.get("twisted.internet.reactor")
@@ -76,18 +78,25 @@ def arrange() -> None:
 def call_before_shutdown(
     close: Callable[[], Awaitable[None]], say_what_is_left: Callable[[], None]
 ) -> None:
-    """Call a coroutine function when Daphne begins to shut down, and wait for it.
+    """Call a coroutine function when the server begins to shut down.
+
+    Daphne waits for it. Other servers wait for their connections, which it ends.
 
     Args:
         close: Called at most once, in the event loop that runs now; what it returns is
             given the seconds that are left, and one more.
-        say_what_is_left: Called, from a thread, if the event loop is held up for so
-            long that `close` is not called.
+        say_what_is_left: Called, from a thread, if the event loop of Daphne is held up
+            for so long that `close` is not called.
     """
     reactor = sys.modules.get("twisted.internet.reactor")
+    closer = _Closer(close, say_what_is_left)
     if reactor is not None and getattr(reactor, "running", False):
-        _closers[asyncio.get_running_loop()] = _Closer(close, say_what_is_left)
+        _closers[asyncio.get_running_loop()] = closer
         arrange()
+    elif callable(signal.getsignal(signal.SIGTERM)):
+        # A server that we do not know, which heeds the signal in its own way.
+        _closers[asyncio.get_running_loop()] = closer
+        _hear_signals_of_server()
 
 
 def is_ending() -> bool:
@@ -133,6 +142,50 @@ def _note_signal(
                 _most_seconds() + 2 * _SAYING_SECONDS, exit=True
             )
     handler(number, frame)
+
+
+def _hear_signals_of_server() -> None:
+    """Hear of the signals that a server heeds, before it does."""
+    is_main_thread = threading.current_thread() is threading.main_thread()
+    if _Arrangement.is_made or not is_main_thread:
+        return
+    _Arrangement.is_made = True
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            signal.signal(number, partial(_close_and_pass_on, handler))
+
+
+def _close_and_pass_on(
+    handler: Callable[[int, FrameType | None], object],
+    number: int,
+    frame: FrameType | None,
+) -> None:
+    if _Arrangement.signalled_at is None:
+        _Arrangement.signalled_at = time.monotonic()
+        for loop in list(_closers):
+            with contextlib.suppress(RuntimeError):  # The loop has ended before.
+                loop.call_soon_threadsafe(_begin_to_close)
+    handler(number, frame)
+
+
+def _begin_to_close() -> None:
+    loop = asyncio.get_running_loop()
+    closer = _closers.pop(loop)
+    closing = loop.create_task(_close_in_time(closer.close()))
+    _closing.add(closing)
+    closing.add_done_callback(_closing.discard)
+
+
+async def _close_in_time(closing: Awaitable[None]) -> None:
+    """End what is open; the server then sees that its connections are gone."""
+    try:
+        async with asyncio.timeout(seconds_left() + _CLOSING_SECONDS):
+            await closing
+    except TimeoutError:
+        logger.warning("not all connections could be closed; the server has to")
+    except Exception:
+        logger.exception("closing before the shutdown failed")
 
 
 def _begin() -> Any:
