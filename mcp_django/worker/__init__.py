@@ -14,7 +14,8 @@ it. `telling` tells all of them, and `hearing` hears each thing once. `notices` 
 changes on that way, and to the `listeners` in this worker, by a `notice_queue` each.
 
 What sessions and exchanges keep in each worker are parts of it (`Worker.part`), which
-register for what they want to hear of: the worker knows neither. May import `server`,
+register for what they want to hear of: the worker knows neither. Apps have parts made
+in each from the start (`worker.make_in_every_worker`). May import `server`,
 `transports`, `protocol`, `auth` and what is below.
 """
 

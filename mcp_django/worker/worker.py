@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -47,6 +47,18 @@ class Part(Protocol):
 
 P = TypeVar("P", bound=Part)
 
+_from_the_start: Final[list[type[Part]]] = []
+
+
+def make_in_every_worker(kind: type[Part]) -> None:
+    """Have a part made in every worker from now on, before it is first needed.
+
+    For apps to call in `AppConfig.ready`: what hears of others, or tells of itself,
+    must be there although no request has led to it. Once more does nothing.
+    """
+    if kind not in _from_the_start:
+        _from_the_start.append(kind)
+
 
 def _unread_limits() -> UnreadLimits:
     return UnreadLimits(
@@ -61,8 +73,8 @@ class Worker:
     It knows neither sessions nor exchanges. What these keep in each worker are parts of
     it, which register for what they want to hear of.
 
-    Everything starts with the first session and goes on until the loop ends; an idle
-    worker costs one timer.
+    Everything starts with the first session, or a second after the first request, and
+    goes on until the loop ends; an idle worker costs one timer.
 
     Args:
         loop: The event loop.
@@ -98,6 +110,8 @@ class Worker:
         self._upkeep = Upkeep(
             loop, self.connections, self.listeners, self._ages, self.tasks, tick_seconds
         )
+        for kind in _from_the_start:
+            self.part(kind)
 
     @property
     def is_ending(self) -> bool:
@@ -132,6 +146,15 @@ class Worker:
     def ignore(self, listener: Listener) -> None:
         """Tell it no longer."""
         self.listeners.discard(listener)
+
+    def begin(self) -> None:
+        """Begin to look after what is open, and to hear what others tell.
+
+        Who serves anything at all is also asked how it is, and told to end things.
+        """
+        if not self.is_ending:
+            self._begin_upkeep()
+            self.relay.open_soon()
 
     def _begin_upkeep(self) -> None:
         if self._upkeep.begin():
@@ -198,6 +221,8 @@ def current_worker() -> Worker:
             if other.is_closed():
                 _workers.pop(other, None)
         worker = _workers[loop] = Worker(loop)
+        # Not at once: an event loop of one request under WSGI has ended by then.
+        loop.call_later(TICK_SECONDS, worker.begin)
     return worker
 
 

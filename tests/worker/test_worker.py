@@ -17,15 +17,18 @@ from pytest_django import Settings
 
 from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
 from mcp_django.sessions.posting import Posting
 from mcp_django.sessions.registry import Registry
 from mcp_django.worker.addresses import unseal_address
 from mcp_django.worker.connections import OpenConnection
+from mcp_django.worker.relay import Relay
 from mcp_django.worker.worker import (
     Worker,
     current_worker,
+    make_in_every_worker,
     tell_other_processes,
     workers_of_process,
 )
@@ -567,3 +570,49 @@ def is_mailbox_read() -> bool:
     """Say whether a task waits for messages from other workers."""
     tasks = [repr(task.get_coro()) for task in asyncio.all_tasks()]
     return any("_receive_all" in task for task in tasks)
+
+
+class _Greeting:
+    """A part that says in which worker it is."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.heard: list[JSONObject] = []
+        worker.relay.on_told("greeting", self.heard.append)
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> "_Greeting":
+        return cls(worker)
+
+
+async def test_part_of_every_worker_hears_before_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: apps register once, and hear what is told to all workers."""
+    monkeypatch.setattr("mcp_django.worker.worker._from_the_start", [])
+    make_in_every_worker(_Greeting)
+    make_in_every_worker(_Greeting)
+    layer = InMemoryChannelLayer()
+    loop = asyncio.get_running_loop()
+    async with ending(Worker(loop, Relay(layer))) as worker:
+        worker.begin()
+        await worker.relay.open()
+        await Relay(layer).tell_as_stranger({"kind": "greeting"})
+        part = worker.part(_Greeting)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not part.heard:
+                await asyncio.sleep(0)
+    assert part.heard == [{"kind": "greeting"}]
+    assert part.worker is worker
+
+
+async def test_worker_that_serves_anything_is_reached_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: also one without any session is told to end things."""
+    monkeypatch.setattr("mcp_django.worker.worker.TICK_SECONDS", 0.01)
+    async with ending(current_worker()) as worker:
+        assert not worker.relay.mailbox
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not worker.relay.mailbox:
+                await asyncio.sleep(0.01)
