@@ -42,6 +42,7 @@ from tests.sessions.opening import (
     let_go,
     open_session,
 )
+from tests.worker.layers import until
 from tests.worker.vouching import Vouching, VouchingLater
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
@@ -599,9 +600,7 @@ async def test_part_of_every_worker_hears_before_it_is_needed(
         await worker.relay.open()
         await Relay(layer).tell_as_stranger({"kind": "greeting"})
         part = worker.part(_Greeting)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not part.heard:
-                await asyncio.sleep(0)
+        await until(lambda: bool(part.heard))
     assert part.heard == [{"kind": "greeting"}]
     assert part.worker is worker
 
@@ -613,6 +612,4 @@ async def test_worker_that_serves_anything_is_reached_soon(
     monkeypatch.setattr("mcp_django.worker.worker.TICK_SECONDS", 0.01)
     async with ending(current_worker()) as worker:
         assert not worker.relay.mailbox
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not worker.relay.mailbox:
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(worker.relay.mailbox))
