@@ -42,7 +42,6 @@ from tests.sessions.opening import (
     let_go,
     open_session,
 )
-from tests.worker.layers import until
 from tests.worker.vouching import Vouching, VouchingLater
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
