@@ -75,6 +75,8 @@ class MCPSettings:
     # Messages, and their bytes, of one session that wait for a handler.
     MAX_INBOX: int = 1000
     MAX_INBOX_BYTES: int = 8 * 1024 * 1024
+    # Resources that one session may subscribe to, or one request to listen.
+    MAX_SUBSCRIPTIONS: int = 1000
     # Seconds a POST waits for room in its session, or for its user to read what was
     # answered before, until it is answered 503.
     ROOM_TIMEOUT: float = 3.0

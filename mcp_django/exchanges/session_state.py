@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,7 +24,7 @@ from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL
 from mcp_django.server.notices import Notice, Topic
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
-from mcp_django.server.subscriptions import check_uri
+from mcp_django.server.subscriptions import check_uri, too_many_subscriptions
 from mcp_django.worker.caches import SiteCache, cache_of
 
 _ENDED: Final = "ended"
@@ -35,9 +36,6 @@ _MAX_VISIT_SECONDS: Final = 24 * 3600.0
 
 _MAX_WRITTEN: Final = 100
 """Ways to write one URI that a session may subscribe to; of more, the newest."""
-
-_MAX_LISTED: Final = 1000
-"""Subscriptions of a session that can be listed; of more, the newest."""
 
 
 class CachedState(SessionState):
@@ -79,11 +77,13 @@ class CachedState(SessionState):
         """Tell the client whenever a resource changes; its stream knows its user.
 
         Raises:
+            ErrorAnswer: The session has all subscriptions that it may have.
             ServiceAway: The cache does not take it.
         """
         check_uri(uri)
         wish = _wish("resource", self._server.resource_keys.of(uri))
-        await _cache().ask(partial(_subscribe, self._session, wish, uri))
+        if not await _cache().ask(partial(_subscribe, self._session, wish, uri)):
+            raise too_many_subscriptions()
 
     async def unsubscribe(self, uri: str) -> None:
         """Tell it no longer, in whatever way it wrote the URI when it subscribed.
@@ -105,28 +105,54 @@ class CachedState(SessionState):
         await _cache().ask(lambda cache: cache.set(key, True, timeout=timeout))
 
 
-def _subscribe(session: HTTPSession, wish: str, uri: str, cache: BaseCache) -> None:
+def _subscribe(session: HTTPSession, wish: str, uri: str, cache: BaseCache) -> bool:
+    """Keep a subscription; False if there are too many."""
     key, rest = _key(session.key, wish), session.rest
     ended = _key(session.key, _ENDED)
     found = cache.get_many([ended, key])
     if ended in found:  # meanwhile; nothing of it is kept any more
-        return
+        return True
     written = found.get(key, [])
-    if not written:
-        _add_to_list(session, wish, cache)
+    if not (written or _add_to_list(session, wish, cache)):
+        return False
     others = [other for other in written if other != uri]
     cache.set(key, [*others, uri][-_MAX_WRITTEN:], timeout=rest)
     # A user that may not read it was refused.
     KeptRights(session).put_in(cache, uri, True)
+    return True
 
 
-def _add_to_list(session: HTTPSession, wish: str, cache: BaseCache) -> None:
-    """Let a subscription be found that is not known yet; it may be gone later."""
+def _add_to_list(session: HTTPSession, wish: str, cache: BaseCache) -> bool:
+    """Let a subscription be found that is not known yet; it may be gone later.
+
+    Returns:
+        Whether there is room for it.
+    """
     counter, rest = _key(session.key, _COUNTER), session.rest
     cache.add(counter, 0, timeout=rest)
     number = cache.incr(counter)  # several workers may count at once
     cache.touch(counter, rest)  # backends that do not count forget it
+    if number > mcp_settings.MAX_SUBSCRIPTIONS:
+        free = _free_numbers(session, cache)
+        if not free:
+            return False
+        number = secrets.choice(free)  # another worker may look for one as well
     cache.set(_key(session.key, _listed(number)), wish, timeout=rest)
+    return True
+
+
+def _free_numbers(session: HTTPSession, cache: BaseCache) -> list[int]:
+    """Give the numbers whose subscription is gone."""
+    numbers = _numbers_of(session, cache)
+    by_key = {_key(session.key, _listed(number)): number for number in numbers}
+    listed = cache.get_many(list(by_key))
+    kept = cache.get_many([_key(session.key, wish) for wish in listed.values()])
+    free = []
+    for key, number in by_key.items():
+        # Of two numbers for one, which was gone meanwhile, one is free.
+        if kept.pop(_key(session.key, listed.get(key, "")), None) is None:
+            free.append(number)
+    return free
 
 
 def _unsubscribe(session: HTTPSession, wish: str, uri: str, cache: BaseCache) -> None:
@@ -226,7 +252,7 @@ def _wishes_of(session: HTTPSession, cache: BaseCache) -> list[str]:
 def _numbers_of(session: HTTPSession, cache: BaseCache) -> range:
     """Give the numbers of the subscriptions that can be listed."""
     count: int = cache.get(_key(session.key, _COUNTER), 0)
-    return range(max(0, count - _MAX_LISTED) + 1, count + 1)
+    return range(1, min(count, mcp_settings.MAX_SUBSCRIPTIONS) + 1)
 
 
 def _read_all(
@@ -298,7 +324,7 @@ def _key(session_key: str, what: str) -> str:
 
 
 def _listed(number: int) -> str:
-    return f"subscription:{number % _MAX_LISTED}"
+    return f"subscription:{number}"
 
 
 def _readable(uri: str) -> str:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
-from mcp_types.jsonrpc import INVALID_PARAMS
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     AuthenticationFailed,
     ErrorAnswer,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
 logger = logging.getLogger("mcp_django.server")
-
-MAX_URIS: Final = 1000
-"""Resources that one client may be told about."""
 
 MAX_TOTAL: Final = 500_000
 """Characters of all URIs of one request; to look at them takes a tenth of a second."""
@@ -101,10 +99,11 @@ async def _readable_of(
 
 
 def _check_uris(uris: Sequence[str]) -> None:
-    if len(uris) > MAX_URIS:
+    most = mcp_settings.MAX_SUBSCRIPTIONS
+    if len(uris) > most:
         raise ErrorAnswer(
             INVALID_PARAMS,
-            f"{len(uris)} resource subscriptions; at most {MAX_URIS} are allowed",
+            f"{len(uris)} resource subscriptions; at most {most} are allowed",
         )
     for uri in uris:
         check_uri(uri)
@@ -113,6 +112,14 @@ def _check_uris(uris: Sequence[str]) -> None:
             INVALID_PARAMS,
             f"the URIs are {total} characters long together; {MAX_TOTAL} are allowed",
         )
+
+
+def too_many_subscriptions() -> ErrorAnswer:
+    """Refuse one more in a session that has all that it may have."""
+    return ErrorAnswer(
+        INTERNAL_ERROR,
+        f"too many subscriptions; {mcp_settings.MAX_SUBSCRIPTIONS} are allowed",
+    )
 
 
 def check_uri(uri: str) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from mcp_types.jsonrpc import INTERNAL_ERROR
-
-from mcp_django.exceptions import ErrorAnswer
+from mcp_django.conf import mcp_settings
 from mcp_django.protocol.log_levels import DEFAULT_LOG_LEVEL
 from mcp_django.protocol.uris import UriSet
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request, SessionState
 from mcp_django.server.server import Server
-from mcp_django.server.subscriptions import MAX_URIS, check_uri
+from mcp_django.server.subscriptions import check_uri, too_many_subscriptions
 from mcp_django.worker.subscribers import Subscriber
 
 _MAX_ELICITATIONS: Final = 1000
@@ -62,10 +60,9 @@ class StateInMemory(SessionState):
     async def subscribe(self, uri: str, request: Request) -> None:
         """Tell the client whenever a resource changes, as long as it may be read."""
         check_uri(uri)
-        if len(self._uris) >= MAX_URIS and uri not in self._uris.written(uri):
-            raise ErrorAnswer(
-                INTERNAL_ERROR, f"too many subscriptions; {MAX_URIS} are allowed"
-            )
+        is_full = len(self._uris) >= mcp_settings.MAX_SUBSCRIPTIONS
+        if is_full and uri not in self._uris.written(uri):
+            raise too_many_subscriptions()
         self._uris.add(uri)
         if self._subscriber is None:
             self._subscriber = Subscriber(self._server, request)

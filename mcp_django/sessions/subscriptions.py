@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 
+from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
@@ -16,7 +17,7 @@ from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.subscriptions import subscribe
+from mcp_django.server.subscriptions import subscribe, too_many_subscriptions
 from mcp_django.sessions.session_state import StateInMemory
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber
@@ -24,7 +25,7 @@ from mcp_django.worker.tasks import Start
 
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-_MAX_SUBSCRIPTIONS: Final = 100
+_MAX_LISTENING: Final = 100
 """Requests to listen that one connection may have open."""
 
 
@@ -142,16 +143,20 @@ class Subscriptions:
 
     async def _subscribe(self, request: Request) -> Subscription:
         # Permissions take a while: requests that wait for them count.
-        if len(self._listening) + self._subscribing >= _MAX_SUBSCRIPTIONS:
+        if len(self._listening) + self._subscribing >= _MAX_LISTENING:
             raise ErrorAnswer(
                 INTERNAL_ERROR,
-                f"too many subscriptions; {_MAX_SUBSCRIPTIONS} are allowed",
+                f"too many requests to listen; {_MAX_LISTENING} are allowed",
             )
         self._subscribing += 1
         try:
-            return await subscribe(self._server, request)
+            subscription = await subscribe(self._server, request)
         finally:
             self._subscribing -= 1
+        listened = sum(len(other.uris) for other, _ in self._listening.values())
+        if listened + len(subscription.uris) > mcp_settings.MAX_SUBSCRIPTIONS:
+            raise too_many_subscriptions()
+        return subscription
 
     def cancel(self, id: RequestId) -> None:
         """Tell the client no longer what a request to listen asked for."""

@@ -282,17 +282,29 @@ async def test_ways_to_write_one_uri_are_limited() -> None:
     assert (len(written), written[0]) == (100, "shop://x/./././a")
 
 
-async def test_newest_subscriptions_are_listed_of_too_many(settings: Settings) -> None:
-    """Our choice: the list is bounded, what is told is not."""
-    backend = "django.core.cache.backends.locmem.LocMemCache"
-    settings.CACHES = {"default": {"BACKEND": backend, "OPTIONS": {"MAX_ENTRIES": 1e6}}}
-    session = open_session()
+async def test_subscriptions_of_a_session_are_bounded(settings: Settings) -> None:
+    """We promise it: MCP["MAX_SUBSCRIPTIONS"], also of who subscribes and unsubscribes
+    all the time; what was there stays."""
+    settings.MCP = {"MAX_SUBSCRIPTIONS": 3}
+    session, other = open_session(), open_session()
     state = CachedState(session, SERVER)
-    for number in range(1003):
+    for number in (1, 2):
         await state.subscribe(f"shop://{number}")
-    listed = await subscriptions_of(session)
-    assert (len(listed), listed[0], listed[-1]) == (1000, "shop://3", "shop://1002")
-    assert await wishing(SERVER, [session.key], Notice("resource", "shop://0"))
+    for number in range(10, 20):
+        await state.subscribe(f"shop://{number}")
+        await state.unsubscribe(f"shop://{number}")
+    await state.subscribe("shop://3")
+    for uri in ("shop://4", "shop://5"):
+        with pytest.raises(ErrorAnswer) as refused:
+            await state.subscribe(uri)
+        assert refused.value.message == "too many subscriptions; 3 are allowed"
+    await state.subscribe("shop://1")  # it is there already
+    assert sorted(await subscriptions_of(session)) == [f"shop://{n}" for n in (1, 2, 3)]
+    await state.unsubscribe("shop://2")
+    await state.subscribe("shop://4")
+    assert sorted(await subscriptions_of(session)) == [f"shop://{n}" for n in (1, 3, 4)]
+    assert await wishing(SERVER, [session.key], Notice("resource", "shop://5")) == {}
+    await CachedState(other, SERVER).subscribe("shop://5")
 
 
 async def test_everybody_wishes_to_hear_of_lists() -> None:

@@ -210,6 +210,37 @@ async def test_row_that_may_not_be_read_cannot_be_subscribed_to(
             )
 
 
+async def test_session_is_told_of_so_many_resources_at_most(
+    connect: Connect, settings: Settings
+) -> None:
+    """We promise it: MCP["MAX_SUBSCRIPTIONS"], over every connection."""
+    settings.MCP = {**settings.MCP, "MAX_SUBSCRIPTIONS": 2}
+    server = Server("rows")
+    server.resource("test://rows/{number}")(lambda number: number)
+    uris = [f"test://rows/{number}" for number in range(3)]
+    async with connect(server=server) as client:
+        if client.is_modern:
+            error = await error_of(listen_once(client, *uris))
+            assert error.code == -32602
+            assert error.message == "3 resource subscriptions; at most 2 are allowed"
+            await listen_once(client, *uris[:2])
+            return
+        for uri in uris[:2]:
+            await client.subscribe(uri)
+        error = await error_of(client.subscribe(uris[2]))
+        assert error == types.ErrorData(
+            code=-32603, message="too many subscriptions; 2 are allowed"
+        )
+        await client.unsubscribe(uris[0])
+        await client.subscribe(uris[2])
+
+
+async def listen_once(client: Client, *uris: str) -> None:
+    """Listen, and say at once that it is enough."""
+    async with client.listening(*uris):
+        pass
+
+
 @only(until=LATEST_LEGACY)
 async def test_resource_that_is_not_there_cannot_be_subscribed_to(
     connect: Connect,

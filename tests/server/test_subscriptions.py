@@ -8,13 +8,13 @@ from mcp_types import SubscriptionFilter
 from mcp_types.jsonrpc import INVALID_PARAMS
 
 from mcp_django import ErrorAnswer, Server, SyncContext
+from mcp_django.conf import MCPSettings
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import MAX_CHARACTERS
 from mcp_django.server.notices import Notice
 from mcp_django.server.subscriptions import (
-    MAX_URIS,
     check_uri,
     subscribe,
 )
@@ -188,7 +188,8 @@ async def test_request_that_is_malformed_or_asks_for_too_much_is_refused(
 
 async def test_as_much_as_is_allowed_is_taken(server: Server) -> None:
     """Our choice: the limits are those that the error names."""
-    uris = [f"shop://orders/{number}" for number in range(MAX_URIS)]
+    most = MCPSettings.MAX_SUBSCRIPTIONS
+    uris = [f"shop://orders/{number}" for number in range(most)]
     subscription = await listen(server, {"resourceSubscriptions": uris})
     assert honored(subscription) == {"resourceSubscriptions": uris}
     check_uri("x" * MAX_CHARACTERS)

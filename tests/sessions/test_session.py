@@ -1211,7 +1211,7 @@ async def test_requests_to_listen_that_wait_for_a_permission_count(
     server: Server, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our choice: a hundred on one connection, however fast they come."""
-    monkeypatch.setattr("mcp_django.sessions.subscriptions._MAX_SUBSCRIPTIONS", 1)
+    monkeypatch.setattr("mcp_django.sessions.subscriptions._MAX_LISTENING", 1)
 
     async def may(user: object) -> bool:
         await gate.wait("permission")
@@ -1225,6 +1225,24 @@ async def test_requests_to_listen_that_wait_for_a_permission_count(
         await client.notified("notifications/subscriptions/acknowledged")
         await client.settle()
         assert [len(client.answers_to(id)) for id in ids] == [0, 1, 1]
+
+
+async def test_resources_of_all_requests_to_listen_count(
+    server: Server, settings: Settings
+) -> None:
+    """We promise it: MCP["MAX_SUBSCRIPTIONS"]; what is ended leaves room."""
+    settings.MCP = {"MAX_SUBSCRIPTIONS": 2}
+    for number in range(3):
+        server.resource(f"shop://{number}")(lambda: "text")
+    async with connected(server) as client:
+        await listen(client, "shop://0")
+        await client.notified("notifications/subscriptions/acknowledged")
+        refused = await client.answer_to(await listen(client, "shop://1", "shop://2"))
+        assert isinstance(refused, JSONRPCError)
+        assert refused.error.message == "too many subscriptions; 2 are allowed"
+        await listen(client, "shop://1")
+        acknowledged = "notifications/subscriptions/acknowledged"
+        await client.until(lambda: len(client.notifications(acknowledged)) == 2)
 
 
 async def test_notice_that_cannot_be_sent_ends_nothing(
