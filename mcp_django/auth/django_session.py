@@ -54,7 +54,9 @@ class SessionAuthenticator(Authenticator):
         """
         session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
         user = _find_user(session_key)
-        return None if user is None else Identity(user, self, session_key)
+        if user is None:
+            return None
+        return Identity(user, self, session_key, label="login session")
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Say whether the session still exists and its login still holds."""

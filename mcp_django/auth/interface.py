@@ -47,6 +47,7 @@ class Identity:
     credential: Hashable = None
     expires_at: datetime | None = field(default=None, compare=False)
     scopes: frozenset[str] | None = None
+    label: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.user is None:

@@ -93,7 +93,10 @@ class TokenAuthenticator(Authenticator):
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
         self._record_use(token, now)
-        return Identity(token.user, self, token.pk, token.expires_at, token.scopes)
+        label = f"token {token.pk}"
+        return Identity(
+            token.user, self, token.pk, token.expires_at, token.scopes, label
+        )
 
     def _record_use(self, token: Token, now: datetime) -> None:
         """Record that a token was used, where the database takes writes.

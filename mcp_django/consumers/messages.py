@@ -35,6 +35,7 @@ class MessagesConsumer(HTTPConsumer):
             len(body),
             exchange.address,
             identity.scopes,
+            identity.label,
         )
         taken = (
             await current_worker()

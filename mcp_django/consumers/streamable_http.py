@@ -52,7 +52,12 @@ class StreamableHTTPConsumer(HTTPConsumer):
             )
         body = await exchange.read_json(mcp_settings.MAX_BODY_BYTES)
         sender = Sender(
-            identity.user, headers, len(body), exchange.address, identity.scopes
+            identity.user,
+            headers,
+            len(body),
+            exchange.address,
+            identity.scopes,
+            identity.label,
         )
         try:
             messages = jsonrpc.parse(body)

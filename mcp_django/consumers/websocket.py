@@ -134,6 +134,7 @@ class _Caller:
             handshake.headers,
             address=handshake.address,
             scopes=identity.scopes,
+            credential_label=identity.label,
         )
         self._seen_at = time.monotonic()
 

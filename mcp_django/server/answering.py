@@ -7,7 +7,7 @@ itself asks, and the client sends the request again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -31,6 +31,7 @@ from mcp_django.server.asking import Question, questions_of
 from mcp_django.server.errors import INTERNAL_ERROR_TEXT, with_details
 from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.handled import Handling
+from mcp_django.server.observers import observers
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.request_state import input_required
 from mcp_django.server.requests import Request
@@ -69,9 +70,9 @@ SendError: TypeAlias = Callable[[bytes, ErrorAnswer], Awaitable[None]]
 """Sends an error that is written already; is told which one."""
 
 
-async def answer_of(
+def answer_of(
     server: Server, request: Request, *, ask: Ask | None, is_ending: Callable[[], bool]
-) -> ResultOrError:
+) -> Coroutine[Any, Any, ResultOrError]:
     """Run the handler of a request until there is an answer.
 
     Args:
@@ -81,8 +82,37 @@ async def answer_of(
         is_ending: Says whether the task that runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
-    # Mostly no receiver is connected; which ones are takes ten times as long to say.
-    handling = Handling.begin(server, request) if request_handled.receivers else None
+    # Mostly there are neither; for which server takes ten times as long to say.
+    if request_handled.receivers or observers:
+        handling = Handling.begin(server, request)
+        if handling is not None:
+            return _observed(server, request, ask, is_ending, handling)
+    return _answer_of(server, request, ask, is_ending, None)
+
+
+async def _observed(
+    server: Server,
+    request: Request,
+    ask: Ask | None,
+    is_ending: Callable[[], bool],
+    handling: Handling,
+) -> ResultOrError:
+    """Run the handler so that its observers hear of every end, in the same context."""
+    handling.start()
+    try:
+        return await _answer_of(server, request, ask, is_ending, handling)
+    except BaseException as error:
+        handling.end(Outcome.of_error(error))
+        raise
+
+
+async def _answer_of(
+    server: Server,
+    request: Request,
+    ask: Ask | None,
+    is_ending: Callable[[], bool],
+    handling: Handling | None,
+) -> ResultOrError:
     answer: ResultOrError
     failure: BaseException | None = None
     try:

@@ -150,6 +150,7 @@ class Posting:
                 "owner": owner,
                 "headers": sender.headers,
                 "scopes": None if sender.scopes is None else sorted(sender.scopes),
+                "credential_label": sender.credential_label,
                 "body": body,
             },
         )
@@ -193,6 +194,7 @@ class Posting:
             envelope["headers"],
             len(body),
             scopes=None if scopes is None else frozenset(scopes),
+            credential_label=envelope.get("credential_label", ""),
         )
         # Leave the acknowledgement some time to travel.
         return await take(opened, body, sender, room_timeout=rest * 0.7)

@@ -35,6 +35,8 @@ class Sender:
         address: Where it came from, such as an IP address; "" if unknown.
         scopes: What the credential that came with it allows; None for all that the
             user may do.
+        credential_label: How an administrator finds that credential again, as
+            `Identity.label` has it; "" if unknown.
     """
 
     user: Any = None
@@ -42,6 +44,7 @@ class Sender:
     size: int = 0
     address: str = ""
     scopes: frozenset[str] | None = None
+    credential_label: str = ""
 
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]

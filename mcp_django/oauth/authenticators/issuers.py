@@ -158,6 +158,7 @@ class IssuerAuthenticator(Authenticator):
             BearerText(text),
             moment_of(claims, "exp"),
             self.find_scopes(claims),
+            f"OAuth token of {self.issuer}",
         )
 
     async def is_still_valid(  # type: ignore[override]  # either is awaited

@@ -87,7 +87,8 @@ class ToolkitAuthenticator(Authenticator):
         if token.application_id is not None:
             self._uses.record(token.user_id, token.application_id, token.resource)
         scopes = frozenset(token.scope.split())
-        return Identity(token.user, self, token.pk, token.expires, scopes)
+        label = f"OAuth token {token.pk}"
+        return Identity(token.user, self, token.pk, token.expires, scopes, label)
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Say whether the token is still there as it was, and its user active."""
