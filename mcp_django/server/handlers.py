@@ -42,16 +42,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Around: TypeAlias = Callable[[Context], AbstractAsyncContextManager[None]]
 
 _STOPPED: Final = (
-    "it took longer than %g seconds and was stopped; what it did until then may have "
-    "taken effect"
+    "the call took longer than %g seconds and was stopped; what it did until then may "
+    "have taken effect"
 )
 _GOES_ON: Final = (
-    "it took longer than %g seconds, so that its answer is not waited for; it goes on, "
-    "and what it does may still take effect: see what has changed before you try again"
+    "the call took longer than %g seconds, so that its answer is not waited for; it "
+    "goes on, and what it does may still take effect: see what has changed before you "
+    "try again"
 )
 _NOT_BEGUN: Final = (
-    "no thread was free for it for %g seconds, so that it was not begun; try again "
-    "later"
+    "no thread was free for the call for %g seconds, so that it was not begun; try "
+    "again later"
 )
 """What became of a handler that took too long."""
 

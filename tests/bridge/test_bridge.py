@@ -534,3 +534,16 @@ async def test_client_may_unsubscribe_in_other_words(server_era: Era) -> None:
         await far.sessions[-1].notify(Notice("resources"))
         await client.notified(ALL_RESOURCES)
         assert len(client.notifications(UPDATED)) == 1
+
+
+async def test_handler_that_takes_too_long_is_answered_through_the_bridge(
+    server_era: Era, client_era: Era
+) -> None:
+    """We promise it: the model reads what became of it, as without a bridge."""
+    async with bridged_client(
+        features.slow, server_era=server_era, client_era=client_era
+    ) as (client, _):
+        with pytest.raises(ToolError, match="took longer than"):
+            await client.call_tool("sleep")
+        with pytest.raises(ErrorReceived, match="took longer than"):
+            await client.read_resource("slow://x")

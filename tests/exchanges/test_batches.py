@@ -69,6 +69,22 @@ async def test_batch_of_a_client_that_reads_json_only_is_answered_by_an_array() 
 
 
 @open_to_all
+async def test_handler_of_a_batch_that_takes_too_long_holds_up_no_other(
+    door: Door, settings: Settings
+) -> None:
+    """We promise it: each request of a batch has its own time."""
+    settings.MCP = {**settings.MCP, "HANDLER_TIMEOUT": 0.05}
+    session = await open_session(BATCHES)
+
+    response = await session.post([HOLD | {"id": 1}, ADD | {"id": 2}])
+
+    answers = {message["id"]: message for message in messages_of(response)}
+    assert answers[1]["result"]["isError"]
+    assert "the call took longer than 0.05 seconds" in text_of(answers[1])
+    assert text_of(answers[2]) == "3"
+
+
+@open_to_all
 async def test_batch_of_one_is_answered_by_an_array_of_one() -> None:
     """Spec: JSON-RPC 2.0, section 6."""
     session = await open_session(BATCHES)

@@ -312,7 +312,7 @@ async def test_handler_that_takes_too_long_is_answered_for(
     """We promise it: timeout=, over every connection; the text says what became of it,
     and so does the log."""
     features.waited.clear()
-    stopped = "it took longer than 0.01 seconds and was stopped"
+    stopped = "the call took longer than 0.01 seconds and was stopped"
     goes_on = "so that its answer is not waited for; it goes on"
     with signals_of_failures() as reported:
         async with connect(server=features.slow, log_level="debug") as client:
