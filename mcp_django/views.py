@@ -1,7 +1,8 @@
 """The Django way in: MCP endpoints as async views, behind the project's middleware.
 
 The view runs the very ASGI application of the other way in. A stream costs a thread
-here, so that `mcp_django.asgi` is the documented way.
+here, so that `mcp_django.asgi` is the documented way. Over WSGI there are no streams,
+and what needs none works; it runs in an event loop of its own.
 """
 
 from __future__ import annotations
@@ -16,17 +17,24 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+    UnreadablePostError,
+)
 from django.http.response import HttpResponseBase
 
 from mcp_django.bulkheads.steps import outermost
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
-from mcp_django.consumers.applications import application_of
-from mcp_django.consumers.exchange import Event
+from mcp_django.consumers.applications import ScopeType, application_of
+from mcp_django.consumers.exchange import Event, Scope
 from mcp_django.consumers.languages import language_of_path, preferring
+from mcp_django.consumers.wsgi import scope_of
 from mcp_django.server.endpoints import Endpoint
 from mcp_django.worker.collector import spare_loaded_objects
+from mcp_django.worker.thread_loop import run_in_thread_loop
 
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that belong to the outer answer. Spec: RFC 9110, 7.6.1."""
@@ -59,44 +67,69 @@ _without_refusals: Final = _WithoutRefusals()
 async def serve(endpoint: Endpoint, request: HttpRequest) -> HttpResponseBase:
     """Answer a request of Django's at an MCP endpoint.
 
-    Under WSGI a stream cannot be held open, so that it is answered 501.
+    Over WSGI a stream cannot be held open, so that what needs one is answered 501.
     """
-    if not isinstance(request, ASGIRequest):
-        subject = "streams need" if endpoint.binding == "sse" else "MCP needs"
-        return HttpResponse(
-            f"{subject} ASGI: run the project's ASGI_APPLICATION behind Daphne\n",
-            status=501,
-            content_type="text/plain",
+    if isinstance(request, ASGIRequest):
+        spare_loaded_objects()
+        body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
+        return await _answer(endpoint, request, dict(request.scope), body, "http")
+    if endpoint.binding != "mcp":
+        return _refusal(
+            501,
+            "HTTP+SSE needs streams, which need ASGI: run the project's "
+            "ASGI_APPLICATION behind Daphne",
         )
     spare_loaded_objects()
-    inner = _InnerExchange(request)
-    return await inner.run(endpoint)
+    try:
+        body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
+    except UnreadablePostError:
+        return _refusal(400, "the body did not come to its end")
+    answering = run_in_thread_loop(
+        _answer(endpoint, request, scope_of(request), body, "wsgi")
+    )
+    return await asyncio.wrap_future(answering)
+
+
+def _refusal(status: int, text: str) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status, content_type="text/plain")
+
+
+async def _answer(
+    endpoint: Endpoint, request: HttpRequest, scope: Scope, body: bytes, kind: ScopeType
+) -> HttpResponseBase:
+    """Answer a request in the event loop that runs.
+
+    Args:
+        endpoint: Answers it.
+        request: As Django sees it.
+        scope: As ASGI servers tell of it.
+        body: What it brings, as far as that may be read.
+        kind: Whether streams can be held.
+    """
+    language = language_of_path(request.path_info, getattr(request, "urlconf", None))
+    if language is not None:
+        scope = preferring(language, dict(scope))
+    return await _InnerExchange(request, scope, body).run(endpoint, kind)
 
 
 class _InnerExchange:
     """Runs an ASGI application under a Django request."""
 
-    def __init__(self, request: ASGIRequest) -> None:
+    def __init__(self, request: HttpRequest, scope: Scope, body: bytes) -> None:
         self._request = request
+        self._scope = scope
         self._incoming: asyncio.Queue[Event] = asyncio.Queue()
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._started: asyncio.Future[Event] = (
             asyncio.get_running_loop().create_future()
         )
-
-    async def run(self, endpoint: Endpoint) -> HttpResponseBase:
-        request = self._request
-        urlconf = getattr(request, "urlconf", None)
-        language = language_of_path(request.path_info, urlconf)
-        scope = dict(request.scope)
-        if language is not None:
-            scope = preferring(language, scope)
-        body = request.read(mcp_settings.MAX_BODY_BYTES + 1)
         self._incoming.put_nowait({"type": "http.request", "body": body})
+
+    async def run(self, endpoint: Endpoint, kind: ScopeType) -> HttpResponseBase:
         task = asyncio.create_task(
             outermost(
-                application_of(endpoint)(
-                    scope,
+                application_of(endpoint, kind)(
+                    dict(self._scope),
                     self._incoming.get,
                     self._send,
                 )
@@ -123,7 +156,7 @@ class _InnerExchange:
         response = HttpResponse(await self._read_all(), status=status, headers=headers)
         self._leave(task)
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            _refused.add(request)
+            _refused.add(self._request)
             # Harmless if it is there; whatever sets up logging may have removed it.
             logging.getLogger("django.request").addFilter(_without_refusals)
         if "content-type" not in headers:

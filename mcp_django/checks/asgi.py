@@ -53,10 +53,13 @@ def check_asgi(**kwargs: Any) -> list[checks.CheckMessage]:
     if not path:
         return [
             checks.Warning(
-                "ASGI_APPLICATION is not set, so `runserver` speaks WSGI, over which "
-                "MCP endpoints answer 501.",
+                "ASGI_APPLICATION is not set, so that the project speaks WSGI, over "
+                "which MCP endpoints have no streams: no HTTP+SSE, no WebSocket, no "
+                "change notices, no progress, no log messages, and no questions in "
+                "sessions (up to 2025-11-25).",
                 hint="Set it to the path of `application = get_asgi_application()`, "
-                "imported from mcp_django.asgi.",
+                "imported from mcp_django.asgi; silence this check if calls alone are "
+                "enough.",
                 id="mcp_django.W022",
             )
         ]

@@ -10,15 +10,20 @@ from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.consumers.messages import MessagesConsumer
 from mcp_django.consumers.sse import SSEConsumer
-from mcp_django.consumers.streamable_http import StreamableHTTPConsumer
+from mcp_django.consumers.streamable_http import (
+    StreamableHTTPConsumer,
+    WholeAnswersConsumer,
+)
 from mcp_django.consumers.websocket import WebSocketConsumer
 from mcp_django.server.endpoints import Binding, Endpoint
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
-ScopeType: TypeAlias = Literal["http", "websocket"]
+ScopeType: TypeAlias = Literal["http", "websocket", "wsgi"]
+"""The kinds of ASGI scopes, and what was made one of a request over WSGI."""
 
 _CONSUMERS: Final[Mapping[tuple[ScopeType, Binding], type[HTTPConsumer]]] = {
     ("http", "mcp"): StreamableHTTPConsumer,
+    ("wsgi", "mcp"): WholeAnswersConsumer,
     ("http", "sse"): SSEConsumer,
     ("http", "messages"): MessagesConsumer,
     ("websocket", "mcp"): WebSocketConsumer,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from io import BytesIO
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 from urllib.parse import unquote_plus
 
 from django.core.exceptions import BadRequest
@@ -77,7 +77,10 @@ class Exchange:
         added_headers: Of every answer; the gate fills them in, for CORS and HTTPS.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
+        has_streams: Whether it can be answered with a stream; not over WSGI.
     """
+
+    has_streams: ClassVar[bool] = True
 
     __slots__ = (
         "__dict__",

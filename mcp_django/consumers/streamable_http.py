@@ -21,11 +21,12 @@ from mcp_django.exchanges.legacy_get import hold_stream
 from mcp_django.exchanges.legacy_sessions import end_session
 from mcp_django.exchanges.post import Post
 from mcp_django.protocol import http_statuses, jsonrpc, modern
-from mcp_django.protocol.http_headers import accepted
+from mcp_django.protocol.http_headers import Accepted, accepted
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import Refused
 
 METHODS: Final = ("POST", "GET", "DELETE")
+_WITHOUT_STREAMS: Final = ("POST", "DELETE")
 
 
 class StreamableHTTPConsumer(HTTPConsumer):
@@ -35,7 +36,9 @@ class StreamableHTTPConsumer(HTTPConsumer):
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a POST, hold a stream for a GET, end a session for a DELETE."""
-        identity = await gate.admit(exchange, METHODS)
+        has_streams = exchange.has_streams
+        methods = METHODS if has_streams else _WITHOUT_STREAMS
+        identity = await gate.admit(exchange, methods)
         if identity is None:
             return
         if exchange.method == "GET":
@@ -46,6 +49,8 @@ class StreamableHTTPConsumer(HTTPConsumer):
             return
         headers = exchange.headers
         accepts = accepted(headers.get("accept"))
+        if not has_streams:
+            accepts = _json_alone(accepts)
         if not (accepts.json or accepts.stream):
             raise Refused(
                 406, "accept application/json and text/event-stream, or one of the two"
@@ -58,6 +63,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             exchange.address,
             identity.scopes,
             identity.label,
+            has_streams,
         )
         try:
             messages = jsonrpc.parse(body)
@@ -71,3 +77,28 @@ class StreamableHTTPConsumer(HTTPConsumer):
             await legacy_post.answer(post)
         else:
             await modern_post.answer(post, event)
+
+
+class WholeExchange(FlowControlledExchange):
+    """An exchange that is answered with a whole body, as WSGI needs it."""
+
+    has_streams = False
+
+
+class WholeAnswersConsumer(StreamableHTTPConsumer):
+    """Answers one request at the MCP endpoint, and with no stream."""
+
+    exchange_type = WholeExchange
+
+
+def _json_alone(accepts: Accepted) -> Accepted:
+    """Take a client for one that reads JSON alone.
+
+    Raises:
+        Refused: 406: it does not.
+    """
+    if not accepts.json:
+        raise Refused(
+            406, "accept application/json: over WSGI nothing is answered with a stream"
+        )
+    return Accepted(json=True, stream=False)

@@ -68,7 +68,9 @@ async def _initialize(
     """
     request = make_request(event, post.sender, notify_nothing)
     with await language_for(post.server, request):
-        description = post.server.describe(event.peer.version)
+        description = post.server.describe(
+            event.peer.version, has_streams=post.sender.has_streams
+        )
     id = await begin_session(post, event.peer, before)
     reply = reply_to(post, worker, None, headers=[(b"mcp-session-id", id.encode())])
     result = initialized(event.id, event.peer, description)

@@ -9,6 +9,8 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from mcp_types.jsonrpc import METHOD_NOT_FOUND
+
 from mcp_django.exceptions import (
     AuthenticationFailed,
     ErrorAnswer,
@@ -90,6 +92,14 @@ async def _listen(post: Post, event: RequestReceived) -> None:
 
     Spec: 2026-07-28 basic/patterns/subscriptions.
     """
+    if not post.exchange.has_streams:
+        refused = RemoteProtocolError(
+            f"{event.method} needs a stream, which there is none of over WSGI",
+            code=METHOD_NOT_FOUND,
+            request_id=event.id,
+        )
+        await post.refuse(http_statuses.refusal_of(refused))
+        return
     if not post.accepts.stream:
         raise Refused(406, f"{event.method} answers with text/event-stream")
     server, identity, worker = post.server, post.identity, current_worker()

@@ -34,6 +34,10 @@ class HTTPExchange(HTTPResponse, Protocol):
         """HTTP headers but those with credentials; names in lower case."""
 
     @property
+    def has_streams(self) -> bool:
+        """Whether it can be answered with a stream; not over WSGI."""
+
+    @property
     def request(self) -> HttpRequest:
         """The same as Django sees it, without its body; made when it is needed."""
 

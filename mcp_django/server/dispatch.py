@@ -244,7 +244,7 @@ async def _discover(server: Server, request: Request) -> JSONObject:
     result = {
         "supportedVersions": list(versions.MODERN),
         "_meta": {SERVER_INFO_META_KEY: translated(server, server.implementation)},
-        **server.describe(request.version),
+        **server.describe(request.version, has_streams=request.sender.has_streams),
     }
     return with_hints(request, result, server.cache)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from django.utils.functional import Promise
 from mcp_types import (
+    ClientCapabilities,
     CreateMessageRequestParams,
     CreateMessageResult,
     CreateMessageResultWithTools,
@@ -28,6 +29,8 @@ from mcp_django.server.forms import Form
 from mcp_django.server.requests import Request
 from mcp_django.server.schemas.json_schema import explain
 from mcp_django.server.texts import Text, plain
+
+_NO_CAPABILITIES: Final = ClientCapabilities()
 
 Wire = TypeVar("Wire", bound=BaseModel)
 
@@ -103,7 +106,7 @@ def sample_question(
         CapabilityMissing: The client did not declare that it can be asked.
     """
     with_tools = "tools" in params or "tool_choice" in params
-    sampling = request.peer.client_capabilities.sampling
+    sampling = _usable(request).sampling
     if sampling is None or (with_tools and sampling.tools is None):
         _refuse(request, {"sampling": {"tools": {}} if with_tools else {}})
     if isinstance(messages, str | Promise):
@@ -123,7 +126,7 @@ def roots_question(request: Request, key: str | None) -> Question[list[Root]]:
     Raises:
         CapabilityMissing: The client did not declare that it can be asked.
     """
-    if request.peer.client_capabilities.roots is None:
+    if _usable(request).roots is None:
         _refuse(request, {"roots": {}})
 
     def read(result: JSONObject) -> list[Root]:
@@ -139,12 +142,19 @@ def _question(
     return Question(name, method, params, read, request.describe())
 
 
+def _usable(request: Request) -> ClientCapabilities:
+    """Give what the client declared, as far as a question can reach it."""
+    if request.sender.has_streams or request.era.asks_in_results:
+        return request.peer.client_capabilities
+    return _NO_CAPABILITIES
+
+
 def _require_elicitation(request: Request, mode: str) -> None:
     """Refuse what the client did not declare; the version decides nothing.
 
     Spec: 2025-11-25 client/elicitation, "Capabilities": `{}` means form only.
     """
-    declared = request.peer.client_capabilities.elicitation
+    declared = _usable(request).elicitation
     if declared is not None:
         has_urls = declared.url is not None
         if mode == "url" and has_urls:
@@ -158,10 +168,13 @@ def _refuse(request: Request, required: dict[str, Any]) -> NoReturn:
     [(capability, parts)] = required.items()
     name = ".".join([capability, *parts])
     client = request.peer.client_info.name or "the client"
-    raise CapabilityMissing(
-        f"{client} cannot be asked: it did not declare the capability {name!r}",
-        required=required,
-    )
+    why = f"it did not declare the capability {name!r}"
+    if _usable(request) is _NO_CAPABILITIES:
+        why = (
+            f"for {name!r} it needs a stream, which there is none of over WSGI; serve "
+            "the project's ASGI_APPLICATION, or have clients speak 2026-07-28"
+        )
+    raise CapabilityMissing(f"{client} cannot be asked: {why}", required=required)
 
 
 def _read_as(form: type[Wire], result: JSONObject) -> Wire:

@@ -625,13 +625,15 @@ class Server:
             raise ValueError(f"prefix must be text such as 'mcp', not {prefix!r}")
         return url_patterns(self, prefix)
 
-    def describe(self, version: str) -> JSONObject:
+    def describe(self, version: str, *, has_streams: bool = True) -> JSONObject:
         """Say what the server is, as `initialize` and `server/discover` answer.
 
         Lazy texts are translated into the language that is active. In the modern era
         serverInfo is not part of it, but of every result's `_meta`.
         """
-        described: JSONObject = {"capabilities": self.capabilities(version)}
+        described: JSONObject = {
+            "capabilities": self.capabilities(version, has_streams=has_streams)
+        }
         if not ERAS[version].signs_results:
             described["serverInfo"] = versions.adapt_entry(
                 "implementation", self.implementation, version
@@ -640,15 +642,22 @@ class Server:
             described["instructions"] = self.instructions
         return translated(self, described) if self.has_lazy_text else described
 
-    def capabilities(self, version: str) -> JSONObject:
-        """Give the `ServerCapabilities`: what there are features for."""
+    def capabilities(self, version: str, *, has_streams: bool = True) -> JSONObject:
+        """Give the `ServerCapabilities`: what there are features for.
+
+        Args:
+            version: Protocol version.
+            has_streams: Whether the client can be told of changes.
+        """
         capabilities: JSONObject = {"logging": {}}
+        changes = {"listChanged": True} if has_streams else {}
         if self.tools:
-            capabilities["tools"] = {"listChanged": True}
+            capabilities["tools"] = {**changes}
         if self.resources:
-            capabilities["resources"] = {"subscribe": True, "listChanged": True}
+            subscribe = {"subscribe": True} if has_streams else {}
+            capabilities["resources"] = {**subscribe, **changes}
         if self.prompts:
-            capabilities["prompts"] = {"listChanged": True}
+            capabilities["prompts"] = {**changes}
         if self.completions and version in versions.COMPLETIONS:
             capabilities["completions"] = {}
         return capabilities

@@ -47,6 +47,7 @@ async def unsubscribe(server: Server, request: Request) -> JSONObject:
 
 
 def _read_subscription(request: Request) -> tuple[str, SessionState]:
+    _check_streams(request)
     uri = read_params(SubscribeRequestParams, request).uri
     request.feature = FeatureName.unknown("resource", uri)
     session = _session_of(request)
@@ -58,3 +59,13 @@ def _session_of(request: Request) -> SessionState:
     if request.session is None:
         raise unknown_method(request.method)
     return request.session
+
+
+def _check_streams(request: Request) -> None:
+    """Refuse what needs a stream by which the client could be told of changes.
+
+    Raises:
+        ErrorAnswer: There is none.
+    """
+    if not request.sender.has_streams:
+        raise unknown_method(request.method)

@@ -37,6 +37,7 @@ class Sender:
             user may do.
         credential_label: How an administrator finds that credential again, as
             `Identity.label` has it; "" if unknown.
+        has_streams: Whether something can reach it that is no answer; not over WSGI.
     """
 
     user: Any = None
@@ -45,6 +46,7 @@ class Sender:
     address: str = ""
     scopes: frozenset[str] | None = None
     credential_label: str = ""
+    has_streams: bool = True
 
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]

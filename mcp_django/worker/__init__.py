@@ -3,9 +3,10 @@
 `worker` has all `connections`, and `upkeep` looks after them: `rechecks` of credentials
 and of `subscribers`; `making_way` is for one stream more, and `ages` say which are old.
 `kept_identities` need not be asked about again. Handlers run in its `tasks`. `shutdown`
-ends it, and `ending` is what still runs then. `caches` asks the site's caches,
-`channel_layers` its channel layer. `collector` spares what is loaded from Python's
-garbage collector, and what is done for many goes in `lots`.
+ends it, and `ending` is what still runs then; `thread_loop` is the event loop of one
+under WSGI. `caches` asks the site's caches, `channel_layers` its channel layer.
+`collector` spares what is loaded from Python's garbage collector, and what is done for
+many goes in `lots`.
 
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 from django.urls import include, path
 from pytest_django import Settings
 
@@ -288,7 +288,7 @@ async def test_login_sessions_and_tokens_open_sessions(
         assert (await session.delete()).status == 200
 
 
-# URLs, test clients and WSGI --------------------------------------------------------
+# URLs and test clients --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", ["/mcp", "/mcp/"])
@@ -316,14 +316,3 @@ async def test_django_async_client_can_post(site: Application) -> None:
 
     assert text_of(response.json()) == "3"
     assert (refused.status_code, refused["allow"]) == (405, "POST")
-
-
-@pytest.mark.usefixtures("site")
-@pytest.mark.parametrize("method", ["get", "post", "delete"])
-def test_under_wsgi_the_setting_to_change_is_named(method: str) -> None:
-    """Chosen: 501 in RFC 9110, 15.6.2."""
-    response = getattr(Client(), method)("/mcp")
-
-    assert response.status_code == 501
-    assert response["content-type"] == "text/plain"
-    assert b"ASGI_APPLICATION" in response.content

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.db import connections
 from django.http import HttpRequest
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 from pytest_django import Settings
 
 from mcp_django import views
@@ -430,7 +430,7 @@ async def test_stream_of_an_allowed_origin_says_so_once(
     )
 
 
-# Test clients and WSGI ----------------------------------------------------------
+# Test clients -------------------------------------------------------------------
 
 
 async def test_django_async_client_can_post(
@@ -447,14 +447,3 @@ async def test_django_async_client_can_post(
         assert (accepted.status_code, accepted.content) == (202, b"")
         assert (await stream.read_message())["result"] == {}
     assert (refused.status_code, refused["allow"]) == (405, "POST")
-
-
-@pytest.mark.parametrize("url", ["/mcp/sse", "/mcp/messages?session_id=x"])
-@pytest.mark.usefixtures("site")
-def test_under_wsgi_the_setting_to_change_is_named(url: str) -> None:
-    """Chosen: a stream would block a worker for good; 501 in RFC 9110, 15.6.2."""
-    response = Client().get(url)
-
-    assert response.status_code == 501
-    assert response["content-type"] == "text/plain"
-    assert b"ASGI_APPLICATION" in response.content

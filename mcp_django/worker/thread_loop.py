@@ -1,0 +1,71 @@
+"""An event loop in a thread of its own, for a process whose server has none.
+
+Servers of WSGI call one function for each request, in whichever thread. What they
+bring runs in one event loop, so that the process has one worker as under ASGI:
+credentials are kept, outages are remembered, and other workers find the calls that run
+here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from mcp_django.conf import mcp_settings
+from mcp_django.worker.worker import current_worker
+
+logger = logging.getLogger("mcp_django.worker")
+
+T = TypeVar("T")
+
+_CLOSING_SECONDS: Final = 1.0
+"""For what is left when running calls have had their time."""
+
+_lock: Final = threading.Lock()
+_loops: Final[dict[int, asyncio.AbstractEventLoop]] = {}
+"""Event loops by the id of their process: a fork has none of its parent's threads."""
+
+
+def run_in_thread_loop(
+    coroutine: Coroutine[Any, Any, T],
+) -> concurrent.futures.Future[T]:
+    """Run a coroutine in the event loop of this process's thread for that.
+
+    The thread starts with the first one, and lives as long as the process.
+    """
+    with _lock:
+        loop = _loops.get(os.getpid())
+        if loop is None:
+            loop = _loops[os.getpid()] = _start()
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+
+def _start() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="mcp-loop", daemon=True)
+    thread.start()
+    atexit.register(_end, loop, os.getpid())
+    return loop
+
+
+def _end(loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    """Let what runs come to its end, and say farewell to other workers."""
+    if os.getpid() != pid:  # a fork, in which the thread is not
+        return
+    ending = asyncio.run_coroutine_threadsafe(_close(), loop)
+    with contextlib.suppress(TimeoutError):
+        ending.result(mcp_settings.SHUTDOWN_SECONDS + _CLOSING_SECONDS)
+
+
+async def _close() -> None:
+    try:
+        await current_worker().close_all()
+    except Exception:  # such as a channel layer that is away
+        logger.exception("the worker could not be closed")
