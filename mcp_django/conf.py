@@ -69,6 +69,11 @@ class MCPSettings:
     MAX_STREAM_SECONDS: float = 0.0
     # Requests of one user over Streamable HTTP that run on one process.
     MAX_CALLS_PER_USER: int = 1000
+    # Requests a second of one user, or of one token, that all processes take together;
+    # None for no such limit.
+    MAX_RATE: float | None = None
+    # Whose requests it counts: those of each "user", or of each "token".
+    RATE_FOR: str = "user"
     # Room in a session ----------------------------------------------------------
     # Handlers of one session that run at the same time.
     MAX_CONCURRENT: int = 32

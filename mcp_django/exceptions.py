@@ -220,6 +220,33 @@ class ServiceAway(ErrorAnswer):
         )
 
 
+class RateExceeded(ErrorAnswer):
+    """More requests came in a second than `MCP["MAX_RATE"]` lets one user send.
+
+    Over Streamable HTTP it is answered with 429 and `Retry-After`, elsewhere with a
+    JSON-RPC error; both have the seconds in `data`.
+
+    Args:
+        rate: Requests a second.
+        sender: Whose they are: "user" or "token".
+        seconds: When to try again.
+
+    Spec: RFC 6585, section 4; RFC 9110, section 10.2.3.
+    """
+
+    status: int = 429
+
+    def __init__(self, rate: float, sender: str, seconds: float) -> None:
+        self.retry_after_seconds = retry_after = max(1, math.ceil(seconds))
+        self.headers = [(b"retry-after", b"%d" % retry_after)]
+        super().__init__(
+            INVALID_REQUEST,
+            f"more than {rate:g} requests a second of this {sender}; try again in "
+            f"{retry_after} {'second' if retry_after == 1 else 'seconds'}",
+            {"retryAfter": retry_after},
+        )
+
+
 class AuthenticationFailed(ErrorAnswer):
     """Credentials are wrong, expired or revoked, or do not suffice for a request.
 

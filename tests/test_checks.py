@@ -27,6 +27,7 @@ from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.tokens import TokenAuthenticator
 from mcp_django.checks.channel_layers import check_redis_timeout
+from mcp_django.checks.limits import check_rates
 from mcp_django.conf import DEFAULTS
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.middleware import CorsMiddleware as OurCorsMiddleware
@@ -263,6 +264,35 @@ def test_results_that_could_never_be_sent_are_warned_of(settings: Settings) -> N
     )
     settings.MCP = {"MAX_UNREAD_BYTES": 1000, "MAX_RESULT_BYTES": 500}
     assert run() == []
+
+
+def test_rate_that_is_never_counted_is_found(settings: Settings) -> None:
+    """Chosen: clients that are no user's are not counted."""
+    settings.MCP = {"AUTHENTICATION": [], "MAX_RATE": 10}
+
+    assert [message.id for message in check_rates()] == ["mcp_django.W155"]
+    settings.MCP = {"MAX_RATE": 10, "RATE_FOR": "token"}
+    assert check_rates() == run() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MAX_RATE", 0),
+        ("MAX_RATE", True),
+        ("MAX_RATE", "10/s"),
+        ("MAX_RATE", float("inf")),
+        ("RATE_FOR", "address"),
+        ("RATE_FOR", []),
+    ],
+)
+def test_rate_that_is_none_is_found(
+    key: str, value: object, settings: Settings
+) -> None:
+    """Chosen: it is a number of requests a second."""
+    settings.MCP = {key: value}
+
+    assert [message.id for message in run()] == ["mcp_django.E003"]
 
 
 def test_right_values_are_not_talked_about(settings: Settings) -> None:

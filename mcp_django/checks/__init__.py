@@ -4,6 +4,7 @@ Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a modu
 `setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
 05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x,
+rates in `limits` 155,
 `https` 160, `health` 165. No check ever raises: one that cannot look at something
 leaves it to the check whose business it is, ours or Django's.
 """
@@ -26,7 +27,7 @@ from mcp_django.checks.channel_layers import (
 from mcp_django.checks.health import check_health
 from mcp_django.checks.hosts import check_hosts_of_models
 from mcp_django.checks.https import check_https
-from mcp_django.checks.limits import check_limits
+from mcp_django.checks.limits import check_limits, check_rates
 from mcp_django.checks.origins import check_cors, check_hosts
 from mcp_django.checks.permissions import check_permissions
 from mcp_django.checks.reach import check_reach
@@ -41,6 +42,7 @@ _CHECKS = (
     check_setting,
     check_authentication,
     check_limits,
+    check_rates,
     check_servers,
     check_reach,
     check_hosts_of_models,

@@ -6,8 +6,26 @@ from typing import Any
 
 from django.core import checks
 
+from mcp_django.auth.authenticators import is_open_to_all
 from mcp_django.checks.setting import faults_of_setting
 from mcp_django.conf import mcp_settings
+
+
+def check_rates(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Find a rate of requests that is never counted."""
+    if any(faults_of_setting()) or mcp_settings.MAX_RATE is None:
+        return []
+    if not is_open_to_all():
+        return []
+    return [
+        checks.Warning(
+            "MCP['MAX_RATE'] has no effect: authentication is switched off, and "
+            "clients that are no user's are not counted.",
+            hint="Limit the requests of each address in the proxy, such as with "
+            "nginx's limit_req.",
+            id="mcp_django.W155",
+        )
+    ]
 
 
 def check_limits(**kwargs: Any) -> list[checks.CheckMessage]:

@@ -44,6 +44,9 @@ _MAY_BE_NONE: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
 """Keys of texts that may be None: whether a text is right, and what it has to be."""
 
 
+_OF_RATES: Final = ("MAX_RATE", "RATE_FOR")
+
+
 def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
     """Find unknown keys and wrong values in `settings.MCP`."""
     return list(faults_of_setting())
@@ -80,6 +83,8 @@ def faults_of_setting() -> Iterator[checks.CheckMessage]:
 def _mismatch(key: str, value: Any) -> str | None:
     """Say what a value should be; None if it is that."""
     default = DEFAULTS[key]
+    if key in _OF_RATES:
+        return _mismatch_of_rates(key, value)
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int | float):
@@ -96,6 +101,11 @@ def _mismatch(key: str, value: Any) -> str | None:
     if key in _MAY_BE_NONE:
         is_right, expected = _MAY_BE_NONE[key]
         return None if isinstance(value, str) and is_right(value) else expected
+    return _mismatch_of_strings(key, value)
+
+
+def _mismatch_of_strings(key: str, value: Any) -> str | None:
+    """Say what the value of a key that is a list should be; None if it is that."""
     are_strings = isinstance(value, list | tuple) and all(
         isinstance(item, str) for item in value
     )
@@ -115,6 +125,16 @@ def _mismatch_of_number(key: str, value: Any) -> str | None:
     if is_number and (0 < value < math.inf or (value == 0 and may_be_zero)):
         return None
     return f"a {'whole' if kind is int else 'finite'} number, {least}"
+
+
+def _mismatch_of_rates(key: str, value: Any) -> str | None:
+    """Say what a value that is about rates should be; None if it is that."""
+    if key == "RATE_FOR":
+        return None if value in ("user", "token") else "'user' or 'token'"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (is_number and 0 < value < math.inf):
+        return None
+    return "a finite number, more than zero, or None"
 
 
 def _mismatch_of_language(value: Any) -> str | None:

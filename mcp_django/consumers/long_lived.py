@@ -81,6 +81,7 @@ class Holding:
             held.transport.on_close = self._leave
             held.session = self._consumer.drive(held.transport, self._id)
             if held.session is not None:
+                held.session.identity = held.identity
                 self._worker.listeners.add(held.session)
         except BaseException:
             self._worker.let_go(held)

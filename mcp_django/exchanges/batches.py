@@ -27,6 +27,7 @@ from mcp_django.protocol.events import Answered, Event, RequestReceived
 from mcp_django.server.answering import ResultOrError
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.worker.acknowledgement import ACCEPTED
+from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.worker import Worker
 
 logger = logging.getLogger("mcp_django.exchanges")
@@ -57,6 +58,11 @@ async def answer_batch(
     taken = ACCEPTED
     for event in events:
         match event:
+            case RequestReceived() if exceeded := exceeded_by(post.identity):
+                error = jsonrpc.error(
+                    event.id, exceeded.code, exceeded.message, exceeded.data
+                )
+                at_once.append(jsonrpc.serialize(error))
             case RequestReceived():
                 requests.append(event)
             case Answered(answer=answer, status=200):

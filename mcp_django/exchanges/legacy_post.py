@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mcp_django.conf import mcp_settings
 from mcp_django.exchanges.batches import answer_batch
 from mcp_django.exchanges.calls import notify_nothing
 from mcp_django.exchanges.legacy_calls import answer_call, reply_to
@@ -25,6 +26,7 @@ from mcp_django.protocol.initialize import initialized
 from mcp_django.server.languages import language_for
 from mcp_django.server.requests import make_request
 from mcp_django.worker.acknowledgement import ACCEPTED
+from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.worker import Worker, current_worker
 
 
@@ -38,6 +40,11 @@ async def answer(post: Post) -> None:
         session = None
     peer = None if session is None else session.peer
     event = legacy.receive_post(post.messages, headers, peer)
+    if mcp_settings.MAX_RATE is not None and isinstance(event, RequestReceived):
+        exceeded = exceeded_by(post.identity)
+        if exceeded is not None:
+            await post.refuse_by(event.id, exceeded)
+            return
     match event:
         case RequestReceived(method=methods.INITIALIZE):
             await _initialize(post, worker, event, session)

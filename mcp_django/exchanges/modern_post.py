@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp_types.jsonrpc import METHOD_NOT_FOUND
 
+from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     AuthenticationFailed,
     ErrorAnswer,
@@ -32,6 +33,7 @@ from mcp_django.server.requests import make_request
 from mcp_django.server.subscriptions import subscribe
 from mcp_django.transports.server.refusals import Refused
 from mcp_django.transports.server.streamable_http import Reply
+from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.worker import current_worker
 
 
@@ -46,6 +48,10 @@ def answer(
     """
     match event:
         case RequestReceived():
+            if mcp_settings.MAX_RATE is not None:  # on the hot path
+                exceeded = exceeded_by(post.identity)
+                if exceeded is not None:
+                    return post.refuse_by(event.id, exceeded)
             is_call = event.method != methods.LISTEN
             return _call(post, event) if is_call else _listen(post, event)
         case Notified():

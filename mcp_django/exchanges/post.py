@@ -11,7 +11,7 @@ from mcp_types.jsonrpc import RequestId
 
 from mcp_django.auth.authenticating import challenged
 from mcp_django.auth.interface import Identity
-from mcp_django.exceptions import AuthenticationFailed
+from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import Answered
 from mcp_django.protocol.http_headers import Accepted
@@ -76,11 +76,13 @@ class Post:
         self, id: RequestId, failure: AuthenticationFailed
     ) -> None:
         """Answer its one request with what credentials it needs instead."""
-        answer = await self.challenged(failure)
-        error = jsonrpc.error(id, answer.code, answer.message, answer.data)
-        await self.exchange.respond(
-            answer.status, jsonrpc.serialize(error), answer.headers
-        )
+        await self.refuse_by(id, await self.challenged(failure))
+
+    async def refuse_by(self, id: RequestId, error: ErrorAnswer) -> None:
+        """Answer its one request with an error that has an HTTP status of its own."""
+        answer = jsonrpc.error(id, error.code, error.message, error.data)
+        status = 200 if error.status is None else error.status
+        await self.exchange.respond(status, jsonrpc.serialize(answer), error.headers)
 
     async def refuse(self, refusal: Answered) -> None:
         """Answer it with what the protocol says at once."""

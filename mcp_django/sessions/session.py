@@ -9,10 +9,13 @@ from typing import Any, Final
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
 
+from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
+from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     ErrorAnswer,
+    RateExceeded,
     RemoteProtocolError,
     TransportClosed,
     UrlElicitationRequired,
@@ -43,6 +46,7 @@ from mcp_django.sessions.room import Room
 from mcp_django.sessions.session_state import StateInMemory
 from mcp_django.sessions.subscriptions import Subscriptions
 from mcp_django.transports.base import Sender, Transport
+from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.tasks import GroupTasks, Tasks
 
 logger = logging.getLogger("mcp_django.sessions")
@@ -75,6 +79,8 @@ class Session:
 
     Attributes:
         id: Names the session; None where the transport needs no name for it.
+        identity: Whose requests are counted; None where none are, as on stdio. Set by
+            what holds the connection.
         room: The requests that run, and those that wait.
     """
 
@@ -88,6 +94,7 @@ class Session:
         "_threads",
         "_transport",
         "id",
+        "identity",
         "room",
         "server",
     )
@@ -109,6 +116,7 @@ class Session:
         self._protocol = protocol or ServerProtocol(server.describe, server.server_info)
         self._is_finishing = False
         self.id = id
+        self.identity: Identity | None = None
         self.room = Room(transport, self._tasks, self._answer)
         # Made when they are needed: most sessions are idle, and need none.
         self._state: StateInMemory | None = None
@@ -137,6 +145,8 @@ class Session:
             await self._handle(event)
         elif self._is_finishing:
             await self._refuse(event.id, _FINISHING)
+        elif exceeded := self._count():
+            await self._refuse_at_once(event.id, exceeded)
         else:
             request = make_request(
                 event,
@@ -149,6 +159,12 @@ class Session:
                 self._tasks.start(self._listen(request))
             else:
                 self.room.enter(request)
+
+    def _count(self) -> RateExceeded | None:
+        """Count a request; give its refusal if its user sends too many."""
+        if mcp_settings.MAX_RATE is None or self.identity is None:
+            return None
+        return exceeded_by(self.identity)
 
     async def _receive_initialize(
         self, message: JSONRPCRequest, sender: Sender
@@ -206,11 +222,7 @@ class Session:
         for request in (*self.room.running, *self.room.waiting):
             if request.session is not None:
                 self.room.cancel(request.id)
-                answer = self._protocol.send_error(
-                    request.id, _RESTARTED.code, _RESTARTED.message
-                )
-                if answer is not None:
-                    await self._send_or_start_to(answer)
+                await self._refuse_at_once(request.id, _RESTARTED)
 
     # Answers --------------------------------------------------------------------
 
@@ -260,6 +272,11 @@ class Session:
         answer = self._protocol.send_error(id, error.code, error.message, error.data)
         if answer is not None:
             await self._send(answer)
+
+    async def _refuse_at_once(self, id: RequestId, error: ErrorAnswer) -> None:
+        answer = self._protocol.send_error(id, error.code, error.message, error.data)
+        if answer is not None:
+            await self._send_or_start_to(answer)
 
     async def _send_or_start_to(self, answer: Message) -> None:
         """Send an answer that needs no handler; the client may read it when it likes.

@@ -4,7 +4,8 @@
 and of `subscribers`; `making_way` is for one stream more, and `ages` say which are old.
 `kept_identities` need not be asked about again. Handlers run in its `tasks`. `shutdown`
 ends it, and `ending` is what still runs then; `thread_loop` is the event loop of one
-under WSGI. `caches` asks the site's caches, `channel_layers` its channel layer.
+under WSGI. `caches` asks the site's caches, `channel_layers` its channel layer, and
+`rates` counts the requests of each user.
 `collector` spares what is loaded from Python's garbage collector, and what is done for
 many goes in `lots`.
 

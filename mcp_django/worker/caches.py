@@ -94,6 +94,8 @@ def _effect_of(alias: str) -> str:
             "sessions cannot be ended or changed, those that were ended may count as "
             "open, and subscribers do not hear of resources"
         )
+        if mcp_settings.MAX_RATE is not None:
+            effects.append("each process counts the requests of a user alone")
     if alias == mcp_settings.EVENT_STORE_CACHE:
         effects.append("lost streams cannot be resumed")
     return "; ".join(effects) or "what it keeps is not known"

@@ -1,0 +1,327 @@
+"""How many requests a second each user or token has, counted by all workers together.
+
+A worker counts by itself, and asks nothing before it lets a request through. At most
+once a second it tells the others by the cache what it has counted, and learns what they
+have: `MCP["MAX_RATE"]` is divided among those at which a user asks. Until a worker has
+learned of the others, and while the cache is away, it has the whole rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Final, NamedTuple, Self
+
+from django.core.cache import BaseCache
+from django.utils.crypto import salted_hmac
+
+from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import RateExceeded, ServiceAway
+from mcp_django.worker.caches import cache_of
+from mcp_django.worker.worker import Worker, current_worker
+
+_SECONDS_BETWEEN_SETTLEMENTS: Final = 1.0
+_RECENT_SECONDS: Final = 2.5
+"""How old a report of another worker may be: two settlements, and some delay."""
+_KEPT_SECONDS: Final = 10
+_PREFIX: Final = "mcp_django:rates"
+
+
+class Report(NamedTuple):
+    """What one worker tells the others.
+
+    Attributes:
+        worker: Names it.
+        at: When, by the clock that all share.
+        counts: Whose requests came since its last report -> how many it let through.
+    """
+
+    worker: str
+    at: float
+    counts: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """What a worker knows of one user or token.
+
+    Attributes:
+        tokens: Requests that may come now, as far as is known of all workers; less than
+            zero if others have let more through.
+        own_tokens: Requests of its own share that may come now.
+        share: Requests a second that are its own; None before it knows of others.
+        at: When the two were counted last.
+        count: Requests let through since the last settlement.
+        is_asked: Whether requests came since then.
+    """
+
+    tokens: float
+    own_tokens: float
+    at: float
+    share: float | None = None
+    count: int = 0
+    is_asked: bool = False
+
+    def refill(self, rate: float, now: float) -> None:
+        """Add what the time has brought."""
+        seconds, self.at = now - self.at, now
+        share = rate if self.share is None else min(self.share, rate)
+        self.tokens = min(max(rate, 1.0), self.tokens + rate * seconds)
+        self.own_tokens = min(max(share, 1.0), self.own_tokens + share * seconds)
+
+    def wait_seconds(self, rate: float) -> float:
+        """Say when the next request may come; 0.0 for now."""
+        share = rate if self.share is None else min(self.share, rate)
+        return max(0.0, (1 - self.tokens) / rate, (1 - self.own_tokens) / share)
+
+
+class Tally:
+    """What one worker has counted, and knows of the others; asks no clock.
+
+    Args:
+        worker: Names the worker in its reports.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._buckets: dict[str, _Bucket] = {}
+        self._heard: dict[str, float] = {}
+        self._reported_at = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: str, rate: float, now: float) -> float:
+        """Count a request, if it may come now.
+
+        Args:
+            key: Whose it is.
+            rate: Requests a second.
+            now: The time, by any clock that does not jump.
+
+        Returns:
+            0.0, or the seconds until one may come.
+        """
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            full = max(rate, 1.0)
+            bucket = self._buckets[key] = _Bucket(full, full, now)
+        else:
+            bucket.refill(rate, now)
+        bucket.is_asked = True
+        seconds = bucket.wait_seconds(rate)
+        if seconds > 0:
+            return seconds
+        bucket.tokens -= 1
+        bucket.own_tokens -= 1
+        bucket.count += 1
+        return 0.0
+
+    def report(self, at: float) -> Report:
+        """Give what was counted since the last report, and begin the next.
+
+        Args:
+            at: The time that all workers share.
+        """
+        counts = {}
+        for key, bucket in self._buckets.items():
+            if bucket.is_asked:
+                counts[key] = bucket.count
+                bucket.count, bucket.is_asked = 0, False
+        return Report(self._worker, at, counts)
+
+    def heed(self, reports: Sequence[Report], own: Report, rate: float) -> None:
+        """Take off what others let through, and divide the rate anew.
+
+        What nobody used is divided evenly, so that all workers together never let much
+        more than the rate through, and one where all of a user's requests come soon
+        has nearly all of it.
+
+        Args:
+            reports: Those of all workers.
+            own: The last one of this worker.
+            rate: Requests a second.
+        """
+        latest: dict[str, Report] = {}
+        for report in sorted(reports, key=lambda report: report.at):
+            if report.worker == self._worker or report.at <= own.at - _RECENT_SECONDS:
+                continue
+            latest[report.worker] = report
+            if report.at > self._heard.get(report.worker, -math.inf):
+                self._heard[report.worker] = report.at
+                for key, count in report.counts.items():
+                    if key in self._buckets:
+                        self._buckets[key].tokens -= count
+        self._heard = {worker: self._heard[worker] for worker in latest}
+        seconds = own.at - self._reported_at
+        if not _SECONDS_BETWEEN_SETTLEMENTS <= seconds <= _RECENT_SECONDS:
+            seconds = _SECONDS_BETWEEN_SETTLEMENTS  # the first one after a pause
+        self._reported_at = own.at
+        for key, count in own.counts.items():
+            others = [
+                report.counts[key] for report in latest.values() if key in report.counts
+            ]
+            mine, asked_at = count / seconds, len(others) + 1
+            unused = rate - mine - sum(others)
+            share = max(mine + unused / asked_at, rate / asked_at)
+            self._buckets[key].share = share if others else None
+
+    def forget_others(self) -> None:
+        """Count alone, because nothing is known of the others."""
+        for bucket in self._buckets.values():
+            bucket.share = None
+
+    def drop_idle(self, rate: float, now: float) -> None:
+        """Let go of what is as new."""
+        for key, bucket in list(self._buckets.items()):
+            bucket.refill(rate, now)
+            if bucket.tokens >= max(rate, 1.0) and not bucket.is_asked:
+                del self._buckets[key]
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._buckets.clear()
+
+
+class Rates:
+    """Counts in one worker, and settles with the others; a part of the worker.
+
+    ::
+
+        idle --take()--> settles --a second later, and all is idle--> idle
+                           |  ^
+                           +--+ a second later, and not
+
+    Args:
+        worker: The worker.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._tally = Tally(secrets.token_urlsafe(9))
+        self._settled_at = -math.inf
+        self._is_about_to_settle = False
+
+    @classmethod
+    def make_for(cls, worker: Worker) -> Self:
+        """Make the one of a worker; see `Worker.part`."""
+        return cls(worker)
+
+    def take(self, key: str, rate: float) -> float:
+        """Count a request as `Tally.take` does; others hear of it within a second."""
+        if not self._is_about_to_settle:
+            self._settle_soon()
+        return self._tally.take(key, rate, time.monotonic())
+
+    def _settle_soon(self) -> None:
+        self._is_about_to_settle = True
+        due = self._settled_at + _SECONDS_BETWEEN_SETTLEMENTS - time.monotonic()
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(due, 0.0), self._begin_to_settle)
+
+    def _begin_to_settle(self) -> None:
+        self._worker.start(self._settle_and_go_on())
+
+    async def _settle_and_go_on(self) -> None:
+        try:
+            await self._settle()
+        finally:
+            self._is_about_to_settle = False
+            if len(self._tally):
+                self._settle_soon()
+
+    async def _settle(self) -> None:
+        """Tell the others what was counted, and heed what they have told."""
+        self._settled_at = time.monotonic()
+        rate = mcp_settings.MAX_RATE
+        if rate is None:  # settings changed, as in tests
+            self._tally.clear()
+            return
+        report = self._tally.report(time.time())
+        if report.counts:
+            try:
+                cache = cache_of(mcp_settings.CACHE)
+                reports = await cache.ask(partial(exchange, report))
+            except ServiceAway:  # it has said so in the log
+                self._tally.forget_others()
+            else:
+                self._tally.heed(reports, report, rate)
+        self._tally.drop_idle(rate, time.monotonic())
+
+
+def exchange(report: Report, cache: BaseCache) -> list[Report]:
+    """Write a report for the others, and read theirs; in a thread.
+
+    Reports are numbered, so that nobody has to know who the others are, and nothing is
+    written that others write, too.
+    """
+    second = int(report.at / _SECONDS_BETWEEN_SETTLEMENTS)
+    cache.add(_number_key(second), 0, timeout=_KEPT_SECONDS)
+    try:
+        number = cache.incr(_number_key(second))
+    except ValueError:  # a cache that keeps nothing
+        return []
+    own_key = _report_key(second, number)
+    cache.set(own_key, tuple(report), timeout=_KEPT_SECONDS)
+    seconds = range(second - math.ceil(_RECENT_SECONDS), second + 1)
+    numbers = cache.get_many([_number_key(second) for second in seconds])
+    keys = [
+        _report_key(second, number)
+        for second in seconds
+        for number in range(1, numbers.get(_number_key(second), 0) + 1)
+    ]
+    return [Report(*told) for told in cache.get_many(keys).values()]
+
+
+def _number_key(second: int) -> str:
+    return f"{_PREFIX}:{second}"
+
+
+def _report_key(second: int, number: int) -> str:
+    return f"{_PREFIX}:{second}:{number}"
+
+
+# Whose requests are counted -----------------------------------------------------------
+
+
+def exceeded_by(identity: Identity) -> RateExceeded | None:
+    """Count a request; give its refusal if there are too many.
+
+    Those of clients that are no user's are not counted, as their streams and calls are
+    not: nothing tells two of them apart.
+
+    Args:
+        identity: Whose it is.
+    """
+    rate = mcp_settings.MAX_RATE
+    if rate is None:
+        return None
+    of_token = mcp_settings.RATE_FOR == "token" and identity.credential is not None
+    if of_token:
+        key = _key_of_token(_name_of(identity.authenticator), identity.credential)
+    elif identity.owner:
+        key = f"user {identity.owner}"
+    else:
+        return None
+    seconds = current_worker().part(Rates).take(key, rate)
+    if not seconds:
+        return None
+    return RateExceeded(rate, "token" if of_token else "user", seconds)
+
+
+def _name_of(authenticator: Authenticator | None) -> str:
+    kind = type(authenticator)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@lru_cache(maxsize=4096)
+def _key_of_token(authenticator: str, credential: Hashable) -> str:
+    """Give what stands for a credential in the cache, which need not be secret."""
+    value = f"{authenticator} {credential!r}"
+    return f"token {salted_hmac(_PREFIX, value, algorithm='sha256').hexdigest()[:32]}"
