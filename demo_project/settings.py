@@ -3,15 +3,22 @@
 Environment:
     DEMO_DEBUG: "0" for settings as behind a TLS proxy; anything else means DEBUG.
     DEMO_DATABASE: Path of the SQLite file; default `demo.sqlite3` beside `manage.py`.
+    DEMO_HOSTS: Names of the site, separated by commas; default those of this machine.
     DEMO_OTHER_LIBRARY: URL of the MCP server of another library, such as a second demo;
         default "http://localhost:8001/mcp".
+    DEMO_POSTGRES: URL of a PostgreSQL database in place of SQLite, such as
+        "postgresql://library:password@127.0.0.1:5432/library"; it needs psycopg.
     DEMO_SECRET_KEY: The secret key; else one is made once and kept beside the database.
+    DEMO_STATIC_ROOT: Where `collectstatic` puts files; default `build/static`.
+    DEMO_TLS: "0" where no proxy ends TLS though `DEMO_DEBUG` is "0", as on one's own
+        machine; anything else means HTTPS alone.
     REDIS_URL: Such as "redis://127.0.0.1:6379/0"; joins several processes.
 """
 
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.core.management.utils import get_random_secret_key
 
@@ -38,7 +45,7 @@ def read_secret_key() -> str:
 
 SECRET_KEY = read_secret_key()
 DEBUG = os.environ.get("DEMO_DEBUG", "1") != "0"
-ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = os.environ.get("DEMO_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 
 INSTALLED_APPS = [
     "mcp_django",  # above staticfiles, so that `runserver` speaks ASGI
@@ -98,6 +105,20 @@ DATABASES = {
         },
     }
 }
+if POSTGRES := os.environ.get("DEMO_POSTGRES"):
+    parts = urlsplit(POSTGRES)
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": parts.hostname,
+            "PORT": parts.port,
+            "NAME": parts.path.lstrip("/"),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {"connect_timeout": 3, "keepalives_idle": 30},
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if REDIS_URL:
@@ -156,9 +177,9 @@ USE_TZ = True
 # Daphne serves these itself under DEBUG. Otherwise `collectstatic` puts them into
 # STATIC_ROOT for the proxy to serve.
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "build" / "static"
+STATIC_ROOT = os.environ.get("DEMO_STATIC_ROOT", BASE_DIR / "build" / "static")
 
-if not DEBUG:
+if not DEBUG and os.environ.get("DEMO_TLS") != "0":
     # Behind a proxy that ends TLS and sets (never passes on) X-Forwarded-Proto.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
