@@ -26,6 +26,9 @@ logger = logging.getLogger("mcp_django.worker")
 _CLOSING_SECONDS: Final = 1.0
 """For what is closed because its time is over."""
 
+_ARRIVING_SECONDS: Final = 0.05
+"""For requests of those that had connected before we listened no longer."""
+
 _APPLICATIONS_SECONDS: Final = 0.25
 """For what applications do after their last words, such as middleware."""
 
@@ -216,10 +219,24 @@ async def _close(closing: Awaitable[None], servers: list[Any]) -> None:
     if held_by_handlers():
         # Interpreters freeze such threads, and may wait for them all the same.
         _end_after_shutdown()
+    await _stop_listening()
     await _wait_for_applications(servers)
     for server in servers:
         # What Daphne was kept from until now.
         server.kill_all_applications()
+
+
+async def _stop_listening() -> None:
+    """Take those that have connected already, and no others; they are refused.
+
+    Twisted would reset the connections of both, and a proxy could not tell whether
+    their requests were carried out. What connects now finds that nothing listens, and
+    goes to another process.
+    """
+    for port, _ in list(_ports()):
+        port.doRead()
+        port.stopListening()
+    await asyncio.sleep(_ARRIVING_SECONDS)
 
 
 def _end_after_shutdown() -> None:
@@ -241,6 +258,11 @@ async def _wait_for_applications(servers: list[Any]) -> None:
 
 def _daphnes() -> Iterator[Any]:
     """Give the servers of Daphne that listen."""
+    return (server for _, server in _ports())
+
+
+def _ports() -> Iterator[tuple[Any, Any]]:
+    """Give where Daphne listens, each with its server."""
     reactor, daphne = (
         sys.modules.get(name) for name in ("twisted.internet.reactor", "daphne.server")
     )
@@ -251,7 +273,7 @@ def _daphnes() -> Iterator[Any]:
         factory = getattr(factory, "wrappedFactory", factory)  # behind TLS
         server = getattr(factory, "server", None)
         if isinstance(server, daphne.Server):
-            yield server
+            yield reader, server
 
 
 def _spare_applications(servers: list[Any]) -> None:

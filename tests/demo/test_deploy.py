@@ -111,7 +111,8 @@ class Site:
 def _instruction(name: str) -> str:
     """Give what the last instruction of this name in the Dockerfile says."""
     text = (DEPLOY / "Dockerfile").read_text()
-    return re.findall(rf"^{name} (.*)$", text, re.MULTILINE)[-1]
+    said: list[str] = re.findall(rf"^{name} (.*)$", text, re.MULTILINE)
+    return said[-1]
 
 
 def _run(command: list[str], extra: dict[str, str]) -> str:
