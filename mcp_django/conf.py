@@ -64,6 +64,8 @@ class MCPSettings:
     MAX_LINE_BYTES: int = 16 * 1024 * 1024
     # Open streams and WebSockets of one user on one process.
     MAX_STREAMS_PER_USER: int = 100
+    # Those of all users, and of clients without one, on one process.
+    MAX_STREAMS: int = 10_000
     # Largest age of a stream or WebSocket, in seconds; 0 for none. Each gets a random
     # one between half of it and all of it.
     MAX_STREAM_SECONDS: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
@@ -11,6 +12,7 @@ import anyio
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.server.requests import Request
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
@@ -137,6 +139,7 @@ class Connections:
         self._make_way = make_way
         self._all: dict[OpenConnection, Kind] = {}
         self._counts: dict[Kind, dict[str, int]] = {"stream": {}, "call": {}}
+        self._refused = Throttle()
         self._ending: set[OpenConnection] = set()
         self._ended: anyio.Event | None = None
 
@@ -155,7 +158,7 @@ class Connections:
         If they are too many, something of the user makes way first.
 
         Args:
-            owner: Names the user; "" is none, and has no limit.
+            owner: Names the user; "" is none, and has no limit of its own.
             kind: What is to be opened.
             count: How many of them.
 
@@ -163,12 +166,13 @@ class Connections:
             What leaves a place at the end of a block; one for each block.
 
         Raises:
-            Refused: Not enough makes way; or the process ends.
+            Refused: Not enough makes way, or the process has too many streams; or it
+                ends.
         """
-        if not owner:
+        if not owner and kind == "call":  # on the hot path
             self._check_goes_on()
             return _UNCOUNTED
-        counts, most = self._counts[kind], _most_of(kind)
+        counts, most = self._counts[kind], _most_of(kind) if owner else math.inf
         total = counts.get(owner, 0) + count
         if total > most:
             await self._make_way(self, owner, kind)
@@ -176,6 +180,8 @@ class Connections:
         self._check_goes_on()
         if total > most:
             raise _too_many(kind)
+        if kind == "stream":
+            self._check_room(sum(counts.values()) + count)
         counts[owner] = total
         return _Places(counts, owner)
 
@@ -189,6 +195,28 @@ class Connections:
             raise Refused(
                 503, "the server is being shut down; try again", headers=RETRY_LATER
             )
+
+    def _check_room(self, streams: int) -> None:
+        """Refuse more streams than the process may have.
+
+        Raises:
+            Refused: They are too many.
+        """
+        most = mcp_settings.MAX_STREAMS
+        if streams <= most:
+            return
+        if times := self._refused.note():
+            logger.warning(
+                "streams are refused (%d since the last such line): MCP['MAX_STREAMS'] "
+                "= %d are open in this process; raise it, or start more processes",
+                times,
+                most,
+            )
+        raise Refused(
+            503,
+            "the server has as many streams open as it may; try again later",
+            headers=[(b"retry-after", b"10")],
+        )
 
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""

@@ -79,6 +79,27 @@ async def test_refusal_says_when_to_try_again(
     assert refused.headers == [(b"retry-after", seconds)]
 
 
+async def test_streams_of_all_together_are_bounded(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: also of clients that are no user's; calls go on."""
+    settings.MCP = {"MAX_STREAMS": 3}
+    connections = Connections(make_no_way)
+    with ExitStack() as places:
+        for owner in ("1", "", ""):
+            places.enter_context(await connections.reserve(owner, "stream"))
+        for owner in ("", "1", "2"):
+            with pytest.raises(Refused) as caught:
+                await connections.reserve(owner, "stream")
+            places.enter_context(await connections.reserve(owner, "call"))
+    refused = caught.value
+    assert (refused.status, refused.headers) == (503, [(b"retry-after", b"10")])
+    [line] = caplog.messages  # one a minute
+    assert "(1 since the last such line): MCP['MAX_STREAMS'] = 3 are open" in line
+    for owner in ("1", "", ""):
+        await connections.reserve(owner, "stream")
+
+
 async def test_nothing_begins_while_the_process_ends() -> None:
     """Our choice: `503`, for the next process may take it."""
     connections = Connections(make_no_way)
