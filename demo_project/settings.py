@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "mcp_django.tokens",
     "mcp_django.accounts",
+    "mcp_django.audit",
     "demo_project.library",
 ]
 

@@ -23,6 +23,9 @@ Language: TypeAlias = str | Callable[..., Any] | None
 """A language's code, or a function that gives one, or its dotted path."""
 
 
+AuditDetails: TypeAlias = str | Callable[..., Any] | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class MCPSettings:
     """The keys of `settings.MCP`, with their defaults."""
@@ -197,6 +200,14 @@ class MCPSettings:
     # Those at which users of the site may have accounts that it uses for them, by a
     # short name: "url", and if need be "title", "scopes", "client_id", "client_secret".
     OTHER_SERVERS: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Audit trail ----------------------------------------------------------------
+    # Days for which mcp_django.audit keeps entries; None for ever.
+    AUDIT_DAYS: float | None = 90
+    # Entries that wait in a process to be written; further ones are dropped.
+    AUDIT_QUEUE: int = 10_000
+    # A quick function from the context and the arguments of a request to what else is
+    # kept of it, as JSON, also by its dotted path; None for nothing.
+    AUDIT_DETAILS: AuditDetails = None
 
 
 DEFAULTS: Final[Mapping[str, Any]] = asdict(MCPSettings())

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "mcp_django.tokens",
     "mcp_django.oauth",
     "mcp_django.accounts",
+    "mcp_django.audit",
     "oauth2_provider",
     "tests.site",
 ]

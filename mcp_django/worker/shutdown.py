@@ -50,6 +50,9 @@ class _Closer:
     say_what_is_left: Callable[[], None]
 
 
+_last: Final[list[Callable[[], None]]] = []
+
+
 class _Arrangement:
     """What was arranged for the end of this process, and how far that is.
 
@@ -346,8 +349,20 @@ def _is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__", "")).startswith("mcp_django.")
 
 
+def call_at_end(function: Callable[[], None]) -> None:
+    """Call a function when the process ends at once, without what `atexit` calls.
+
+    Args:
+        function: Called at most once, in any thread; it bounds its time itself.
+    """
+    _last.append(function)
+
+
 def end_now() -> None:
     """End the process at once, whatever runs."""
+    while _last:
+        with contextlib.suppress(Exception):
+            _last.pop()()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):

@@ -37,6 +37,7 @@ SETTINGS = {
         "django.contrib.sessions",
         "mcp_django",
         "mcp_django.tokens",
+        "mcp_django.audit",
         "mcp_django.oauth",
     ],
 }

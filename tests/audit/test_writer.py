@@ -1,0 +1,117 @@
+"""How entries come into the database, and what happens while it takes none."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from mcp_django.audit.models import Entry
+from mcp_django.audit.writer import Writer
+from tests.live.processes import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def entry(feature: str = "add", **fields: Any) -> Entry:
+    return Entry(
+        **{"time": timezone.now(), "feature": feature, "seconds": 0.1, **fields}
+    )
+
+
+def written() -> list[str]:
+    return list(Entry.objects.order_by("pk").values_list("feature", flat=True))
+
+
+def test_entries_are_written_by_themselves_in_order() -> None:
+    """We promise it."""
+    writer = Writer(flush_seconds=0.01)
+    names = [f"tool-{number}" for number in range(1200)]
+
+    for name in names:
+        writer.add(entry(name))
+
+    wait_until(lambda: len(written()) == len(names))
+    writer.close()
+    assert written() == names
+
+
+def test_clean_end_loses_nothing() -> None:
+    """We promise it: also of what came a moment before."""
+    writer = Writer(flush_seconds=60)
+    writer.add(entry())
+
+    writer.close()
+
+    assert written() == ["add"]
+
+
+def test_what_is_too_much_is_dropped_counted_and_said(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: memory is bounded."""
+    settings.MCP = {"AUDIT_QUEUE": 2}
+    writer = Writer(flush_seconds=60)
+
+    for name in ("one", "two", "three"):
+        writer.add(entry(name))
+
+    [record] = caplog.records
+    assert record.getMessage().startswith("1 entries of the audit trail were dropped")
+    writer.close()
+    assert written() == ["one", "two"]
+
+
+def test_entries_wait_until_the_database_takes_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """We promise it: it recovers by itself, and says both."""
+    table = Entry._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO away")
+    writer = Writer(flush_seconds=0.01, retry_seconds=0.01)
+    try:
+        writer.add(entry())
+        wait_until(lambda: "does not answer" in caplog.text)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE away RENAME TO {table}")
+
+    wait_until(lambda: written() == ["add"])
+    writer.close()
+    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
+    assert "answers again" in caplog.text
+
+
+def test_entry_that_the_database_refuses_keeps_back_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """We chose it: it is lost, and that is said."""
+    writer = Writer(flush_seconds=60)
+    for one in (entry("before"), entry(seconds=None), entry("after")):
+        writer.add(one)
+
+    writer.close()
+
+    assert written() == ["before", "after"]
+    assert "1 entries of the audit trail are lost" in caplog.text
+
+
+def test_end_says_what_it_could_not_write(caplog: pytest.LogCaptureFixture) -> None:
+    """We promise it: nothing is lost without a word."""
+    table = Entry._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO away")
+    try:
+        writer = Writer(flush_seconds=60)
+        writer.add(entry())
+        writer.close()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE away RENAME TO {table}")
+
+    assert "1 entries of the audit trail are lost: the process ends" in caplog.text
