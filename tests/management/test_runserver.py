@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 
 from tests.live import processes
-from tests.live.raw import BOUND
+from tests.live.raw import BOUND, open_http, open_stream
 
 pytestmark = pytest.mark.live
 
@@ -131,18 +132,35 @@ def test_runserver_speaks_wsgi_where_it_has_to(
         assert_serves(url, stream=501)
 
 
-def test_reloader_serves_again_what_has_changed(tmp_path: Path) -> None:
-    """We promise it, as Django's own does; it takes changes from its first look on."""
+def reload(site: Site) -> None:
+    """Change the settings, and wait until the site is served again."""
+
+    def reloads() -> bool:
+        site.settings.touch()
+        return "reloading" in site.log.read_text()
+
+    processes.wait_until(reloads)
+    processes.wait_until(lambda: len(site.addresses()) == 2)
+
+
+async def test_reloader_serves_again_and_waits_for_no_stream(tmp_path: Path) -> None:
+    """We promise it: who writes a tool has a client connected all the time.
+
+    It takes changes from its first look on.
+    """
     site = Site(tmp_path, "mcp_django", STATIC)
     with site.runserver() as url:
-        assert_serves(url, stream=200)
+        async with open_http() as http, open_stream(http, url) as stream:
+            await stream.initialize()
+            await stream.call(1, "slow_sync", delay=3600)
+            await stream.call(2, "echo", text="begun")
+            await stream.receive_answer(2)
 
-        def reloads() -> bool:
-            site.settings.touch()
-            return "reloading" in site.log.read_text()
+            await anyio.to_thread.run_sync(reload, site)
 
-        processes.wait_until(reloads)
-        processes.wait_until(lambda: len(site.addresses()) == 2)
+            with pytest.raises((StopAsyncIteration, httpx2.RemoteProtocolError)):
+                while True:
+                    await stream.receive()
         assert_serves(site.addresses()[-1], stream=200)
 
 
