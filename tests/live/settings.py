@@ -1,7 +1,7 @@
 """The fixture site with authentication: sessions of Django, and tokens.
 
-Optional environment variables, RECHECK_SECONDS and CREDENTIAL_CACHE_SECONDS, are the
-settings of the same names.
+Optional environment variables, RECHECK_SECONDS, CREDENTIAL_CACHE_SECONDS and MAX_RATE,
+are the settings of the same names.
 """
 
 import os
@@ -14,6 +14,6 @@ INSTALLED_APPS = [
     "mcp_django.tokens",
 ]
 MCP = {"EVENT_STORE_CACHE": "default"}
-for name in ("RECHECK_SECONDS", "CREDENTIAL_CACHE_SECONDS"):
+for name in ("RECHECK_SECONDS", "CREDENTIAL_CACHE_SECONDS", "MAX_RATE"):
     if name in os.environ:
         MCP[name] = float(os.environ[name])
