@@ -28,7 +28,7 @@ from mcp_django.consumers.applications import (
     has_application,
 )
 from mcp_django.consumers.daphne import deny_handshake
-from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send
+from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send, path_for_log
 from mcp_django.consumers.languages import language_of_path, preferring
 from mcp_django.server.endpoints import Endpoint, Probe
 from mcp_django.server.routes import (
@@ -84,7 +84,9 @@ class MCPRouter:
             try:
                 found = _find(kind, scope)
             except BaseException:  # nothing is awaited, and nothing thrown in
-                logger.exception("no URL pattern can be found for %s", scope["path"])
+                logger.exception(
+                    "no URL pattern can be found for %s", path_for_log(scope)
+                )
                 if kind == "http":
                     return Exchange(scope, receive, send).give_up()
                 return deny_handshake(scope, send, 500, _NO_BODY, b"")

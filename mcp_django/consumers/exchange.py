@@ -62,6 +62,12 @@ _NAMES: Mapping[bytes, str] = {
 }
 
 
+def path_for_log(scope: Scope) -> str:
+    """Give the path of a connection, with all but ASCII escaped, as Django logs it."""
+    path: str = scope["path"]
+    return path.encode("unicode_escape").decode("ascii")
+
+
 class Disconnected(Exception):
     """The client is gone, and reads no answer."""
 
@@ -132,6 +138,11 @@ class Exchange:
     def script_name(self) -> str:
         """The part of the path that Django leaves out of its URLs, often empty."""
         return get_script_prefix(self.scope) or ""
+
+    @property
+    def path_for_log(self) -> str:
+        """The path in one line: what a client wrote makes no line of its own."""
+        return path_for_log(self.scope)
 
     @property
     def path_info(self) -> str:

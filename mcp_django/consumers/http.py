@@ -58,14 +58,14 @@ class HTTPConsumer(AsyncConsumer):
             except BaseException as error:
                 if ends_task(error):
                     raise
-                logger.exception("%s %s failed", exchange.method, scope["path"])
+                logger.exception("%s %s failed", exchange.method, exchange.path_for_log)
                 await tell_of_failure(type(self), error)
                 await exchange.give_up()
         except BaseException as error:
             if ends_task(error):
                 raise
             # Also `send` may fail, as some servers do when the client is gone.
-            logger.exception("%s %s broke off", exchange.method, scope["path"])
+            logger.exception("%s %s broke off", exchange.method, exchange.path_for_log)
 
     @abstractmethod
     async def handle(self, exchange: Exchange) -> Any:

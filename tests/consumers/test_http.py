@@ -87,6 +87,16 @@ async def test_failure_before_the_answer_is_a_neutral_500_and_reported(
     assert reports == [FailingConsumer]
 
 
+async def test_path_makes_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """We promise it: a server decodes %0A, and so does a path with a converter."""
+    path = "/x\r\nERROR root: all is lost\x1b[31m\u2028"
+    await request(failing, "GET", "/", path=path)
+
+    [message] = caplog.messages
+    assert message.isprintable()
+    assert message.startswith(r"GET /x\r\nERROR root")
+
+
 async def test_failure_in_the_middle_ends_the_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
