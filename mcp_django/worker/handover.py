@@ -63,6 +63,11 @@ class Handover:
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self._is_probing = False
         self._reached_at = -math.inf
+        self._unknown = Counted(
+            logger,
+            "%d envelopes in the mailbox are of no known form, such as those of "
+            "another version of this package; they are dropped",
+        )
         self._dropped = Counted(
             logger, "%d relayed messages came late or twice; they are dropped"
         )
@@ -180,7 +185,7 @@ class Handover:
                 else:
                     self._start(self._take(envelope, take))
             case _:
-                logger.warning("unknown envelope in the mailbox")
+                self._unknown.note()
 
     async def _take(self, envelope: Envelope, take: Take) -> None:
         if not self._is_new(envelope):

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.exceptions import ServiceAway
@@ -61,6 +62,11 @@ class Relay:
         self._hear_told: dict[str, Hear] = {}
         self._look_again: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unknown = Counted(
+            logger,
+            "%d messages in the mailbox are of no known kind, such as those of another "
+            "version of this package; they are dropped",
+        )
         self._ways = (
             None
             if layer is None
@@ -222,9 +228,7 @@ class Relay:
             case {"type": "mcp.farewell", "mailbox": mailbox}:
                 ways.handover.note_farewell(mailbox)
             case _:
-                logger.warning(
-                    "unknown message in the mailbox: %r", message.get("type")
-                )
+                self._unknown.note()
 
     def _hear(self, told: JSONObject) -> None:
         kind = told.get("kind", "")
