@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check packages conformance conformance-server cluster soak bench pictures clean
+.PHONY: help install demo test check packages conformance conformance-server cluster soak faults bench pictures clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -86,7 +86,12 @@ cluster: install ## Run the library on several Daphnes over Redis; WORKERS=3 POR
 
 soak: MINUTES ?= 20
 soak: install ## Break all around several busy workers for MINUTES=20; it needs PostgreSQL.
-	@exec $(BIN)/python -m tests.cluster.soak --minutes $(MINUTES)
+	@exec $(BIN)/python -m tests.cluster.soak --minutes $(MINUTES) \
+	  --picture docs/explanation/soak.svg
+
+faults: install ## Break each thing once, and write what was seen into docs/explanation/delivery.md.
+	@exec $(BIN)/python -m tests.cluster.soak --rounds 1 --seconds 3 --workers 2 \
+	  --page docs/explanation/delivery.md
 
 bench: install ## Measure us beside others into docs/explanation/performance.md; QUICK=1 ROWS=modern-32,sse.
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(PICTURES),--pictures $(PICTURES))

@@ -89,7 +89,7 @@ class Cluster:
     postgres: PostgresServer
     database: Line
     users: Mapping[str, User]
-    environment: Mapping[str, str]
+    environment: dict[str, str]
 
     def mark_logs(self) -> LogMark:
         """Remember how far the logs of the workers go."""
@@ -104,6 +104,12 @@ class Cluster:
                 runs.setdefault(key, []).append(user)
         return runs
 
+    def rotate_keys(self) -> None:
+        """Give workers that start from now on a new key; the old ones hold."""
+        keys = json.loads(self.environment.get("CLUSTER_KEYS", "[]"))
+        keys = [f"key {len(keys) + 1} of the tests of the cluster", *keys]
+        self.environment["CLUSTER_KEYS"] = json.dumps(keys)
+
     def mend(self) -> None:
         """Mend all that was broken, and start what does not run."""
         for line in (self.cache, self.layer, self.database, *self.fronts):
@@ -113,7 +119,9 @@ class Cluster:
                 server.stop()
                 server.start()
             server.thaw()
+        self.postgres.free_connections()
         self.postgres.take_writes(True)
+        self.redis.limit(0)
         for worker in self.workers:
             if not worker.is_running:
                 worker.stop()

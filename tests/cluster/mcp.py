@@ -129,6 +129,13 @@ def hang(key: str, context: SyncContext) -> Ran:
 
 
 @server.tool
+async def block(key: str, seconds: float, context: Context) -> Ran:
+    """Hold the event loop, by mistake."""
+    time.sleep(seconds)  # noqa: ASYNC251 # that is the mistake
+    return done(key, context)
+
+
+@server.tool
 async def cancel_everything(key: str, context: Context) -> Ran:
     """Cancel every task there is, by mistake."""
     here = asyncio.current_task()
@@ -202,6 +209,12 @@ class Holdings:
     listeners: int
     sessions: int
     tasks: int
+
+
+@server.tool
+async def mailbox(key: str) -> str:
+    """Tell by which channel other workers reach this one."""
+    return await current_worker().relay.open()
 
 
 @server.tool

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import psycopg
 
 from tests.live import processes
 from tests.live.restartable import Restartable
@@ -48,6 +49,7 @@ class PostgresServer(Restartable):
         super().__init__()
         self._programs = programs
         self._user = "postgres" if os.geteuid() == 0 else None
+        self._held: list[psycopg.Connection] = []
         # Not in a folder of the tests, which nobody else may read.
         self._folder = Path(tempfile.mkdtemp(prefix="mcp-postgres-"))
 
@@ -77,7 +79,7 @@ class PostgresServer(Restartable):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self._folder),
             "fsync": "off",
-            "max_connections": "200",
+            "max_connections": "120",
         }
         command = [
             str(self._programs / "postgres"),
@@ -144,6 +146,18 @@ class PostgresServer(Restartable):
                 f"WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()"
             )
         )
+
+    def use_all_connections(self) -> None:
+        """Take what connections there are, until `free_connections`."""
+        address = f"host=127.0.0.1 port={self.port} user={USER} dbname={DATABASE}"
+        with suppress(psycopg.OperationalError):
+            while True:
+                self._held.append(psycopg.connect(address))
+
+    def free_connections(self) -> None:
+        """Give them back; harmless if none were taken."""
+        while self._held:
+            self._held.pop().close()
 
     def take_writes(self, takes_writes: bool) -> None:
         """Say whether it takes writes; holds for what is open as well."""

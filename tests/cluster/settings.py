@@ -6,6 +6,7 @@ Environment:
     CLUSTER_LAYER: Redis for the channel layer.
     CLUSTER_LAYER_KIND: "core" or "pubsub": which layer of channels_redis.
     CLUSTER_FOLDER: Where the handlers write down what they did.
+    CLUSTER_KEYS: Keys beside the first, as JSON, newest first; optional.
     CLUSTER_MCP: More of the setting MCP, as JSON; optional.
 """
 
@@ -13,7 +14,9 @@ import json
 import os
 
 # The workers of a cluster seal session ids for each other.
-SECRET_KEY = "only for the tests of the cluster"
+_keys: list[str] = json.loads(os.environ.get("CLUSTER_KEYS", "[]"))
+_keys.append("only for the tests of the cluster")
+SECRET_KEY, SECRET_KEY_FALLBACKS = _keys[0], _keys[1:]
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 USE_TZ = True

@@ -95,8 +95,15 @@ class RedisServer(Restartable):
 
     def forget(self) -> None:
         """Let it forget everything, and all who are connected stay so."""
+        self._do("FLUSHALL")
+
+    def limit(self, size: int) -> None:
+        """Let it take no more than so many bytes; 0 for any number."""
+        self._do(f"CONFIG SET maxmemory {size}")
+
+    def _do(self, command: str) -> None:
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
+            connection.sendall(f"{command}\r\n".encode())
             assert connection.recv(16) == b"+OK\r\n"
 
     def _begin(self, running: ExitStack) -> subprocess.Popen[bytes]:

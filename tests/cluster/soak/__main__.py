@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 import tempfile
 import time
@@ -20,22 +21,22 @@ from typing import Final
 import anyio
 from anyio.to_thread import run_sync
 
-from tests.cluster.calls import FEW_LINES, records_of
-from tests.cluster.cluster import Cluster, LogMark, running_cluster
+from benchmarks.report import replace_parts
+from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.postgres import find_programs
 from tests.cluster.soak.clients import KINDS
-from tests.cluster.soak.faults import FAULTS, Fault, Strike
-from tests.cluster.soak.ledger import Ledger
+from tests.cluster.soak.faults import FAULTS, Fault
+from tests.cluster.soak.ledger import Call, Ledger
 from tests.cluster.soak.measures import Measure, measure
-from tests.cluster.soak.probes import wait_until_well
+from tests.cluster.soak.picture import draw
 from tests.cluster.soak.report import (
-    Strikes,
+    fault_tables,
     is_where_it_was,
     table_of_measures,
     table_of_strikes,
 )
+from tests.cluster.soak.striking import Struck, strike
 from tests.cluster.soak.traffic import Site
-from tests.live.restartable import Worker
 
 SETTINGS: Final = {
     # What is kept shall have lapsed by the end.
@@ -44,12 +45,7 @@ SETTINGS: Final = {
 }
 WARM_UP_SECONDS: Final = 20.0
 CALM_SECONDS: Final = 3.0
-RECOVERY_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 120.0
-_OF_THE_START: Final = (
-    *("Starting server at", "HTTP/2 support not enabled", "Configuring endpoint"),
-    "Listening on TCP",
-)
 
 
 def main() -> None:
@@ -61,6 +57,14 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", default=[""], help="parts of the names of faults"
     )
+    parser.add_argument(
+        "--rounds", type=int, default=0, help="strike each fault so often, then end"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="most that a thing stays broken"
+    )
+    parser.add_argument("--page", type=Path, help="page whose tables to write")
+    parser.add_argument("--picture", type=Path, help="SVG file to draw")
     options = parser.parse_args()
     programs = find_programs()
     if programs is None:
@@ -76,12 +80,25 @@ def main() -> None:
         layer_kind=options.layer,
         extra={"CLUSTER_MCP": json.dumps(SETTINGS)},
     ) as cluster:
-        soak = Soak(cluster, faults)
-        anyio.run(soak.run, options.minutes * 60)
+        soak = Soak(cluster, faults, options.seconds)
+        anyio.run(soak.run, options.minutes * 60, options.rounds)
     say(soak.report())
+    if options.page:
+        parts = {"faults": fault_tables(soak.struck, soak.wrong_counts())}
+        page = replace_parts(options.page.read_text(), parts)
+        options.page.write_text(page)
+    if options.picture:
+        options.picture.write_text(draw(soak.calls, soak.struck))
     if soak.broken:
         say(f"\nThe logs are in {folder}.")
         sys.exit(1)
+
+
+_NEVER: Final = {
+    "lost without a sign": "silence",
+    "answered twice, or run twice": "twice|more than once",
+    "answered to another client, or run as another": "another|as another user",
+}
 
 
 class Soak:
@@ -90,13 +107,17 @@ class Soak:
     Args:
         cluster: What is broken and looked at.
         faults: How.
+        seconds: For how long each at most.
     """
 
-    def __init__(self, cluster: Cluster, faults: Sequence[Fault]) -> None:
+    def __init__(
+        self, cluster: Cluster, faults: Sequence[Fault], seconds: float
+    ) -> None:
+        self._seconds = seconds
         self._cluster = cluster
         self._faults = faults
         self._ledger = Ledger()
-        self._strikes = {fault.name: Strikes(fault.name) for fault in faults}
+        self.struck: list[Struck] = []
         self._before: Sequence[Measure] = []
         self._after: Sequence[Measure] = []
 
@@ -105,15 +126,32 @@ class Soak:
         """What is wrong, in words, with how often."""
         return dict(self._ledger.broken)
 
-    async def run(self, seconds: float) -> None:
-        """Break one thing after the other for so long."""
+    @property
+    def calls(self) -> Sequence[Call]:
+        """All calls of the clients."""
+        return list(self._ledger.calls.values())
+
+    def wrong_counts(self) -> dict[str, int]:
+        """Count what must not happen at all, by what it is."""
+        broken = self.broken
+        return {
+            name: sum(n for what, n in broken.items() if re.search(pattern, what))
+            for name, pattern in _NEVER.items()
+        }
+
+    async def run(self, seconds: float, rounds: int) -> None:
+        """Break one thing after the other for so long, or so often if not 0."""
         say(f"Traffic for {WARM_UP_SECONDS:g} seconds, while nothing breaks.")
         await self._with_traffic(partial(anyio.sleep, WARM_UP_SECONDS))
         await anyio.sleep(WARM_UP_SECONDS / 2)
-        self._before = await run_sync(measure, self._cluster)
-        await self._with_traffic(partial(self._strike_all, time.monotonic() + seconds))
-        say("The traffic has ended; now everything has to be where it was.")
-        await self._settle()
+        if not rounds:
+            self._before = await run_sync(measure, self._cluster)
+        await self._with_traffic(
+            partial(self._strike_all, time.monotonic() + seconds, rounds)
+        )
+        if not rounds:
+            say("The traffic has ended; now everything has to be where it was.")
+            await self._settle()
         self._ledger.audit(self._cluster.ran())
 
     async def _with_traffic(self, work: partial) -> None:  # type: ignore[type-arg]
@@ -129,51 +167,26 @@ class Soak:
             if call.outcome == "waiting":
                 call.end("left", "the traffic ended")
 
-    async def _strike_all(self, end: float) -> None:
+    async def _strike_all(self, end: float, rounds: int) -> None:
         workers = itertools.cycle(self._cluster.workers)
         for fault in itertools.cycle(self._faults):
             if time.monotonic() > end:
                 return
             worker = next(workers)
-            mark, began = self._cluster.mark_logs(), time.monotonic()
-            await self._do(fault.strike, fault, worker)
-            await anyio.sleep(fault.seconds)
-            if fault.mend is not None:
-                await self._do(fault.mend, fault, worker)
-            await run_sync(self._cluster.mend)
-            mended = time.monotonic()
-            user = self._cluster.users["gus"]
-            is_well, last = await wait_until_well(self._cluster, user, RECOVERY_SECONDS)
-            recovery = time.monotonic() - mended
-            if not is_well:
-                self._ledger.broken[f"{fault.name}: afterwards {last}"] += 1
-            await anyio.sleep(CALM_SECONDS)
-            self._strikes[fault.name].add(
-                self._ledger.between(began, time.monotonic()),
-                recovery=recovery,
-                lines=self._count_lines(fault, mark),
+            struck = await strike(
+                self._cluster,
+                self._ledger,
+                fault,
+                worker,
+                seconds=min(fault.seconds, self._seconds),
+                calm_seconds=CALM_SECONDS,
             )
-            last = f"; last to fail: {last}" if last else ""
-            say(f"{fault.name}: {recovery:.1f} s until all worked{last}")
-
-    async def _do(self, strike: Strike, fault: Fault, worker: Worker) -> None:
-        try:
-            await run_sync(strike, self._cluster, worker)
-        except Exception as error:  # such as a worker that does not end
-            self._ledger.broken[f"{fault.name}: {error!r}"] += 1
-
-    def _count_lines(self, fault: Fault, mark: LogMark) -> int:
-        most = 0
-        for worker in self._cluster.workers:
-            lines = [
-                line
-                for line in records_of(mark.new_lines(worker))
-                if not any(text in line for text in _OF_THE_START)
-            ]
-            most = max(most, len(lines))
-            if len(lines) > FEW_LINES:
-                self._ledger.broken[f"{fault.name}: more than {FEW_LINES} lines"] += 1
-        return most
+            self.struck.append(struck)
+            for text in struck.compare():
+                self._ledger.broken[f"{fault.name}: {text}"] += 1
+            say(f"{fault.name}: {struck.recovery:.1f} s until all worked")
+            if rounds and len(self.struck) >= rounds * len(self._faults):
+                return
 
     async def _settle(self) -> None:
         """Wait until everything is where it was, or for as long as that may take."""
@@ -196,7 +209,7 @@ class Soak:
         return "\n".join(
             [
                 "",
-                table_of_strikes(self._strikes.values()),
+                table_of_strikes(self.struck),
                 "",
                 table_of_measures(self._before, self._after),
                 "",

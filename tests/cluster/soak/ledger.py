@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+
+from tests.cluster.calls import new_key
 
 Outcome: TypeAlias = Literal["waiting", "answered", "refused", "failed", "lost", "left"]
 """Answered with what was asked for; refused with an error of the protocol or of HTTP;
@@ -60,6 +63,21 @@ class Call:
         self.outcome, self.detail = outcome, str(detail)[:200]
 
 
+def sign_of(call: Call) -> str:
+    """Say in a word or two what a client sees of a call that was not answered."""
+    match call.outcome:
+        case "answered" | "left" | "waiting":
+            return ""
+        case "lost":
+            return "silence" if call.detail == "silence" else "connection ended"
+        case "failed":
+            return "tool error"
+    if found := re.match(r"\d{3}\b", call.detail):
+        return found[0]
+    found = re.search(r"'code': (-\d+)", call.detail)
+    return f"error {found[1]}" if found else call.detail
+
+
 class Ledger:
     """All calls, and everything that should not have happened.
 
@@ -83,7 +101,7 @@ class Ledger:
 
     def begin(self, user: str, way: str) -> Call:
         """Enter a call that is about to be sent."""
-        call = Call(f"k{len(self.calls)}", user, way)
+        call = Call(new_key(), user, way)
         self.calls[call.key] = call
         return call
 

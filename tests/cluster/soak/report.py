@@ -2,64 +2,97 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from tests.cluster.soak.ledger import Call
+from tests.cluster.soak.ledger import Call, Outcome, sign_of
 from tests.cluster.soak.measures import Measure
+from tests.cluster.soak.striking import Struck
+
+_OUTCOMES: Final[Sequence[Outcome]] = ("answered", "refused", "failed", "lost", "left")
 
 
-@dataclass
-class Strikes:
-    """What was seen of one fault, however often it was struck.
-
-    Attributes:
-        name: Of the fault.
-        count: How often.
-        outcomes: What came of the calls that began meanwhile.
-        slowest: Longest time that an answered one took, in seconds.
-        recovery: Longest time from its mending until all worked, in seconds.
-        lines: Most lines that one worker wrote of it.
-    """
-
-    name: str
-    count: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    slowest: float = 0.0
-    recovery: float = 0.0
-    lines: int = 0
-
-    def add(self, calls: Iterable[Call], *, recovery: float, lines: int) -> None:
-        """Enter one strike."""
-        self.count += 1
-        self.recovery = max(self.recovery, recovery)
-        self.lines = max(self.lines, lines)
-        for call in calls:
-            self.outcomes[call.outcome] += 1
-            if call.outcome == "answered":
-                self.slowest = max(self.slowest, call.seconds)
-
-
-_OUTCOMES = ("answered", "refused", "failed", "lost", "left")
-
-
-def table_of_strikes(strikes: Iterable[Strikes]) -> str:
+def table_of_strikes(struck: Sequence[Struck]) -> str:
     """Draw a row for each fault."""
     head = ("fault", "times", *_OUTCOMES, "slowest", "recovery", "lines")
-    rows = [
-        (
-            found.name,
-            found.count,
-            *(found.outcomes[outcome] for outcome in _OUTCOMES),
-            f"{found.slowest:.1f} s",
-            f"{found.recovery:.1f} s",
-            found.lines,
+    rows = []
+    for name, times in _by_fault(struck).items():
+        calls = [call for each in times for call in each.calls]
+        outcomes = Counter(call.outcome for call in calls)
+        rows.append(
+            (
+                name,
+                len(times),
+                *(outcomes[outcome] for outcome in _OUTCOMES),
+                f"{_slowest(calls):.1f} s",
+                f"{max(each.recovery for each in times):.1f} s",
+                max(len(each.lines) for each in times),
+            )
         )
-        for found in strikes
-        if found.count
-    ]
     return _draw([head, *rows])
+
+
+def fault_tables(struck: Sequence[Struck], wrong: Mapping[str, int]) -> str:
+    """Write what was seen of each fault, as tables in Markdown.
+
+    Args:
+        struck: What was seen.
+        wrong: What must not happen, with how often it did.
+    """
+    seen, said = [], []
+    for name, times in _by_fault(struck).items():
+        calls = [call for each in times for call in each.calls]
+        signs = Counter(filter(None, map(sign_of, calls)))
+        answered = sum(call.outcome == "answered" for call in calls)
+        others = ", ".join(f"{count} {sign}" for sign, count in signs.most_common())
+        seen.append(
+            [
+                name,
+                times[0].fault.sees,
+                f"{answered} answered" + (f", {others}" if others else ""),
+                f"{_slowest(calls):.1f} s",
+                f"{max(each.recovery for each in times):.1f} s",
+            ]
+        )
+        most = max((each.lines for each in times), key=len)
+        first = _without_addresses(most[0]) if most else ""
+        said.append([name, str(len(most)), f"`{first}`" if first else ""])
+    count = sum(len(each.calls) for each in struck)
+    return "\n\n".join(
+        [
+            f"{count:,} calls while things broke, over every binding. Of all of them:",
+            _markdown(["", "calls"], [[name, str(n)] for name, n in wrong.items()]),
+            _markdown(
+                ["fault", "clients see", "calls", "slowest end", "all works after"],
+                seen,
+            ),
+            _markdown(["fault", "lines in the log", "the first of them"], said),
+        ]
+    )
+
+
+def _by_fault(struck: Sequence[Struck]) -> Mapping[str, Sequence[Struck]]:
+    found: dict[str, list[Struck]] = {}
+    for each in struck:
+        found.setdefault(each.fault.name, []).append(each)
+    return found
+
+
+def _slowest(calls: Iterable[Call]) -> float:
+    return max((call.seconds for call in calls), default=0.0)
+
+
+def _without_addresses(line: str) -> str:
+    """Leave out what is another each time: when, and which port."""
+    text = re.sub(r"^\S+ \S+ ", "", line)
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", text).replace("|", "\\|")[:200]
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def table_of_measures(before: Sequence[Measure], after: Sequence[Measure]) -> str:

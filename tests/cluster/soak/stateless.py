@@ -115,13 +115,14 @@ async def read_slowly(site: Site, user: User) -> None:
         call.end("left")
     async with await anyio.connect_tcp("127.0.0.1", port) as connection:
         for call in calls:
-            await connection.send(_modern_post(user, "text", call.key, size=3_000_000))
+            await connection.send(modern_post(user, "text", call.key, size=3_000_000))
         for _ in range(10):
             await connection.receive(1000)
             await anyio.sleep(site.seconds(2))
 
 
-def _modern_post(user: User, tool: str, key: str, **arguments: Any) -> bytes:
+def modern_post(user: User, tool: str, key: str, **arguments: Any) -> bytes:
+    """Write the request that calls a tool, as it is sent."""
     version = "2026-07-28"
     params = {
         "name": tool,

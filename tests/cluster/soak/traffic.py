@@ -49,6 +49,7 @@ class Site:
     Args:
         cluster: Serves them.
         ledger: Keeps what they ask.
+        pace: How much shorter their pauses are.
 
     Attributes:
         cluster: Serves them.
@@ -56,10 +57,11 @@ class Site:
         is_open: Whether they shall go on.
     """
 
-    def __init__(self, cluster: Cluster, ledger: Ledger) -> None:
+    def __init__(self, cluster: Cluster, ledger: Ledger, pace: float = 1.0) -> None:
         self.cluster = cluster
         self.ledger = ledger
         self.is_open = True
+        self._pace = pace
         self._chance = random.Random(1)
 
     @property
@@ -78,7 +80,7 @@ class Site:
 
     def seconds(self, most: float) -> float:
         """Choose a time."""
-        return self._chance.uniform(0, most)
+        return self._chance.uniform(0, most / self._pace)
 
     @asynccontextmanager
     async def connections(
