@@ -58,11 +58,13 @@ class _Arrangement:
 
     Attributes:
         is_made: Whether Twisted knows of us.
+        hears_server: Whether we hear of the signals of another server.
         signalled_at: When the first signal came.
         is_ending: Whether Twisted has begun to shut down.
     """
 
     is_made: bool = False
+    hears_server: bool = False
     signalled_at: float | None = None
     is_ending: bool = False
 
@@ -153,9 +155,9 @@ def _note_signal(
 def _hear_signals_of_server() -> None:
     """Hear of the signals that a server heeds, before it does."""
     is_main_thread = threading.current_thread() is threading.main_thread()
-    if _Arrangement.is_made or not is_main_thread:
+    if _Arrangement.hears_server or not is_main_thread:
         return
-    _Arrangement.is_made = True
+    _Arrangement.hears_server = True
     for number in (signal.SIGINT, signal.SIGTERM):
         handler = signal.getsignal(number)
         if callable(handler):

@@ -37,6 +37,8 @@ def running_uvicorn(
     settings.write_text(
         f"from {SETTINGS} import *\n"
         f"MCP = {{**MCP, 'SHUTDOWN_SECONDS': {shutdown_seconds}}}\n"
+        # So that Twisted's event loop is there, which does not run.
+        "INSTALLED_APPS = ['daphne', *INSTALLED_APPS]\n"
     )
     with processes.running(
         [sys.executable, "-m", "uvicorn", APPLICATION, "--port", "0"],
