@@ -13,7 +13,7 @@ which run what may hang for ever, and `shortages` tells what holds them.
 are `calls`, and `task_contexts` are for tasks that outlive what begins them. `strays`
 tells what would end more than a request from an error, and
 `steps` lets tasks live through it. `outages`, `floods` and `counted` say all this in
-the log, once a minute by their `throttle`.
+the log, once a minute by their `throttle`; `tallies` are what happened, in numbers.
 
 May import `conf` and what stands beside it.
 """

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from channels.consumer import AsyncConsumer
 
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.consumers.exchange import Disconnected, Exchange, Receive, Scope, Send
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.failures import tell_of_failure
@@ -50,6 +51,7 @@ class HTTPConsumer(AsyncConsumer):
             try:
                 await self.handle(exchange)
             except Refused as refused:
+                tallies.refused += 1
                 await exchange.refuse(refused)
             except Disconnected:
                 pass

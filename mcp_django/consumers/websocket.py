@@ -10,6 +10,7 @@ import anyio
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Disconnected, Exchange
@@ -109,6 +110,7 @@ async def _read(
         except Disconnected:
             return
         except Refused as refused:
+            tallies.refused += 1
             await transport.close(POLICY_VIOLATION, refused.message)
             return
         # While the session has no room, the client has to wait.

@@ -7,6 +7,7 @@ and kept in the cache for those that start later.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import has_ended, note_end
+from mcp_django.worker.operated import Operated
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
@@ -41,6 +43,8 @@ class OpenSessions:
         # has ended.
         self._looked_up: OrderedDict[str, float] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
+        # User, or None for all -> when all were ended that were open.
+        self._ended_before: OrderedDict[str | None, float] = OrderedDict()
         # Ended ones of which the cache does not know yet.
         self._unkept: OrderedDict[str, HTTPSession] = OrderedDict()
         self._is_keeping = False
@@ -50,7 +54,9 @@ class OpenSessions:
     @classmethod
     def make_for(cls, worker: Worker) -> Self:
         """Make those of a worker; see `Worker.part`."""
-        return cls(worker.relay, worker.start)
+        made = cls(worker.relay, worker.start)
+        worker.part(Operated).on_end(made.end_before)
+        return made
 
     def on_end(self, function: Callable[[str], None]) -> None:
         """Have it called with the key of each session that ends, in any worker."""
@@ -64,7 +70,7 @@ class OpenSessions:
         is away, a session counts as open of whose end nothing was heard.
         """
         key = session.key
-        if key in self._ended:
+        if key in self._ended or (self._ended_before and self._is_before(session)):
             return False
         now = time.monotonic()
         looked_up = self._looked_up.get(key)
@@ -102,6 +108,16 @@ class OpenSessions:
                 self._start(self._keep_ends())
             raise
 
+    def end_before(self, owner: str | None, before: float) -> None:
+        """End the sessions of a user, or of all, that were opened before a time."""
+        _remember(self._ended_before, owner, before)
+        self._looked_up.clear()
+
+    def _is_before(self, session: HTTPSession) -> bool:
+        ends = self._ended_before
+        before = max(ends.get(None, -math.inf), ends.get(session.owner, -math.inf))
+        return session.created <= before
+
     async def _keep_ends(self) -> None:
         """Keep in the cache which sessions have ended, as soon as it takes that."""
         try:
@@ -123,7 +139,7 @@ class OpenSessions:
             tell(key)
 
 
-def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
+def _remember(memory: OrderedDict[Any, Any], key: str | None, value: Any) -> None:
     memory[key] = value
     memory.move_to_end(key)
     if len(memory) > _MAX_REMEMBERED:

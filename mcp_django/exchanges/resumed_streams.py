@@ -37,6 +37,8 @@ class ResumedStream(EventStream):
     Spec: 2025-11-25 basic/transports, "Resumability and Redelivery".
     """
 
+    sort = "resumed"
+
     def __init__(
         self,
         server: Server,

@@ -54,7 +54,8 @@ class HTTPSession:
         server_name: The server that opened it.
         owner: Whose it is; "" if no user's.
         peer: Version, client and capabilities that `initialize` settled.
-        created: When it was opened, in seconds since the epoch.
+        created: When it was opened, in seconds since the epoch; to the millisecond, so
+            that one opened just after all others were ended is not among them.
         fingerprint: What the server's lists were like when its client last sent
             `initialize`; "" if unknown.
     """
@@ -63,7 +64,7 @@ class HTTPSession:
     server_name: str
     owner: str
     peer: Peer
-    created: int
+    created: float
     fingerprint: str = ""
 
     @property
@@ -100,7 +101,7 @@ def make_session_id(
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
     key = secrets.token_urlsafe(_KEY_BYTES)
     return _id_of(
-        HTTPSession(key, server_name, owner, peer, int(time.time()), fingerprint)
+        HTTPSession(key, server_name, owner, peer, round(time.time(), 3), fingerprint)
     )
 
 

@@ -305,14 +305,37 @@ def _end(session: HTTPSession, cache: BaseCache) -> None:
     cache.delete_many([_key(session.key, what) for what in whats])
 
 
+async def note_ends_before(owner: str | None, before: float) -> None:
+    """Keep in mind that the sessions of a user have ended that were opened earlier.
+
+    Args:
+        owner: Whose they are; None for those of everybody.
+        before: A time in seconds since the epoch.
+
+    Raises:
+        ServiceAway: The cache does not take it.
+    """
+    key, rest = _ends_of(owner), mcp_settings.SESSION_MAX_AGE
+    await _cache().ask(lambda cache: cache.set(key, before, timeout=rest))
+
+
+def _ends_of(owner: str | None) -> str:
+    whose = "everybody" if owner is None else f"user:{_digest(owner)}"
+    return f"mcp_django:ended-before:{whose}"
+
+
 async def has_ended(session: HTTPSession) -> bool:
-    """Look up whether a session has ended.
+    """Look up whether a session has ended, by itself or with all of its user's.
 
     Raises:
         ServiceAway: The cache does not say.
     """
     key = _key(session.key, _ENDED)
-    return bool(await _cache().ask(lambda cache: cache.get(key, False)))
+    befores = _ends_of(session.owner), _ends_of(None)
+    found = await _cache().ask(lambda cache: cache.get_many([key, *befores]))
+    return key in found or any(
+        session.created <= found[before] for before in befores if before in found
+    )
 
 
 def _cache() -> SiteCache:

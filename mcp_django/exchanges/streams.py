@@ -192,6 +192,8 @@ class ListenStream(EventStream):
     Spec: 2026-07-28 basic/patterns/subscriptions.
     """
 
+    sort = "listen"
+
     def __init__(
         self,
         server: Server,
@@ -258,6 +260,8 @@ class StandaloneStream(EventStream):
     Attributes:
         opened_at: When it was opened; of two streams of one session the later stays.
     """
+
+    sort = "standalone"
 
     def __init__(
         self,

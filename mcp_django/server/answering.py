@@ -15,6 +15,7 @@ from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
     BatchTooLarge,
@@ -82,6 +83,7 @@ def answer_of(
         is_ending: Says whether the task that runs this is being cancelled; else a
             cancellation is the handler's own fault.
     """
+    tallies.handled += 1
     # Mostly there are neither; for which server takes ten times as long to say.
     if request_handled.receivers or observers:
         handling = Handling.begin(server, request)

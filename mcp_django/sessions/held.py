@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from mcp_django.auth.interface import Identity
+from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
 from mcp_django.sessions.session import Session
+from mcp_django.transports.server.websocket import WebSocketServerTransport
 from mcp_django.worker.connections import OpenConnection
 
 
@@ -47,6 +49,19 @@ class HeldSession(OpenConnection, Generic[T]):
     identity: Identity
     transport: T
     session: Session | None = None
+
+    @property
+    def sort(self) -> str:  # type: ignore[override]  # what it is is in its transport
+        """What it is, in a word for operators."""
+        is_websocket = isinstance(self.transport, WebSocketServerTransport)
+        return "websocket" if is_websocket else "sse"
+
+    async def end_running(
+        self, is_meant: Callable[[Request], bool], error: ErrorAnswer
+    ) -> None:
+        """End requests, each with an error; the connection stays."""
+        if self.session is not None:
+            await self.session.end_running(is_meant, error)
 
     @property
     def running(self) -> Sequence[Request]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from anyio.abc import TaskGroup
@@ -219,10 +219,16 @@ class Session:
         """End all that belongs to the legacy session, whose client begins anew."""
         if self._state is not None:
             self._state.clear()
+        await self.end_running(lambda request: request.session is not None, _RESTARTED)
+
+    async def end_running(
+        self, is_meant: Callable[[Request], bool], error: ErrorAnswer
+    ) -> None:
+        """End requests that are answered or wait, each with an error."""
         for request in (*self.room.running, *self.room.waiting):
-            if request.session is not None:
+            if is_meant(request):
                 self.room.cancel(request.id)
-                await self._refuse_at_once(request.id, _RESTARTED)
+                await self._refuse_at_once(request.id, error)
 
     # Answers --------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
 import anyio
 
@@ -14,6 +14,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
+from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
@@ -37,6 +38,9 @@ class OpenConnection(Protocol):
     """Something that stays open, and that its worker looks after."""
 
     __slots__ = ()
+
+    sort: ClassVar[str] = "other"
+    """What it is, in a word for operators."""
 
     @property
     def identity(self) -> Identity:
@@ -74,6 +78,13 @@ class OpenConnection(Protocol):
         False of what makes way for no other, or cannot ask.
         """
         return False
+
+    async def end_running(
+        self, is_meant: Callable[[Request], bool], error: ErrorAnswer
+    ) -> None:
+        """End requests that are being answered, whose client is told if it can be."""
+        if any(map(is_meant, self.running)):
+            await self.close()
 
     async def tick(self) -> None:
         """Keep it alive. Called every second; must not wait for its client."""
@@ -149,6 +160,10 @@ class Connections:
     def __iter__(self) -> Iterator[OpenConnection]:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))
+
+    def with_kinds(self) -> list[tuple[OpenConnection, Kind]]:
+        """Give a copy, each with its kind."""
+        return list(self._all.items())
 
     async def reserve(
         self, owner: str, kind: Kind, count: int = 1

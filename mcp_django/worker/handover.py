@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
 from mcp_django.worker.mailbox import Mailbox
@@ -89,6 +90,7 @@ class Handover:
             return None
         if not await self._mailbox.open():
             return BROKEN
+        tallies.relayed += 1
         nonce = f"{self._id}-{next(self._numbers)}"
         loop, timeout = asyncio.get_running_loop(), mcp_settings.RELAY_TIMEOUT
         future: asyncio.Future[Taken | None] = loop.create_future()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -116,6 +117,14 @@ class Relay:
         """Channel name of the mailbox; "" while it is not open."""
         return "" if self._ways is None else self._ways.mailbox.name
 
+    def seconds_since_peers(self) -> dict[str, float]:
+        """Give the mailboxes of other workers, and when each was last heard of."""
+        if self._ways is None:
+            return {}
+        mailbox, now = self._ways.mailbox, time.monotonic()
+        peers = mailbox.living_peers()
+        return {peer: round(now - mailbox.peers[peer], 1) for peer in peers}
+
     async def open(self) -> str:
         """Open the mailbox if it is not open yet, and give its channel name.
 
@@ -196,6 +205,15 @@ class Relay:
             message = {"type": "mcp.told", "from": "", "by": "", "number": 0}
             with suppress(ServiceAway):
                 await self._ways.mailbox.send_to_all({**message, "told": [told]})
+
+    def send_soon(self, channel: str, message: JSONObject) -> None:
+        """Send a message to one channel, without waiting for it; it may be lost."""
+        if self._ways is not None:
+            self._start(self._send(self._ways.mailbox, channel, message))
+
+    async def _send(self, mailbox: Mailbox, channel: str, message: JSONObject) -> None:
+        with suppress(ServiceAway):
+            await mailbox.send(channel, message)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         loop = asyncio.get_running_loop()

@@ -114,6 +114,11 @@ class Worker:
             self.part(kind)
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it runs."""
+        return self._loop
+
+    @property
     def is_ending(self) -> bool:
         """Whether the process is about to end."""
         return self.connections.is_ending
@@ -221,7 +226,7 @@ def current_worker() -> Worker:
             if other.is_closed():
                 _workers.pop(other, None)
         worker = _workers[loop] = Worker(loop)
-        # Not at once: an event loop of one request under WSGI has ended by then.
+        # Not at once: an event loop of one call, as in tests, has ended by then.
         loop.call_later(TICK_SECONDS, worker.begin)
     return worker
 

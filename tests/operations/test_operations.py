@@ -1,0 +1,229 @@
+"""What all workers say, and what ends in them, when an operator asks."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.tallies import tallies
+from mcp_django.exchanges.open_sessions import OpenSessions
+from mcp_django.operations import Answers, aend
+from mcp_django.operations.asking import NO_LAYER, ask_all, ask_over
+from mcp_django.worker.channel_layers import make_service
+from mcp_django.worker.connections import OpenConnection
+from mcp_django.worker.operated import Operated
+from mcp_django.worker.relay import Relay
+from mcp_django.worker.worker import Worker, current_worker
+from tests.exchanges.http_sessions import open_session
+from tests.worker.layers import Layer, until
+
+
+class Stream(OpenConnection):
+    """A stream of a user, which says whether it was closed."""
+
+    sort = "listen"
+
+    def __init__(self, worker: Worker, pk: int) -> None:
+        self._worker = worker
+        self._identity = Identity(User(pk=pk))
+        worker.hold(self)
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    async def tick(self) -> None:
+        pass
+
+    async def finish(self) -> None:
+        await self.close()
+
+    async def abort(self) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        self._worker.let_go(self)
+
+
+@asynccontextmanager
+async def two_workers(layer: Layer) -> AsyncIterator[list[Worker]]:
+    """Give two workers that have heard of each other."""
+    loop = asyncio.get_running_loop()
+    workers = [Worker(loop, Relay(layer)) for _ in range(2)]
+    try:
+        for worker in workers:
+            worker.part(Operated)
+            await worker.relay.open()
+        await until(lambda: all(w.relay.seconds_since_peers() for w in workers))
+        yield workers
+    finally:
+        for worker in workers:
+            await worker.close_all()
+
+
+async def ask(layer: Layer, **asked: Any) -> Answers:
+    answers = Answers()
+    question = {"kind": "operate", "nonce": "n1", **asked}
+    await ask_over(layer, make_service("default"), question, answers)
+    return answers
+
+
+END: dict[str, Any] = {
+    "ask": "end",
+    "user": None,
+    "token": None,
+    "feature": None,
+    "before": 0.0,
+}
+
+
+async def test_every_worker_says_what_is_open_there() -> None:
+    """Chosen: one look over all processes, from any of them."""
+    layer = Layer()
+    async with two_workers(layer) as (one, two):
+        for worker, pk in ((one, 7), (two, 7), (two, 8)):
+            Stream(worker, pk)
+        answers = await ask(layer, ask="status")
+    assert not answers.problem
+    assert not answers.silent
+    found = sorted(answers.workers, key=lambda worker: len(worker["users"]))
+    assert [worker["streams"] for worker in found] == [{"listen": 1}, {"listen": 2}]
+    assert found[1]["users"] == {"7": {"streams": 1}, "8": {"streams": 1}}
+    assert {worker["state"] for worker in found} == {"serving"}
+    json.dumps(answers.as_json())
+
+
+async def test_what_is_open_of_one_user_ends_in_every_worker() -> None:
+    """Chosen: others do not notice."""
+    layer = Layer()
+    async with two_workers(layer) as (one, two):
+        for worker, pk in ((one, 7), (two, 7), (two, 8)):
+            Stream(worker, pk)
+        answers = await ask(layer, **{**END, "user": "7"})
+        await until(lambda: not len(one.connections))
+        await until(lambda: len(two.connections) == 1)
+        assert [c.identity.owner for c in two.connections] == ["8"]
+    assert [worker["streams"] for worker in answers.workers] == [1, 1]
+
+
+async def test_question_that_the_group_lost_is_asked_again(settings: Any) -> None:
+    """Chosen: a channel layer loses messages without a word."""
+    settings.MCP = {"RELAY_TIMEOUT": 0.4}
+    layer = Layer()
+    async with two_workers(layer) as (_, two):
+        lost: list[str] = []
+
+        def lose(channel: str, message: dict[str, Any]) -> bool:
+            is_first = channel == two.relay.mailbox and not lost
+            if is_first and message["type"] == "mcp.told":
+                lost.append(channel)
+                return False
+            return True
+
+        layer.on_send = lose
+        answers = await ask(layer, ask="status")
+    assert len(answers.workers) == 2
+    assert not answers.silent
+
+
+async def test_worker_that_was_killed_is_said_to_be_silent(settings: Any) -> None:
+    """Chosen: what does not answer is not left out of the picture."""
+    settings.MCP = {"RELAY_TIMEOUT": 0.2}
+    layer = Layer()
+    async with two_workers(layer) as (_, two):
+        killed = two.relay.mailbox
+        layer.on_send = lambda channel, message: channel != killed
+        answers = await ask(layer, ask="status")
+        layer.on_send = None
+    assert len(answers.workers) == 1
+    assert list(answers.silent) == [killed]
+
+
+async def test_layer_that_is_away_is_said(settings: Any) -> None:
+    """Chosen: no empty table that looks as if nothing ran."""
+    settings.MCP = {"RELAY_TIMEOUT": 0.1}
+    layer = Layer()
+    layer.on_join = asyncio.Event().wait
+    answers = await ask(layer, ask="status")
+    assert answers.problem.startswith("the channel layer does not answer")
+
+
+async def test_sessions_that_are_only_ids_end_with_their_user() -> None:
+    """Chosen: also those of which nothing is open anywhere."""
+    worker = current_worker()
+    sessions = worker.part(OpenSessions)
+    old, others = open_session("7"), open_session("8")
+    assert await sessions.is_open(old)
+    await aend(user=User(pk=7))
+    assert not await sessions.is_open(old)
+    assert await sessions.is_open(others)
+    await asyncio.sleep(0.002)  # The clock of ids counts milliseconds.
+    assert await sessions.is_open(open_session("7"))
+    # A worker that was started later finds it in the cache.
+    later = OpenSessions(Relay(None), worker.start)
+    assert not await later.is_open(old)
+    assert await later.is_open(others)
+    await aend(everything=True)
+    assert not await sessions.is_open(others)
+    await worker.close_all()
+
+
+async def test_own_process_is_asked_without_a_layer() -> None:
+    """Chosen: a site of one process needs none."""
+    worker = current_worker()
+    Stream(worker, 7)
+    before = tallies.handled
+    answers = await ask_all({"ask": "status"})
+    assert answers.problem == NO_LAYER
+    [found] = answers.workers
+    assert (found["streams"], found["handled"]) == ({"listen": 1}, before)
+    await worker.close_all()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "needs one of user="),
+        ({"everything": True, "feature": "tool:x"}, "needs one of user="),
+        ({"feature": "refund"}, "must be such as 'tool:refund'"),
+        ({"user": User()}, "must be saved"),
+    ],
+)
+async def test_what_is_to_end_must_be_clear(given: Any, says: str) -> None:
+    """Chosen: a slip must not end everything."""
+    with pytest.raises(ValueError, match=says):
+        await aend(**given)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"end": "everything"}, "must be user:USERNAME, token:ID"),
+        ({"end": "user:nobody"}, "there is no user 'nobody'"),
+        ({"end": "token:x"}, "there is no token with the id 'x'"),
+        ({"end": "feature:refund"}, "must be such as 'tool:refund'"),
+        ({"end": "all", "watch": 1.0}, "without --end"),
+        ({"watch": 0.0}, "between 0.1 and 3600"),
+    ],
+)
+@pytest.mark.django_db
+def test_command_says_what_is_wrong(options: Any, says: str) -> None:
+    """Chosen: what was given, and what would be right."""
+    with pytest.raises(CommandError, match=says):
+        call_command("mcp_status", **options)
+
+
+def test_command_says_that_it_reaches_no_worker() -> None:
+    """Chosen: exit status 1, and what to set."""
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("mcp_status", stdout=out)
+    assert ended.value.code == 1
+    assert "WARNING: there is no channel layer that joins processes" in out.getvalue()
