@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check packages conformance conformance-server cluster soak faults bench pictures clean
+.PHONY: help install demo test check test-matrix packages conformance conformance-server cluster soak faults bench pictures clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ check: install ## Lint, check types, imports, migrations and deployment.
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+test-matrix: install ## Run every server, and the tests on each Python; ONLY=servers or 3.13-6.1.
+	@$(BIN)/python -m tests.matrix $(if $(ONLY),--only $(ONLY))
+
 packages: install ## Build, install in empty environments, test with lowest versions.
 	@$(BIN)/python -m tests.packaging
 
@@ -100,6 +103,6 @@ pictures: install ## Take the pictures of the demo in the docs; it needs Chromiu
 	@$(BIN)/python -m tests.demo.pictures
 
 clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
-	@rm -rf .venv build dist demo.sqlite3 demo.sqlite3-* .coverage
+	@rm -rf .venv .matrix build dist demo.sqlite3 demo.sqlite3-* .coverage
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
