@@ -57,7 +57,8 @@ def fault_tables(struck: Sequence[Struck], wrong: Mapping[str, int]) -> str:
             ]
         )
         most = max((each.lines for each in times), key=len)
-        first = _without_addresses(most[0]) if most else ""
+        grave = [line for line in most if " INFO " not in line] or most
+        first = _without_addresses(grave[0]) if grave else ""
         said.append([name, str(len(most)), f"`{first}`" if first else ""])
     count = sum(len(each.calls) for each in struck)
     return "\n\n".join(
@@ -81,7 +82,8 @@ def _by_fault(struck: Sequence[Struck]) -> Mapping[str, Sequence[Struck]]:
 
 
 def _slowest(calls: Iterable[Call]) -> float:
-    return max((call.seconds for call in calls), default=0.0)
+    ended = [call.seconds for call in calls if call.outcome != "left"]
+    return max(ended, default=0.0)
 
 
 def _without_addresses(line: str) -> str:

@@ -14,6 +14,7 @@ from tests.cluster.soak.ledger import Call, Refused
 from tests.cluster.soak.traffic import (
     ASKABLE,
     CALLS,
+    LOST,
     Site,
     call_message,
     read_on,
@@ -169,7 +170,12 @@ async def _send_batch(
         call = site.ledger.begin(user.name, "batch")
         calls[call.key] = call
     batch = [call_message(key, "text", key=key, size=20_000) for key in calls]
-    response = await http.post(f"{site.any_url()}/mcp", headers=headers, json=batch)
+    try:
+        response = await http.post(f"{site.any_url()}/mcp", headers=headers, json=batch)
+    except LOST as error:
+        for call in calls.values():
+            call.end("lost", repr(error))
+        raise
     if response.status_code != 200:
         for call in calls.values():
             call.end("refused", response.status_code)

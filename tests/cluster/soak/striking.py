@@ -21,7 +21,7 @@ from tests.live.restartable import Worker
 RECOVERY_SECONDS: Final = 30.0
 _OF_THE_START: Final = (
     *("Starting server at", "HTTP/2 support not enabled", "Configuring endpoint"),
-    "Listening on TCP",
+    *("Listening on TCP", "pending application instances"),
 )
 
 
