@@ -19,7 +19,13 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from django.contrib.auth.models import User
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from mcp_django import Context, Server
 from mcp_django.exceptions import ToolError
@@ -187,7 +193,18 @@ class RandomClients(RuleBasedStateMachine):
 
     # What clients do ----------------------------------------------------------------
 
-    @rule(who=clients, version=st.sampled_from(VERSIONS))
+    @initialize(first=st.sampled_from(VERSIONS), second=st.sampled_from(VERSIONS))
+    def begin(self, first: str, second: str) -> None:
+        """Connect both."""
+        self.connect(0, first)
+        self.connect(1, second)
+
+    @rule(who=clients, version=st.sampled_from(VERSIONS), chance=st.integers(0, 3))
+    def connect_again(self, who: int, version: str, chance: int) -> None:
+        """Break the connection and connect again, now and then."""
+        if not chance:
+            self.connect(who, version)
+
     def connect(self, who: int, version: str) -> None:
         """Connect, or break the connection and connect again."""
         self.disconnect(who)
@@ -206,7 +223,6 @@ class RandomClients(RuleBasedStateMachine):
             assert answer["result"]["protocolVersion"] == version
             connection.send({"method": "notifications/initialized"})
 
-    @rule(who=clients)
     def disconnect(self, who: int) -> None:
         """Break the connection, whatever is under way."""
         connection, self.connections[who] = self.connections[who], None
@@ -375,6 +391,9 @@ class RandomClients(RuleBasedStateMachine):
                 self.answer(who, 0, again=False)
             while connection.retries:
                 self.retry(who)
+        while messages := self.runner.run(connection.read(1_000)):
+            for message in messages:
+                self._look_at(connection, message)
 
     async def _assert_nothing_is_left(self) -> None:
         await _settle()
@@ -396,5 +415,5 @@ async def _settle() -> None:
 
 TestRandomClients = RandomClients.TestCase
 TestRandomClients.settings = settings(
-    max_examples=25, stateful_step_count=40, deadline=None
+    max_examples=60, stateful_step_count=40, deadline=None
 )
