@@ -25,8 +25,8 @@ from mcp_django.transports.server.stdio import claim_stdout
 _COMMANDS = "mcp_django.management.commands"
 _SETTINGS = "DJANGO_SETTINGS_MODULE"
 _USAGE = """\
-usage: python -m mcp_django stdio [--server NAME] [--user NAME]
-       python -m mcp_django stdio --connect URL
+usage: python -m mcp_django stdio [--server NAME] [--user NAME] [--trace FILE]
+       python -m mcp_django stdio --connect URL [--trace FILE]
        python -m mcp_django doctor URL [--token] [--register] [--json]
        python -m mcp_django stdio --help"""
 

@@ -15,6 +15,7 @@ from mcp_django.exceptions import MessageLost, ParseError, TransportClosed
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Sender, Transport
+from mcp_django.transports.tap import tap
 
 CHUNK_BYTES = 64 * 1024
 """Most bytes to read at a time."""
@@ -109,6 +110,8 @@ class LineTransport(Transport):
         await self._send_line(answer)
 
     async def _send_line(self, text: bytes) -> None:
+        if tap.watch is not None:
+            tap.watch("sent", text, self)
         line = text + b"\n"
         written = 0
         # On the hot path: mostly nothing is being written, and the peer reads.
@@ -209,5 +212,7 @@ class LineTransport(Transport):
         for line in lines:
             if isinstance(line, ParseError):
                 await self.refuse(line)
-            else:
-                await self.deliver(line, self._sender)
+                continue
+            if tap.watch is not None:
+                tap.watch("received", line, self)
+            await self.deliver(line, self._sender)

@@ -1,13 +1,16 @@
 """The stdio command, from its start to its end."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
+from mcp_django.protocol import jsonrpc
 from tests.live import processes
 from tests.live.daphne import SETTINGS
 from tests.live.raw import BOUND
@@ -15,6 +18,12 @@ from tests.live.stdio import StdioServer, running_stdio
 from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
+
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "tests", "version": "1"},
+}
 
 # Starts the server and says its process id before the server says anything.
 LAUNCH = """
@@ -166,3 +175,55 @@ async def test_unknown_server_is_refused_before_anything_is_read(
         assert await server.wait() == 1
         with pytest.raises(anyio.EndOfStream):
             await server.receive()
+
+
+def test_trace_shows_what_is_said_but_no_arguments(
+    fresh: dict[str, str], tmp_path: Path
+) -> None:
+    """We promise it: `--trace` writes down both directions, masked."""
+    messages = [
+        jsonrpc.request(1, "initialize", INITIALIZE),
+        jsonrpc.notification("notifications/initialized", None),
+        jsonrpc.request(
+            2, "tools/call", {"name": "echo", "arguments": {"text": "Eve"}}
+        ),
+    ]
+    path = tmp_path / "trace.jsonl"
+    subprocess.run(
+        [sys.executable, "-m", "mcp_django", "stdio", "--trace", str(path)],
+        input=b"".join(jsonrpc.serialize(message) + b"\n" for message in messages),
+        env={**os.environ, **fresh},
+        capture_output=True,
+        check=True,
+        timeout=BOUND,
+    )
+    text = path.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [
+        (line["direction"], line["message"].get("method"), line["message"].get("id"))
+        for line in lines
+    ] == [
+        ("received", "initialize", 1),
+        ("sent", None, 1),
+        ("received", "notifications/initialized", None),
+        ("received", "tools/call", 2),
+        ("sent", None, 2),
+    ]
+    assert lines[3]["message"]["params"]["name"] == "echo"
+    assert "Eve" not in text
+
+
+def test_trace_that_cannot_be_written_is_refused(
+    fresh: dict[str, str], tmp_path: Path
+) -> None:
+    """We promise it: the program says so, and does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mcp_django", "stdio", "--trace", str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **fresh},
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+    )
+    assert done.returncode == 1
+    assert f"cannot write the trace to {str(tmp_path)!r}: Is a directory" in done.stderr

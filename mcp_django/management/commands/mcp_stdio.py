@@ -28,7 +28,9 @@ from mcp_django.management.remote import (
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
-from mcp_django.transports.server.stdio import claim_stdout
+from mcp_django.tracing import TraceFile
+from mcp_django.transports.server.stdio import StdioServerTransport, claim_stdout
+from mcp_django.transports.tap import Direction, tap
 from mcp_django.worker.collector import begin_collecting
 from mcp_django.worker.shutdown import end_now
 
@@ -63,6 +65,12 @@ class Command(BaseCommand):
             "MCP_TOKEN and the headers of MCP_HEADERS (a JSON object) in the "
             "environment",
         )
+        parser.add_argument(
+            "--trace",
+            metavar="FILE",
+            help="write each message to the end of this file, with arguments, results "
+            "and secrets masked",
+        )
         add_login_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,6 +78,8 @@ class Command(BaseCommand):
         stdout = claim_stdout()
         check_login_options(options)
         serve = self._bridge(options) if options["connect"] else _serve(options)
+        if options["trace"] is not None:
+            _trace(options["trace"])
         _close_connections()
         begin_collecting()
         try:
@@ -108,6 +118,28 @@ class Command(BaseCommand):
     def _tell(self, text: str) -> None:
         self.stderr.write(text, style_func=str)
         self.stderr.flush()
+
+
+def _trace(path: str) -> None:
+    """Write what the client sends and is sent to a file.
+
+    Raises:
+        CommandError: The file cannot be written.
+    """
+    try:
+        file = TraceFile(path)
+    except OSError as error:
+        raise CommandError(
+            f"cannot write the trace to {path!r}: {error.strerror}; give --trace a "
+            "file that can be written"
+        ) from None
+
+    def watch(direction: Direction, data: bytes, carrier: object) -> None:
+        # A handler may be the client of another server, over stdio as well.
+        if isinstance(carrier, StdioServerTransport):
+            file.write(direction, data)
+
+    tap.watch = watch
 
 
 def _close_connections() -> None:
