@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from mcp_django.protocol import jsonrpc
+from mcp_django.protocol.jsonrpc import Message
 from tests.live import processes
 from tests.live.daphne import SETTINGS
 from tests.live.raw import BOUND
@@ -181,7 +182,7 @@ def test_trace_shows_what_is_said_but_no_arguments(
     fresh: dict[str, str], tmp_path: Path
 ) -> None:
     """We promise it: `--trace` writes down both directions, masked."""
-    messages = [
+    messages: list[Message] = [
         jsonrpc.request(1, "initialize", INITIALIZE),
         jsonrpc.notification("notifications/initialized", None),
         jsonrpc.request(

@@ -16,7 +16,7 @@ def test_each_message_is_a_line_in_a_file_of_the_owner(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     for direction in ("received", "sent"):
         file = TraceFile(str(path))
-        file.write(direction, b'{"id": 1}')  # type: ignore[arg-type]
+        file.write(direction, b'{"id": 1}')
         file.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["direction"], line["bytes"]) for line in lines] == [
