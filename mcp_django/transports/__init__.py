@@ -3,7 +3,8 @@
 `Transport` is the interface. What both halves share is here: `base`, the bindings that
 are the same at both ends (`memory`, `byte_stream`), any transport as a pair of anyio
 streams (`streams`) and the other way round (`stream_pair`), `lines` for what carries a
-message a line, and the pure `event_stream`.
+message a line, the `tap` where these are watched, and the pure
+`event_stream`.
 
 Each other binding has a file of the same name in `server` and in `client`, which know
 nothing of each other; `websocket` is what both halves of that one agree on.
