@@ -10,8 +10,8 @@ from typing import Final
 from tests.cluster.soak.ledger import Call
 from tests.cluster.soak.striking import Struck
 
-_WIDTH, _LEFT, _TOP, _HEIGHT, _BAND = 1000, 50, 40, 160, 14
-_INNER = _WIDTH - _LEFT - 200
+_WIDTH, _LEFT, _TOP, _HEIGHT, _BAND = 1030, 50, 40, 160, 14
+_INNER = _WIDTH - _LEFT - 230
 _COLUMNS: Final = 180
 _ENDS: Final = {
     "answered": "#1a7f37",
