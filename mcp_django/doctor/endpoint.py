@@ -159,6 +159,9 @@ def _explain_status(visit: Visit, answer: Answer) -> None:
         remedy = "the proxy does not reach the site, or the site is not ready"
     if b"csrf" in answer.body.lower():
         remedy = "take the endpoint out of CSRF protection (csrf_exempt)"
+    if answer.status == 403 and b"over https only" in answer.body.lower():
+        is_https = visit.url.startswith("https:")
+        remedy = BELIEVE_PROXY if is_https else "type https:// in place of http://"
     visit.fail(
         "first request",
         f"it is answered with {answer.shown()}, neither 200 nor 401",

@@ -140,11 +140,11 @@ PROXIES: dict[str, tuple[Proxy, dict[str, Any], str, str, str]] = {
         "is for 'http://shop.example/mcp', not for 'https://shop.example/mcp'",
         "SECURE_PROXY_SSL_HEADER",
     ),
-    "http, and redirects to https": (
+    "http, where https is asked for": (
         without_tls,
         {"SECURE_SSL_REDIRECT": True},
-        "authorization server",
-        "a redirect (301) to https://shop.example/.well-known/",
+        "first request",
+        "403 (application/json)",
         "SECURE_PROXY_SSL_HEADER",
     ),
     "other host": (

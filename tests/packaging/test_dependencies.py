@@ -24,6 +24,8 @@ OF_EXTRAS = {
     "mcp_django/oauth/authorization_server/": "oauth",
     "mcp_django/oauth/authenticators/toolkit.py": "oauth",
     "mcp_django/oauth/checks/toolkit.py": "oauth",
+    # Whose app says what is missing.
+    "mcp_django/telemetry/": "otel",
 }
 """What only those import who have an extra, by the beginning of its path."""
 
