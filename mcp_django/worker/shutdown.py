@@ -169,20 +169,28 @@ def _close_and_pass_on(
     number: int,
     frame: FrameType | None,
 ) -> None:
+    """Let the server hear of the first signal when all that is open has ended.
+
+    Uvicorn would end while the last of it is closed, and then by the signal itself,
+    so that nothing would run that is to come last.
+    """
     if _Arrangement.signalled_at is None:
         _Arrangement.signalled_at = time.monotonic()
+        pass_on: Callable[[], object] = partial(handler, number, None)
         for loop in list(_closers):
             with contextlib.suppress(RuntimeError):  # The loop has ended before.
-                loop.call_soon_threadsafe(_begin_to_close)
+                loop.call_soon_threadsafe(_begin_to_close, pass_on)
+                return
     handler(number, frame)
 
 
-def _begin_to_close() -> None:
+def _begin_to_close(pass_on: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     closer = _closers.pop(loop)
     closing = loop.create_task(_close_in_time(closer.close()))
     _closing.add(closing)
     closing.add_done_callback(_closing.discard)
+    closing.add_done_callback(lambda _: pass_on())
 
 
 async def _close_in_time(closing: Awaitable[None]) -> None:
@@ -194,6 +202,7 @@ async def _close_in_time(closing: Awaitable[None]) -> None:
         logger.warning("not all connections could be closed; the server has to")
     except Exception:
         logger.exception("closing before the shutdown failed")
+    await asyncio.to_thread(_call_last)
 
 
 def _begin() -> Any:
@@ -352,7 +361,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def call_at_end(function: Callable[[], None]) -> None:
-    """Call a function when the process ends at once, without what `atexit` calls.
+    """Call a function when the process ends without what `atexit` calls.
 
     Args:
         function: Called at most once, in any thread; it bounds its time itself.
@@ -360,11 +369,15 @@ def call_at_end(function: Callable[[], None]) -> None:
     _last.append(function)
 
 
-def end_now() -> None:
-    """End the process at once, whatever runs."""
+def _call_last() -> None:
     while _last:
         with contextlib.suppress(Exception):
             _last.pop()()
+
+
+def end_now() -> None:
+    """End the process at once, whatever runs."""
+    _call_last()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):

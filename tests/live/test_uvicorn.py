@@ -37,6 +37,8 @@ def running_uvicorn(
     settings.write_text(
         f"from {SETTINGS} import *\n"
         f"MCP = {{**MCP, 'SHUTDOWN_SECONDS': {shutdown_seconds}}}\n"
+        "from mcp_django.worker.shutdown import call_at_end\n"
+        "call_at_end(lambda: print('these are the last words', flush=True))\n"
         # So that Twisted's event loop is there, which does not run.
         "INSTALLED_APPS = ['daphne', *INSTALLED_APPS]\n"
     )
@@ -86,7 +88,9 @@ async def test_call_is_answered_and_streams_end_before_uvicorn_does(
     assert answer["content"] == [{"type": "text", "text": "later"}]
     # uvicorn sends itself the signal again when it has ended.
     assert status in {0, -signal.SIGTERM}
-    assert "Traceback" not in (tmp_path / "uvicorn.log").read_text()
+    log = (tmp_path / "uvicorn.log").read_text()
+    assert "Traceback" not in log
+    assert log.count("these are the last words") == 1
 
 
 async def test_call_that_takes_too_long_is_broken_off(tmp_path: Path) -> None:
