@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import signal
+from collections.abc import Iterator
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from mcp_django.worker.thread_loop import end_thread_loop
 from tests.catalogs import GERMAN, write_catalog
 
 
@@ -61,12 +63,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_channel_layer() -> None:
-    """Give each test another channel layer, without the mailboxes of earlier ones.
+def own_workers() -> Iterator[None]:
+    """Give each test another channel layer, and let no worker outlive it.
 
-    No worker empties those any more: telling them all takes longer with each test.
+    Mailboxes of earlier tests are emptied by no worker any more: telling them all takes
+    longer with each test.
     """
     channel_layers.backends.clear()
+    yield
+    end_thread_loop()
 
 
 @pytest.fixture

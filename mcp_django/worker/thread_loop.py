@@ -29,8 +29,9 @@ _CLOSING_SECONDS: Final = 1.0
 """For what is left when running calls have had their time."""
 
 _lock: Final = threading.Lock()
-_loops: Final[dict[int, asyncio.AbstractEventLoop]] = {}
-"""Event loops by the id of their process: a fork has none of its parent's threads."""
+_running: Final[dict[int, tuple[asyncio.AbstractEventLoop, threading.Thread]]] = {}
+"""Event loops and their threads by the id of their process: a fork has none of its
+parent's threads."""
 
 
 def run_in_thread_loop(
@@ -41,18 +42,32 @@ def run_in_thread_loop(
     The thread starts with the first one, and lives as long as the process.
     """
     with _lock:
-        loop = _loops.get(os.getpid())
-        if loop is None:
-            loop = _loops[os.getpid()] = _start()
-    return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        running = _running.get(os.getpid())
+        if running is None:
+            running = _running[os.getpid()] = _start()
+    return asyncio.run_coroutine_threadsafe(coroutine, running[0])
 
 
-def _start() -> asyncio.AbstractEventLoop:
+def end_thread_loop() -> None:
+    """End the event loop, if there is one, and wait for that; such as after a test."""
+    with _lock:
+        running = _running.pop(os.getpid(), None)
+    if running is None:
+        return
+    loop, thread = running
+    atexit.unregister(_end)
+    _end(loop, os.getpid())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def _start() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="mcp-loop", daemon=True)
     thread.start()
     atexit.register(_end, loop, os.getpid())
-    return loop
+    return loop, thread
 
 
 def _end(loop: asyncio.AbstractEventLoop, pid: int) -> None:
