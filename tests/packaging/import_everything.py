@@ -49,6 +49,9 @@ OF_TOOLKIT = (
 """What is imported where the app of django-oauth-toolkit is installed, and what says
 there is no such package, or no such app."""
 
+OF_TELEMETRY = "mcp_django.telemetry."
+"""What is imported where its app is installed, which says what is missing."""
+
 
 def faults(extras: list[str]) -> Iterator[str]:
     """Import all modules, and give what is wrong with any."""
@@ -67,6 +70,8 @@ def faults(extras: list[str]) -> Iterator[str]:
             is_told = extra is not None and extra[1] not in extras
             if name.startswith(OF_TOOLKIT) and "oauth" not in extras:
                 is_told = error.name in {TOOLKIT, "oauthlib"}
+            if name.startswith(OF_TELEMETRY) and "otel" not in extras:
+                is_told = error.name == "opentelemetry"
             if not is_told and not (
                 name in EXPECTED and EXPECTED[name].fullmatch(text)
             ):
