@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -41,13 +42,8 @@ class CorsMiddleware(EndpointCorsMiddleware):
         return super().is_enabled(request) and not _answers_cors(request)
 
 
-class OriginMiddleware:
-    """Refuses what MCP endpoints refuse, early: foreign web pages, and plain HTTP.
-
-    The endpoints do so themselves. As the first of `MIDDLEWARE` it spares the others
-    the work, and comes before `SecurityMiddleware`, which would redirect to HTTPS a
-    program that has sent its token. The rest of the site is left alone.
-    """
+class EarlyMiddleware(ABC):
+    """Middleware for both of Django's modes that answers some requests itself."""
 
     sync_capable = True
     async_capable = True
@@ -56,6 +52,21 @@ class OriginMiddleware:
         self._get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
+
+    @abstractmethod
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer the request, or pass it on."""
+
+
+class OriginMiddleware(EarlyMiddleware):
+    """Refuses what MCP endpoints refuse, early: foreign web pages, and plain HTTP.
+
+    The endpoints do so themselves. As the first of `MIDDLEWARE` it spares the others
+    the work, and comes before `SecurityMiddleware`, which would redirect to HTTPS a
+    program that has sent its token. The rest of the site is left alone.
+    """
 
     def __call__(
         self, request: HttpRequest

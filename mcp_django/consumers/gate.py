@@ -23,9 +23,9 @@ from mcp_django.auth.authenticators import is_open_to_all, kept_headers
 from mcp_django.auth.bearer import has_token_in_url
 from mcp_django.auth.interface import Identity, anonymous
 from mcp_django.conf import mcp_settings
+from mcp_django.consumers import https
 from mcp_django.consumers.cors import endpoint_cors
 from mcp_django.consumers.exchange import Exchange
-from mcp_django.consumers.https import https_headers
 from mcp_django.consumers.origins import is_allowed_origin, is_own_origin
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.transports.server.refusals import Refused
@@ -55,8 +55,8 @@ async def admit(
         Refused: It may not come in.
     """
     check_host(exchange)
-    if settings.SECURE_SSL_REDIRECT or settings.SECURE_HSTS_SECONDS:
-        exchange.added_headers = https_headers(exchange)
+    if https.is_asked_for():
+        exchange.added_headers = https.headers_for(exchange)
     if "origin" in exchange.headers:
         check_origin(exchange.request)
         if await _apply_cors(exchange):

@@ -26,7 +26,13 @@ _TEXT: Final = (
 )
 
 
-def https_headers(exchange: Exchange) -> Headers:
+@cache  # On the hot path: Django's settings are dear to ask.
+def is_asked_for() -> bool:
+    """Say whether the settings say anything of HTTPS."""
+    return bool(settings.SECURE_SSL_REDIRECT or settings.SECURE_HSTS_SECONDS)
+
+
+def headers_for(exchange: Exchange) -> Headers:
     """Give the headers that bind a client to HTTPS; refuse what comes without.
 
     Raises:
@@ -78,5 +84,6 @@ def _hsts() -> Headers:
 @receiver(setting_changed)
 def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting.startswith("SECURE_"):
+        is_asked_for.cache_clear()
         _exempt.cache_clear()
         _hsts.cache_clear()

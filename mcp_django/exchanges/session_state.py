@@ -309,7 +309,7 @@ async def note_ends_before(owner: str | None, before: float) -> None:
     """Keep in mind that the sessions of a user have ended that were opened earlier.
 
     Args:
-        owner: Whose they are; None for those of everybody.
+        owner: Whose they are; None for those of all users.
         before: A time in seconds since the epoch.
 
     Raises:
@@ -320,7 +320,7 @@ async def note_ends_before(owner: str | None, before: float) -> None:
 
 
 def _ends_of(owner: str | None) -> str:
-    whose = "everybody" if owner is None else f"user:{_digest(owner)}"
+    whose = "all" if owner is None else f"user:{_digest(owner)}"
     return f"mcp_django:ended-before:{whose}"
 
 

@@ -5,29 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from mcp_django.middleware import EarlyMiddleware
 from mcp_django.server.endpoints import Probe
 from mcp_django.server.routes import direct_view_at
 
 
-class HealthMiddleware:
+class HealthMiddleware(EarlyMiddleware):
     """Answers health probes before other middleware does.
 
     Needed under WSGI, and under ASGI without `mcp_django.asgi`: there
     `SecurityMiddleware` would redirect a probe to HTTPS, and others refuse its Host.
     Put it first in `MIDDLEWARE`.
     """
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Any) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(
         self, request: HttpRequest

@@ -31,7 +31,7 @@ _MAX_ANSWERED: Final = 100
 _ENDED: Final = ErrorAnswer(INTERNAL_ERROR, "the request was ended by an operator")
 
 EndSessions: TypeAlias = Callable[[str | None, float], None]
-"""Ends sessions of a user, or of everybody (None), that began before a time."""
+"""Ends sessions of a user, or of all users (None), that began before a time."""
 
 
 def connect() -> None:

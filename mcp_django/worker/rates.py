@@ -139,7 +139,7 @@ class Tally:
     def heed(self, reports: Sequence[Report], own: Report, rate: float) -> None:
         """Take off what others let through, and divide the rate anew.
 
-        What nobody used is divided evenly, so that all workers together never let much
+        What is left is divided evenly, so that all workers together never let much
         more than the rate through, and one where all of a user's requests come soon
         has nearly all of it.
 
@@ -258,8 +258,8 @@ class Rates:
 def exchange(report: Report, cache: BaseCache) -> list[Report]:
     """Write a report for the others, and read theirs; in a thread.
 
-    Reports are numbered, so that nobody has to know who the others are, and nothing is
-    written that others write, too.
+    Reports are numbered, so that no worker has to know which the others are, and
+    nothing is written that others write, too.
     """
     second = int(report.at / _SECONDS_BETWEEN_SETTLEMENTS)
     cache.add(_number_key(second), 0, timeout=_KEPT_SECONDS)

@@ -52,7 +52,7 @@ SUBSCRIBE = {
 
 @pytest.fixture(autouse=True)
 def site(settings: Settings) -> Iterator[None]:
-    """Serve the shop over WSGI, to everybody."""
+    """Serve the shop over WSGI, to every client."""
     settings.ROOT_URLCONF = __name__
     settings.MCP = {"AUTHENTICATION": []}
     runs.clear()

@@ -60,7 +60,7 @@ PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
 
 @pytest.fixture(autouse=True)
 def open_to_all(settings: Settings) -> None:
-    """Let everybody in."""
+    """Let every client in."""
     settings.MCP = {"AUTHENTICATION": []}
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.commands import run, say
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = ROOT / ".matrix"
 SERVERS: Final = Path(__file__).with_name("servers.txt")
@@ -55,7 +57,7 @@ def main() -> None:
     for name, python, requirements, tests in _runs():
         if options.only not in (None, name):
             continue
-        _say(f"== {name}")
+        say(f"== {name}")
         environment = _environment(name, python, requirements)
         if not _test(environment, tests):
             failed.append(name)
@@ -71,7 +73,7 @@ def _runs() -> Iterator[tuple[str, str, Sequence[str], Sequence[str]]]:
     for version, djangos in PYTHONS.items():
         python = _find(version)
         if python is None:
-            _say(f"== there is no Python {version} here")
+            say(f"== there is no Python {version} here")
             continue
         for django in djangos:
             yield f"{version}-{django}", python, [f"django=={django}.*"], PARTS
@@ -96,13 +98,15 @@ def _environment(name: str, python: str, requirements: Sequence[str]) -> Path:
     ).hexdigest()
     mark = folder / "made-of"
     if not mark.exists() or mark.read_text() != made_of:
-        _run(UV, "venv", "--quiet", "--clear", "--python", python, str(folder))
-        _run(
+        venv = [UV, "venv", "--quiet", "--clear", "--python", python, str(folder)]
+        run(venv, ROOT)
+        install = [
             *(UV, "pip", "install", "--quiet"),
             *("--python", str(folder / "bin" / "python")),
             *("--group", f"{ROOT / 'pyproject.toml'}:test"),
-            *("--editable", f"{ROOT}[client,issuers,oauth,redis]", *requirements),
-        )
+            *("--editable", f"{ROOT}[client,issuers,oauth,otel,redis]", *requirements),
+        ]
+        run(install, ROOT)
         mark.write_text(made_of)
     return folder
 
@@ -114,17 +118,6 @@ def _test(environment: Path, tests: Sequence[str]) -> bool:
     variables = {**os.environ, "MATRIX_FOLDER": str(environment)}
     done = subprocess.run(command, cwd=ROOT, env=variables, check=False)
     return done.returncode == 0
-
-
-def _run(*command: str) -> None:
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    if status:
-        sys.exit(f"{' '.join(command)} ended with {status}")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

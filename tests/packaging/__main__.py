@@ -8,13 +8,14 @@ lowest versions of all that it depends on, the faster half of the tests is run.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
 from itertools import chain, combinations
 from pathlib import Path
+
+from tests.commands import run, say
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = str(Path(sys.executable).with_name("uv"))
@@ -54,7 +55,7 @@ def main() -> None:
 
 def build(directory: Path) -> Path:
     """Make an sdist, a wheel of that, and give the wheel's path."""
-    _say("Build")
+    say("Build")
     _uv("build", str(ROOT), "--out-dir", str(directory / "dist"))
     [wheel] = (directory / "dist").glob("*.whl")
     return wheel
@@ -63,18 +64,18 @@ def build(directory: Path) -> Path:
 def import_everything(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
     """Import all modules where only some extras are installed."""
     target = _requirement(wheel, extras)
-    _say(f"Import every module of {target.rpartition('/')[2]}")
+    say(f"Import every module of {target.rpartition('/')[2]}")
     python = _make_environment(directory / "-".join(["with", *extras]))
     _uv("pip", "install", "--python", python, target)
     _uv("pip", "check", "--python", python)
     script = directory / "import_everything.py"
     shutil.copy(Path(__file__).with_name("import_everything.py"), script)
-    _run([python, str(script), *extras], directory)
+    run([python, str(script), *extras], directory)
 
 
 def test_lowest(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
     """Run tests with the lowest versions of the direct dependencies."""
-    _say("Test with the lowest versions")
+    say("Test with the lowest versions")
     lowest = directory / "lowest.txt"
     python = _make_environment(directory / "lowest")
     _uv(
@@ -97,7 +98,7 @@ def test_lowest(directory: Path, wheel: Path, extras: Sequence[str]) -> None:
     # What old versions warn of is not ours to mend.
     options = ["-q", "-W", "default", "-p", "no:cacheprovider", "-m", "not live"]
     options += ["--deselect", NOT_LOWEST]
-    _run([python, "-m", "pytest", *options, *LOWEST_TESTS], site)
+    run([python, "-m", "pytest", *options, *LOWEST_TESTS], site)
 
 
 def _project() -> dict[str, dict[str, list[str]]]:
@@ -121,18 +122,7 @@ def _make_environment(path: Path) -> str:
 
 
 def _uv(*arguments: str) -> None:
-    _run([UV, *arguments, "--quiet"], Path.cwd())
-
-
-def _run(command: Sequence[str], directory: Path) -> None:
-    status = subprocess.run(command, cwd=directory, check=False).returncode
-    if status:
-        sys.exit(f"{' '.join(command)} ended with {status}")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    run([UV, *arguments, "--quiet"], Path.cwd())
 
 
 if __name__ == "__main__":

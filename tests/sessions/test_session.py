@@ -1208,10 +1208,10 @@ async def listen(client: Client, *uris: str) -> RequestId:
 
 
 async def test_requests_to_listen_that_wait_for_a_permission_count(
-    server: Server, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    server: Server, gate: Gate, settings: Settings
 ) -> None:
     """Our choice: a hundred on one connection, however fast they come."""
-    monkeypatch.setattr("mcp_django.sessions.subscriptions._MAX_LISTENING", 1)
+    settings.MCP = {"MAX_CONCURRENT": 200}
 
     async def may(user: object) -> bool:
         await gate.wait("permission")
@@ -1219,12 +1219,13 @@ async def test_requests_to_listen_that_wait_for_a_permission_count(
 
     server.resource("shop://secret", permission=may)(lambda: "text")
     async with connected(server) as client:
-        ids = [await listen(client, "shop://secret") for _ in range(3)]
-        await client.until(lambda: any(client.answers_to(id) for id in ids[1:]))
+        ids = [await listen(client, "shop://secret") for _ in range(102)]
+        await client.until(lambda: any(client.answers_to(id) for id in ids[100:]))
         gate.open()
         await client.notified("notifications/subscriptions/acknowledged")
         await client.settle()
-        assert [len(client.answers_to(id)) for id in ids] == [0, 1, 1]
+        answers = [len(client.answers_to(id)) for id in ids]
+        assert answers == [*[0] * 100, 1, 1]
 
 
 async def test_resources_of_all_requests_to_listen_count(

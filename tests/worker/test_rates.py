@@ -180,7 +180,7 @@ def test_refusal_says_when_the_next_request_may_come() -> None:
 
 
 class Vouching(Authenticator):
-    """Vouches for nobody; only its name counts here."""
+    """Vouches for no user; only its name counts here."""
 
     def authenticate(self, request: object) -> None:
         return None

@@ -585,11 +585,8 @@ class _Greeting:
         return cls(worker)
 
 
-async def test_part_of_every_worker_hears_before_it_is_needed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_part_of_every_worker_hears_before_it_is_needed() -> None:
     """Chosen: apps register once, and hear what is told to all workers."""
-    monkeypatch.setattr("mcp_django.worker.worker._from_the_start", [])
     make_in_every_worker(_Greeting)
     make_in_every_worker(_Greeting)
     layer = InMemoryChannelLayer()
@@ -604,11 +601,8 @@ async def test_part_of_every_worker_hears_before_it_is_needed(
     assert part.worker is worker
 
 
-async def test_worker_that_serves_anything_is_reached_soon(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_worker_that_serves_anything_is_reached_soon() -> None:
     """Chosen: also one without any session is told to end things."""
-    monkeypatch.setattr("mcp_django.worker.worker.TICK_SECONDS", 0.01)
     async with ending(current_worker()) as worker:
         assert not worker.relay.mailbox
         await until(lambda: bool(worker.relay.mailbox))

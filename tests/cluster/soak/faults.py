@@ -175,8 +175,8 @@ def _rotate_keys(cluster: Cluster, worker: Worker) -> None:
 
 _ENDED: Final = "connection ended"
 _NOT_TAKEN: Final = frozenset({"400", "404", "503"})
-"""400 to an answer whose question nobody waits for, or none that can be reached, and to
-an event id of which nothing is kept."""
+"""400 to an answer whose question is waited for no longer, or none that can be reached,
+and to an event id of which nothing is kept."""
 _AWAY: Final = frozenset({"503", "error -32603", "tool error", _ENDED})
 
 FAULTS: Final[Sequence[Fault]] = (
@@ -268,7 +268,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault(
         "PostgreSQL is killed",
         lambda cluster, _: cluster.postgres.kill(),
-        sees="nobody can be recognized, so all requests are refused with "
+        sees="no user can be recognized, so all requests are refused with "
         "`Retry-After`; open streams stay",
         signs=_AWAY | _NOT_TAKEN,
         logged="the database 'default'",
