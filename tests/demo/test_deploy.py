@@ -126,7 +126,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     programs = find_programs()
     if not (nginx and programs) and not os.environ.get("CI"):
         pytest.skip("nginx or PostgreSQL is not installed")
-    assert nginx, "nginx is not installed (Debian's package: nginx-light)"
+    assert nginx, "nginx is not installed (Debian's package: nginx)"
     assert programs, "PostgreSQL is not installed"
     folder = tmp_path_factory.mktemp("deployed")
     postgres = PostgresServer(programs)
