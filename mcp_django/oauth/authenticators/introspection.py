@@ -106,11 +106,14 @@ class IntrospectionAuthenticator(IssuerAuthenticator):
     async def _claims(self, text: str, *, is_again: bool) -> Claims | None:
         if not self._may_be_ours(text):
             return None
-        asked = self._answers.begin(text, is_fresh=is_again)
-        # What is given up here goes on for the others that ask about the same.
-        claims = await self._service.ask(
-            lambda: asyncio.shield(asyncio.wrap_future(asked))
-        )
+
+        def ask() -> Awaitable[Claims | None]:
+            asked = self._answers.begin(text, is_fresh=is_again)
+            # What is given up here goes on for the others that ask about the same.
+            return asyncio.shield(asyncio.wrap_future(asked))
+
+        # Not begun before: an issuer that is away is asked nothing.
+        claims = await self._service.ask(ask)
         if claims is None:
             return None
         says_its_kind(claims)

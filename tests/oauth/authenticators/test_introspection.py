@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from mcp_django import AuthenticationFailed, ServiceAway
 from mcp_django.auth.interface import Identity
 from mcp_django.oauth.authenticators.claims import Claims
-from mcp_django.oauth.authenticators.fetching import begin
+from mcp_django.oauth.authenticators.fetching import begin, fetch
 from mcp_django.oauth.authenticators.introspection import (
     MAX_ANSWERS,
     MAX_REFUSALS,
@@ -214,6 +216,9 @@ async def test_issuer_that_hangs_is_given_up(issuer: Issuer) -> None:
             for number in range(3):
                 with pytest.raises(ServiceAway):
                     await identify(authenticator, f"{TOKEN}-{number}")
+            # What was begun before this would have come by then.
+            last = begin(partial(fetch, f"{issuer.url}/keys", timeout=10))
+            await asyncio.wrap_future(last)
         assert issuer.times_asked("/introspect") == 1
     finally:
         may_answer.set()
