@@ -38,16 +38,20 @@ demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
 	@$(BIN)/python manage.py demo_info --port $(PORT)
 	@exec $(BIN)/daphne -b 127.0.0.1 -p $(PORT) demo_project.asgi:application
 
-# Those that start and break workers mostly wait, so that all others run beside them;
-# what those printed comes at the end.
+# Those that start programs mostly wait, so that there are three runs beside each other;
+# what the last two printed comes at the end.
+WORKERS_TESTS := tests/live
+PROGRAMS_TESTS := tests/cluster tests/demo tests/docs tests/management tests/testing
 test: install ## Run all tests, those of running workers beside the others.
-	@log=$$(mktemp); \
-	$(BIN)/pytest -p no:cacheprovider --ignore tests/live --ignore tests/cluster \
-	  > $$log 2>&1 & others=$$!; \
-	$(BIN)/pytest tests/live tests/cluster; workers=$$?; \
+	@logs=$$(mktemp -d); \
+	$(BIN)/pytest -p no:cacheprovider $(PROGRAMS_TESTS) > $$logs/1 2>&1 & programs=$$!; \
+	$(BIN)/pytest -p no:cacheprovider $(addprefix --ignore ,$(WORKERS_TESTS) $(PROGRAMS_TESTS)) \
+	  > $$logs/2 2>&1 & others=$$!; \
+	$(BIN)/pytest $(WORKERS_TESTS); workers=$$?; \
+	wait $$programs; programs=$$?; \
 	wait $$others; others=$$?; \
-	cat $$log; rm -f $$log; \
-	exit $$((workers || others))
+	cat $$logs/*; rm -rf $$logs; \
+	exit $$((workers || programs || others))
 
 # The demo is checked as it would be deployed: DEBUG off, a strong key, and Redis,
 # which a check does not contact.
