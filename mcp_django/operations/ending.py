@@ -11,7 +11,7 @@ from asgiref.sync import async_to_sync
 from mcp_django.auth.interface import owner_of
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.session_state import note_ends_before
-from mcp_django.operations.asking import Answers, ask_all
+from mcp_django.worker.asking import Answers, ask_all
 
 if TYPE_CHECKING:
     from mcp_django.tokens.models import Token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asgiref.sync import async_to_sync
 
-from mcp_django.operations.asking import Answers, ask_all
+from mcp_django.worker.asking import Answers, ask_all
 
 
 async def astatus() -> Answers:

@@ -34,6 +34,10 @@ EndSessions: TypeAlias = Callable[[str | None, float], None]
 """Ends sessions of a user, or of all users (None), that began before a time."""
 
 
+Answer: TypeAlias = Callable[[JSONObject], JSONObject]
+"""Does what is asked, in the event loop, and gives what to say of it; must not wait."""
+
+
 def connect() -> None:
     """Have every worker answer operators."""
     make_in_every_worker(Operated)
@@ -47,6 +51,7 @@ class Operated:
         self._id = secrets.token_urlsafe(6)
         self._began = time.time()
         self._end_sessions: list[EndSessions] = []
+        self._asked: dict[str, Answer] = {"end": self._end, "status": self._describe}
         self._answered: OrderedDict[str, JSONObject] = OrderedDict()
         worker.relay.on_told(TOLD, self._hear)
 
@@ -59,6 +64,10 @@ class Operated:
         """Have it called when sessions end of which nothing needs to be open here."""
         self._end_sessions.append(end)
 
+    def on_asked(self, what: str, answer: Answer) -> None:
+        """Have something else answered that is asked of every worker."""
+        self._asked[what] = answer
+
     def _hear(self, told: JSONObject) -> None:
         answer = {"type": "mcp.operated", **self.answer(told)}
         self._worker.relay.send_soon(told["to"], answer)
@@ -68,7 +77,7 @@ class Operated:
         nonce = ask["nonce"]
         answer = self._answered.get(nonce)
         if answer is None:
-            told = self._end(ask) if ask["ask"] == "end" else self._describe()
+            told = self._asked[ask["ask"]](ask)
             relay = self._worker.relay
             answer = {
                 "nonce": nonce,
@@ -86,7 +95,7 @@ class Operated:
 
     # How it is ------------------------------------------------------------------
 
-    def _describe(self) -> JSONObject:
+    def _describe(self, ask: JSONObject) -> JSONObject:
         streams: Counter[str] = Counter()
         by_user: dict[str, Counter[str]] = {}
         running: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.operations import Answers, aend
-from mcp_django.operations.asking import NO_LAYER, ask_all, ask_over
+from mcp_django.worker.asking import NO_LAYER, ask_all, ask_over
 from mcp_django.worker.channel_layers import make_service
 from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.operated import Operated
