@@ -11,13 +11,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 
 from mcp_django.consumers.exchange import Exchange
 from mcp_django.health.services import answers_of_services
 from mcp_django.server.endpoints import Probe
 from mcp_django.worker.shutdown import is_ending
-from mcp_django.worker.worker import workers_of_process
+from mcp_django.worker.worker import current_worker, workers_of_process
 
 Answer: TypeAlias = tuple[int, Mapping[str, str]]
 """An HTTP status, and what is said beside it."""
@@ -36,6 +37,7 @@ class _HealthProbe(Probe):
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer as an ASGI application."""
+        current_worker()  # so that operators see the process, whatever it serves
         exchange = Exchange(scope, receive, send)
         status, headers, body = await self._answer(exchange.method)
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -49,6 +51,8 @@ class _HealthProbe(Probe):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Answer as a Django view; Django leaves out the body for HEAD."""
+        if isinstance(request, ASGIRequest):  # else its event loop ends with it
+            current_worker()
         status, headers, body = await self._answer(request.method or "")
         return HttpResponse(body, status=status, headers=headers)
 

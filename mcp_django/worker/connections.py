@@ -157,6 +157,9 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __contains__(self, connection: OpenConnection) -> bool:
+        return connection in self._all
+
     def __iter__(self) -> Iterator[OpenConnection]:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))

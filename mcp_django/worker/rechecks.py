@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ class Rechecks:
                     self._end(connections, "no authenticator can vouch for its user")
                 elif not known.is_asked and now >= known.due_at - step:
                     known.is_asked = True
-                    self._start(self._recheck(connections[0].identity, known))
+                    self._start(self._recheck(connections, known))
         self._known = begun
 
     async def _by_identity(self) -> dict[Hashable, list[OpenConnection]]:
@@ -108,7 +108,15 @@ class Rechecks:
                     found.setdefault(_key_of(each.identity), []).append(each)
         return found
 
-    async def _recheck(self, identity: Identity, known: _Known) -> None:
+    async def _recheck(
+        self, connections: Sequence[OpenConnection], known: _Known
+    ) -> None:
+        """Ask about what all of them were opened with, and end them if it is no good.
+
+        Others are not looked through: of many that are revoked at once, each would
+        cost a look at all that is open.
+        """
+        identity = connections[0].identity
         assert identity.authenticator is not None
         try:
             async with self._turn(identity.authenticator, known):
@@ -121,12 +129,12 @@ class Rechecks:
             pause = min(mcp_settings.AWAY_SECONDS, mcp_settings.RECHECK_SECONDS)
             known.due_at = now + pause
             return
-        known.due_at = now + mcp_settings.RECHECK_SECONDS
         if holds:
             known.yes_at = now
+            known.due_at = now + mcp_settings.RECHECK_SECONDS
         else:
-            by_identity = await self._by_identity()
-            connections = by_identity.get(_key_of(identity), ())
+            # What was opened meanwhile is asked about at the next look.
+            known.due_at = now
             self._end(connections, "its credentials are no longer valid")
 
     def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:
@@ -137,10 +145,11 @@ class Rechecks:
             self._at_once[lane] = asyncio.Semaphore(1 if known.has_hung else most)
         return self._at_once[lane]
 
-    def _end(self, connections: Iterable[OpenConnection], reason: str) -> None:
+    def _end(self, connections: Sequence[OpenConnection], reason: str) -> None:
         for connection in connections:
-            logger.info("a stream ends: %s", reason)
-            self._start(close(connection))
+            if connection in self._connections:
+                logger.info("a stream ends: %s", reason)
+                self._start(close(connection))
 
 
 async def _holds(

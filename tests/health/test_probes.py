@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from pytest_django import Settings
 
 from mcp_django.asgi import get_asgi_application
 from mcp_django.checks.health import check_health
-from mcp_django.worker.worker import current_worker
+from mcp_django.worker.worker import current_worker, workers_of_process
 from tests.consumers.connections import Response, request
 from tests.patience import SOON_SECONDS
 from tests.worker.caches import BROKEN, HangingCache
@@ -70,6 +71,13 @@ async def test_process_whose_services_answer_is_ready() -> None:
     """We promise it."""
     answer = await ask("ready")
     assert (answer.status, answer.json()) == (200, READY)
+
+
+async def test_process_that_is_asked_is_seen_by_operators() -> None:
+    """Chosen: also one that has served no MCP request yet."""
+    assert asyncio.get_running_loop() not in {w.loop for w in workers_of_process()}
+    await request(get_asgi_application(), "GET", "/mcp/health/ready")
+    assert [w.loop for w in workers_of_process()] == [asyncio.get_running_loop()]
 
 
 async def test_event_store_is_asked_where_there_is_one(settings: Settings) -> None:

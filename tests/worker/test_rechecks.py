@@ -212,6 +212,51 @@ async def test_many_users_leave_others_the_event_loop(watch: Watch) -> None:
     assert max(after - before for before, after in pairwise(begun)) < 200
 
 
+async def test_many_credentials_that_end_at_once_are_looked_through_once(
+    watch: Watch,
+) -> None:
+    """We promise it: of a mass revocation each is not dearer the more there are."""
+    looks: list[int] = []
+
+    class Counted(Vouching):
+        def __hash__(self) -> int:  # part of the hash of each identity
+            looks.append(1)
+            return id(self)
+
+    vouching = Counted()
+    streams = [watch.open(vouching, pk) for pk in range(300)]
+    await watch.begin()
+    vouching.says = False
+    looks.clear()
+    await watch.recheck(after=30)
+    assert all(stream.transport.is_closed for stream in streams)
+    assert len(streams) <= len(looks) < 10 * len(streams)
+
+
+async def test_stream_opened_while_its_credentials_end_is_asked_about_soon(
+    watch: Watch, settings: Any
+) -> None:
+    """Chosen: at the next look, not after all of `RECHECK_SECONDS`."""
+    settings.MCP = {"RECHECK_SECONDS": 30}
+    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def wait(valid: bool) -> bool:
+        return await answer
+
+    slow = VouchingLater(wait)
+    first = watch.open(slow)
+    await watch.begin()
+    await watch.begin(after=30)
+    await until(lambda: len(slow.asked) == 1)
+    second = watch.open(slow)
+    answer.set_result(False)
+    await watch.recheck()
+    assert (first.transport.is_closed, second.transport.is_closed) == (True, False)
+    watch.connections.remove(first)
+    await watch.recheck(after=3)
+    assert second.transport.is_closed
+
+
 async def test_stream_that_cannot_be_closed_holds_up_no_other(watch: Watch) -> None:
     """We promise it: each is closed by itself."""
     bad = Vouching()
