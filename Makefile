@@ -4,12 +4,13 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCS_INSTALLED := .venv/.docs-installed
 
 # Another project's settings in the shell must not leak into ours.
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check test-matrix packages conformance conformance-server cluster soak faults bench pictures clean
+.PHONY: help install demo test check test-matrix packages conformance conformance-server cluster soak faults bench docs pictures clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +103,14 @@ faults: install ## Break each thing once, and write what was seen into docs/expl
 
 bench: install ## Measure us beside others into docs/explanation/performance.md; QUICK=1 ROWS=modern-32,sse.
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS)) $(if $(PICTURES),--pictures $(PICTURES))
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+docs: $(DOCS_INSTALLED) ## Make the site of these pages, in build/docs; warnings are errors.
+	@$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --jobs auto docs build/docs
+	@echo "Open build/docs/index.html"
 
 pictures: install ## Take the pictures of the demo in the docs; it needs Chromium.
 	@$(BIN)/python -m tests.demo.pictures

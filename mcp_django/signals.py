@@ -99,12 +99,13 @@ request_handled = _ContainedSignal()
 The sender is the `Server`. Sent for each run of a handler, so also when it asked its
 client something, with these arguments:
 
-method: Such as "tools/call".
-feature: `mcp_django.FeatureName` of the tool, resource or prompt, also of one that does
-    not exist; None for requests that concern none, such as lists.
-user: The site's user, or `AnonymousUser`.
-outcome: `mcp_django.Outcome`.
-seconds: How long it took, without the time that the client's user took to answer.
+Args:
+    method: Such as "tools/call".
+    feature: `mcp_django.FeatureName` of the tool, resource or prompt, also of one that
+        does not exist; None for requests that concern none, such as lists.
+    user: The site's user, or `AnonymousUser`.
+    outcome: `mcp_django.Outcome`.
+    seconds: How long it took, without the time that the client's user took to answer.
 """
 
 credentials_changed = Signal()
@@ -114,8 +115,9 @@ All processes forget then what they keep of them (`MCP["CREDENTIAL_CACHE_SECONDS
 Saving and deleting users and the tokens of `mcp_django.tokens` does it by itself. The
 sender is yours to choose; in any thread, with these arguments:
 
-user_id: Primary key of the user, as `user.pk` gives it; None, or left out, for all
-    users.
-using: Alias of the database where that was changed, "default" if left out. Inside a
-    transaction it is told once that is committed.
+Args:
+    user_id: Primary key of the user, as `user.pk` gives it; None, or left out, for all
+        users.
+    using: Alias of the database where that was changed, "default" if left out. Inside a
+        transaction it is told once that is committed.
 """

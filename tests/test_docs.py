@@ -167,6 +167,25 @@ def resolve(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
 
 
+def test_docstrings_of_all_that_is_public_are_pages_of_the_site() -> None:
+    """Chosen: what the reference names can be looked up as the source has it, too."""
+    shown = {
+        found
+        for page in (REFERENCE / "python").glob("*.md")
+        for found in re.findall(
+            r"^\.\. auto\w+:: (\S+)$", page.read_text(), re.MULTILINE
+        )
+    }
+    headings = _HEADING.findall(prose(REFERENCE / "api.md"))
+    named = {
+        found[1] for h in headings if (found := re.match(r"`(mcp_django\.[\w.]+)", h))
+    }
+
+    assert named <= shown
+    for path in shown:
+        resolve(path)
+
+
 def test_settings_page_lists_every_setting_with_its_default() -> None:
     """Chosen: one documented place, and it is right."""
     rows = re.findall(

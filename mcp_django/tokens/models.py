@@ -181,7 +181,7 @@ class Token(models.Model):
             scopes: What it allows of what its user may do; None for everything.
 
         Returns:
-            The token, and its text: "mcp_" and 43 characters of URL-safe base64.
+            The token, and its text: `mcp_` and 43 characters of URL-safe base64.
 
         Raises:
             ValueError: One is no name of a scope.
