@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import Any, Final, Self
 
@@ -72,20 +73,30 @@ class Questions:
             asked = unseal_address("ask", answer.id)
         except ValueError:
             return NOT_ASKED
-        if asked.name in self._open or asked.mailbox == self._relay.mailbox:
+        is_ours = asked.mailbox == self._relay.mailbox != ""
+        if asked.name in self._open or is_ours or not self._relay.has_layer:
             return self._learn(asked.name, session.key, answer)
-        taken = await self._relay.hand_over(
-            asked.mailbox,
-            {
-                "kind": "answer",
-                "name": asked.name,
-                "session": session.key,
-                "body": jsonrpc.serialize(answer),
-            },
-        )
+        envelope = {
+            "kind": "answer",
+            "name": asked.name,
+            "session": session.key,
+            "body": jsonrpc.serialize(answer),
+        }
+        if not asked.mailbox:
+            return await self._find_asker(envelope)
+        taken = await self._relay.hand_over(asked.mailbox, envelope)
         if taken is None and self._relay.may_come_back(asked.mailbox):
             return BROKEN
         return NOT_ASKED if taken in (None, NOT_FOUND) else taken
+
+    async def _find_asker(self, envelope: Envelope) -> Taken:
+        """Hand an answer to a worker that could give no address when it asked."""
+        peers = self._relay.seconds_since_peers()
+        taken = await asyncio.gather(
+            *(self._relay.hand_over(peer, envelope) for peer in peers)
+        )
+        # The one that asked may not be heard of yet.
+        return ACCEPTED if ACCEPTED in taken else BROKEN
 
     async def _take(self, envelope: Envelope) -> Taken:
         """Take an answer that another worker was posted."""

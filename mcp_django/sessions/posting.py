@@ -174,12 +174,9 @@ class Posting:
             envelope["server"], envelope["owner"]
         ):
             return NOT_FOUND
-        rest = _rest_of(envelope)
-        if rest <= 0:
-            return None
         try:
             # The client shall hear of it before its POST waits no longer.
-            user = await self._read_user(opened, within=rest * 0.7)
+            user = await self._read_user(opened, within=_rest_of(envelope) * 0.7)
         except ServiceAway as away:
             return refusal(503, away.message)
         rest = _rest_of(envelope)
@@ -222,5 +219,5 @@ class Posting:
 
 def _rest_of(envelope: Envelope) -> float:
     """Give the seconds that are left to take a message."""
-    rest: float = envelope["expires"] - time.time()
+    rest: float = envelope["until"] - time.monotonic()
     return rest

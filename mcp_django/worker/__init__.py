@@ -14,8 +14,9 @@ By `asking` operators ask every worker something, and `operated` answers it ther
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is
 answered; `addresses` say whose mailbox it is for, and a `send_queue` has what waits for
-it. `telling` tells all of them, and `hearing` hears each thing once. `notices` passes
-changes on that way, and to the `listeners` in this worker, by a `notice_queue` each.
+it, and `clocks` knows of whom a deadline cannot be believed. `telling` tells all of
+them, and `hearing` hears each thing once. `notices` passes changes on that way, and to
+the `listeners` in this worker, by a `notice_queue` each.
 
 What sessions and exchanges keep in each worker are parts of it (`Worker.part`), which
 register for what they want to hear of: the worker knows neither. Apps have parts made

@@ -1,6 +1,8 @@
 """Handing messages over to single other workers, which acknowledge them.
 
-An envelope has a deadline and a nonce; its receiver drops what comes late or twice. One
+An envelope has a deadline and a nonce; its receiver drops what comes late or twice. The
+deadline is by the sender's clock, which may be another one than the receiver's: what
+looks late, or early, is taken if the sender says that it still waits for it. One
 ambiguity is left: when the acknowledgement itself is lost, the sender takes the message
 for lost though it was taken.
 """
@@ -15,12 +17,14 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
+from mcp_django.worker.clocks import Clocks
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import Envelope, SendQueue
 from mcp_django.worker.tasks import Start
@@ -33,7 +37,18 @@ _SILENCE_SECONDS: Final = 5.0
 _GONE_SECONDS: Final = 3600.0
 
 Take: TypeAlias = Callable[[Envelope], Awaitable[Taken | None]]
-"""Takes an envelope, and says what to answer; None if it came too late for that."""
+"""Takes an envelope, and says what to answer; None if it came too late for that.
+
+Its "until" is when its sender waits no longer, by our monotonic clock.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A wait for an acknowledgement, which ends at a monotonic time."""
+
+    taken: asyncio.Future[Taken | None]
+    ends_at: float
 
 
 class Handover:
@@ -58,7 +73,8 @@ class Handover:
         self._queue = SendQueue(mailbox, on_refused=self._refuse, start=start)
         self._id = secrets.token_urlsafe(9)
         self._numbers = itertools.count(1)
-        self._unacknowledged: dict[str, asyncio.Future[Taken | None]] = {}
+        self._unacknowledged: dict[str, _Wait] = {}
+        self._clocks = Clocks(self._queue, mailbox)
         self._silent_until: dict[str, float] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._nonces: OrderedDict[str, None] = OrderedDict()
@@ -94,9 +110,9 @@ class Handover:
         nonce = f"{self._id}-{next(self._numbers)}"
         loop, timeout = asyncio.get_running_loop(), mcp_settings.RELAY_TIMEOUT
         future: asyncio.Future[Taken | None] = loop.create_future()
-        self._unacknowledged[nonce] = future
         late = loop.call_later(timeout / 2, self._note_late, future, timeout / 2)
         asked_at = time.monotonic()
+        self._unacknowledged[nonce] = _Wait(future, asked_at + timeout)
         envelope = {
             **message,
             "nonce": nonce,
@@ -104,7 +120,7 @@ class Handover:
             "expires": time.time() + timeout,
         }
         try:
-            self._queue.put(mailbox, envelope)
+            self._queue.put(mailbox, envelope, lasts=timeout)
             taken = await future
         finally:
             late.cancel()
@@ -138,9 +154,14 @@ class Handover:
         self._acknowledge(envelope["nonce"], taken)
 
     def _acknowledge(self, nonce: str, taken: Taken) -> None:
-        future = self._unacknowledged.get(nonce)
-        if future is not None and not future.done():
-            future.set_result(taken)
+        wait = self._unacknowledged.get(nonce)
+        if wait is not None and not wait.taken.done():
+            wait.taken.set_result(taken)
+
+    def _rest_of(self, nonce: str) -> float:
+        """Give the seconds for which an acknowledgement is still waited for."""
+        wait = self._unacknowledged.get(nonce)
+        return 0.0 if wait is None else max(0.0, wait.ends_at - time.monotonic())
 
     # Workers that are there -----------------------------------------------------
 
@@ -180,6 +201,10 @@ class Handover:
         match envelope:
             case {"kind": "taken", "nonce": nonce, "status": status, "body": body}:
                 self._acknowledge(nonce, Taken(status, body))
+            case {"kind": "waits?", "nonce": nonce, "from": asker, "of": asked_of}:
+                self._clocks.tell(asker, nonce, self._rest_of(asked_of))
+            case {"kind": "waits", "nonce": nonce, "rest": rest, "clock": clock}:
+                self._clocks.learn(nonce, rest, clock)
             case {"kind": str() as kind, "nonce": _, "from": _, "expires": _}:
                 take = self.takers.get(kind)
                 if take is None:
@@ -190,7 +215,8 @@ class Handover:
                 self._unknown.note()
 
     async def _take(self, envelope: Envelope, take: Take) -> None:
-        if not self._is_new(envelope):
+        if not (self._is_new(envelope) and await self._is_in_time(envelope)):
+            self._dropped.note()
             return
         try:
             taken = await take(envelope)
@@ -211,15 +237,23 @@ class Handover:
         )
 
     def _is_new(self, envelope: Envelope) -> bool:
-        """Say whether an envelope came in time, and for the first time."""
+        """Say whether an envelope came for the first time."""
         nonce = envelope["nonce"]
-        if envelope["expires"] <= time.time() or nonce in self._nonces:
-            self._dropped.note()
+        if nonce in self._nonces:
             return False
         self._nonces[nonce] = None
         if len(self._nonces) > _MAX_NONCES:
             self._nonces.popitem(last=False)
         return True
+
+    async def _is_in_time(self, envelope: Envelope) -> bool:
+        """Say whether the sender of an envelope still waits; note for how long."""
+        sender, nonce = envelope["from"], envelope["nonce"]
+        rest = self._clocks.rest_of(sender, envelope["expires"])
+        if rest is None:
+            rest = await self._clocks.ask(sender, nonce)
+        envelope["until"] = time.monotonic() + rest
+        return rest > 0
 
 
 def _give_up(future: asyncio.Future[Taken | None]) -> None:

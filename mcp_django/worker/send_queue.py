@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,7 +29,7 @@ _EMPTY_BYTES: Final = 500
 
 @dataclass(slots=True)
 class _Queue:
-    envelopes: deque[Envelope] = field(default_factory=deque)
+    envelopes: deque[tuple[Envelope, float]] = field(default_factory=deque)
     size: int = 0
 
 
@@ -61,8 +62,14 @@ class SendQueue:
             'full; raise the "capacity" of the channel layer if this goes on',
         )
 
-    def put(self, mailbox: str, envelope: Envelope) -> None:
-        """Send an envelope with all others that wait for the same mailbox."""
+    def put(self, mailbox: str, envelope: Envelope, *, lasts: float = math.inf) -> None:
+        """Send an envelope with all others that wait for the same mailbox.
+
+        Args:
+            mailbox: Of another worker.
+            envelope: What it is sent.
+            lasts: Seconds after which it is not sent any more.
+        """
         queue = self._queues.get(mailbox)
         size = _size_of(envelope)
         if queue is not None and queue.size + size > _MAX_BYTES:
@@ -72,7 +79,7 @@ class SendQueue:
         if queue is None:
             queue = self._queues[mailbox] = _Queue()
             self._start(self._send_all(mailbox, queue))
-        queue.envelopes.append(envelope)
+        queue.envelopes.append((envelope, time.monotonic() + lasts))
         queue.size += size
 
     async def _send_all(self, mailbox: str, queue: _Queue) -> None:
@@ -100,14 +107,15 @@ class SendQueue:
 def _take_some(queue: _Queue) -> list[Envelope]:
     """Take as many envelopes as one message carries, without those that are late."""
     batch: list[Envelope] = []
-    size, now = 0, time.time()
+    size, now = 0, time.monotonic()
     while queue.envelopes:
-        envelope_size = _size_of(queue.envelopes[0])
+        envelope, ends_at = queue.envelopes[0]
+        envelope_size = _size_of(envelope)
         if batch and size + envelope_size > _MAX_BYTES // 8:
             break
-        envelope = queue.envelopes.popleft()
+        queue.envelopes.popleft()
         queue.size -= envelope_size
-        if envelope.get("expires", now) >= now:
+        if ends_at >= now:
             batch.append(envelope)
             size += envelope_size
     return batch

@@ -1,5 +1,6 @@
 """Questions that any worker may be answered."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from mcp_django.server.asking import Question
 from mcp_django.worker.acknowledgement import ACCEPTED, BROKEN, Taken
 from mcp_django.worker.addresses import Address, seal_address
 from tests.exchanges.http_sessions import open_session
-from tests.exchanges.workers import joined
-from tests.worker.layers import Layer
+from tests.exchanges.workers import joined, worker_of
+from tests.worker.layers import PATIENCE_SECONDS, Layer, until
 
 QUESTION: Question[Any] = Question("key", "roots/list", {}, lambda result: result)
 
@@ -75,7 +76,6 @@ async def test_answer_to_what_nobody_asked_is_refused(
             None,
             seal_address("ask", Address("x", mailbox)),
             seal_address("ask", Address("x", own)),
-            seal_address("ask", Address("x", "")),
         ]
         for id in ids:
             error = jsonrpc.error(id, -1, "no")
@@ -113,3 +113,41 @@ async def test_answer_is_503_while_the_layer_is_broken(
         layer.on_send = None
         assert pending.answer is None
         assert await two.part(Questions).answer(session, answer) == ACCEPTED
+
+
+async def test_answer_to_what_was_asked_while_the_layer_was_away_finds_its_worker(
+    layer: Layer, session: HTTPSession, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our choice: the id says no address, so all workers are asked; 503 until the one
+    is heard of, because the client may post it again."""
+    settings.MCP = {"AWAY_SECONDS": 0.01}
+
+    def fail() -> None:
+        raise ConnectionError("no Redis")
+
+    one = worker_of(layer)
+    layer.on_join = fail
+    request, pending = await one.part(Questions).begin(session, QUESTION)
+    layer.on_join = None
+    answer = jsonrpc.result(request.id, {"roots": []})
+    async with joined(layer) as (two, _):
+        assert await two.part(Questions).answer(session, answer) == BROKEN
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await one.relay.open():
+                await asyncio.sleep(0.01)
+        await until(lambda: one.relay.mailbox in two.relay.seconds_since_peers())
+        assert await two.part(Questions).answer(open_session(), answer) == BROKEN
+        assert pending.answer is None
+        assert await two.part(Questions).answer(session, answer) == ACCEPTED
+        assert pending.answer == answer
+        await one.relay.close()
+    await one.tasks.end()
+
+
+async def test_answer_to_nothing_is_refused_where_one_worker_is_all(
+    session: HTTPSession,
+) -> None:
+    """Our choice: without a channel layer there is no other to ask."""
+    answer = jsonrpc.result(seal_address("ask", Address("x", "")), {})
+    alone = worker_of(None)
+    assert await alone.part(Questions).answer(session, answer) == NOT_ASKED

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -431,63 +432,90 @@ async def test_user_who_cannot_be_read_is_503_from_afar_as_well(
 # Late, twice, never -----------------------------------------------------------------
 
 
+LATE = "1 relayed messages came late or twice; they are dropped"
+
+
+def set_clock(message: JSONObject, seconds: float) -> None:
+    """Let a message say what it would if its sender's clock were so far ahead."""
+    for envelope in message.get("batch", ()):
+        if "expires" in envelope:
+            envelope["expires"] += seconds
+        if "clock" in envelope:
+            envelope["clock"][0] += seconds
+
+
+@pytest.mark.parametrize("ahead", [0.0, 10.0, -10.0])
 async def test_message_that_comes_late_is_dropped(
-    layer: Layer, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
+    layer: Layer,
+    server: Server,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    ahead: float,
 ) -> None:
-    """Our choice: its POST was answered 404 long ago."""
+    """Our choice: its POST was answered 404 long ago, whatever the clocks say."""
     settings.MCP = {"RELAY_TIMEOUT": 0.2}
+    held: list[tuple[str, JSONObject]] = []
 
-    def delay(channel: str, message: JSONObject) -> None:
-        for envelope in message.get("batch", ()):
-            envelope["expires"] -= 10
+    def hold(channel: str, message: JSONObject) -> bool:
+        set_clock(message, ahead)
+        if is_post(message):
+            held.append((channel, message))
+        return not is_post(message)
 
-    layer.on_send = delay
+    layer.on_send = hold
     stream = Stream()
     async with joined(layer) as (poster, holder):
         opened = await holder.open(server, stream=stream)
         assert await poster.post(opened) == NOT_FOUND
+        [(channel, message)] = held
+        layer.on_send = None
+        await layer.send(channel, message)
+        await until(lambda: LATE in caplog.messages)
     assert len(stream.sent) == 1, "only the answer to initialize"
-    assert caplog.messages == [
-        "1 relayed messages came late or twice; they are dropped"
-    ]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ahead", [1.9, 3600.0, -1.9, -3600.0])
+async def test_clocks_that_differ_lose_no_message(
+    layer: Layer, server: Server, caplog: pytest.LogCaptureFixture, ahead: float
+) -> None:
+    """We promise it: computers whose clocks differ reach each other all the same, and
+    the log says, once, which clocks."""
+
+    stream = Stream()
+    async with joined(layer) as (poster, holder):
+        mailbox = await poster.relay.open()
+
+        def set_clock_of_poster(channel: str, message: JSONObject) -> None:
+            set_clock(message, ahead if message["from"] == mailbox else 0)
+
+        layer.on_send = set_clock_of_poster
+        opened = await holder.open(server, stream=stream)
+        posted = [await poster.post(opened) for _ in range(3)]
+        assert posted == [Taken(202)] * 3
+        await until(lambda: len(stream.sent) == 4)
+    [line] = caplog.messages
+    assert f"(process {os.getpid()}) is {abs(ahead)} seconds " in line
+    assert ("ahead of" if ahead > 0 else "behind") in line
+
+
 async def test_message_that_becomes_late_is_dropped(
     layer: Layer, server: Server, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: reading the user again may take longer than a POST waits."""
-    settings.MCP = {"RELAY_TIMEOUT": 0.2}
-    ada = await handler_threads.run(lambda: User.objects.create_user("ada"))
-    stream = Stream()
-
-    def almost(channel: str, message: JSONObject) -> None:
-        for envelope in message.get("batch", ()):
-            if envelope["kind"] == "post":
-                # Not late yet, but sooner than any database can answer.
-                envelope["expires"] = Soon(envelope["expires"])
-
-    layer.on_send = almost
+    """Our choice: it may have to wait for one before it, for longer than its POST."""
+    patient = {"AUTHENTICATION_TIMEOUT": PATIENCE_SECONDS}
+    settings.MCP = {"RELAY_TIMEOUT": PATIENCE_SECONDS, **patient}
+    stream, user = Stream(), SlowFirst()
     async with joined(layer) as (poster, holder):
-        opened = await holder.open(server, user=ada, stream=stream)
-        assert (await poster.post(opened, owner=str(ada.pk))).status == 404
-    assert len(stream.sent) == 1
-    assert caplog.messages == [
-        "1 relayed messages came late or twice; they are dropped"
-    ]
-
-
-class Soon(float):
-    """A time that has not come when it is looked at first, and has ever after."""
-
-    def __le__(self, other: float) -> bool:
-        return False
-
-    def __sub__(self, other: float) -> float:
-        return -1.0
-
-    def __deepcopy__(self, memo: Any) -> "Soon":
-        return self
+        opened = await holder.open(server, user=user.make(), stream=stream)
+        user.is_armed = True
+        first = asyncio.create_task(poster.post(opened))
+        assert await asyncio.to_thread(user.first_begun.wait, PATIENCE_SECONDS)
+        settings.MCP = {"RELAY_TIMEOUT": 0.2, **patient}
+        assert await poster.post(opened) == NOT_FOUND
+        user.may_go_on.set()
+        assert await first == Taken(202)
+        await until(lambda: LATE in caplog.messages)
+    assert stream.sent[1:] == [PONG]
 
 
 async def test_message_that_comes_twice_is_taken_once(
@@ -506,9 +534,7 @@ async def test_message_that_comes_twice_is_taken_once(
         assert await poster.post(opened) == Taken(202)
         await until(lambda: bool(caplog.messages))
     assert stream.sent[1:] == [PONG]
-    assert caplog.messages == [
-        "1 relayed messages came late or twice; they are dropped"
-    ]
+    assert caplog.messages == [LATE]
 
 
 async def test_silent_owner_is_404_in_time_and_remembered(
