@@ -1,7 +1,8 @@
 """Clocks of other workers, which may run on computers of their own.
 
-Where the deadline of an envelope cannot be trusted, its receiver asks the sender whether
-it still waits. That takes the way to it and back, and depends on no clock that jumps.
+Where the deadline of an envelope cannot be trusted, its receiver asks the sender
+whether it still waits. That is as long as the way there and back, and depends on no
+clock that jumps.
 """
 
 from __future__ import annotations

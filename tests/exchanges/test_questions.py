@@ -133,7 +133,7 @@ async def test_answer_to_what_was_asked_while_the_layer_was_away_finds_its_worke
     async with joined(layer) as (two, _):
         assert await two.part(Questions).answer(session, answer) == BROKEN
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await one.relay.open():
+            while not await one.relay.open():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await until(lambda: one.relay.mailbox in two.relay.seconds_since_peers())
         assert await two.part(Questions).answer(open_session(), answer) == BROKEN
