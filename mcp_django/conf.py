@@ -149,8 +149,8 @@ class MCPSettings:
     # Seconds that a permission may take to say yes or no, and a handler, where it is
     # asked whether the user may still read what the client subscribed to.
     PERMISSION_TIMEOUT: float = 5.0
-    # Seconds that the receivers of request_handled, and those of Django's
-    # got_request_exception, may hold up an answer.
+    # Seconds that the receivers of request_handled, session_opened and session_closed,
+    # and those of Django's got_request_exception, may hold up an answer.
     RECEIVER_TIMEOUT: float = 5.0
     # Seconds for which a service that did not answer in time counts as away: what needs
     # it is refused at once.

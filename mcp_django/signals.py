@@ -1,4 +1,4 @@
-"""Django signals: of requests that were handled, and of credentials that changed."""
+"""Django signals: of requests, of sessions, and of credentials that changed."""
 
 from __future__ import annotations
 
@@ -106,6 +106,32 @@ Args:
     user: The site's user, or `AnonymousUser`.
     outcome: `mcp_django.Outcome`.
     seconds: How long it took, without the time that the client's user took to answer.
+"""
+
+session_opened = _ContainedSignal()
+"""A client opened a session, and has said what it is.
+
+The sender is the `Server`. It is sent before the client hears the answer by which the
+session is open, once for each session, in the process that opened it, with these
+arguments:
+
+session: Names the session in both signals, and is what `Context.session_label` gives;
+    an id it is not, and no credential.
+user: The site's user, or `AnonymousUser`.
+client_info: Name and version of the client, as it says them.
+protocol_version: Such as "2025-11-25".
+binding: "streamable-http", "sse", "websocket", "stdio" or "memory"; "custom" for
+    transports that say nothing.
+"""
+
+session_closed = _ContainedSignal()
+"""A session of which `session_opened` was sent has ended.
+
+The sender is the `Server`. Sent once for each session, by the process that ended it,
+with the arguments of `session_opened` and these:
+
+why: A `mcp_django.server.session_lives.Why`, such as "client" or "operator".
+seconds: How long the session lasted.
 """
 
 credentials_changed = Signal()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mcp_django.consumers import daphne
 from mcp_django.consumers.exchange import (
     Disconnected,
@@ -17,6 +19,10 @@ from mcp_django.transports.server.refusals import Refused
 from mcp_django.transports.server.websocket import INTERNAL_ERROR
 from mcp_django.transports.websocket import SUBPROTOCOL
 
+_CLOSED_WELL: Final = (1000, 1001, 1005)
+"""What the client gives for closing a WebSocket: that it is done, that it goes away, or
+nothing. Spec: RFC 6455, 7.4.1."""
+
 
 class Handshake(Exchange):
     """A GET that is either refused as any HTTP request, or becomes a WebSocket.
@@ -26,10 +32,13 @@ class Handshake(Exchange):
         NEW --accept()--> OPEN --close(), or the client goes--> ENDED
         NEW --respond(), refuse()-----------------------------> ENDED
 
+    Attributes:
+        is_closed_well: Whether the client has closed the WebSocket as it should.
+
     Spec: RFC 6455, section 4; ASGI, "WebSocket".
     """
 
-    __slots__ = ("_denial", "_send_event", "_websocket_scope")
+    __slots__ = ("_denial", "_send_event", "_websocket_scope", "is_closed_well")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http_scope = {
@@ -40,6 +49,7 @@ class Handshake(Exchange):
         }
         super().__init__(http_scope, receive, self._deny)
         self._send_event = send
+        self.is_closed_well = False
         self._websocket_scope = scope
         self._denial: Event = {}
 
@@ -77,6 +87,7 @@ class Handshake(Exchange):
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             self.is_ended = True
+            self.is_closed_well = event.get("code") in _CLOSED_WELL
             raise Disconnected
         text: str | None = event.get("text")
         return event.get("bytes", b"") if text is None else text

@@ -6,8 +6,9 @@ import asyncio
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from mcp_django.consumers.exchange import Exchange
+from mcp_django.consumers.exchange import Disconnected, Exchange
 from mcp_django.consumers.http import HTTPConsumer
+from mcp_django.server.session_lives import Why
 from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Transport
@@ -105,14 +106,14 @@ class Holding:
             finally:
                 await self._held.transport.close()
         finally:
-            await self._end()
+            await self._end(_why(error, is_left=is_left))
         return is_left
 
-    async def _end(self) -> None:
+    async def _end(self, why: Why) -> None:
         held = self._held
         try:
             if held.session is not None:
-                await held.session.end()
+                await held.session.end(why)
                 self._worker.listeners.discard(held.session)
             if self._exchange.is_started:
                 await self._exchange.end_stream()
@@ -124,3 +125,17 @@ class Holding:
         """Leave the block, wherever it waits."""
         if self._staying is not None:
             self._staying.reschedule(0.0)
+
+
+def _why(error: BaseException | None, *, is_left: bool) -> Why:
+    """Say why a connection has ended, where nothing else is known of it."""
+    if is_left:
+        # Whatever else closes a transport says why.
+        return "unresponsive"
+    match error:
+        case None | Disconnected():
+            return "disconnected"
+        case asyncio.CancelledError():
+            return "shutdown"
+        case _:
+            return "error"

@@ -75,7 +75,7 @@ class WebSocketConsumer(LongLivedConsumer[WebSocketServerTransport]):
                 await transport.start()
                 caller = _Caller(handshake, identity)
                 try:
-                    await _read(handshake, transport, flow, caller)
+                    await _read(handshake, connection, flow, caller)
                 except BaseException as error:
                     if ends_task(error):
                         raise
@@ -98,19 +98,23 @@ class WebSocketConnection(HeldSession[WebSocketServerTransport]):
 
 async def _read(
     handshake: Handshake,
-    transport: WebSocketServerTransport,
+    connection: WebSocketConnection,
     flow: Flow,
     caller: _Caller,
 ) -> None:
     """Hand over what comes, until the client is gone or may send nothing more."""
+    transport = connection.transport
     while True:
         try:
             frame = await handshake.read_frame()
             sender = await caller.sender()
         except Disconnected:
+            if handshake.is_closed_well:
+                connection.note_why("client")
             return
         except Refused as refused:
             tallies.refused += 1
+            connection.note_why("credentials")
             await transport.close(POLICY_VIOLATION, refused.message)
             return
         # While the session has no room, the client has to wait.
@@ -119,6 +123,8 @@ async def _read(
                 await transport.receive_text(frame, sender)
             else:
                 await transport.receive_bytes()
+        if transport.is_closed:
+            connection.note_why("error")
 
 
 class _Caller:

@@ -6,7 +6,7 @@ answer, `legacy_calls` those that outlive their connection, of which `batches` c
 several in one post and take `turns`. `legacy_get`, `streams` and `resumed_streams` are
 what a client listens to. `session_id` is what the ids of legacy sessions say,
 `legacy_sessions` how these begin, are used and end, `session_state` what is kept of
-them.
+them, `session_lives` what receivers hear of them.
 
 Parts of a worker know what is open: `open_sessions` which sessions are,
 `standalone_streams` the stream of each, `running_calls` what can be cancelled,

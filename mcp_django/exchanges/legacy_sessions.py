@@ -24,9 +24,11 @@ from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
+    read_session_id,
     renew_session_id,
     session_in,
 )
+from mcp_django.exchanges.session_lives import SessionLives, tell_end
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc, legacy
 from mcp_django.protocol.events import (
@@ -38,6 +40,7 @@ from mcp_django.protocol.events import (
 )
 from mcp_django.server.fingerprints import fingerprint_of
 from mcp_django.server.server import Server
+from mcp_django.server.session_lives import is_heard
 from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.acknowledgement import ACCEPTED, Taken
 from mcp_django.worker.worker import Worker, current_worker
@@ -63,8 +66,28 @@ async def begin_session(post: Post, peer: Peer, before: HTTPSession | None) -> s
     if before is not None:
         # It ends for the workers that run, and one that goes on does no harm.
         with contextlib.suppress(ServiceAway):
-            await current_worker().part(OpenSessions).end(before)
-    return make_session_id(post.server.name, post.identity.owner, peer, now)
+            await _end(post.server, before, post.identity)
+    id = make_session_id(post.server.name, post.identity.owner, peer, now)
+    if is_heard(post.server):
+        session = read_session_id(id)
+        assert session is not None  # it was made now
+        lives = current_worker().part(SessionLives)
+        await lives.open(post.server, session, post.identity.user)
+    return id
+
+
+async def _end(server: Server, session: HTTPSession, identity: Identity) -> None:
+    """End a session, as its client wants it.
+
+    Raises:
+        ServiceAway: As for `OpenSessions.end`; it has ended all the same.
+    """
+    is_news = True
+    try:
+        is_news = await current_worker().part(OpenSessions).end(session)
+    finally:
+        if is_news:
+            await tell_end(server, session, identity.user, "client")
 
 
 async def require_session(
@@ -97,7 +120,7 @@ async def end_session(
     if session is None:
         return
     try:
-        await current_worker().part(OpenSessions).end(session)
+        await _end(server, session, identity)
     except ServiceAway as away:
         raise Refused(
             503,

@@ -89,18 +89,22 @@ class OpenSessions:
             _remember(self._looked_up, key, now)
         return True
 
-    async def end(self, session: HTTPSession) -> None:
+    async def end(self, session: HTTPSession) -> bool:
         """End a session, in every worker.
+
+        Returns:
+            Whether it was open until then, and no other worker ends it.
 
         Raises:
             ServiceAway: The cache: the workers that run know of the end, and those that
                 are started later will as soon as the cache takes it.
         """
+        was_open = session.key not in self._ended
         self._note_end(session.key)
         with suppress(ServiceAway):  # They look into the cache as well.
             await self._relay.tell({"kind": "ended", "session": session.key})
         try:
-            await note_end(session)
+            return await note_end(session) and was_open
         except ServiceAway:
             _remember(self._unkept, session.key, session)
             if not self._is_keeping:

@@ -284,25 +284,29 @@ async def take_gap(session: HTTPSession) -> bool:
     return await _cache().ask(lambda cache: cache.delete(key))
 
 
-async def note_end(session: HTTPSession) -> None:
+async def note_end(session: HTTPSession) -> bool:
     """Keep in mind that a session has ended, and nothing else of it.
 
     For as long as its id would be good.
 
+    Returns:
+        Whether that is news: of several workers that end it at once, one hears so.
+
     Raises:
         ServiceAway: The cache does not take it.
     """
-    await _cache().ask(partial(_end, session))
+    return await _cache().ask(partial(_end, session))
 
 
-def _end(session: HTTPSession, cache: BaseCache) -> None:
-    cache.set(_key(session.key, _ENDED), True, timeout=session.rest)
+def _end(session: HTTPSession, cache: BaseCache) -> bool:
+    is_news = cache.add(_key(session.key, _ENDED), True, timeout=session.rest)
     wishes = _wishes_of(session, cache)
     kept = [uri for written in _read_all(session, wishes, cache) for uri in written]
     listed = [_listed(number) for number in _numbers_of(session, cache)]
     rights = [_readable(uri) for uri in kept]
     whats = [_LOG_LEVEL, _COUNTER, _GAP, *listed, *wishes, *rights]
     cache.delete_many([_key(session.key, what) for what in whats])
+    return is_news
 
 
 async def note_ends_before(owner: str | None, before: float) -> None:

@@ -15,7 +15,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 
-from mcp_django.protocol.events import Event
+from mcp_django.protocol.events import Event, Peer
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.protocol.legacy import LegacyServerProtocol, State
 from mcp_django.protocol.modern import ModernServerProtocol, is_modern
@@ -44,6 +44,11 @@ class ServerProtocol:
     def state(self) -> State:
         """Where the legacy session stands."""
         return self._legacy.state
+
+    @property
+    def peer(self) -> Peer:
+        """What the client of the legacy session said of itself, if that is open."""
+        return self._legacy.peer
 
     @property
     def takes_batches(self) -> bool:

@@ -37,6 +37,7 @@ from mcp_django.server.questions import (
 )
 from mcp_django.server.reports import log_params, progress_params
 from mcp_django.server.requests import Request
+from mcp_django.server.session_lives import label_of
 from mcp_django.server.texts import Text
 
 if TYPE_CHECKING:
@@ -126,6 +127,15 @@ class _RequestContext:
         """Id of the client's session; None where there are no sessions."""
         session = self._request.session
         return None if session is None else session.id
+
+    @property
+    def session_label(self) -> str | None:
+        """Names that session in `session_opened` and `session_closed`; no credential.
+
+        None where it has no id.
+        """
+        id = self.session_id
+        return None if id is None else label_of(id)
 
     @property
     def request_id(self) -> RequestId:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
+from mcp_django.server.session_lives import Why
 from mcp_django.sessions.session import Session
-from mcp_django.transports.server.websocket import WebSocketServerTransport
 from mcp_django.worker.connections import OpenConnection
 
 
 class HeldTransport(Protocol):
     """What such a connection needs of its transport."""
+
+    binding: ClassVar[str]
 
     @property
     def unread_seconds(self) -> float:
@@ -53,8 +55,12 @@ class HeldSession(OpenConnection, Generic[T]):
     @property
     def sort(self) -> str:  # type: ignore[override]  # what it is is in its transport
         """What it is, in a word for operators."""
-        is_websocket = isinstance(self.transport, WebSocketServerTransport)
-        return "websocket" if is_websocket else "sse"
+        return self.transport.binding
+
+    def note_why(self, why: Why) -> None:
+        """Tell its session why it is about to end."""
+        if self.session is not None:
+            self.session.note_why(why)
 
     async def end_running(
         self, is_meant: Callable[[Request], bool], error: ErrorAnswer

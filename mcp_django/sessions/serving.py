@@ -18,10 +18,12 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
+from mcp_django.server.session_lives import Why
 from mcp_django.sessions.session import Session
-from mcp_django.transports.base import OnMessage, Sender, Transport
+from mcp_django.transports.base import Sender, Transport
 from mcp_django.worker.ending import say_what_is_left
 from mcp_django.worker.rechecks import seconds_without_yes
+from mcp_django.worker.shutdown import is_ending
 from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import current_worker
 
@@ -56,15 +58,20 @@ async def serve(
             session = Session(server, transport, handlers, threads=lone_threads)
             end = _End(session, transport)
             if user is not None:
-                named = _NamedUser(user, transport, transport.on_message)
+                named = _NamedUser(user, session, transport)
                 transport.on_message = named.receive
+            why: Why = "shutdown"
             try:
                 async with _listening(session):
                     await transport.start(tasks)
                     await end.is_reached.wait()
+                    why = "disconnected"
+            except Exception:
+                why = "error"
+                raise
             finally:
                 with anyio.CancelScope(shield=True):
-                    await session.end()
+                    await session.end(why)
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -97,6 +104,7 @@ class _End:
         if self._is_finishing:
             return
         self._is_finishing = True
+        self._session.note_why("shutdown" if is_ending() else "client")
         try:
             with anyio.move_on_after(mcp_settings.SHUTDOWN_SECONDS):
                 await self._session.finish()
@@ -107,10 +115,11 @@ class _End:
 class _NamedUser:
     """Names the user as sender of every message, as the database has them now."""
 
-    def __init__(self, user: User, transport: Transport, on_message: OnMessage) -> None:
+    def __init__(self, user: User, session: Session, transport: Transport) -> None:
         self._user: User = user
+        self._session = session
         self._transport = transport
-        self._on_message = on_message
+        self._on_message = transport.on_message
         self._read_at = time.monotonic()
 
     async def receive(self, message: Message, sender: Sender) -> None:
@@ -134,6 +143,7 @@ class _NamedUser:
             user = None
         self._read_at = time.monotonic()
         if user is None:
+            self._session.note_why("credentials")
             await self._transport.close()
             return False
         self._user = user

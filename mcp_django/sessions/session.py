@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from anyio.abc import TaskGroup
-from mcp_types.jsonrpc import INTERNAL_ERROR, JSONRPCRequest, RequestId
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
@@ -41,6 +46,7 @@ from mcp_django.server.languages import language_for
 from mcp_django.server.notices import Notice, everything
 from mcp_django.server.requests import Request, make_request
 from mcp_django.server.server import Server
+from mcp_django.server.session_lives import SessionLife, Why, is_heard
 from mcp_django.sessions.questions import Questions
 from mcp_django.sessions.room import Room
 from mcp_django.sessions.session_state import StateInMemory
@@ -86,6 +92,7 @@ class Session:
 
     __slots__ = (
         "_is_finishing",
+        "_life",
         "_protocol",
         "_questions",
         "_state",
@@ -117,6 +124,9 @@ class Session:
         self._is_finishing = False
         self.id = id
         self.identity: Identity | None = None
+        self._life: SessionLife | None = None
+        if is_heard(server):
+            self._life = SessionLife(server, transport.binding, id, threads)
         self.room = Room(transport, self._tasks, self._answer)
         # Made when they are needed: most sessions are idle, and need none.
         self._state: StateInMemory | None = None
@@ -141,6 +151,8 @@ class Session:
                 event = await self._receive_initialize(message, sender)
         if event is None:
             event = self._protocol.receive(message)
+        if self._life is not None:
+            await self._note_life(self._life, message, event, sender)
         if not isinstance(event, RequestReceived):
             await self._handle(event)
         elif self._is_finishing:
@@ -159,6 +171,24 @@ class Session:
                 self._tasks.start(self._listen(request))
             else:
                 self.room.enter(request)
+
+    async def _note_life(
+        self, life: SessionLife, message: Message, event: Event, sender: Sender
+    ) -> None:
+        """Tell of the session as soon as its client has said what it is.
+
+        In the modern era each request says so, and the first one opens it.
+        """
+        match event:
+            case SessionRestarted(peer=peer):
+                await life.close("client")
+                await life.open(peer, sender.user)
+            case RequestReceived(peer=peer) if not life.is_open:
+                await life.open(peer, sender.user)
+            case Answered(answer=JSONRPCResponse()) if not life.is_open:
+                assert isinstance(message, JSONRPCRequest)  # what else is answered
+                if message.method == methods.INITIALIZE:
+                    await life.open(self._protocol.peer, sender.user)
 
     def _count(self) -> RateExceeded | None:
         """Count a request; give its refusal if its user sends too many."""
@@ -338,9 +368,22 @@ class Session:
         self._is_finishing = True
         await self.room.wait_until_idle()
 
-    async def end(self) -> None:
-        """Cancel the handlers that run, and wait until they are over."""
-        await self._tasks.end()
+    def note_why(self, why: Why) -> None:
+        """Note why it is about to end; what is said first counts."""
+        if self._life is not None:
+            self._life.note_why(why)
+
+    async def end(self, why: Why = "disconnected") -> None:
+        """Cancel the handlers that run, and wait until they are over.
+
+        Args:
+            why: It ends, where nothing else was noted.
+        """
+        try:
+            await self._tasks.end()
+        finally:
+            if self._life is not None:
+                await self._life.end(why)
 
     # Sending --------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from anyio.abc import TaskGroup
 
@@ -82,7 +82,11 @@ class Transport(ABC):
             because the transport waits for a user.
         answers_faults: Whether what is no message is answered with a JSON-RPC error;
             not at the client's end, where it is reported only.
+        binding: What carries the messages, in a word for operators; "custom" unless a
+            transport says something else.
     """
+
+    binding: ClassVar[str] = "custom"
 
     on_message: OnMessage
     on_error: OnError

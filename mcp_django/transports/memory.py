@@ -21,6 +21,8 @@ from mcp_django.transports.base import Sender, Transport
 class MemoryTransport(Transport):
     """One end of a pair made by `memory_transports`."""
 
+    binding = "memory"
+
     def __init__(
         self,
         incoming: MemoryObjectReceiveStream[bytes],

@@ -16,6 +16,7 @@ from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
+from mcp_django.server.session_lives import Why
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
 logger = logging.getLogger("mcp_django.worker")
@@ -78,6 +79,10 @@ class OpenConnection(Protocol):
         False of what makes way for no other, or cannot ask.
         """
         return False
+
+    def note_why(self, why: Why) -> None:
+        """Note why it is about to end, where a session ends with it."""
+        return
 
     async def end_running(
         self, is_meant: Callable[[Request], bool], error: ErrorAnswer
@@ -285,19 +290,28 @@ def _too_many(kind: Kind) -> Refused:
     return Refused(status, message % _most_of(kind), headers=headers)
 
 
-async def close(connection: OpenConnection) -> None:
+async def close(connection: OpenConnection, why: Why) -> None:
     """Close one connection; its failure is no other's."""
+    connection.note_why(why)
     await _end(connection.close())
 
 
-async def finish(connection: OpenConnection) -> None:
+async def finish(connection: OpenConnection, why: Why) -> None:
     """Close one connection when nothing runs any more; its failure is no other's."""
+    connection.note_why(why)
     await _end(connection.finish())
 
 
 async def retire(connection: OpenConnection) -> None:
     """End one connection that is old; its failure is no other's."""
+    connection.note_why("expired")
     await _end(connection.retire())
+
+
+async def abort(connection: OpenConnection) -> None:
+    """End one connection whose client takes nothing; its failure is no other's."""
+    connection.note_why("unresponsive")
+    await _end(connection.abort())
 
 
 async def _end(ending: Awaitable[None]) -> None:

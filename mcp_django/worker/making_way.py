@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
 from mcp_django.conf import mcp_settings
-from mcp_django.worker.connections import Connections, Kind, OpenConnection, close
+from mcp_django.worker.connections import (
+    Connections,
+    Kind,
+    OpenConnection,
+    abort,
+    close,
+)
 
 logger = logging.getLogger("mcp_django.worker")
+
+_close = partial(close, why="unresponsive")
 
 
 async def make_way(connections: Connections, owner: str, kind: Kind) -> None:
@@ -33,15 +42,15 @@ async def make_way(connections: Connections, owner: str, kind: Kind) -> None:
     stuck = max(mine, key=lambda each: each.unread_seconds, default=None)
     if stuck is not None and stuck.unread_seconds >= mcp_settings.MAX_FULL_SECONDS:
         logger.warning("a connection makes way: its client takes nothing")
-        await connections.end([stuck], lambda each: each.abort())
+        await connections.end([stuck], abort)
     elif kind == "stream":
         deaf = await _deaf(mine)
         if deaf:
             logger.warning("a session makes way: its client does not answer")
-            await connections.end(deaf, close)
+            await connections.end(deaf, _close)
         elif quiet := _quietest(connections.of(owner, kind)):
             logger.info("a stream makes way for a newer one of its user")
-            await connections.end([quiet], close)
+            await connections.end([quiet], _close)
 
 
 def _quietest(mine: Sequence[OpenConnection]) -> OpenConnection | None:

@@ -136,7 +136,7 @@ class Operated:
             is_meant = _has_token(identity, token) if token else True
             if is_meant and user in (None, identity.owner):
                 ended[f"{kind}s"] += 1
-                self._worker.start(close(connection))
+                self._worker.start(close(connection, "operator"))
         return dict(ended)
 
     def _end_calls_of(self, feature: str) -> JSONObject:

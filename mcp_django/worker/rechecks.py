@@ -149,7 +149,7 @@ class Rechecks:
         for connection in connections:
             if connection in self._connections:
                 logger.info("a stream ends: %s", reason)
-                self._start(close(connection))
+                self._start(close(connection, "credentials"))
 
 
 async def _holds(

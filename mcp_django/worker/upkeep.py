@@ -133,4 +133,4 @@ class Upkeep:
             if ends_task(error):
                 raise
             logger.exception("a connection failed; it ends")
-            await close(connection)
+            await close(connection, "error")

@@ -196,10 +196,10 @@ class Worker:
 
     async def _close_all(self) -> None:
         for connection in self.connections:
-            self.start(finish(connection))
+            self.start(finish(connection, "shutdown"))
         await finish_running(self.connections, seconds_left())
         for connection in self.connections:
-            self.start(close(connection))
+            self.start(close(connection, "shutdown"))
         await self.relay.close()
         while len(self.connections):
             self._connection_closed.clear()

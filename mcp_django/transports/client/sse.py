@@ -103,6 +103,8 @@ class SSEClientTransport(HTTPClientTransport):
             comes with `http`.
     """
 
+    binding = "sse"
+
     def __init__(
         self,
         url: str,

@@ -100,6 +100,8 @@ class StdioClientTransport(LineTransport):
         ValueError: An argument is wrong.
     """
 
+    binding = "stdio"
+
     mends_lines = True
 
     def __init__(

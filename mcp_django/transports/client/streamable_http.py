@@ -82,6 +82,8 @@ class StreamableHTTPClientTransport(HTTPClientTransport):
         ValueError: A header cannot be written, or `verify` comes with `http`.
     """
 
+    binding = "streamable-http"
+
     def __init__(
         self,
         url: str,

@@ -78,6 +78,8 @@ class WebSocketClientTransport(Transport):
             `ping_seconds` is no time.
     """
 
+    binding = "websocket"
+
     def __init__(
         self,
         url: str,

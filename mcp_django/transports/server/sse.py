@@ -70,6 +70,8 @@ class SSEServerTransport(Transport):
         clock: Gives the time in seconds; never goes back.
     """
 
+    binding = "sse"
+
     # A mapping of more than 30 attributes takes 1.5 KiB more of each idle stream.
     __slots__ = (
         "_account",

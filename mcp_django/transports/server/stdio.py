@@ -56,6 +56,8 @@ class StdioServerTransport(LineTransport):
         max_line_bytes: Longest line to take.
     """
 
+    binding = "stdio"
+
     def __init__(
         self, *, stdin: int, stdout: int, sender: Sender, max_line_bytes: int
     ) -> None:

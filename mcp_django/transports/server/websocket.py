@@ -71,6 +71,8 @@ class WebSocketServerTransport(Transport):
         clock: Gives the time in seconds; never goes back.
     """
 
+    binding = "websocket"
+
     def __init__(
         self,
         send_text: Callable[[str], Awaitable[None]],
