@@ -20,7 +20,7 @@ from django.dispatch import receiver
 from django.urls import set_script_prefix
 
 from mcp_django.bulkheads.steps import Steps
-from mcp_django.consumers import well_known
+from mcp_django.consumers import lifespan, well_known
 from mcp_django.consumers.applications import (
     Application,
     ScopeType,
@@ -49,12 +49,13 @@ class MCPRouter:
     """Sends HTTP requests and WebSockets to MCP endpoints, and everything else on.
 
     Endpoints are found by the project's own URL patterns. Django knows no WebSockets:
-    where it comes next, those to other paths are refused.
+    where it comes next, those to other paths are refused. Servers that tell of the
+    start and the end of the process are answered.
 
     Args:
         application: Takes what is not for MCP, such as Django's ASGI application. In
             a Channels `ProtocolTypeRouter`, the entries "http" and "websocket" need a
-            router each.
+            router each, and "lifespan" one of them.
     """
 
     def __init__(self, application: Application) -> None:
@@ -109,6 +110,9 @@ class MCPRouter:
             return
         if kind == "http":
             await well_known.pass_on(self._application, scope, receive, send)
+            return
+        if kind == "lifespan":
+            await lifespan.live(self._application, scope, receive, send)
             return
         await self._application(scope, receive, send)
 

@@ -8,8 +8,9 @@
 has it, `handshake` one that opens a WebSocket. `gate` decides which requests come in,
 by `origins`, `cors` and `https`; `languages` are those that a URL names. `long_lived`
 is what the consumers of connections that stay share, `slow_reader` what waits for its
-reader. `daphne` is what Daphne does not tell applications, and `wsgi` tells of a
-request over WSGI as ASGI would.
+reader. `lifespan` hears of the start and the end of the process. `daphne` is what
+Daphne does not tell applications, and `wsgi` tells of a request over WSGI as ASGI
+would.
 
 May import `sessions`, `exchanges` and what is below.
 """

@@ -101,10 +101,25 @@ def call_before_shutdown(
     if reactor is not None and getattr(reactor, "running", False):
         _closers[asyncio.get_running_loop()] = closer
         arrange()
-    elif callable(signal.getsignal(signal.SIGTERM)):
-        # A server that we do not know, which heeds the signal in its own way.
+    else:
+        # A server that we do not know. It may say when it ends, or heed the signal.
         _closers[asyncio.get_running_loop()] = closer
-        _hear_signals_of_server()
+        if callable(signal.getsignal(signal.SIGTERM)):
+            _hear_signals_of_server()
+
+
+async def close_before_end() -> None:
+    """Close what no signal has closed, and wait for that.
+
+    For servers that tell when they end, and wait: hypercorn's processes hear of no
+    signal, and others do not wait for what a signal began.
+    """
+    loop = asyncio.get_running_loop()
+    closer = _closers.pop(loop, None)
+    if closer is not None:
+        await _close_in_time(closer.close())
+    for closing in [one for one in _closing if one.get_loop() is loop]:
+        await closing
 
 
 def is_ending() -> bool:

@@ -128,7 +128,14 @@ OVER_ASGI: Final = (
     ServerProgram(
         "hypercorn",
         lambda port, _: _module(
-            "hypercorn", "-b", f"127.0.0.1:{port}", "--graceful-timeout", "5", ASGI
+            "hypercorn",
+            "--workers",
+            "0",
+            "-b",
+            f"127.0.0.1:{port}",
+            "--graceful-timeout",
+            "5",
+            ASGI,
         ),
     ),
     ServerProgram(
