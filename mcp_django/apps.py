@@ -37,12 +37,14 @@ class MCPConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `mcp.py`, and connect what listens and checks."""
+        from mcp_django.tracing import traced
         from mcp_django.worker import kept_identities, notices, operated, shutdown
 
         shutdown.arrange()
         notices.connect()
         kept_identities.connect()
         operated.connect()
+        traced.connect()
         register(_check_project, CHECKS_TAG)
         register(_check_deployment, CHECKS_TAG, deploy=True)
         autodiscover_modules("mcp")

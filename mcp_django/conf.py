@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from typing import Any, Final, TypeAlias, cast
 
 from django.conf import settings
@@ -208,6 +209,10 @@ class MCPSettings:
     # A quick function from the context and the arguments of a request to what else is
     # kept of it, as JSON, also by its dotted path; None for nothing.
     AUDIT_DETAILS: AuditDetails = None
+    # Message traces -------------------------------------------------------------
+    # A folder for the files of mcp_trace, which none but the site's own processes
+    # write to; None for no files.
+    TRACE_DIR: str | PathLike[str] | None = None
 
 
 DEFAULTS: Final[Mapping[str, Any]] = asdict(MCPSettings())

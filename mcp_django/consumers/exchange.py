@@ -14,9 +14,11 @@ from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.auth.interface import Identity
 from mcp_django.protocol import jsonrpc
 from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.refusals import Refused
+from mcp_django.transports.tap import tap
 
 Scope: TypeAlias = dict[str, Any]
 Event: TypeAlias = Mapping[str, Any]
@@ -84,9 +86,14 @@ class Exchange:
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
         has_streams: Whether it can be answered with a stream; not over WSGI.
+        binding: The rules by which messages are on it, in a word for operators; "" if
+            there are none.
+        identity: Whose it is; None until the gate has let it in.
+        session_id: Names the session that it opens; "" if it opens none.
     """
 
     has_streams: ClassVar[bool] = True
+    binding: ClassVar[str] = ""
 
     __slots__ = (
         "__dict__",
@@ -94,10 +101,12 @@ class Exchange:
         "_send",
         "added_headers",
         "headers",
+        "identity",
         "is_ended",
         "is_started",
         "method",
         "scope",
+        "session_id",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,6 +118,8 @@ class Exchange:
         self.added_headers: Headers = ()
         self.is_started = False
         self.is_ended = False
+        self.identity: Identity | None = None
+        self.session_id = ""
 
     @property
     def address(self) -> str:
@@ -202,6 +213,8 @@ class Exchange:
             raise Disconnected
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
+        if tap.watches:
+            tap.show("received", body, self)
         return body
 
     async def wait_for_disconnect(self) -> None:
@@ -216,6 +229,8 @@ class Exchange:
         self, status: int, body: bytes = b"", headers: Headers = ()
     ) -> None:
         """Answer with a whole body; JSON if there is one."""
+        if tap.watches:
+            tap.show("sent", body, self, status)
         kind = _JSON if self.method == "POST" else _JSON_NOT_STORED
         # On the hot path: both events are sent from right here.
         self.is_started = True
@@ -257,6 +272,8 @@ class Exchange:
 
     async def start_events(self, headers: Headers = ()) -> None:
         """Begin to answer with an event stream; `write` and `end_stream` go on."""
+        if tap.watches:
+            tap.show("sent", b"", self, 200)
         # What only the gate needs is large, and streams live long.
         self.forget_request()
         self.headers = {}
@@ -287,7 +304,12 @@ class Exchange:
         """End the connection at once, where that can be done."""
 
     def write(self, chunk: bytes) -> Awaitable[None]:
-        """Send a piece of the stream."""
+        """Send a piece of the stream: one event, or several."""
+        if tap.watches:
+            tap.show("sent", chunk, self)
+        return self._write(chunk)
+
+    def _write(self, chunk: bytes) -> Awaitable[None]:
         return self._send(
             {"type": "http.response.body", "body": chunk, "more_body": True}
         )

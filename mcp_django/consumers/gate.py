@@ -63,8 +63,12 @@ async def admit(
             return None
     _check_method(exchange, methods)
     if is_open_to_all():  # On the hot path: for such, nothing has to be awaited.
-        return anonymous()
-    return await authenticate(exchange, cookies_need_origin=cookies_need_origin)
+        exchange.identity = anonymous()
+    else:
+        exchange.identity = await authenticate(
+            exchange, cookies_need_origin=cookies_need_origin
+        )
+    return exchange.identity
 
 
 # Host ---------------------------------------------------------------------------

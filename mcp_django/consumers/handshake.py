@@ -17,6 +17,7 @@ from mcp_django.exceptions import TransportClosed
 from mcp_django.transports.server.flow_control import Flow
 from mcp_django.transports.server.refusals import Refused
 from mcp_django.transports.server.websocket import INTERNAL_ERROR
+from mcp_django.transports.tap import tap
 from mcp_django.transports.websocket import SUBPROTOCOL
 
 _CLOSED_WELL: Final = (1000, 1001, 1005)
@@ -37,6 +38,8 @@ class Handshake(Exchange):
 
     Spec: RFC 6455, section 4; ASGI, "WebSocket".
     """
+
+    binding = "websocket"
 
     __slots__ = ("_denial", "_send_event", "_websocket_scope", "is_closed_well")
 
@@ -90,7 +93,10 @@ class Handshake(Exchange):
             self.is_closed_well = event.get("code") in _CLOSED_WELL
             raise Disconnected
         text: str | None = event.get("text")
-        return event.get("bytes", b"") if text is None else text
+        frame: str | bytes = event.get("bytes", b"") if text is None else text
+        if tap.watches:
+            tap.show("received", _bytes_of(frame), self)
+        return frame
 
     async def send_text(self, text: str) -> None:
         """Send a text frame.
@@ -100,6 +106,8 @@ class Handshake(Exchange):
         """
         if self.is_ended:
             raise TransportClosed("cannot send: the client is gone")
+        if tap.watches:
+            tap.show("sent", _bytes_of(text), self)
         try:
             await self._send_event({"type": "websocket.send", "text": text})
         except Exception as error:
@@ -145,3 +153,7 @@ class Handshake(Exchange):
             self._denial["headers"],
             event["body"],
         )
+
+
+def _bytes_of(frame: str | bytes) -> bytes:
+    return frame if isinstance(frame, bytes) else frame.encode(errors="surrogatepass")

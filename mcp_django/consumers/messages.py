@@ -12,11 +12,19 @@ from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.worker import current_worker
 
 
+class MessagesExchange(Exchange):
+    """An exchange that brings a message of a session."""
+
+    binding = "sse"
+
+
 class MessagesConsumer(HTTPConsumer):
     """Takes what a client posts to its session, wherever that lives.
 
     Spec: 2024-11-05 basic/transports, "HTTP with SSE".
     """
+
+    exchange_type = MessagesExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Hand one POST to its session; 202 once that has taken it."""

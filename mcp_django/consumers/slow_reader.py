@@ -13,6 +13,7 @@ from mcp_django.consumers.daphne import flow_of, leave
 from mcp_django.consumers.exchange import PIECE_BYTES, Exchange
 from mcp_django.transports.server.flow_control import Flow, Uptake
 from mcp_django.transports.server.http_response import Headers
+from mcp_django.transports.tap import tap
 
 logger = logging.getLogger("mcp_django.consumers")
 
@@ -97,6 +98,8 @@ class FlowControlledExchange(FlowAwareExchange):
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the stream; waits while the client has much to read."""
+        if tap.watches:
+            tap.show("sent", chunk, self)
         if self.is_congested:
             await self._wait_for_reader()
         if len(chunk) <= PIECE_BYTES:
@@ -128,7 +131,7 @@ class FlowControlledExchange(FlowAwareExchange):
     async def _write(self, chunk: bytes) -> None:
         if self._uptake is not None:
             self._uptake.is_pending = True
-        await super().write(chunk)
+        await super()._write(chunk)
 
     def _close_flow(self) -> None:
         super()._close_flow()

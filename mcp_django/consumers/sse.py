@@ -21,6 +21,12 @@ from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import current_worker
 
 
+class StreamExchange(FlowAwareExchange):
+    """An exchange that is the stream of a session."""
+
+    binding = "sse"
+
+
 class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
     """Holds one stream and its session.
 
@@ -30,7 +36,7 @@ class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
     Spec: 2024-11-05 basic/transports, "HTTP with SSE".
     """
 
-    exchange_type = FlowAwareExchange
+    exchange_type = StreamExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Open the stream and hold it until either side ends it."""
@@ -40,6 +46,7 @@ class SSEConsumer(LongLivedConsumer[SSEServerTransport]):
             return
         worker = current_worker()
         session_id = await worker.part(Posting).new_address()
+        exchange.session_id = session_id
         with await worker.connections.reserve(identity.owner, "stream"):
             transport = SSEServerTransport(
                 exchange.write,

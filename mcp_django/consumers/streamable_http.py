@@ -8,7 +8,7 @@ Spec: 2026-07-28 basic/transports/streamable-http; 2025-11-25 basic/transports;
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
@@ -29,10 +29,16 @@ METHODS: Final = ("POST", "GET", "DELETE")
 _WITHOUT_STREAMS: Final = ("POST", "DELETE")
 
 
+class StreamableHTTPExchange(FlowControlledExchange):
+    """An exchange at the MCP endpoint."""
+
+    binding = "streamable-http"
+
+
 class StreamableHTTPConsumer(HTTPConsumer):
     """Answers one request at the MCP endpoint, of any version."""
 
-    exchange_type = FlowControlledExchange
+    exchange_type: ClassVar[type[Exchange]] = StreamableHTTPExchange
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer a POST, hold a stream for a GET, end a session for a DELETE."""
@@ -79,7 +85,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             await modern_post.answer(post, event)
 
 
-class WholeExchange(FlowControlledExchange):
+class WholeExchange(StreamableHTTPExchange):
     """An exchange that is answered with a whole body, as WSGI needs it."""
 
     has_streams = False

@@ -57,6 +57,7 @@ class WebSocketConsumer(LongLivedConsumer[WebSocketServerTransport]):
         subprotocol = handshake.choose_subprotocol()
         worker = current_worker()
         session_id = await worker.part(Posting).new_address()
+        handshake.session_id = session_id
         with await worker.connections.reserve(identity.owner, "stream"):
             flow = handshake.flow()
             transport = WebSocketServerTransport(

@@ -79,6 +79,7 @@ async def _initialize(
             event.peer.version, has_streams=post.sender.has_streams
         )
     id = await begin_session(post, event.peer, before)
+    post.exchange.session_id = id
     reply = reply_to(post, worker, None, headers=[(b"mcp-session-id", id.encode())])
     result = initialized(event.id, event.peer, description)
     await reply.answer(jsonrpc.serialize(result))

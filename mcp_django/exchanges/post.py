@@ -33,6 +33,9 @@ class HTTPExchange(HTTPResponse, Protocol):
     def headers(self) -> Mapping[str, str]:
         """HTTP headers but those with credentials; names in lower case."""
 
+    session_id: str
+    """Names the session that it opens; "" if it opens none."""
+
     @property
     def has_streams(self) -> bool:
         """Whether it can be answered with a stream; not over WSGI."""

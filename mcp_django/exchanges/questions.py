@@ -80,6 +80,7 @@ class Questions:
             "kind": "answer",
             "name": asked.name,
             "session": session.key,
+            "owner": session.owner,
             "body": jsonrpc.serialize(answer),
         }
         if not asked.mailbox:

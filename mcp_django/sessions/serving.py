@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import anyio
 
-from mcp_django.auth.interface import User
+from mcp_django.auth.interface import User, owner_of
 from mcp_django.auth.users import read, read_again
 from mcp_django.bulkheads.strays import contained
 from mcp_django.bulkheads.threads import lone_threads, runs_asyncio
@@ -49,6 +49,7 @@ async def serve(
     """
     if user is not None:
         user = await read(user)
+    transport.owner = owner_of(user)
     transport.on_error = contained(
         transport.on_error, logger, "on_error of a transport"
     )

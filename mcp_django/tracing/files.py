@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import stat
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.tracing.masking import masked
 from mcp_django.transports.tap import Direction
 
@@ -28,41 +30,57 @@ class TraceFile:
 
     Args:
         path: The file; made if there is none.
+        is_new: Whether it must not be there yet.
 
     Raises:
-        OSError: It cannot be written, or is no regular file.
+        OSError: It cannot be written, or is no regular file, or is there already.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._file = os.open(path, _FLAGS, _MODE)
+    def __init__(self, path: str, *, is_new: bool = False) -> None:
+        self.path = path
+        self._file = os.open(path, _FLAGS | (os.O_EXCL if is_new else 0), _MODE)
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             self.close()
             raise OSError(0, "it is no regular file")
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the trace has ended."""
+        return self._file < 0
+
     def write(self, direction: Direction, data: bytes) -> None:
         """Write what may be shown of a message; nothing once the trace has ended."""
-        if self._file < 0:
+        if not self.is_closed:
+            entry = {"time": now(), "direction": direction, "bytes": len(data)}
+            self.write_line(line_of({**entry, "message": masked(data)}))
+
+    def write_line(self, line: str) -> None:
+        """Write a line; nothing once the trace has ended."""
+        if self.is_closed:
             return
-        entry = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "direction": direction,
-            "bytes": len(data),
-            "message": masked(data),
-        }
-        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         try:
-            os.write(self._file, line)
+            os.write(self._file, line.encode() + b"\n")
         except OSError as error:
             logger.error(
                 "the trace ends, because %r cannot be written: %s",
-                self._path,
+                self.path,
                 error.strerror,
             )
             self.close()
 
     def close(self) -> None:
         """End the trace."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        file, self._file = self._file, -1
+        if file >= 0:
+            with suppress(OSError):  # such as a network's file system that is away
+                os.close(file)
+
+
+def now() -> str:
+    """Give the time as lines of a trace have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def line_of(entry: JSONObject) -> str:
+    """Write an entry as one line, whatever it says."""
+    return json.dumps(entry, separators=(",", ":"))

@@ -84,6 +84,8 @@ class Transport(ABC):
             not at the client's end, where it is reported only.
         binding: What carries the messages, in a word for operators; "custom" unless a
             transport says something else.
+        owner: Whose messages it brings to a server, as `owner_of` says it; None where
+            each message says so itself, and at the client's end.
     """
 
     binding: ClassVar[str] = "custom"
@@ -96,6 +98,7 @@ class Transport(ABC):
     pause: Pause
     takes_batches: bool
     answers_faults: bool
+    owner: str | None = None
 
     def __init__(self) -> None:
         self.takes_batches = False

@@ -110,8 +110,8 @@ class LineTransport(Transport):
         await self._send_line(answer)
 
     async def _send_line(self, text: bytes) -> None:
-        if tap.watch is not None:
-            tap.watch("sent", text, self)
+        if tap.watches:
+            tap.show("sent", text, self)
         line = text + b"\n"
         written = 0
         # On the hot path: mostly nothing is being written, and the peer reads.
@@ -213,6 +213,6 @@ class LineTransport(Transport):
             if isinstance(line, ParseError):
                 await self.refuse(line)
                 continue
-            if tap.watch is not None:
-                tap.watch("received", line, self)
+            if tap.watches:
+                tap.show("received", line, self)
             await self.deliver(line, self._sender)

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
+from mcp_django.transports.tap import tap
 from mcp_django.worker.acknowledgement import BROKEN, NOT_FOUND, Taken, refusal
 from mcp_django.worker.clocks import Clocks
 from mcp_django.worker.mailbox import Mailbox
@@ -218,6 +219,8 @@ class Handover:
         if not (self._is_new(envelope) and await self._is_in_time(envelope)):
             self._dropped.note()
             return
+        if tap.watches:
+            tap.show("received", envelope["body"], envelope)
         try:
             taken = await take(envelope)
         except Exception:

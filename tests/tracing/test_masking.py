@@ -38,7 +38,9 @@ def test_call_is_shown_without_its_arguments() -> None:
         {"result": {"structuredContent": {"name": SECRET}}},
         {"result": {"structuredContent": SECRET}},
         {"result": {"contents": [{"uri": "a:b", "blob": SECRET}]}},
-        {"result": {"action": "accept", "content": {"answer": SECRET}}},
+        {"result": {"action": "accept", "content": {"name": SECRET}}},
+        {"params": {"_meta": {"example.com/who": {"name": SECRET}}}},
+        {"params": {"metadata": {"id": SECRET}}},
         {"result": {"completion": {"values": [SECRET]}}},
         {"params": {"argument": {"name": "city", "value": SECRET}}},
         {"params": {"inputResponses": {"1": {"name": SECRET}}}},
@@ -64,6 +66,22 @@ def test_errors_are_shown() -> None:
         "message": "Unknown tool: ad",
         "data": {"who": "<masked: 12 characters>"},
     }
+
+
+def test_of_much_only_so_much_is_shown() -> None:
+    """We chose it: a line of a trace is no larger than what it is about."""
+    deep: Any = "x"
+    for _ in range(4):
+        deep = [deep] * 20
+    assert len(json.dumps(shown(deep))) < 100_000
+    many = {"params": {str(n): n for n in range(1000)}}
+    assert len(shown(many)["params"]) == 50
+
+
+def test_of_a_very_large_message_only_the_size_is_shown() -> None:
+    """We chose it: to read it would hold up all others."""
+    size = len(data := json.dumps("x" * 2**20).encode())
+    assert masked(data) == f"<too large to show: {size} bytes>"
 
 
 def test_long_texts_are_cut() -> None:

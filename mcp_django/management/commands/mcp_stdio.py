@@ -134,12 +134,14 @@ def _trace(path: str) -> None:
             "file that can be written"
         ) from None
 
-    def watch(direction: Direction, data: bytes, carrier: object) -> None:
+    def watch(
+        direction: Direction, data: bytes, carrier: object, status: int = 0
+    ) -> None:
         # A handler may be the client of another server, over stdio as well.
         if isinstance(carrier, StdioServerTransport):
             file.write(direction, data)
 
-    tap.watch = watch
+    tap.add(watch)
 
 
 def _close_connections() -> None:
