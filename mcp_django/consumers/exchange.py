@@ -135,10 +135,13 @@ class Exchange:
             Refused: Django cannot read it: 400.
         """
         try:
-            return ASGIRequest(self.scope, BytesIO())
+            request = ASGIRequest(self.scope, BytesIO())
         except (LookupError, ValueError, BadRequest) as error:
             # An odd charset in Content-Type, or a query string that is no UTF-8.
             raise Refused(400, "the request is malformed") from error
+        if environ := self.scope.get("wsgi_environ"):
+            request.META = {**environ, **request.META}
+        return request
 
     def forget_request(self) -> None:
         """Make the request anew when it is needed; it is large, and this lives long."""

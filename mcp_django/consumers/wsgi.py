@@ -15,6 +15,9 @@ from mcp_django.consumers.exchange import Scope
 def scope_of(request: HttpRequest) -> Scope:
     """Make the ASGI scope of a request.
 
+    It has the environment, too, for what the server says beside the headers: the user
+    whom it has logged in, or the certificate that it was shown.
+
     Args:
         request: As Django made it of the WSGI environment.
 
@@ -41,6 +44,7 @@ def scope_of(request: HttpRequest) -> Scope:
         "client": (address, _number(port)) if address else None,
         "server": (environ["SERVER_NAME"], _number(environ["SERVER_PORT"])),
         "extensions": {},
+        "wsgi_environ": environ,
     }
 
 

@@ -57,6 +57,8 @@ def end_thread_loop() -> None:
     loop, thread = running
     atexit.unregister(_end)
     _end(loop, os.getpid())
+    cancelling = asyncio.run_coroutine_threadsafe(_cancel_others(), loop)
+    cancelling.result(_CLOSING_SECONDS)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
@@ -84,3 +86,11 @@ async def _close() -> None:
         await current_worker().close_all()
     except Exception:  # such as a channel layer that is away
         logger.exception("the worker could not be closed")
+
+
+async def _cancel_others() -> None:
+    """Cancel what still runs, such as what is being told to other workers."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
