@@ -12,6 +12,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -29,8 +30,11 @@ from mcp_django.worker.worker import Worker, current_worker
 _SECONDS_BETWEEN_SETTLEMENTS: Final = 1.0
 _RECENT_SECONDS: Final = 2.5
 """How old a report of another worker may be: two settlements, and some delay."""
-_KEPT_SECONDS: Final = 10
+_KEPT_SECONDS: Final = math.ceil(_RECENT_SECONDS)
+_MAX_REPORTS: Final = 1000
+"""Reports that are read at once: of so many workers, times the seconds."""
 _PREFIX: Final = "mcp_django:rates"
+_NUMBER_KEY: Final = f"{_PREFIX}:number"
 
 
 class Report(NamedTuple):
@@ -38,13 +42,13 @@ class Report(NamedTuple):
 
     Attributes:
         worker: Names it.
-        at: When, by the clock that all share.
         counts: Whose requests came since its last report -> how many it let through.
+        number: Of all reports of all workers, in the order of telling; 0 if not told.
     """
 
     worker: str
-    at: float
     counts: Mapping[str, int]
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -91,8 +95,8 @@ class Tally:
     def __init__(self, worker: str) -> None:
         self._worker = worker
         self._buckets: dict[str, _Bucket] = {}
-        self._heard: dict[str, float] = {}
-        self._reported_at = -math.inf
+        self._heard: dict[str, int] = {}
+        self._settlements: deque[tuple[float, int]] = deque()
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -123,20 +127,31 @@ class Tally:
         bucket.count += 1
         return 0.0
 
-    def report(self, at: float) -> Report:
-        """Give what was counted since the last report, and begin the next.
-
-        Args:
-            at: The time that all workers share.
-        """
+    def report(self) -> Report:
+        """Give what was counted since the last report, and begin the next."""
         counts = {}
         for key, bucket in self._buckets.items():
             if bucket.is_asked:
                 counts[key] = bucket.count
                 bucket.count, bucket.is_asked = 0, False
-        return Report(self._worker, at, counts)
+        return Report(self._worker, counts)
 
-    def heed(self, reports: Sequence[Report], own: Report, rate: float) -> None:
+    def heard_until(self, now: float) -> int:
+        """Give the number of the last report that is too old to count; 0 if unknown.
+
+        Args:
+            now: The time, by the clock of `take`.
+        """
+        settlements, oldest = self._settlements, now - _RECENT_SECONDS
+        while len(settlements) > 1 and settlements[1][0] <= oldest:
+            settlements.popleft()
+        if settlements and settlements[0][0] <= oldest - _RECENT_SECONDS:
+            settlements.clear()  # after a pause; the cache keeps what is recent
+        return settlements[0][1] if settlements else 0
+
+    def heed(
+        self, reports: Sequence[Report], own: Report, rate: float, now: float
+    ) -> None:
         """Take off what others let through, and divide the rate anew.
 
         What is left is divided evenly, so that all workers together never let much
@@ -144,25 +159,21 @@ class Tally:
         has nearly all of it.
 
         Args:
-            reports: Those of all workers.
+            reports: Those of all workers since `heard_until`.
             own: The last one of this worker.
             rate: Requests a second.
+            now: The time, by the clock of `take`.
         """
         latest: dict[str, Report] = {}
-        for report in sorted(reports, key=lambda report: report.at):
-            if report.worker == self._worker or report.at <= own.at - _RECENT_SECONDS:
-                continue
+        for report in sorted(reports, key=lambda report: report.number):
             latest[report.worker] = report
-            if report.at > self._heard.get(report.worker, -math.inf):
-                self._heard[report.worker] = report.at
+            if report.number > self._heard.get(report.worker, 0):
+                self._heard[report.worker] = report.number
                 for key, count in report.counts.items():
-                    if key in self._buckets:
+                    if key in self._buckets and report.worker != self._worker:
                         self._buckets[key].tokens -= count
-        self._heard = {worker: self._heard[worker] for worker in latest}
-        seconds = own.at - self._reported_at
-        if not _SECONDS_BETWEEN_SETTLEMENTS <= seconds <= _RECENT_SECONDS:
-            seconds = _SECONDS_BETWEEN_SETTLEMENTS  # the first one after a pause
-        self._reported_at = own.at
+        seconds = self._note_settlement(latest.pop(self._worker, own).number, now)
+        self._heard = {worker: report.number for worker, report in latest.items()}
         for key, count in own.counts.items():
             others = [
                 report.counts[key] for report in latest.values() if key in report.counts
@@ -171,6 +182,18 @@ class Tally:
             unused = rate - mine - sum(others)
             share = max(mine + unused / asked_at, rate / asked_at)
             self._buckets[key].share = share if others else None
+
+    def _note_settlement(self, number: int, now: float) -> float:
+        """Give the seconds since the last one."""
+        seconds = _SECONDS_BETWEEN_SETTLEMENTS
+        if self._settlements:
+            before, last = self._settlements[-1]
+            if now - before <= _RECENT_SECONDS:
+                seconds = max(seconds, now - before)
+            if number <= last:  # the cache has forgotten how far the numbers were
+                self._settlements.clear()
+        self._settlements.append((now, number))
+        return seconds
 
     def forget_others(self) -> None:
         """Count alone, because nothing is known of the others."""
@@ -243,48 +266,49 @@ class Rates:
         if rate is None:  # settings changed, as in tests
             self._tally.clear()
             return
-        report = self._tally.report(time.time())
+        report = self._tally.report()
         if report.counts:
+            heard_until = self._tally.heard_until(time.monotonic())
             try:
                 cache = cache_of(mcp_settings.CACHE)
-                reports = await cache.ask(partial(exchange, report))
+                reports = await cache.ask(partial(exchange, report, heard_until))
             except ServiceAway:  # it has said so in the log
                 self._tally.forget_others()
             else:
-                self._tally.heed(reports, report, rate)
+                self._tally.heed(reports, report, rate, time.monotonic())
         self._tally.drop_idle(rate, time.monotonic())
 
 
-def exchange(report: Report, cache: BaseCache) -> list[Report]:
+def exchange(report: Report, heard_until: int, cache: BaseCache) -> list[Report]:
     """Write a report for the others, and read theirs; in a thread.
 
-    Reports are numbered, so that no worker has to know which the others are, and
-    nothing is written that others write, too.
+    Reports are numbered, so that no worker has to know which the others are, nothing is
+    written that others write, too, and no clock has to be that of another computer.
+
+    Args:
+        report: What this worker counted.
+        heard_until: The number after which to read, if there are not too many.
+        cache: Keeps reports for as long as they are recent.
+
+    Returns:
+        Those of all workers, this one's as well.
     """
-    second = int(report.at / _SECONDS_BETWEEN_SETTLEMENTS)
-    cache.add(_number_key(second), 0, timeout=_KEPT_SECONDS)
+    cache.add(_NUMBER_KEY, 0, timeout=None)
     try:
-        number = cache.incr(_number_key(second))
+        number = cache.incr(_NUMBER_KEY)
     except ValueError:  # a cache that keeps nothing
         return []
-    own_key = _report_key(second, number)
-    cache.set(own_key, tuple(report), timeout=_KEPT_SECONDS)
-    seconds = range(second - math.ceil(_RECENT_SECONDS), second + 1)
-    numbers = cache.get_many([_number_key(second) for second in seconds])
-    keys = [
-        _report_key(second, number)
-        for second in seconds
-        for number in range(1, numbers.get(_number_key(second), 0) + 1)
-    ]
-    return [Report(*told) for told in cache.get_many(keys).values()]
+    cache.set(_report_key(number), report[:2], timeout=_KEPT_SECONDS)
+    if heard_until >= number:  # the cache has forgotten how far the numbers were
+        heard_until = 0
+    first = max(heard_until, number - _MAX_REPORTS) + 1
+    numbers = {_report_key(each): each for each in range(first, number + 1)}
+    found = cache.get_many(list(numbers))
+    return [Report(*told, number=numbers[key]) for key, told in found.items()]
 
 
-def _number_key(second: int) -> str:
-    return f"{_PREFIX}:{second}"
-
-
-def _report_key(second: int, number: int) -> str:
-    return f"{_PREFIX}:{second}:{number}"
+def _report_key(number: int) -> str:
+    return f"{_PREFIX}:report:{number}"
 
 
 # Whose requests are counted -----------------------------------------------------------

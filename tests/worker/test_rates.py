@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -55,11 +54,12 @@ class Workers:
                     self.let_through.append(self._time)
 
     def _settle(self, tally: Tally) -> None:
-        report = tally.report(1_000 + self._time)
+        report, now = tally.report(), self._time
         if self.cache is None:
             tally.forget_others()
         elif report.counts:
-            tally.heed(exchange(report, self.cache), report, RATE)
+            reports = exchange(report, tally.heard_until(now), self.cache)
+            tally.heed(reports, report, RATE, now)
         tally.drop_idle(RATE, self._time)
 
     def most_in(self, seconds: float, since: float = 0) -> int:
@@ -142,15 +142,37 @@ def test_workers_that_cannot_settle_keep_to_the_rate_each(cache: BaseCache) -> N
     assert 2 * RATE * 10 < count <= 3 * RATE * 11
 
 
+def test_cache_that_forgets_all_costs_a_second(cache: BaseCache) -> None:
+    """Chosen: such as a Redis that was flushed; the numbers begin again."""
+    workers = Workers(4, cache)
+    workers.run(10, always)
+    before = len(workers.let_through)
+
+    cache.clear()
+    workers.run(20, always)
+
+    assert len(workers.let_through) - before <= RATE * 20 * 1.15
+
+
+def test_worker_that_ended_has_no_share_soon(cache: BaseCache) -> None:
+    """Chosen: the others have the whole rate after three seconds."""
+    workers = Workers(2, cache)
+    workers.run(10, always)
+
+    workers.run(20, lambda number, now: number == 0)
+
+    later = [at for at in workers.let_through if 15 < at <= 25]
+    assert 95 <= len(later) <= 105
+
+
 def test_what_is_told_twice_counts_once(cache: BaseCache) -> None:
     """Chosen: a report is read again until there is the next of its worker."""
     tally = Tally("here")
-    there = Report("there", 100.0, {"ada": 5})
-    assert tally.take("ada", RATE, 0) == 0
-    own = tally.report(100.1)
-    tally.heed([there], own, RATE)
-    tally.take("ada", RATE, 0)
-    tally.heed([there], tally.report(101.1), RATE)
+    there = Report("there", {"ada": 5}, number=1)
+    for number in (2, 3):
+        assert tally.take("ada", RATE, 0) == 0
+        own = tally.report()
+        tally.heed([there, own._replace(number=number)], own, RATE, 0)
 
     # 10 at first, 5 there, 2 here.
     taken = sum(not tally.take("ada", RATE, 0) for _ in range(10))
@@ -162,7 +184,7 @@ def test_worker_forgets_users_who_are_idle(cache: BaseCache) -> None:
     """Chosen: nothing is kept of a user who has the whole rate again."""
     tally = Tally("here")
     tally.take("ada", RATE, 0)
-    tally.report(0)
+    tally.report()
 
     tally.drop_idle(RATE, 0.05)
     assert len(tally) == 1
@@ -234,10 +256,10 @@ async def test_cache_hears_of_what_is_counted_but_of_no_credential(
     caches["default"].clear()
     assert exceeded_by(identity("rates 4", "secret-key")) is None
 
-    other = Report("other", 0.0, {})
+    other = Report("other", {})
 
     def told() -> list[Report]:
-        reports = exchange(other._replace(at=time.time()), caches["default"])
+        reports = exchange(other, 0, caches["default"])
         return [report for report in reports if report.worker != "other"]
 
     reports = await run_sync(wait_until, told)
