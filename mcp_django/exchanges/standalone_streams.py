@@ -5,7 +5,6 @@ Spec: 2025-11-25 basic/transports, "Multiple Connections".
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -32,6 +31,10 @@ class Standalone(Protocol):
 
     opened_at: tuple[float, str]
     server: Server
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
 
     def put(self, notice: Notice) -> None:
         """Send a change notice soon."""
@@ -73,7 +76,7 @@ class StandaloneStreams:
     async def add(self, session: HTTPSession, stream: Standalone) -> None:
         """Make a stream the one of its session; an older one ends, on any worker."""
         other = self._streams.get(session.key)
-        if other is not None and other.opened_at > stream.opened_at:
+        if other is not None and other.age < stream.age:
             await stream.displace()
             return
         self._streams[session.key] = stream
@@ -105,9 +108,8 @@ class StandaloneStreams:
         stream = self._streams.get(session_key)
         if stream is None:
             return
-        age = time.time() - stream.opened_at[0]
         # What is heard of now was opened now, whatever the other worker's clock says.
-        if stream.opened_at < (at, name) or age > _SIMULTANEOUS_SECONDS:
+        if stream.opened_at < (at, name) or stream.age > _SIMULTANEOUS_SECONDS:
             self._start(stream.displace())
         else:
             # The older one may not have been there yet to hear of ours.

@@ -258,7 +258,8 @@ class StandaloneStream(EventStream):
             a stream. It is told that everything may have changed.
 
     Attributes:
-        opened_at: When it was opened; of two streams of one session the later stays.
+        opened_at: When it was opened, by the clock of this computer; of two streams
+            of one session the later stays.
     """
 
     sort = "standalone"
@@ -280,11 +281,17 @@ class StandaloneStream(EventStream):
         self._sender = sender
         self._subscriber: Subscriber | None = None
         self.opened_at = (time.time(), secrets.token_urlsafe(6))
+        self._began = time.monotonic()
         self._session = session
         self._log = log
         self._replayed = replayed
         self._is_behind = is_behind
         self._queue = NoticeQueue(self._send, worker.start)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened, however the clock was set meanwhile."""
+        return time.monotonic() - self._began
 
     def put(self, notice: Notice) -> None:
         """Send a change notice soon."""

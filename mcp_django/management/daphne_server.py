@@ -158,7 +158,7 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
         if self.is_read is None:
             super().check_timeouts()
             return
-        now, progress = time.time(), progress_of(self.transport)
+        now, progress = time.monotonic(), progress_of(self.transport)
         if progress != self._progress:
             self._progress, self._progressed_at = progress, now
         elif now - self._progressed_at > self.server.http_factory.timeOut:
@@ -178,7 +178,7 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
         """Be told that much is unread."""
         if self.is_read is None:
             self.is_read = asyncio.Event()
-            self._paused_at = time.time()
+            self._paused_at = time.monotonic()
 
     def resumeProducing(self) -> None:
         """Be told that all is read."""
@@ -186,7 +186,7 @@ class MendedRequest(WebRequest):  # type: ignore[misc]
             self.is_read.set()
             self.is_read = None
             # What is the client's fault counts for no time limit of the application.
-            self.request_start += time.time() - self._paused_at
+            self.request_start += time.monotonic() - self._paused_at
 
     def stopProducing(self) -> None:
         """Be told that the client is gone."""

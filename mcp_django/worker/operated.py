@@ -49,7 +49,7 @@ class Operated:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._id = secrets.token_urlsafe(6)
-        self._began = time.time()
+        self._began = time.monotonic()
         self._end_sessions: list[EndSessions] = []
         self._asked: dict[str, Answer] = {"end": self._end, "status": self._describe}
         self._answered: OrderedDict[str, JSONObject] = OrderedDict()
@@ -110,7 +110,7 @@ class Operated:
             owned[f"{kind}s"] += 1
         return {
             "state": "draining" if self._worker.is_ending else "serving",
-            "seconds": round(time.time() - self._began, 3),
+            "seconds": round(time.monotonic() - self._began, 3),
             "streams": dict(streams),
             "running": dict(running),
             "threads": len(held_by_handlers()),

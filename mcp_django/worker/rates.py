@@ -298,13 +298,16 @@ def exchange(report: Report, heard_until: int, cache: BaseCache) -> list[Report]
         number = cache.incr(_NUMBER_KEY)
     except ValueError:  # a cache that keeps nothing
         return []
-    cache.set(_report_key(number), report[:2], timeout=_KEPT_SECONDS)
+    told = (report.worker, report.counts)
+    cache.set(_report_key(number), told, timeout=_KEPT_SECONDS)
     if heard_until >= number:  # the cache has forgotten how far the numbers were
         heard_until = 0
     first = max(heard_until, number - _MAX_REPORTS) + 1
     numbers = {_report_key(each): each for each in range(first, number + 1)}
     found = cache.get_many(list(numbers))
-    return [Report(*told, number=numbers[key]) for key, told in found.items()]
+    return [
+        Report(worker, counts, numbers[key]) for key, (worker, counts) in found.items()
+    ]
 
 
 def _report_key(number: int) -> str:

@@ -23,6 +23,7 @@ class Stream:
     """A standalone stream that notes what it is told."""
 
     opened_at = (0.0, "")
+    age = 0.0
     uris = ()
 
     def __init__(self, server: Server, streams: StandaloneStreams) -> None:

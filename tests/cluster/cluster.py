@@ -13,6 +13,7 @@ from typing import Final
 
 from anyio.from_thread import start_blocking_portal
 
+from tests.cluster.clocks import Clock, make_library
 from tests.cluster.postgres import PostgresServer
 from tests.cluster.proxies import Line, running_line
 from tests.live import processes
@@ -78,6 +79,7 @@ class Cluster:
         database: The line to it.
         users: Who may use the site, by name.
         environment: Environment variables of processes of the site.
+        clocks: Of the workers.
     """
 
     folder: Path
@@ -90,6 +92,7 @@ class Cluster:
     database: Line
     users: Mapping[str, User]
     environment: dict[str, str]
+    clocks: Mapping[Worker, Clock]
 
     def mark_logs(self) -> LogMark:
         """Remember how far the logs of the workers go."""
@@ -122,6 +125,8 @@ class Cluster:
         self.postgres.free_connections()
         self.postgres.take_writes(True)
         self.redis.limit(0)
+        for clock in self.clocks.values():
+            clock.set(0)
         for worker in self.workers:
             if not worker.is_running:
                 worker.stop()
@@ -170,8 +175,12 @@ def running_cluster(
         }
         users = _make_users(environment)
         names = [f"worker{number}" for number in range(1, workers + 1)]
-        serve = partial(_serve, folder, environment)
-        running = [Worker(name, serve) for name in names]
+        clocks, library = {}, make_library(folder)
+        for name in names:
+            clock = Clock(folder / f"{name}.clock", library)
+            worker = Worker(name, partial(_serve, folder, environment, clock))
+            clocks[worker] = clock
+        running = list(clocks)
         for worker in running:
             stack.callback(worker.stop)
             worker.start()
@@ -189,17 +198,23 @@ def running_cluster(
             database=database,
             users=users,
             environment=environment,
+            clocks=clocks,
         )
 
 
 def _serve(
-    folder: Path, environment: Mapping[str, str], *, name: str, port: int
+    folder: Path,
+    environment: Mapping[str, str],
+    clock: Clock,
+    *,
+    name: str,
+    port: int,
 ) -> AbstractContextManager[Daphne]:
     return serving(
         APPLICATION,
         log=folder / f"{name}.log",
         port=port,
-        extra=environment,
+        extra={**environment, **clock.environment},
         # What its clients ask is not what it has to say.
         options=["--access-log", "/dev/null"],
     )

@@ -127,6 +127,22 @@ async def test_stream_opened_now_wins_although_the_clocks_differ(
     assert not newer.is_displaced
 
 
+@pytest.mark.parametrize("is_at_one_worker", [True, False])
+async def test_stream_opened_now_wins_although_the_clock_was_set_back(
+    layer: Layer, session: HTTPSession, is_at_one_worker: bool
+) -> None:
+    """Our choice: else a client that comes back would be turned away for as long."""
+    async with joined(layer) as (one, two):
+        older, newer = Stream(age=60, clock_ahead=3600), Stream()
+        await one.part(StandaloneStreams).add(session, older)
+        await quiet(layer)
+        worker = one if is_at_one_worker else two
+        await worker.part(StandaloneStreams).add(session, newer)
+        await until(lambda: older.is_displaced)
+        await quiet(layer)
+    assert not newer.is_displaced
+
+
 async def test_only_those_who_wish_are_told(session: HTTPSession) -> None:
     """Spec: 2025-11-25 server/resources, "Subscriptions"."""
     worker = worker_of(None)

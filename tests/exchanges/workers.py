@@ -21,12 +21,19 @@ from tests.worker.layers import Layer
 class Stream:
     """A standalone stream that notes what happens to it."""
 
-    def __init__(self, age: float = 0, *, server_name: str = "shop") -> None:
-        self.opened_at = (time.time() - age, f"{id(self)}")
+    def __init__(
+        self, age: float = 0, *, clock_ahead: float = 0, server_name: str = "shop"
+    ) -> None:
+        self.opened_at = (time.time() + clock_ahead - age, f"{id(self)}")
+        self._began = time.monotonic() - age
         self.server = Server(server_name)
         self.told: list[Notice] = []
         self.is_displaced = False
         self.is_closed = False
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._began
 
     def put(self, notice: Notice) -> None:
         self.told.append(notice)

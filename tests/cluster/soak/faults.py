@@ -173,10 +173,26 @@ def _rotate_keys(cluster: Cluster, worker: Worker) -> None:
         each.start()
 
 
+def _set_clock(seconds: float) -> Strike:
+    def strike(cluster: Cluster, worker: Worker) -> None:
+        cluster.clocks[worker].set(seconds)
+
+    return strike
+
+
+def _set_all_clocks(seconds: float) -> Strike:
+    def strike(cluster: Cluster, worker: Worker) -> None:
+        for clock in cluster.clocks.values():
+            clock.set(seconds)
+
+    return strike
+
+
 _ENDED: Final = "connection ended"
 _NOT_TAKEN: Final = frozenset({"400", "404", "503"})
 """400 to an answer whose question is waited for no longer, or none that can be reached,
 and to an event id of which nothing is kept."""
+_EXPIRED: Final = frozenset({"error -32602"})
 _AWAY: Final = frozenset({"503", "error -32603", "tool error", _ENDED})
 
 FAULTS: Final[Sequence[Fault]] = (
@@ -350,5 +366,30 @@ FAULTS: Final[Sequence[Fault]] = (
         sees="what a restart shows; sessions go on as long as the old key is among "
         "`SECRET_KEY_FALLBACKS`",
         signs=_AWAY | _NOT_TAKEN,
+    ),
+    Fault(
+        "the clock of a worker jumps ahead by an hour",
+        _set_clock(3600.0),
+        sees="what has expired by one clock is refused there: here a session id after "
+        "a minute, and `requestState` after five; idle connections end",
+        signs=_AWAY | _NOT_TAKEN | _EXPIRED,
+    ),
+    Fault(
+        "the clock of a worker jumps back by an hour",
+        _set_clock(-3600.0),
+        sees="the same",
+        signs=_AWAY | _NOT_TAKEN | _EXPIRED,
+    ),
+    Fault(
+        "all clocks jump ahead by five minutes",
+        _set_all_clocks(300.0),
+        sees="the same",
+        signs=_AWAY | _NOT_TAKEN | _EXPIRED,
+    ),
+    Fault(
+        "all clocks jump back by five minutes",
+        _set_all_clocks(-300.0),
+        sees="nothing, and the same when they are right again",
+        signs=_AWAY | _NOT_TAKEN | _EXPIRED,
     ),
 )

@@ -29,7 +29,7 @@ async def wait_until_well(
         Whether all does, and what was seen last that did not.
     """
     end, last = time.monotonic() + seconds, ""
-    while broken := await _find_broken(cluster, user):
+    while broken := await find_broken(cluster, user):
         last = broken
         if time.monotonic() > end:
             break
@@ -37,7 +37,8 @@ async def wait_until_well(
     return not broken, last
 
 
-async def _find_broken(cluster: Cluster, user: User) -> str:
+async def find_broken(cluster: Cluster, user: User) -> str:
+    """Try everything once, and say what does not work; "" if all does."""
     async with open_http(user.with_token) as http:
         first, *rest = cluster.workers
         for worker, other in pairwise([first, *rest, first]):
