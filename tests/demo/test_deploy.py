@@ -1,4 +1,7 @@
-"""The library as `demo_project/deploy` says: nginx before two processes, over Redis."""
+"""The library as `demo_project/deploy` says: nginx before two processes, over Redis.
+
+nginx has a certificate, as the compose file says of a site on the internet.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,7 +18,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -22,6 +28,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from tests.certificates import write_certificate
 from tests.cluster.postgres import DATABASE, USER, PostgresServer, find_programs
 from tests.live import processes
 from tests.live.processes import ROOT, wait_until
@@ -94,18 +101,31 @@ class Site:
 
     Attributes:
         url: Of nginx.
+        plain_url: Of nginx, without TLS.
+        trust: Trusts its certificate.
         token: Of a user of the library.
         processes: Those behind nginx.
     """
 
     url: str
+    plain_url: str
+    trust: ssl.SSLContext
     token: str
     processes: tuple[Process, Process]
 
     @property
     def headers(self) -> dict[str, str]:
         """Those of a call."""
-        return {**HEADERS, "Authorization": f"Bearer {self.token}"}
+        return {**HEADERS, **self.authorization}
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that says who the user is."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def open_client(self, **options: Any) -> httpx2.Client:
+        """Open a client."""
+        return httpx2.Client(verify=self.trust, timeout=PATIENCE_SECONDS, **options)
 
 
 def _instruction(name: str) -> str:
@@ -137,7 +157,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         redis = running.enter_context(running_redis(folder))
         extra = {
             "DEMO_DEBUG": "0",
-            "DEMO_TLS": "0",
             "DEMO_HOSTS": "127.0.0.1",
             "DEMO_POSTGRES": f"postgresql://{USER}@127.0.0.1:{postgres.port}/{DATABASE}",
             "DEMO_SECRET_KEY": "k" * 60,
@@ -155,17 +174,32 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for worker in workers:
             running.callback(worker.stop)
             worker.start()
-        port = running.enter_context(_nginx(nginx, folder, workers))
-        yield Site(f"http://127.0.0.1:{port}", token, workers)
+        certificate = folder / "certificate.pem"
+        write_certificate(certificate)
+        tls, plain = running.enter_context(_nginx(nginx, folder, workers))
+        yield Site(
+            url=f"https://127.0.0.1:{tls}",
+            plain_url=f"http://127.0.0.1:{plain}",
+            trust=ssl.create_default_context(cafile=certificate),
+            token=token,
+            processes=workers,
+        )
 
 
 @contextmanager
-def _nginx(nginx: str, folder: Path, workers: tuple[Process, Process]) -> Iterator[int]:
+def _nginx(
+    nginx: str, folder: Path, workers: tuple[Process, Process]
+) -> Iterator[tuple[int, int]]:
     """Run nginx with the configuration as it stands, but for addresses and paths."""
     text = (DEPLOY / "nginx.conf").read_text()
-    port = free_port()
+    tls, plain = free_port(), free_port()
+    listen = (
+        f"listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl;"
+        f"ssl_certificate {folder}/certificate.pem;"
+        f"ssl_certificate_key {folder}/certificate.pem;"
+    )
     for said, meant in (
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
+        ("listen 80;", listen),
         ("web1:8000", f"127.0.0.1:{workers[0].port}"),
         ("web2:8000", f"127.0.0.1:{workers[1].port}"),
         ("/srv/static/", f"{folder}/static/"),
@@ -183,39 +217,69 @@ def _nginx(nginx: str, folder: Path, workers: tuple[Process, Process]) -> Iterat
 
     def answers() -> bool:
         try:
-            return httpx2.get(f"http://127.0.0.1:{port}/static/").status_code > 0
+            return httpx2.get(f"http://127.0.0.1:{plain}/static/").status_code > 0
         except httpx2.TransportError:
             return False
 
     command = [nginx, "-p", str(folder), "-c", str(configuration)]
     log = folder / "nginx.log"
     with processes.running(command, log=log, extra={}, is_ready=answers):
-        yield port
+        yield tls, plain
 
 
 def test_pages_and_static_files_are_served(site: Site) -> None:
     """We promise it: with DEBUG off, and the probes are for the inside."""
-    page = httpx2.get(f"{site.url}/admin/login/")
-    assert page.status_code == 200
-    (style,) = re.findall(r'href="(/static/admin/css/base[^"]*)"', page.text)
-    assert httpx2.get(f"{site.url}{style}").headers["content-type"] == "text/css"
-    assert httpx2.get(f"{site.url}/mcp/health/ready").status_code == 404
+    with site.open_client() as client:
+        page = client.get(f"{site.url}/admin/login/")
+        assert page.status_code == 200
+        (style,) = re.findall(r'href="(/static/admin/css/base[^"]*)"', page.text)
+        assert client.get(f"{site.url}{style}").headers["content-type"] == "text/css"
+        assert client.get(f"{site.url}/mcp/health/ready").status_code == 404
 
 
 def test_call_is_answered_by_both(site: Site) -> None:
     """We promise it: any process takes any request."""
-    for _ in range(4):
-        answer = httpx2.post(f"{site.url}/mcp", json=CALL, headers=site.headers)
-        assert answer.status_code == 200, answer.text
+    with site.open_client(headers=site.headers) as client:
+        for _ in range(4):
+            answer = client.post(f"{site.url}/mcp", json=CALL)
+            assert answer.status_code == 200, answer.text
+            assert "max-age=" in answer.headers["strict-transport-security"]
     for worker in site.processes:
         assert '"POST /mcp" 200' in worker.log.read_text()
 
 
+def test_call_without_tls_is_refused(site: Site) -> None:
+    """We promise it: its token has travelled already, so it is not redirected."""
+    with site.open_client(headers=site.headers) as client:
+        answer = client.post(f"{site.plain_url}/mcp", json=CALL)
+        assert answer.status_code == 403
+        assert "HTTPS" in answer.json()["error"]["message"]
+        page = client.get(f"{site.plain_url}/admin/login/")
+        assert page.headers["location"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("{url}", 200),
+        ("{plain}", 403),
+        ("https://127.0.0.1", 403),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ],
+)
+def test_pages_of_the_site_alone_may_call(site: Site, origin: str, status: int) -> None:
+    """We promise it: an origin is scheme, host and port, as the client knows them."""
+    plain = site.url.replace("https", "http")
+    headers = {**site.headers, "Origin": origin.format(url=site.url, plain=plain)}
+    with site.open_client(headers=headers) as client:
+        assert client.post(f"{site.url}/mcp", json=CALL).status_code == status
+
+
 def test_events_come_at_once_and_posts_reach_their_session(site: Site) -> None:
     """We promise it: nginx holds nothing back, and deals posts to both processes."""
-    authorization = {"Authorization": site.headers["Authorization"]}
     with (
-        httpx2.Client(headers=authorization, timeout=PATIENCE_SECONDS) as client,
+        site.open_client(headers=site.authorization) as client,
         client.stream("GET", f"{site.url}/mcp/sse") as stream,
     ):
         lines = (line for line in stream.iter_lines() if line.startswith("data:"))
@@ -229,26 +293,29 @@ def test_events_come_at_once_and_posts_reach_their_session(site: Site) -> None:
 
 def test_websocket_passes_with_the_site_s_own_origin(site: Site) -> None:
     """We promise it: and with no foreign one."""
-    address = site.url.replace("http", "ws") + "/mcp"
-    headers = {"Authorization": site.headers["Authorization"]}
-    with connect(
-        address, additional_headers=headers, origin=Origin(site.url)
-    ) as opened:
+    open_socket = partial(
+        connect,
+        site.url.replace("https", "wss") + "/mcp",
+        additional_headers=site.authorization,
+        ssl=site.trust,
+    )
+    with open_socket(origin=Origin(site.url)) as opened:
         opened.send(json.dumps(INITIALIZE))
         assert "serverInfo" in json.loads(opened.recv(PATIENCE_SECONDS))["result"]
-    foreign = Origin("https://evil.example")
-    with pytest.raises(InvalidStatus) as refused:
-        connect(address, additional_headers=headers, origin=foreign)
-    assert refused.value.response.status_code == 403
+    for foreign in (site.url.replace("https", "http"), "https://evil.example"):
+        with pytest.raises(InvalidStatus) as refused:
+            open_socket(origin=Origin(foreign))
+        assert refused.value.response.status_code == 403
 
 
 def test_address_is_the_client_s_and_not_what_it_says(site: Site) -> None:
     """We promise it: by what nginx says."""
-    transport = httpx2.HTTPTransport(local_address="127.0.0.9")
+    transport = httpx2.HTTPTransport(local_address="127.0.0.9", verify=site.trust)
     with httpx2.Client(transport=transport) as client:
         for _ in site.processes:
-            forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https"}
-            client.get(f"{site.url}/admin/login/", headers=forged)
+            forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "http"}
+            page = client.get(f"{site.url}/admin/login/", headers=forged)
+            assert page.status_code == 200, "not redirected to what it is already"
     for worker in site.processes:
         text = wait_until(lambda: worker.log.read_text())  # noqa: B023
         assert "127.0.0.9" in text
@@ -261,9 +328,9 @@ def test_rolling_restart_loses_no_call_without_a_word(site: Site) -> None:
 
     def call_again_and_again() -> Counter[int]:
         seen: Counter[int] = Counter()
-        with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
+        with site.open_client(headers=site.headers) as client:
             while not is_over.is_set():
-                answer = client.post(f"{site.url}/mcp", json=CALL, headers=site.headers)
+                answer = client.post(f"{site.url}/mcp", json=CALL)
                 seen[answer.status_code] += 1
                 if answer.status_code == 503:
                     assert int(answer.headers["retry-after"]) >= 1
