@@ -6,8 +6,9 @@ Versions", and the pages on stdio and Streamable HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from mcp_types import SERVER_INFO_META_KEY as SERVER_INFO
@@ -17,10 +18,16 @@ from mcp_types import (
     InitializeResult,
     ServerCapabilities,
 )
-from mcp_types.jsonrpc import METHOD_NOT_FOUND, JSONRPCError, JSONRPCResponse
+from mcp_types.jsonrpc import (
+    METHOD_NOT_FOUND,
+    JSONRPCError,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
 from pydantic import ValidationError
 
 from mcp_django.client.connection import Connection, Patience
+from mcp_django.client.later import ask_again
 from mcp_django.client.reading import validate
 from mcp_django.exceptions import (
     ErrorReceived,
@@ -140,7 +147,9 @@ async def _find_out(
     version = wanted or versions.MODERN[0]
     protocol = connection.protocol
     try:
-        answer = await connection.request(protocol.send_discover(version), probe)
+        answer = await _ask(
+            connection, partial(protocol.send_discover, version), probe, patience
+        )
         other = _version_offered(answer, wanted)
         if other in versions.MODERN:
             # Once, even if it is the same: a server that refuses what it has listed
@@ -192,6 +201,20 @@ def _may_be_of_other_era(error: MCPError) -> bool:
             return was_sent
         case _:
             return True
+
+
+async def _ask(
+    connection: Connection,
+    make: Callable[[], JSONRPCRequest],
+    patience: Patience,
+    waiting: Patience,
+) -> JSONRPCResponse | JSONRPCError:
+    """Send a request, and again if the server says that it has no time now."""
+    return await ask_again(
+        lambda: connection.request(make(), patience),
+        within=waiting.seconds,
+        is_harmless=True,
+    )
 
 
 def _version_offered(
@@ -268,15 +291,17 @@ async def _initialize(
     """
     protocol = connection.protocol
     offered = [version]
-    request = protocol.send_initialize(version)
     while isinstance(
-        answer := await connection.request(request, patience), JSONRPCError
+        answer := await _ask(
+            connection, partial(protocol.send_initialize, version), patience, patience
+        ),
+        JSONRPCError,
     ):
         other = _other_version(answer, offered)
         if other is None:
             raise error_of(answer)
         offered.append(other)
-        request = protocol.send_initialize(other)
+        version = other
     try:
         opened = validate(InitializeResult.model_validate, answer.result)
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from mcp_django.client.answers import Answers
 from mcp_django.client.connection import OnProgress, Patience
+from mcp_django.client.later import ask_again
 from mcp_django.client.reading import read_entries
 from mcp_django.client.reconnecting import ReconnectingConnection
 from mcp_django.exceptions import (
@@ -24,6 +26,9 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.result_cache import ResultCache
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+_ASK_ONLY: Final = methods.METHODS.keys() - {"tools/call"}
+"""Methods that do nothing which they must not do twice."""
 
 _MAX_PAGES: Final = 1000
 """Pages of one list; a server that has more is taken to turn in circles."""
@@ -63,8 +68,16 @@ class Requests:
         *,
         timeout: float | None = None,
         on_progress: OnProgress | None = None,
+        is_harmless: bool = False,
     ) -> JSONObject:
         """Send a request, answer what the server asks, and give the result.
+
+        Args:
+            method: Such as "tools/call".
+            params: As on the wire.
+            timeout: Seconds to wait.
+            on_progress: As for `Connection`.
+            is_harmless: Whether a call of a tool may be carried out twice.
 
         Raises:
             ErrorReceived: The server answered with an error.
@@ -72,7 +85,9 @@ class Requests:
             TransportError: Its answer cannot come.
             RemoteProtocolError: It broke the rules.
         """
-        result, _ = await self._send(method, dict(params or {}), timeout, on_progress)
+        result, _ = await self._send(
+            method, dict(params or {}), timeout, on_progress, is_harmless=is_harmless
+        )
         return result
 
     async def cached(
@@ -169,6 +184,8 @@ class Requests:
         params: JSONObject,
         timeout: float | None,
         on_progress: OnProgress | None,
+        *,
+        is_harmless: bool = False,
     ) -> tuple[JSONObject, int]:
         """Give the result of a request, and in how many rounds it came.
 
@@ -180,8 +197,16 @@ class Requests:
         # What is sent again, and in HTTP headers, is what was sent.
         params = again = jsonrpc.written(params)
         for rounds in count(1):
-            result = await self._connection.request(
-                method, again, patience, on_progress=on_progress
+            result = await ask_again(
+                partial(
+                    self._connection.request,
+                    method,
+                    again,
+                    patience,
+                    on_progress=on_progress,
+                ),
+                within=patience.seconds,
+                is_harmless=is_harmless or method in _ASK_ONLY,
             )
             answered = read_result(method, result)
             if not isinstance(answered, InputRequired):

@@ -51,7 +51,11 @@ class Tools:
     ) -> CallToolResult:
         """Call a tool; see `Client.call_tool`."""
         params: JSONObject = {"name": name, "arguments": dict(arguments or {})}
-        options: dict[str, Any] = {"timeout": timeout, "on_progress": on_progress}
+        options: dict[str, Any] = {
+            "timeout": timeout,
+            "on_progress": on_progress,
+            "is_harmless": self._is_harmless(name),
+        }
         try:
             answer = await self._requests.send("tools/call", params, **options)
         except ErrorReceived as error:
@@ -67,6 +71,14 @@ class Tools:
         if name in self._listed:
             check_output(self._listed[name], result)
         return result
+
+    def _is_harmless(self, name: str) -> bool:
+        """Say whether a tool is known to do no more when it is called twice."""
+        listed = self._listed.get(name)
+        if listed is None or listed.annotations is None:
+            return False
+        hints = listed.annotations
+        return hints.read_only_hint is True or hints.idempotent_hint is True
 
 
 def _text_of(result: CallToolResult) -> str:

@@ -259,7 +259,7 @@ async def test_http_server_that_does_not_know_the_request_is_initialized(
     ("status", "headers"),
     [
         *((status, {}) for status in (302, 401, 402, 403, 407, 429, 451, 511)),
-        (503, {"retry-after": "1"}),
+        (503, {"retry-after": "3600"}),
     ],
 )
 async def test_http_server_that_refuses_for_another_reason_is_not_initialized(
