@@ -22,6 +22,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from benchmarks.report import replace_parts
+from tests.cluster.clocks import find_compiler
 from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.postgres import find_programs
 from tests.cluster.soak.clients import KINDS
@@ -69,6 +70,8 @@ def main() -> None:
     programs = find_programs()
     if programs is None:
         sys.exit("PostgreSQL is not installed (Debian's package: postgresql)")
+    if find_compiler() is None:
+        sys.exit("there is no C compiler (Debian's packages: gcc libc6-dev)")
     faults = [
         fault for fault in FAULTS if any(part in fault.name for part in options.only)
     ]

@@ -13,9 +13,10 @@ from anyio.to_thread import run_sync
 
 from tests.cluster.calls import FEW_LINES, records_of
 from tests.cluster.cluster import Cluster, LogMark
-from tests.cluster.soak.faults import Fault, Strike
+from tests.cluster.soak.faults import Fault
 from tests.cluster.soak.ledger import Call, Ledger, sign_of
 from tests.cluster.soak.probes import wait_until_well
+from tests.cluster.soak.strikes import Strike
 from tests.live.restartable import Worker
 
 RECOVERY_SECONDS: Final = 30.0
