@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
+import anyio
 import pytest
 from channels.auth import AuthMiddlewareStack
 from channels.layers import BaseChannelLayer
@@ -26,6 +28,7 @@ from mcp_django.apps import CHECKS_TAG
 from mcp_django.asgi import MCPRouter, get_asgi_application
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.tokens import TokenAuthenticator
+from mcp_django.checks.audit import check_audit
 from mcp_django.checks.channel_layers import check_redis_timeout
 from mcp_django.checks.limits import check_rates
 from mcp_django.conf import DEFAULTS
@@ -293,6 +296,52 @@ def test_rate_that_is_none_is_found(
     settings.MCP = {key: value}
 
     assert [message.id for message in run()] == ["mcp_django.E003"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUDIT_DAYS", 0),
+        ("AUDIT_DAYS", "90"),
+        ("AUDIT_QUEUE", 0),
+        ("AUDIT_QUEUE", None),
+        ("AUDIT_DETAILS", "no.such.function"),
+        ("AUDIT_DETAILS", ["django.http.Http404"]),
+        ("AUDIT_DETAILS", anyio.sleep),
+    ],
+)
+def test_setting_of_the_audit_trail_that_is_none_is_an_error(
+    settings: Settings, key: str, value: object
+) -> None:
+    """Chosen: it would be found out with the first request, or never."""
+    settings.MCP = {key: value}
+
+    assert [message.id for message in run()] == ["mcp_django.E003"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUDIT_DAYS", None),
+        ("AUDIT_DAYS", 0.5),
+        ("AUDIT_DETAILS", "json.dumps"),
+        ("AUDIT_DETAILS", json.dumps),
+    ],
+)
+def test_setting_of_an_audit_trail_that_is_not_kept_is_warned_of(
+    settings: Settings, key: str, value: object
+) -> None:
+    """Chosen: with the app it is right."""
+    settings.MCP = {key: value}
+    assert run() == []
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "mcp_django.audit"
+    ]
+
+    [message] = check_audit()
+
+    assert message.id == "mcp_django.W170"
+    assert message.msg.startswith(f"MCP['{key}'] has no effect")
 
 
 def test_right_values_are_not_talked_about(settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The audit trail: who asked for what, when, and how it ended, in the site's database.
 
-`recorder` observes requests, and makes an entry of each. `writer` writes entries in a
+`recorder` observes requests, and makes a row of each. `writer` writes `rows` in a
 thread of its own, many at a time, so that no request waits for the database. `models`
 is what is kept and for how long, and `admin` shows it.
 

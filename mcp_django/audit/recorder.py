@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final
 
 from django.core import mail
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from mcp_django.audit.models import Entry
+from mcp_django.audit.rows import Row
 from mcp_django.audit.writer import Writer
 from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
@@ -26,6 +26,9 @@ from mcp_django.server.server import Server
 logger = logging.getLogger("mcp_django.audit")
 
 _MAX_DETAILS: Final = 10_000
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""In JSON; PostgreSQL takes none."""
+
 _failures = Throttle()
 
 
@@ -33,45 +36,44 @@ class Recorder:
     """Observes requests; hands an entry of each to a writer.
 
     Args:
-        add: Takes entries, and does not wait.
+        add: Takes the rows of entries, and does not wait.
     """
 
-    def __init__(self, add: Callable[[Entry], None]) -> None:
+    def __init__(self, add: Callable[[Row], None]) -> None:
         self._add = add
 
     def begin(self, server: Server, request: Request) -> End | None:
         """See that a request begins."""
 
         def end(outcome: Outcome, seconds: float) -> None:
-            self._add(entry_of(server, request, outcome, seconds))
+            self._add(row_of(server, request, outcome, seconds))
 
         return end
 
 
-def entry_of(
-    server: Server, request: Request, outcome: Outcome, seconds: float
-) -> Entry:
-    """Make the entry of a request that has ended."""
+def row_of(server: Server, request: Request, outcome: Outcome, seconds: float) -> Row:
+    """Make the row of a request that has ended; on the path of each."""
     user = Context(server, request).user
     sender, client, feature = request.sender, request.peer.client_info, request.feature
-    return Entry(
-        time=timezone.now() - timedelta(seconds=seconds),
-        server=_text(server.name, 200),
-        method=_text(request.method, 100),
-        feature_kind="" if feature is None else feature.kind,
-        feature="" if feature is None else _text(feature.name, 200),
-        user_pk="" if user.pk is None else _text(str(user.pk), 64),
-        username="" if user.pk is None else _text(user.get_username(), 200),
-        credential=_text(sender.credential_label, 200),
-        client_name=_text(client.name, 200),
-        client_version=_text(client.version, 100),
-        protocol_version=request.version,
-        address=_text(sender.address, 64),
-        outcome=outcome.kind,
-        reason=_text(outcome.reason or "", 500),
-        error="" if outcome.error is None else _text(type(outcome.error).__name__, 200),
-        seconds=seconds,
-        details=_details(server, request),
+    is_known = user.pk is not None
+    return Row(  # in order: by name it would take longer
+        time.time() - seconds,
+        _text(server.name, 200),
+        _text(request.method, 100),
+        "" if feature is None else feature.kind,
+        "" if feature is None else _text(feature.name, 200),
+        _text(str(user.pk), 64) if is_known else "",
+        _text(user.get_username(), 200) if is_known else "",
+        _text(sender.credential_label, 200),
+        _text(client.name, 200),
+        _text(client.version, 100),
+        request.version,
+        _text(sender.address, 64),
+        outcome.kind,
+        _text(outcome.reason, 500) if outcome.reason else "",
+        "" if outcome.error is None else _text(type(outcome.error).__name__, 200),
+        seconds,
+        _details(server, request),
     )
 
 
@@ -80,7 +82,12 @@ def _text(text: str, length: int) -> str:
     text = text[:length]
     if text.isascii() and "\0" not in text:  # mostly
         return text
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return _whole(text.replace("\0", ""))
+
+
+def _whole(text: str) -> str:
+    """Write a question mark where there is half a character."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _details(server: Server, request: Request) -> Any:
@@ -98,14 +105,15 @@ def _details(server: Server, request: Request) -> Any:
         )
         if found is None:
             return None
-        written = json.dumps(found, cls=DjangoJSONEncoder)
+        written = json.dumps(
+            found, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False
+        )
         if len(written) > _MAX_DETAILS:
             raise ValueError(
                 f"the details take {len(written)} characters, and at most "
                 f"{_MAX_DETAILS} are kept"
             )
-        # PostgreSQL takes no such character.
-        return json.loads(written.replace("\\u0000", ""))
+        return json.loads(_NUL.sub(r"\1", _whole(written)))
     except Exception as error:
         if count := _failures.note():
             logger.error(
@@ -122,7 +130,7 @@ class _RecorderOfSite(Recorder):
 
     def begin(self, server: Server, request: Request) -> End | None:
         """See that a request begins, unless Django's own sign says that it tests."""
-        return None if hasattr(mail, "outbox") else super().begin(server, request)
+        return None if "outbox" in vars(mail) else super().begin(server, request)
 
 
 writer: Final = Writer()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from django.db import Error, close_old_connections, router
+from django.db import DatabaseError, Error, close_old_connections
 
-from mcp_django.audit.models import Entry, prune
+from mcp_django.audit.models import prune
+from mcp_django.audit.rows import Row, insert
 from mcp_django.bulkheads.counted import Counted
 from mcp_django.bulkheads.faults import says_away
-from mcp_django.bulkheads.missing_migrations import lacks_something
+from mcp_django.bulkheads.missing_migrations import commands_for, lacks_something
 from mcp_django.bulkheads.outages import Outage
 from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
@@ -54,11 +57,13 @@ class Writer:
     ) -> None:
         self._flush_seconds = flush_seconds
         self._retry_seconds = retry_seconds
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[Row] = deque()
         self._has_some = threading.Event()
+        self._has_many = threading.Event()
         self._is_closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._is_arranged = False
         self._prune_at = time.monotonic()
         self._dropped = Counted(
             logger,
@@ -66,27 +71,33 @@ class Writer:
             "wait to be written already; look at the database",
         )
         self._refused = Throttle()
+        self._unmigrated = Throttle()
         self._outage = Outage(
             logger,
             "the database of the audit trail",
             "entries wait in memory, and are dropped when there are too many",
         )
 
-    def add(self, entry: Entry) -> None:
-        """Take an entry, to be written soon; may be called in any thread."""
-        if len(self._waiting) >= mcp_settings.AUDIT_QUEUE:
+    def add(self, row: Row) -> None:
+        """Take the row of an entry, to be written soon; may be called in any thread."""
+        waiting = self._waiting
+        if len(waiting) >= mcp_settings.AUDIT_QUEUE:
             self._dropped.note()
+            self._has_many.set()
             return
-        self._waiting.append(entry)
+        waiting.append(row)
         if not self._has_some.is_set():
             self._has_some.set()
             if self._thread is None:
                 self._start()
+        elif len(waiting) == _BATCH:
+            self._has_many.set()
 
     def close(self) -> None:
         """Write what waits, for some seconds at most; what then waits is lost."""
         self._is_closing.set()
         self._has_some.set()
+        self._has_many.set()
         thread = self._thread
         if thread is not None:
             thread.join(_LAST_SECONDS)
@@ -107,14 +118,28 @@ class Writer:
                 target=self._run, name="mcp-audit", daemon=True
             )
             self._thread.start()
-        atexit.register(self.close)
-        call_at_end(self.close)
+        if not self._is_arranged:
+            self._is_arranged = True
+            atexit.register(self.close)
+            call_at_end(self.close)
+            begin_anew = weakref.WeakMethod(self._begin_anew)
+            os.register_at_fork(after_in_child=lambda: (begin_anew() or int)())
+
+    def _begin_anew(self) -> None:
+        """Begin in a process that was forked: the thread, and what waits, stayed."""
+        self._waiting.clear()
+        self._has_some = threading.Event()
+        self._has_many = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = None
 
     def _run(self) -> None:
         while not (self._is_closing.is_set() and not self._waiting):
             self._has_some.wait()
-            self._is_closing.wait(self._flush_seconds)
+            self._has_many.wait(self._flush_seconds)
             self._has_some.clear()
+            if not self._is_closing.is_set():
+                self._has_many.clear()
             close_old_connections()
             is_written = self._contained(self._write_all)
             if is_written:
@@ -140,30 +165,30 @@ class Writer:
             try:
                 self._write(batch)
             except Error as error:
-                self._outage.note(error)
+                self._note(error)
                 return False
             self._outage.end()
         return True
 
-    def _write(self, batch: Sequence[Entry]) -> None:
+    def _write(self, batch: Sequence[Row]) -> None:
         """Write the first entries that wait, without those that the database refuses.
 
         Raises:
             Error: It takes none now: it is away, or has no table for them.
         """
         try:
-            _insert(batch)
-        except Error as error:
+            insert(batch)
+        except Exception as error:  # whatever drivers say of a value
             if _has_to_wait(error):
                 raise
         else:
             for _ in batch:
                 self._waiting.popleft()
             return
-        for entry in batch:
+        for row in batch:
             try:
-                _insert([entry])
-            except Error as error:
+                insert([row])
+            except Exception as error:  # whatever drivers say of a value
                 if _has_to_wait(error):
                     raise
                 if count := self._refused.note():
@@ -175,6 +200,21 @@ class Writer:
                     )
             self._waiting.popleft()
 
+    def _note(self, error: Error) -> None:
+        """Say why nothing can be written."""
+        if not lacks_something(error):
+            self._outage.note(error)
+        elif count := self._unmigrated.note():
+            commands = isinstance(error, DatabaseError) and commands_for(error)
+            logger.error(
+                "the database lacks what the audit trail needs: run manage.py %s; "
+                "until then entries wait in memory, and are dropped when there are too "
+                "many (%d attempts since the last such line: %s)",
+                commands or "migrate",
+                count,
+                str(error).partition("\n")[0],
+            )
+
     def _prune(self) -> bool:
         days, now = mcp_settings.AUDIT_DAYS, time.monotonic()
         if days is not None and now >= self._prune_at:
@@ -183,11 +223,5 @@ class Writer:
         return True
 
 
-def _has_to_wait(error: Error) -> bool:
-    return says_away(error) or lacks_something(error)
-
-
-def _insert(entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        entry.pk = None  # of a batch that was rolled back
-    Entry.objects.using(router.db_for_write(Entry)).bulk_create(entries)
+def _has_to_wait(error: Exception) -> bool:
+    return isinstance(error, Error) and (says_away(error) or lacks_something(error))

@@ -4,9 +4,9 @@ Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a modu
 `setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
 05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x,
-rates in `limits` 155,
-`https` 160, `health` 165. No check ever raises: one that cannot look at something
-leaves it to the check whose business it is, ours or Django's.
+rates in `limits` 155, `https` 160, `health` 165, `audit` 170. No check ever raises: one
+that cannot look at something leaves it to the check whose business it is, ours or
+Django's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from django.core.checks import CheckMessage
 
 from mcp_django.checks.asgi import check_asgi, check_runserver
+from mcp_django.checks.audit import check_audit
 from mcp_django.checks.authentication import check_authentication
 from mcp_django.checks.caches import check_caches, check_kept_caches
 from mcp_django.checks.channel_layers import (
@@ -54,6 +55,7 @@ _CHECKS = (
     check_asgi,
     check_urlconfs,
     check_health,
+    check_audit,
     check_channel_layer,
     check_redis_timeout,
     check_hosts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from django.conf import settings
@@ -44,9 +45,6 @@ _MAY_BE_NONE: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
 """Keys of texts that may be None: whether a text is right, and what it has to be."""
 
 
-_OF_RATES: Final = ("MAX_RATE", "RATE_FOR")
-
-
 def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
     """Find unknown keys and wrong values in `settings.MCP`."""
     return list(faults_of_setting())
@@ -83,8 +81,8 @@ def faults_of_setting() -> Iterator[checks.CheckMessage]:
 def _mismatch(key: str, value: Any) -> str | None:
     """Say what a value should be; None if it is that."""
     default = DEFAULTS[key]
-    if key in _OF_RATES:
-        return _mismatch_of_rates(key, value)
+    if key in _MISMATCHES:
+        return _MISMATCHES[key](value)
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "True or False"
     if isinstance(default, int | float):
@@ -93,11 +91,6 @@ def _mismatch(key: str, value: Any) -> str | None:
         return None if isinstance(value, str) else "a string"
     if default is None and value is None:
         return None
-    if key == "OTHER_SERVERS":
-        # What is in it is the business of `mcp_django.accounts`.
-        return None if isinstance(value, dict) else "a dictionary of servers by name"
-    if key == "LANGUAGE":
-        return _mismatch_of_language(value)
     if key in _MAY_BE_NONE:
         is_right, expected = _MAY_BE_NONE[key]
         return None if isinstance(value, str) and is_right(value) else expected
@@ -127,18 +120,33 @@ def _mismatch_of_number(key: str, value: Any) -> str | None:
     return f"a {'whole' if kind is int else 'finite'} number, {least}"
 
 
-def _mismatch_of_rates(key: str, value: Any) -> str | None:
-    """Say what a value that is about rates should be; None if it is that."""
-    if key == "RATE_FOR":
-        return None if value in ("user", "token") else "'user' or 'token'"
+def _mismatch_of_number_or_none(value: Any) -> str | None:
+    """Say what a value that may be None should be; None if it is that."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is None or (is_number and 0 < value < math.inf):
         return None
     return "a finite number, more than zero, or None"
 
 
+def _mismatch_of_function(value: Any) -> str | None:
+    """Say what a value of `MCP["AUDIT_DETAILS"]` should be; None if it is that."""
+    if isinstance(value, str):
+        try:
+            value = import_string(value)
+        except Exception as error:  # Whatever the module does when it is imported.
+            return f"the dotted path of a function, but {error}"
+    if value is None or (callable(value) and not iscoroutinefunction(value)):
+        return None
+    return (
+        "a function from the context and the arguments to JSON, or its dotted path; "
+        "it cannot be `async def`, because nothing waits for it"
+    )
+
+
 def _mismatch_of_language(value: Any) -> str | None:
     """Say what a value of `MCP["LANGUAGE"]` should be; None if it is that."""
+    if value is None:
+        return None
     if is_code(value):
         if supported_language(value) is not None:
             return None
@@ -152,6 +160,26 @@ def _mismatch_of_language(value: Any) -> str | None:
         except Exception as error:  # Whatever the module does when it is imported.
             return f"the dotted path of a function, but {error}"
     return None if callable(value) else "a function from the context to a language"
+
+
+def _mismatch_of_servers(value: Any) -> str | None:
+    # What is in it is the business of `mcp_django.accounts`.
+    return None if isinstance(value, dict) else "a dictionary of servers by name"
+
+
+def _mismatch_of_counted(value: Any) -> str | None:
+    return None if value in ("user", "token") else "'user' or 'token'"
+
+
+_MISMATCHES: Final[Mapping[str, Callable[[Any], str | None]]] = {
+    "AUDIT_DAYS": _mismatch_of_number_or_none,
+    "AUDIT_DETAILS": _mismatch_of_function,
+    "LANGUAGE": _mismatch_of_language,
+    "MAX_RATE": _mismatch_of_number_or_none,
+    "OTHER_SERVERS": _mismatch_of_servers,
+    "RATE_FOR": _mismatch_of_counted,
+}
+"""Of keys whose default does not say what they have to be."""
 
 
 def values() -> Mapping[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from mcp_django.audit.models import Entry
 from mcp_django.audit.recorder import Recorder
+from mcp_django.audit.rows import Row
 from mcp_django.server.answering import answer_of
 from mcp_django.server.observers import ignore, observe
 from mcp_django.server.server import Server
@@ -33,9 +33,9 @@ def server() -> Server:
     return server
 
 
-async def record(server: Server, name: str, arguments: Any, **options: Any) -> Entry:
-    """Call a tool, and give the one entry that is made of it."""
-    entries: list[Entry] = []
+async def record(server: Server, name: str, arguments: Any, **options: Any) -> Row:
+    """Call a tool, and give the row of the one entry that is made of it."""
+    entries: list[Row] = []
     recorder = Recorder(entries.append)
     caller = Caller(server, version=MODERN, **options)
     request = caller.request("tools/call", {"name": name, "arguments": arguments})
@@ -98,13 +98,17 @@ async def test_function_of_the_project_adds_details(
     """We promise it: whatever Django can write as JSON."""
 
     def describe(context: Any, arguments: Any) -> Any:
-        return {"a": arguments["a"], "on": datetime.date(2026, 1, 2), "by": "x\0"}
+        return {
+            "a": arguments["a"],
+            "on": datetime.date(2026, 1, 2),
+            "by": "x\0 \\u0000\ud800",
+        }
 
     settings.MCP = {"AUDIT_DETAILS": describe}
 
     entry = await record(server, "add", {"a": 1, "b": 2})
 
-    assert entry.details == {"a": 1, "on": "2026-01-02", "by": "x"}
+    assert entry.details == {"a": 1, "on": "2026-01-02", "by": "x \\u0000?"}
 
 
 @pytest.mark.parametrize(
@@ -113,9 +117,10 @@ async def test_function_of_the_project_adds_details(
         lambda context, arguments: arguments["nothing"],
         lambda context, arguments: object(),
         lambda context, arguments: "x" * 20_000,
+        lambda context, arguments: float("nan"),
         "no.such.function",
     ],
-    ids=["raises", "no JSON", "too long", "not there"],
+    ids=["raises", "no JSON", "too long", "not a number", "not there"],
 )
 async def test_details_that_fail_leave_the_entry(
     server: Server, settings: Settings, caplog: pytest.LogCaptureFixture, describe: Any

@@ -1,0 +1,1 @@
+"""An app that hears of each request, as a site's own statistics would."""
