@@ -41,7 +41,7 @@ from mcp_django.accounts.storage import AccountStorage
 from mcp_django.client.oauth.auth import OAuth
 from mcp_django.client.oauth.challenges import read_scopes
 from mcp_django.exceptions import LoginFailed, MCPError
-from mcp_django.pages import render_page
+from mcp_django.rendering import render_page
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from django import template
 from django.template.context import Context
 
 from mcp_django.conf import mcp_settings
-from mcp_django.pages import site_name_of
+from mcp_django.rendering import site_name_of
 
 register = template.Library()
 

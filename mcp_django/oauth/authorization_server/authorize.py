@@ -40,7 +40,7 @@ from mcp_django.oauth.resources import (
     find_resource,
     sole_resource,
 )
-from mcp_django.pages import render_page
+from mcp_django.rendering import render_page
 
 _ERROR_TEMPLATE: Final = "mcp_django/oauth/error.html"
 

@@ -38,7 +38,7 @@ from mcp_django.oauth.authorization_server.introductions import (
 )
 from mcp_django.oauth.authorization_server.issuing import end_tokens
 from mcp_django.oauth.models import Consent
-from mcp_django.pages import render_page
+from mcp_django.rendering import render_page
 
 _SALT: Final = "mcp_django.oauth.consent"
 _BROWSER: Final = "mcp_oauth_browser"

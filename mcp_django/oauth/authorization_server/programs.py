@@ -34,7 +34,7 @@ from mcp_django.oauth.authorization_server.introductions import (
 from mcp_django.oauth.authorization_server.issuing import end_tokens
 from mcp_django.oauth.models import Consent
 from mcp_django.oauth.resources import find_resource
-from mcp_django.pages import render_page
+from mcp_django.rendering import render_page
 from mcp_django.signals import credentials_changed
 
 

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import path
 from pytest_django import Settings
 
-from mcp_django.pages import render_page
+from mcp_django.rendering import render_page
 from tests.oauth.urlconfs import root_urlconf
 
 ERROR = "mcp_django/oauth/error.html"
