@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "mcp_django.tokens",
     "mcp_django.accounts",
     "mcp_django.audit",
+    "mcp_django.pages",
     "demo_project.library",
 ]
 

@@ -30,7 +30,8 @@ from mcp_django.consumers.applications import (
 from mcp_django.consumers.daphne import deny_handshake
 from mcp_django.consumers.exchange import Exchange, Receive, Scope, Send, path_for_log
 from mcp_django.consumers.languages import language_of_path, preferring
-from mcp_django.server.endpoints import Endpoint, Probe
+from mcp_django.protocol.http_headers import is_for_people
+from mcp_django.server.endpoints import PAGE_METHODS, Endpoint, Probe
 from mcp_django.server.routes import (
     direct_view_at,
     is_by_path_alone,
@@ -93,7 +94,9 @@ class MCPRouter:
                 return deny_handshake(scope, send, 500, _NO_BODY, b"")
             if found is not None:
                 spare_loaded_objects()
-                application, language, script_name = found
+                application, language, script_name, has_page = found
+                if has_page and kind == "http" and _asks_for_page(scope):
+                    return self._pass_on(scope, receive, send)
                 # As Django's handler does, so that handlers can make URLs.
                 if script_name:
                     set_script_prefix(script_name)
@@ -124,11 +127,13 @@ class _Found(NamedTuple):
         application: Answers it.
         language: The language that the path names.
         script_name: The part of the path that Django leaves out of its URLs.
+        has_page: Whether Django shows a page there to browsers.
     """
 
     application: Application
     language: str | None
     script_name: str
+    has_page: bool
 
 
 def _find(kind: ScopeType, scope: Scope) -> _Found | None:
@@ -154,14 +159,23 @@ def _application_at(kind: ScopeType, path: str, root_path: str) -> _Found | None
     path_info = path_info_of(scope)
     endpoint = direct_view_at(path_info)
     if isinstance(endpoint, Probe):
-        return _Found(endpoint.answer, None, "") if kind == "http" else None
+        return _Found(endpoint.answer, None, "", False) if kind == "http" else None
     if not isinstance(endpoint, Endpoint) or not has_application(endpoint, kind):
         return None
     return _Found(
         application_of(endpoint, kind),
         language_of_path(path_info),
         get_script_prefix(scope),
+        endpoint.landing is not None,
     )
+
+
+def _asks_for_page(scope: Scope) -> bool:
+    """Say whether a browser asks, which Django shows a page."""
+    if scope["method"] not in PAGE_METHODS:
+        return False
+    accept = b", ".join(value for name, value in scope["headers"] if name == b"accept")
+    return is_for_people(accept.decode("latin-1"))
 
 
 @receiver(setting_changed)

@@ -16,6 +16,7 @@ from mcp_django.consumers.streamable_http import (
 )
 from mcp_django.consumers.websocket import WebSocketConsumer
 from mcp_django.server.endpoints import Binding, Endpoint
+from mcp_django.transports.server.http_response import Headers
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 ScopeType: TypeAlias = Literal["http", "websocket", "wsgi"]
@@ -28,6 +29,9 @@ _CONSUMERS: Final[Mapping[tuple[ScopeType, Binding], type[HTTPConsumer]]] = {
     ("http", "messages"): MessagesConsumer,
     ("websocket", "mcp"): WebSocketConsumer,
 }
+
+_BY_ACCEPT: Final[Headers] = ((b"vary", b"accept"),)
+"""Where a browser gets a page, and a program something else."""
 
 
 def has_application(endpoint: Endpoint, kind: ScopeType) -> bool:
@@ -43,4 +47,5 @@ def application_of(endpoint: Endpoint, kind: ScopeType = "http") -> Application:
         endpoint: The endpoint, which has an application for the kind.
         kind: Type of the ASGI scopes.
     """
-    return _CONSUMERS[kind, endpoint.binding](endpoint.server)
+    headers = () if endpoint.landing is None else _BY_ACCEPT
+    return _CONSUMERS[kind, endpoint.binding](endpoint.server, headers)

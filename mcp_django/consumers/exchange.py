@@ -82,7 +82,8 @@ class Exchange:
         method: The HTTP method, in capitals.
         headers: HTTP headers but those with credentials, names in lower case; a
             repeated one is joined by ", ".
-        added_headers: Of every answer; the gate fills them in, for CORS and HTTPS.
+        added_headers: Of every answer: for caches, and what the gate fills in, for CORS
+            and HTTPS.
         is_started: Whether the answer has begun.
         is_ended: Whether it is complete.
         has_streams: Whether it can be answered with a stream; not over WSGI.

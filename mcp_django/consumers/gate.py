@@ -56,7 +56,10 @@ async def admit(
     """
     check_host(exchange)
     if https.is_asked_for():
-        exchange.added_headers = https.headers_for(exchange)
+        exchange.added_headers = [
+            *exchange.added_headers,
+            *https.headers_for(exchange),
+        ]
     if "origin" in exchange.headers:
         check_origin(exchange.request)
         if await _apply_cors(exchange):

@@ -14,6 +14,7 @@ from mcp_django.consumers.exchange import Disconnected, Exchange, Receive, Scope
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.server import Server
+from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.refusals import Refused
 
 logger = logging.getLogger("mcp_django.consumers")
@@ -28,6 +29,7 @@ class HTTPConsumer(AsyncConsumer):
 
     Args:
         server: Whose endpoint it is.
+        headers: Of every answer.
 
     Attributes:
         exchange_type: How an exchange is read and answered.
@@ -35,8 +37,9 @@ class HTTPConsumer(AsyncConsumer):
 
     exchange_type: ClassVar[type[Exchange]] = Exchange
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, headers: Headers = ()) -> None:
         self.server = server
+        self._headers = headers
 
     async def __call__(  # type: ignore[override]  # ASGI's own, wider types
         self, scope: Scope, receive: Receive, send: Send
@@ -47,6 +50,7 @@ class HTTPConsumer(AsyncConsumer):
         good, so that every one is logged and ends the answer.
         """
         exchange = self.exchange_type(scope, receive, send)
+        exchange.added_headers = self._headers
         try:
             try:
                 await self.handle(exchange)

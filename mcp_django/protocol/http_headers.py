@@ -89,16 +89,7 @@ def accepted(accept: str | None) -> Accepted:
 
     Spec: RFC 9110, section 12.5.1.
     """
-    # Media range -> whether its weight is more than zero.
-    ranges: dict[str, bool] = {}
-    for part in _QUOTED.sub("", accept or "").lower().split(","):
-        name, *parameters = (piece.strip(BLANKS) for piece in part.split(";"))
-        if name:
-            is_wanted = not any(
-                key.rstrip(BLANKS) == "q" and _ZERO.fullmatch(weight.strip(BLANKS))
-                for key, _, weight in (item.partition("=") for item in parameters)
-            )
-            ranges[name] = ranges.get(name, False) or is_wanted
+    ranges = _ranges_of(accept or "")
     if not ranges:
         return Accepted(True, True)
 
@@ -112,6 +103,35 @@ def accepted(accept: str | None) -> Accepted:
     return Accepted(
         is_allowed("application", "json"), is_allowed("text", "event-stream")
     )
+
+
+def _ranges_of(accept: str) -> dict[str, bool]:
+    """Give each media range with whether its weight is more than zero."""
+    ranges: dict[str, bool] = {}
+    for part in _QUOTED.sub("", accept).lower().split(","):
+        name, *parameters = (piece.strip(BLANKS) for piece in part.split(";"))
+        if name:
+            is_wanted = not any(
+                key.rstrip(BLANKS) == "q" and _ZERO.fullmatch(weight.strip(BLANKS))
+                for key, _, weight in (item.partition("=") for item in parameters)
+            )
+            ranges[name] = ranges.get(name, False) or is_wanted
+    return ranges
+
+
+@lru_cache(maxsize=128)
+def is_for_people(accept: str | None) -> bool:
+    """Say whether an `Accept` header is that of a browser that opens a page.
+
+    What takes anything may be a program, and is answered like one.
+
+    Args:
+        accept: Its value; None if there is none.
+
+    Spec: RFC 9110, section 12.5.1.
+    """
+    ranges = _ranges_of(accept or "")
+    return ranges.get("text/html", False) and "text/event-stream" not in ranges
 
 
 # Values -----------------------------------------------------------------------------

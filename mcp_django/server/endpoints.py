@@ -7,18 +7,44 @@ them without Django's middleware.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
+
+from mcp_django.protocol.http_headers import is_for_people
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
+PAGE_METHODS: Final = ("GET", "HEAD")
+"""By which a browser asks for a page."""
+
 Binding: TypeAlias = Literal["mcp", "sse", "messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What people find at a server, with their browsers.
+
+    Attributes:
+        landing: The view at the endpoint itself.
+        patterns: URL patterns of further pages below the server's prefix.
+    """
+
+    landing: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+    patterns: Sequence[URLPattern]
+
+
+page_makers: Final[list[Callable[[Server, str], Pages]]] = []
+"""Gives the pages of a server below a prefix such as "mcp/"; empty without the app
+`mcp_django.pages`, which puts itself in."""
 
 
 class DirectView(ABC):
@@ -56,18 +82,31 @@ class Endpoint(DirectView):
     Attributes:
         server: The server that answers there.
         binding: What is spoken there.
+        landing: What a browser is shown there; None if it is answered like a program.
     """
 
-    def __init__(self, server: Server, binding: Binding) -> None:
+    def __init__(
+        self,
+        server: Server,
+        binding: Binding,
+        landing: Callable[[HttpRequest], Awaitable[HttpResponseBase]] | None = None,
+    ) -> None:
         super().__init__()
         self.server = server
         self.binding = binding
+        self.landing = landing
 
     async def __call__(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Answer as a Django view."""
-        response: HttpResponseBase = await _view()(self, request)
+        if self.landing is None:
+            response: HttpResponseBase = await _view()(self, request)
+            return response
+        accept = request.headers.get("Accept")
+        is_page = request.method in PAGE_METHODS and is_for_people(accept)
+        response = await (self.landing(request) if is_page else _view()(self, request))
+        patch_vary_headers(response, ["Accept"])
         return response
 
 
@@ -80,7 +119,8 @@ def url_patterns(server: Server, prefix: str) -> list[URLPattern]:
     """
     base = prefix.strip("/")
     base = f"{base}/" if base else ""
-    endpoint = Endpoint(server, "mcp")
+    pages = [make(server, base) for make in page_makers]
+    endpoint = Endpoint(server, "mcp", pages[0].landing if pages else None)
     without_slash = [path(base.rstrip("/"), endpoint)] if base else []
     return [
         # Both without a redirect: a POST does not survive one.
@@ -92,6 +132,7 @@ def url_patterns(server: Server, prefix: str) -> list[URLPattern]:
             Endpoint(server, "messages"),
             name=f"{server.name}-messages",
         ),
+        *(pattern for made in pages for pattern in made.patterns),
     ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_types import PaginatedRequestParams
@@ -42,7 +42,7 @@ async def list_features(server: Server, request: Request) -> JSONObject:
     listed = methods.LISTS[request.method]
     cursor = read_params(PaginatedRequestParams, request).cursor
     size = server.page_size or mcp_settings.PAGE_SIZE
-    visible = await permitted(server, request, _features_of(server, listed.kind))
+    visible = await permitted_of(server, request, listed.kind)
     start = 0 if cursor is None else _position_after(cursor, visible)
     page = visible[start : start + size]
     result: JSONObject = {
@@ -54,6 +54,17 @@ async def list_features(server: Server, request: Request) -> JSONObject:
     if start + size < len(visible):
         result["nextCursor"] = _cursor_after(page[-1])
     return with_hints(request, result, server.cache)
+
+
+async def permitted_of(
+    server: Server, request: Request, kind: Kind
+) -> Sequence[Feature]:
+    """Give the features of a kind that the user of a request may see and use.
+
+    Raises:
+        ServiceAway: Django's permissions, or the database, do not answer.
+    """
+    return await permitted(server, request, _features_of(server, kind))
 
 
 def _features_of(server: Server, kind: Kind) -> Iterable[Feature]:

@@ -1,0 +1,39 @@
+"""The Django app of the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from mcp_django.server.endpoints import Pages, page_makers
+
+if TYPE_CHECKING:
+    from mcp_django.server.server import Server
+
+
+class PagesConfig(AppConfig):
+    """`mcp_django.pages` among the installed apps."""
+
+    name = "mcp_django.pages"
+    label = "mcp_pages"
+    verbose_name = _("Pages for MCP")
+
+    def ready(self) -> None:
+        """Show the pages at each endpoint."""
+        if make_pages not in page_makers:
+            page_makers.append(make_pages)
+
+
+def make_pages(server: Server, base: str) -> Pages:
+    """Give the pages of a server.
+
+    Args:
+        server: Whose pages they are.
+        base: What their paths begin with below the including URLconf, such as "mcp/".
+    """
+    # A server over stdio starts without what shows pages.
+    from mcp_django.pages.landing import LandingPage
+
+    return Pages(LandingPage(server), [])
