@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "mcp_django.oauth",
     "mcp_django.accounts",
     "mcp_django.audit",
+    "mcp_django.pages",
     "oauth2_provider",
     "tests.site",
 ]
