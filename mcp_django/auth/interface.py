@@ -40,6 +40,10 @@ class Identity:
             times; None if that is not known. It is kept no longer.
         scopes: What the credential allows of what its user may do; None for all of it,
             as with a login session. One of OAuth always has some, or the empty set.
+        label: How an administrator finds the credential again, such as "token 7"; no
+            secret. What it opened is ended by it.
+        program: The program that has it, where that is known: its client id at the
+            issuer, or "application 7", by primary key, at the site itself.
     """
 
     user: User
@@ -48,6 +52,7 @@ class Identity:
     expires_at: datetime | None = field(default=None, compare=False)
     scopes: frozenset[str] | None = None
     label: str = field(default="", compare=False)
+    program: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.user is None:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from mcp_django.auth.bearer import UNKNOWN, bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.labels import label_of_token
 from mcp_django.exceptions import AuthenticationFailed
 
 # Importing the model of an app that is not installed is a RuntimeError that does not
@@ -93,7 +94,7 @@ class TokenAuthenticator(Authenticator):
                 f"bearer token {token.pk} belongs to inactive user {token.user_id!r}"
             )
         self._record_use(token, now)
-        label = f"token {token.pk}"
+        label = label_of_token(token.pk)
         return Identity(
             token.user, self, token.pk, token.expires_at, token.scopes, label
         )

@@ -18,6 +18,7 @@ from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.server.answering import ResultOrError, answer_of, deliver
 from mcp_django.server.asking import Question
 from mcp_django.server.requests import Request
+from mcp_django.server.server import Server
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 from mcp_django.transports.server.reply_events import ReplyLimits
 from mcp_django.transports.server.streamable_http import Reply
@@ -57,6 +58,8 @@ class Call(OpenConnection, ABC):
     """
 
     __slots__ = (
+        "_ended_by",
+        "_is_answered",
         "_is_closing",
         "_is_held",
         "_task",
@@ -80,6 +83,8 @@ class Call(OpenConnection, ABC):
         self._task: asyncio.Task[Any] | None = None
         self._is_held = False
         self._is_closing = False
+        self._is_answered = False
+        self._ended_by: ErrorAnswer | None = None
 
     @property
     def identity(self) -> Identity:
@@ -115,7 +120,10 @@ class Call(OpenConnection, ABC):
             if request.is_cancelled and task is not None:
                 # The cancellation was ours, whether or not the handler noticed.
                 task.uncancel()
-                await self._end_without_answer()
+                if self._ended_by is None:
+                    await self._end_without_answer()
+                else:
+                    await self._answer_by(self._ended_by)
         finally:
             if self._is_held:
                 self._let_go()  # last, because the end of the process waits for it
@@ -137,6 +145,7 @@ class Call(OpenConnection, ABC):
             answer = await self._note_answer(answer)
         if self.request.is_cancelled:
             return
+        self._is_answered = True
         if isinstance(answer, AuthenticationFailed) and self.reply.decides_status:
             answer = await self.post.challenged(answer)
         delivering = deliver(
@@ -148,6 +157,11 @@ class Call(OpenConnection, ABC):
         )
         del answer  # what is written is all that lies here until the client reads
         await delivering
+
+    async def _answer_by(self, error: ErrorAnswer) -> None:
+        """Answer with an error in place of what the handler would have said."""
+        answer = jsonrpc.error(self.request.id, error.code, error.message, error.data)
+        await self._send_error(jsonrpc.serialize(answer), error)
 
     def _answer_of(self) -> Awaitable[ResultOrError]:
         """Run the handler until there is an answer."""
@@ -163,6 +177,20 @@ class Call(OpenConnection, ABC):
     def running(self) -> Sequence[Request]:
         """The request."""
         return (self.request,)
+
+    @property
+    def served_by(self) -> Server:
+        """The server whose endpoint it came to."""
+        return self.post.server
+
+    async def end_running(
+        self, is_meant: Callable[[Request], bool], error: ErrorAnswer
+    ) -> None:
+        """Stop the handler, and answer with an error; what is answered stays so."""
+        request = self.request
+        if not request.is_cancelled and not self._is_answered and is_meant(request):
+            self._ended_by = error
+            self.cancel()
 
     async def finish(self) -> None:
         """Leave it alone: it ends with its answer."""

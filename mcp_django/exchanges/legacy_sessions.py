@@ -24,6 +24,7 @@ from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import (
     HTTPSession,
     make_session_id,
+    marks_of,
     read_session_id,
     renew_session_id,
     session_in,
@@ -67,12 +68,14 @@ async def begin_session(post: Post, peer: Peer, before: HTTPSession | None) -> s
         # It ends for the workers that run, and one that goes on does no harm.
         with contextlib.suppress(ServiceAway):
             await _end(post.server, before, post.identity)
-    id = make_session_id(post.server.name, post.identity.owner, peer, now)
+    identity = post.identity
+    marks = marks_of(identity)
+    id = make_session_id(post.server.name, identity.owner, peer, now, marks)
     if is_heard(post.server):
         session = read_session_id(id)
         assert session is not None  # it was made now
         lives = current_worker().part(SessionLives)
-        await lives.open(post.server, session, post.identity.user)
+        await lives.open(post.server, session, identity.user)
     return id
 
 

@@ -10,18 +10,22 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, Self
+from functools import partial
+from typing import Any, Final, Self, TypeAlias
 
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
-from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.exchanges.session_state import has_ended, note_end
+from mcp_django.exchanges.session_id import HTTPSession, mark_of
+from mcp_django.exchanges.session_state import has_ended, note_end, note_ends_before
 from mcp_django.worker.operated import Operated
+from mcp_django.worker.operator_ends import Ended
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
+
+Note: TypeAlias = Callable[[], Awaitable[None]]
 
 _MAX_REMEMBERED: Final = 10_000
 """Sessions of which the worker remembers whether they have ended."""
@@ -43,10 +47,11 @@ class OpenSessions:
         # has ended.
         self._looked_up: OrderedDict[str, float] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
-        # User, or None for all -> when all were ended that were open.
-        self._ended_before: OrderedDict[str | None, float] = OrderedDict()
-        # Ended ones of which the cache does not know yet.
-        self._unkept: OrderedDict[str, HTTPSession] = OrderedDict()
+        # Mark of sessions -> when all were ended that were open.
+        self._ended_before: OrderedDict[str, float] = OrderedDict()
+        # What the cache does not know yet: the key of a session that has ended, or the
+        # mark of some, and what notes it there.
+        self._unkept: OrderedDict[str, Note] = OrderedDict()
         self._is_keeping = False
         relay.on_told("ended", lambda told: self._note_end(told["session"]))
         relay.on_lost(self._looked_up.clear)
@@ -106,21 +111,28 @@ class OpenSessions:
         try:
             return await note_end(session) and was_open
         except ServiceAway:
-            _remember(self._unkept, session.key, session)
-            if not self._is_keeping:
-                self._is_keeping = True
-                self._start(self._keep_ends())
+            self._keep_later(session.key, partial(_note_end, session))
             raise
 
-    def end_before(self, owner: str | None, before: float) -> None:
-        """End the sessions of a user, or of all, that were opened before a time."""
-        _remember(self._ended_before, owner, before)
+    def end_before(self, ended: Ended) -> None:
+        """End the sessions that an operator means."""
+        for mark in (mark_of(ended.by, name) for name in ended.names):
+            _remember(self._ended_before, mark, ended.before)
+            if not ended.is_kept:
+                note = partial(note_ends_before, [mark], ended.before)
+                self._keep_later(mark, note)
         self._looked_up.clear()
 
     def _is_before(self, session: HTTPSession) -> bool:
         ends = self._ended_before
-        before = max(ends.get(None, -math.inf), ends.get(session.owner, -math.inf))
-        return session.created <= before
+        befores = [ends[mark] for mark in session.all_marks if mark in ends]
+        return session.created <= max(befores, default=-math.inf)
+
+    def _keep_later(self, key: str, note: Note) -> None:
+        _remember(self._unkept, key, note)
+        if not self._is_keeping:
+            self._is_keeping = True
+            self._start(self._keep_ends())
 
     async def _keep_ends(self) -> None:
         """Keep in the cache which sessions have ended, as soon as it takes that."""
@@ -129,10 +141,10 @@ class OpenSessions:
                 await asyncio.sleep(mcp_settings.AWAY_SECONDS)
                 with suppress(ServiceAway):
                     while self._unkept:
-                        key, session = next(iter(self._unkept.items()))
-                        if session.rest > 0:
-                            await note_end(session)
-                        self._unkept.pop(key, None)
+                        key, note = next(iter(self._unkept.items()))
+                        await note()
+                        if self._unkept.get(key) is note:
+                            del self._unkept[key]
         finally:
             self._is_keeping = False
 
@@ -143,7 +155,12 @@ class OpenSessions:
             tell(key)
 
 
-def _remember(memory: OrderedDict[Any, Any], key: str | None, value: Any) -> None:
+async def _note_end(session: HTTPSession) -> None:
+    if session.rest > 0:
+        await note_end(session)
+
+
+def _remember(memory: OrderedDict[Any, Any], key: str, value: Any) -> None:
     memory[key] = value
     memory.move_to_end(key)
     if len(memory) > _MAX_REMEMBERED:

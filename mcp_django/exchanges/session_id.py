@@ -9,10 +9,12 @@ Spec: 2025-11-25 basic/transports, "Session Management".
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -31,16 +33,19 @@ from mcp_types import (
     UrlElicitationCapability,
 )
 
+from mcp_django.auth.interface import Identity
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol import versions
 from mcp_django.protocol.events import Peer
 from mcp_django.signing import seal, unseal
+from mcp_django.worker.operator_ends import By, Ended
 
 MAX_CHARACTERS: Final = 1024
 """Longest session id that is made or read."""
 
 _KIND: Final = "http-session"
 _KEY_BYTES: Final = 16
+_MARK_BYTES: Final = 6
 _MAX_NAME_CHARACTERS: Final = 64
 _MAX_NAME_BYTES: Final = 120
 
@@ -58,6 +63,7 @@ class HTTPSession:
             that one opened just after all others were ended is not among them.
         fingerprint: What the server's lists were like when its client last sent
             `initialize`; "" if unknown.
+        marks: What the credential that opened it is found by, when it is ended.
     """
 
     key: str
@@ -66,6 +72,17 @@ class HTTPSession:
     peer: Peer
     created: float
     fingerprint: str = ""
+    marks: tuple[str, ...] = ()
+
+    @property
+    def all_marks(self) -> tuple[str, ...]:
+        """By what it is found when all of a user, a credential or a program end."""
+        return mark_of("all", ""), mark_of("user", self.owner), *self.marks
+
+    def is_ended_by(self, ended: Ended) -> bool:
+        """Say whether an operator meant this one, among others."""
+        marks = {mark_of(ended.by, name) for name in ended.names}
+        return self.created <= ended.before and not marks.isdisjoint(self.all_marks)
 
     @property
     def expires(self) -> float:
@@ -95,14 +112,40 @@ class HTTPSession:
         )
 
 
+@lru_cache(maxsize=1024)
+def mark_of(by: By, name: str) -> str:
+    """Give what stands for a user, a credential or a program in session ids.
+
+    It is short, and not made with a key: ids outlive keys that are rotated. Which
+    token a session was opened with is nothing that its client does not know.
+
+    Args:
+        by: What it is.
+        name: The user's primary key, the credential's label or the program's name.
+    """
+    digest = hashlib.sha256(f"{by}:{name}".encode(errors="surrogatepass")).digest()
+    return base64.urlsafe_b64encode(digest[:_MARK_BYTES]).decode()
+
+
+def marks_of(identity: Identity) -> tuple[str, ...]:
+    """Give the marks of a session that a credential opens; its user is in the id."""
+    names: Sequence[tuple[By, str]] = (
+        ("credential", identity.label),
+        ("program", identity.program),
+    )
+    return tuple(mark_of(by, name) for by, name in names if name)
+
+
 def make_session_id(
-    server_name: str, owner: str, peer: Peer, fingerprint: str = ""
+    server_name: str,
+    owner: str,
+    peer: Peer,
+    fingerprint: str = "",
+    marks: tuple[str, ...] = (),
 ) -> str:
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
-    key = secrets.token_urlsafe(_KEY_BYTES)
-    return _id_of(
-        HTTPSession(key, server_name, owner, peer, round(time.time(), 3), fingerprint)
-    )
+    key, now = secrets.token_urlsafe(_KEY_BYTES), round(time.time(), 3)
+    return _id_of(HTTPSession(key, server_name, owner, peer, now, fingerprint, marks))
 
 
 def renew_session_id(session: HTTPSession, fingerprint: str) -> str:
@@ -127,6 +170,7 @@ def _id_of(session: HTTPSession) -> str:
             _cut(peer.client_info.version),
             session.created,
             session.fingerprint,
+            session.marks,
         ],
     )
 
@@ -171,13 +215,16 @@ def _read(text: str) -> HTTPSession | None:
             client_version,
             created,
             fingerprint,
+            marks,
         ) = unseal(_KIND, text)
     except ValueError:
         return None
     if version not in versions.LEGACY:
         return None
     peer = _remembered(version, flags, name, client_version)
-    return HTTPSession(key, server_name, owner, peer, created, fingerprint)
+    return HTTPSession(
+        key, server_name, owner, peer, created, fingerprint, tuple(marks)
+    )
 
 
 def _remembered(version: str, flags: str, name: str, client_version: str) -> Peer:

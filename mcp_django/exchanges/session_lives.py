@@ -16,6 +16,7 @@ from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.server.server import Server
 from mcp_django.server.session_lives import SessionLife, Why, is_heard
 from mcp_django.worker.operated import Operated
+from mcp_django.worker.operator_ends import Ended
 from mcp_django.worker.worker import Worker
 
 _MAX_REMEMBERED: Final = 10_000
@@ -66,11 +67,10 @@ class SessionLives:
         """Leave it to the worker that ended a session to tell so."""
         self._opened.pop(key, None)
 
-    def _end_before(self, owner: str | None, before: float) -> None:
+    def _end_before(self, ended: Ended) -> None:
         """Tell of those that an operator ends."""
         for key, opened in list(self._opened.items()):
-            session = opened.session
-            if owner in (None, session.owner) and session.created <= before:
+            if opened.session.is_ended_by(ended):
                 self._end(key, "operator")
 
     def _look_later(self) -> None:

@@ -309,33 +309,39 @@ def _end(session: HTTPSession, cache: BaseCache) -> bool:
     return is_news
 
 
-async def note_ends_before(owner: str | None, before: float) -> None:
-    """Keep in mind that the sessions of a user have ended that were opened earlier.
+async def note_ends_before(marks: Sequence[str], before: float) -> None:
+    """Keep in mind that sessions have ended that were opened earlier.
 
     Args:
-        owner: Whose they are; None for those of all users.
+        marks: By which they are found, see `session_id.mark_of`.
         before: A time in seconds since the epoch.
 
     Raises:
         ServiceAway: The cache does not take it.
     """
-    key, rest = _ends_of(owner), mcp_settings.SESSION_MAX_AGE
-    await _cache().ask(lambda cache: cache.set(key, before, timeout=rest))
+
+    def note(cache: BaseCache) -> None:
+        found = cache.get_many(list(map(_ends_of, marks)))
+        for key in map(_ends_of, marks):
+            # Several workers may note one that came before another.
+            latest = max(before, found.get(key, before))
+            cache.set(key, latest, timeout=mcp_settings.SESSION_MAX_AGE)
+
+    await _cache().ask(note)
 
 
-def _ends_of(owner: str | None) -> str:
-    whose = "all" if owner is None else f"user:{_digest(owner)}"
-    return f"mcp_django:ended-before:{whose}"
+def _ends_of(mark: str) -> str:
+    return f"mcp_django:ended-before:{mark}"
 
 
 async def has_ended(session: HTTPSession) -> bool:
-    """Look up whether a session has ended, by itself or with all of its user's.
+    """Look up whether a session has ended, by itself or with others.
 
     Raises:
         ServiceAway: The cache does not say.
     """
     key = _key(session.key, _ENDED)
-    befores = _ends_of(session.owner), _ends_of(None)
+    befores = list(map(_ends_of, session.all_marks))
     found = await _cache().ask(lambda cache: cache.get_many([key, *befores]))
     return key in found or any(
         session.created <= found[before] for before in befores if before in found

@@ -4,41 +4,59 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from asgiref.sync import async_to_sync
+from django.apps import apps
+from django.conf import settings
 
 from mcp_django.auth.interface import owner_of
+from mcp_django.auth.labels import (
+    label_of_access_token,
+    label_of_application,
+    label_of_token,
+)
 from mcp_django.exceptions import ServiceAway
+from mcp_django.exchanges.session_id import mark_of
 from mcp_django.exchanges.session_state import note_ends_before
 from mcp_django.worker.asking import Answers, ask_all
+from mcp_django.worker.operator_ends import Ended
 
-if TYPE_CHECKING:
-    from mcp_django.tokens.models import Token
-
-_READS_TOKENS: Final = "mcp_django.auth.tokens.TokenAuthenticator"
 _UNKEPT: Final = (
-    "the cache does not take it: workers that run know which sessions have ended; one "
-    "that is started later may take their ids until this is done once more"
+    "the cache does not take which sessions have ended: workers that run know, and "
+    "note it there as soon as they can; one that is started before may take their ids"
+)
+_FEATURE: Final = re.compile(
+    r"(?P<feature>(?:tool|resource|prompt):.+)"
+    r"|(?P<server>.+?)/(?P<its_feature>(?:tool|resource|prompt):.+)",
+    re.DOTALL,
 )
 
 
 async def aend(
     *,
     user: Any = None,
-    token: Token | None = None,
+    token: Any = None,
+    credential: str | None = None,
+    program: Any = None,
     feature: str | None = None,
     everything: bool = False,
 ) -> Answers:
     """End what is open, in all workers; say whose or what, exactly one of them.
 
-    What comes in afterwards is taken as ever: deactivate the user, or revoke the
-    token, to keep them out.
+    Requests that run or wait are answered with an error. What comes in afterwards is
+    taken as ever: deactivate the user, or revoke the token, to keep them out.
 
     Args:
         user: Whose sessions, streams and calls to end.
-        token: One of `mcp_django.tokens`: what it opened ends.
-        feature: Such as "tool:refund": its calls end, each with an error.
+        token: A token of `mcp_django.tokens`, or an access token of the site's own
+            authorization server: what it opened ends.
+        credential: The same for any credential, by the label that `Identity.label` and
+            the audit trail have, such as "token 7".
+        program: A program of OAuth, by its client id, or its row: what was opened with
+            any of its tokens ends.
+        feature: Such as "tool:refund", or "shop/tool:refund" for that of one server:
+            its calls end, each with an error.
         everything: Whether all sessions, streams and calls end.
 
     Returns:
@@ -47,45 +65,146 @@ async def aend(
     Raises:
         ValueError: It is none of these, or several.
     """
-    given = [user is not None, token is not None, feature is not None, everything]
-    if sum(given) != 1:
-        raise ValueError("end() needs one of user=, token=, feature=, everything=True")
-    if feature is not None and not re.match("(tool|resource|prompt):.", feature):
+    given = {
+        "user": user,
+        "token": token,
+        "credential": credential,
+        "program": program,
+        "feature": feature,
+        "everything": everything or None,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
         raise ValueError(
-            f"feature= must be such as 'tool:refund', 'resource:shop://orders' or "
-            f"'prompt:greet', not {feature!r:.200}"
+            "end() needs exactly one of user=, token=, credential=, program=, "
+            f"feature=, everything=True, not {' and '.join(named) or 'none'}"
         )
-    owner = None if user is None else owner_of(user)
-    if owner == "":
-        raise ValueError("user= must be saved; clients without a user share none")
     before = time.time()
-    problem = ""
-    if owner is not None or everything:
-        try:
-            await note_ends_before(owner, before)
-        except ServiceAway:
-            problem = _UNKEPT
-    answers = await ask_all(
-        {
-            "ask": "end",
-            "user": owner,
-            "token": None if token is None else [_READS_TOKENS, str(token.pk)],
-            "feature": feature,
-            "before": before,
-        }
-    )
-    answers.problem = "; ".join(filter(None, [answers.problem, problem]))
-    return answers
+    match named:
+        case ["user"]:
+            ended = Ended("user", [_owner_of(user)], before)
+        case ["token"]:
+            ended = Ended("credential", [_label_of(token)], before)
+        case ["credential"]:
+            ended = Ended("credential", [_text(credential, "credential")], before)
+        case ["program"]:
+            ended = Ended("program", await _names_of_program(program), before)
+        case ["feature"]:
+            name, server = split_feature(str(feature))
+            ended = Ended("feature", [name], before, server)
+        case _:
+            ended = Ended("all", [""], before)
+    return await _tell(ended)
 
 
 def end(
     *,
     user: Any = None,
-    token: Token | None = None,
+    token: Any = None,
+    credential: str | None = None,
+    program: Any = None,
     feature: str | None = None,
     everything: bool = False,
 ) -> Answers:
     """End what is open, in all workers; as `aend`, for code that is not async."""
     return async_to_sync(aend)(
-        user=user, token=token, feature=feature, everything=everything
+        user=user,
+        token=token,
+        credential=credential,
+        program=program,
+        feature=feature,
+        everything=everything,
     )
+
+
+async def _tell(ended: Ended) -> Answers:
+    is_kept = True
+    if ended.by != "feature":
+        marks = [mark_of(ended.by, name) for name in ended.names]
+        try:
+            await note_ends_before(marks, ended.before)
+        except ServiceAway:
+            is_kept = False
+    ask = {**ended.as_json(), "is_kept": is_kept}
+    answers = await ask_all({"ask": "end", **ask})
+    problems = [answers.problem, "" if is_kept else _UNKEPT]
+    answers.problem = "; ".join(filter(None, problems))
+    return answers
+
+
+def split_feature(feature: str) -> tuple[str, str]:
+    """Split "shop/tool:refund" into the feature and its server; "" for all servers.
+
+    Raises:
+        ValueError: It names no feature.
+    """
+    found = _FEATURE.fullmatch(feature)
+    if found is None:
+        raise ValueError(
+            "feature= must be such as 'tool:refund', 'resource:shop://orders', "
+            "'prompt:greet', or 'shop/tool:refund' for that of one server, not "
+            f"{feature!r:.200}"
+        )
+    return found["feature"] or found["its_feature"], found["server"] or ""
+
+
+def _owner_of(user: Any) -> str:
+    owner = owner_of(user)
+    if not owner:
+        raise ValueError("user= must be saved; clients without a user share none")
+    return owner
+
+
+def _label_of(token: Any) -> str:
+    """Give the label of what a row is the token of.
+
+    Raises:
+        ValueError: It is no token, or not saved.
+    """
+    kinds = {
+        "mcp_tokens.Token": label_of_token,
+        _oauth_model("ACCESS_TOKEN", "AccessToken"): label_of_access_token,
+    }
+    for model, label in kinds.items():
+        if _is_row_of(model, token) and token.pk is not None:
+            return label(token.pk)
+    raise ValueError(
+        "token= must be a saved token of mcp_django.tokens, or an access token of "
+        f"django-oauth-toolkit, not {type(token).__qualname__}"
+    )
+
+
+async def _names_of_program(program: Any) -> list[str]:
+    """Give what the tokens of a program say of it, whichever issuer they are of."""
+    model = _oauth_model("APPLICATION", "Application")
+    if _is_row_of(model, program):
+        return [label_of_application(program.pk), program.client_id]
+    names = [_text(program, "program")]
+    if apps.is_installed("oauth2_provider"):
+        rows = apps.get_model(model)._default_manager.filter(client_id=program)
+        names += [
+            label_of_application(pk) async for pk in rows.values_list("pk", flat=True)
+        ]
+    return names
+
+
+def _oauth_model(setting: str, name: str) -> str:
+    """Name a model of django-oauth-toolkit, which a project may replace."""
+    usual = f"oauth2_provider.{name}"
+    model: str = getattr(settings, f"OAUTH2_PROVIDER_{setting}_MODEL", usual)
+    return model
+
+
+def _is_row_of(model: str, row: Any) -> bool:
+    try:
+        return isinstance(row, apps.get_model(model))
+    except LookupError:  # its app is not installed
+        return False
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(
+            f"{name}= must be a text that is not empty, not {value!r:.200}"
+        )
+    return value

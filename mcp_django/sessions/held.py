@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
+from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
 from mcp_django.sessions.session import Session
 from mcp_django.worker.connections import OpenConnection
@@ -73,6 +74,16 @@ class HeldSession(OpenConnection, Generic[T]):
     def running(self) -> Sequence[Request]:
         """The requests of its session that are being answered."""
         return () if self.session is None else self.session.room.running
+
+    @property
+    def waiting(self) -> Sequence[Request]:
+        """Those that wait in its inbox."""
+        return () if self.session is None else self.session.room.waiting
+
+    @property
+    def served_by(self) -> Server | None:
+        """The server of its session."""
+        return None if self.session is None else self.session.server
 
     @property
     def unread_seconds(self) -> float:

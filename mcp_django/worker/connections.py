@@ -16,6 +16,7 @@ from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
+from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
@@ -51,6 +52,16 @@ class OpenConnection(Protocol):
     def running(self) -> Sequence[Request]:
         """The requests that are being answered."""
         return ()
+
+    @property
+    def waiting(self) -> Sequence[Request]:
+        """The requests that wait until others are answered."""
+        return ()
+
+    @property
+    def served_by(self) -> Server | None:
+        """The server that answers its requests; None if it has none."""
+        return None
 
     @property
     def unread_seconds(self) -> float:

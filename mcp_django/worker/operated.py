@@ -6,19 +6,19 @@ import os
 import secrets
 import socket
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Self, TypeAlias
 
-from mcp_types.jsonrpc import INTERNAL_ERROR
-
-from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.bulkheads.threads import held_by_handlers
-from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSONObject
-from mcp_django.server.requests import Request
-from mcp_django.worker.connections import OpenConnection, close
+from mcp_django.worker.operator_ends import (
+    Ended,
+    end_connection,
+    end_requests,
+    name_of,
+)
 from mcp_django.worker.worker import Worker, make_in_every_worker
 
 TOLD: Final = "operate"
@@ -28,11 +28,9 @@ _MAX_USERS: Final = 1000
 """Users of whom a worker tells by name; of more, those that have most open."""
 
 _MAX_ANSWERED: Final = 100
-_ENDED: Final = ErrorAnswer(INTERNAL_ERROR, "the request was ended by an operator")
 
-EndSessions: TypeAlias = Callable[[str | None, float], None]
-"""Ends sessions of a user, or of all users (None), that began before a time."""
-
+EndSessions: TypeAlias = Callable[[Ended], None]
+"""Ends sessions that an operator means, and of which nothing needs to be open."""
 
 Answer: TypeAlias = Callable[[JSONObject], JSONObject]
 """Does what is asked, in the event loop, and gives what to say of it; must not wait."""
@@ -51,6 +49,7 @@ class Operated:
         self._id = secrets.token_urlsafe(6)
         self._began = time.monotonic()
         self._end_sessions: list[EndSessions] = []
+        self._ended: deque[Ended] = deque(maxlen=_MAX_ANSWERED)
         self._asked: dict[str, Answer] = {"end": self._end, "status": self._describe}
         self._answered: OrderedDict[str, JSONObject] = OrderedDict()
         worker.relay.on_told(TOLD, self._hear)
@@ -61,8 +60,10 @@ class Operated:
         return cls(worker)
 
     def on_end(self, end: EndSessions) -> None:
-        """Have it called when sessions end of which nothing needs to be open here."""
+        """Have it called when sessions end, and for those that have ended lately."""
         self._end_sessions.append(end)
+        for ended in self._ended:
+            end(ended)
 
     def on_asked(self, what: str, answer: Answer) -> None:
         """Have something else answered that is asked of every worker."""
@@ -103,10 +104,10 @@ class Operated:
             if kind == "stream":
                 streams[connection.sort] += 1
             else:
-                running.update(map(_name_of, connection.running))
+                running.update(map(name_of, connection.running))
             owned = by_user.setdefault(connection.identity.owner, Counter())
             if kind == "stream":
-                running.update(map(_name_of, connection.running))
+                running.update(map(name_of, connection.running))
             owned[f"{kind}s"] += 1
         return {
             "state": "draining" if self._worker.is_ending else "serving",
@@ -123,54 +124,23 @@ class Operated:
     # Ending ---------------------------------------------------------------------
 
     def _end(self, ask: JSONObject) -> JSONObject:
-        feature = ask["feature"]
-        if feature is not None:
-            return self._end_calls_of(feature)
-        user, token, before = ask["user"], ask["token"], ask["before"]
-        if token is None:
-            for end in self._end_sessions:
-                end(user, before)
-        ended: Counter[str] = Counter(streams=0, calls=0)
+        ended = Ended.of_json(ask)
+        counts: Counter[str] = Counter(streams=0, calls=0)
+        if ended.by == "feature":
+            for connection in self._worker.connections:
+                requests = ended.requests_of(connection)
+                if requests:
+                    counts["calls"] += len(requests)
+                    self._worker.start(end_requests(connection, requests))
+            return dict(counts)
+        self._ended.append(ended)
+        for end in self._end_sessions:
+            end(ended)
         for connection, kind in self._worker.connections.with_kinds():
-            identity = connection.identity
-            is_meant = _has_token(identity, token) if token else True
-            if is_meant and user in (None, identity.owner):
-                ended[f"{kind}s"] += 1
-                self._worker.start(close(connection, "operator"))
-        return dict(ended)
-
-    def _end_calls_of(self, feature: str) -> JSONObject:
-        def is_meant(request: Request) -> bool:
-            return _name_of(request) == feature
-
-        calls = 0
-        for connection in self._worker.connections:
-            found = sum(map(is_meant, connection.running))
-            if found:
-                calls += found
-                self._worker.start(_end_running(connection, is_meant))
-        return {"streams": 0, "calls": calls}
-
-
-async def _end_running(
-    connection: OpenConnection, is_meant: Callable[[Request], bool]
-) -> None:
-    await connection.end_running(is_meant, _ENDED)
-
-
-def _name_of(request: Request) -> str:
-    """Name what a request concerns: `tool:refund`, or else its method."""
-    feature = request.feature
-    return request.method if feature is None else f"{feature.kind}:{feature.name}"
-
-
-def _has_token(identity: Identity, token: list[str]) -> bool:
-    """Say whether a credential is a token, given by what reads it and its key."""
-    kind, key = token
-    classes = type(identity.authenticator).__mro__
-    return str(identity.credential) == key and any(
-        f"{each.__module__}.{each.__qualname__}" == kind for each in classes
-    )
+            if ended.is_opened_by(connection.identity):
+                counts[f"{kind}s"] += 1
+                self._worker.start(end_connection(connection))
+        return dict(counts)
 
 
 def _largest(by_user: dict[str, Counter[str]]) -> JSONObject:

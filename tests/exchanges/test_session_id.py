@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,13 @@ from mcp_types import ClientCapabilities, Implementation
 from pytest_django import Settings
 
 from mcp_django import Server
+from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.exchanges.session_id import (
     MAX_CHARACTERS,
     HTTPSession,
     make_session_id,
+    marks_of,
     read_session_id,
     session_in,
 )
@@ -33,6 +36,7 @@ from tests.exchanges.http_sessions import open_session, peer
 
 STOCK = Notice("resource", "shop://stock")
 SERVER = Server("shop")
+MARKS = marks_of(Identity(User(pk=7), label="token 7", program="application 3"))
 
 
 # The id -----------------------------------------------------------------------------
@@ -80,11 +84,12 @@ def test_id_is_short_visible_ascii(name: str, version: str) -> None:
     }
     declared = ClientCapabilities.model_validate(everything)
     opener = Peer("2025-11-25", info, declared)
-    id = make_session_id("s" * 128, "f" * 64, opener, "123456.123456.123456")
+    id = make_session_id("s" * 128, "f" * 64, opener, "123456.123456.123456", MARKS)
     assert len(id) <= MAX_CHARACTERS
     assert all("!" <= character <= "~" for character in id)
     session = read_session_id(id)
     assert session is not None
+    assert session.marks == MARKS
     assert name.startswith(session.peer.client_info.name)
     assert version.startswith(session.peer.client_info.version)
 
@@ -118,7 +123,7 @@ def test_no_text_is_taken_for_an_id(text: str) -> None:
 @pytest.mark.parametrize("kind", ["session", "ask", "request-state"])
 def test_what_was_sealed_for_something_else_is_no_id(kind: str) -> None:
     """Our choice: each kind has a salt of its own."""
-    value = ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "abc"]
+    value = ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "abc", ["m"]]
     assert read_session_id(seal(kind, value)) is None
     assert read_session_id(seal("http-session", value)) is not None
 
@@ -128,9 +133,10 @@ def test_what_was_sealed_for_something_else_is_no_id(kind: str) -> None:
     [
         [],
         ["key"],
-        ["key", "shop", "7", "2026-07-28", "", "test", "1", 2**40, ""],
+        ["key", "shop", "7", "2026-07-28", "", "test", "1", 2**40, "", []],
         ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40],
-        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "", "more"],
+        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, ""],
+        ["key", "shop", "7", "2025-11-25", "", "test", "1", 2**40, "", [], "more"],
     ],
 )
 def test_id_of_another_form_is_none(value: Any) -> None:

@@ -78,10 +78,11 @@ async def ask(layer: Layer, **asked: Any) -> Answers:
 
 END: dict[str, Any] = {
     "ask": "end",
-    "user": None,
-    "token": None,
-    "feature": None,
+    "by": "all",
+    "names": [""],
     "before": 0.0,
+    "server": "",
+    "is_kept": True,
 }
 
 
@@ -107,7 +108,7 @@ async def test_what_is_open_of_one_user_ends_in_every_worker() -> None:
     async with two_workers(layer) as (one, two):
         for worker, pk in ((one, 7), (two, 7), (two, 8)):
             Stream(worker, pk)
-        answers = await ask(layer, **{**END, "user": "7"})
+        answers = await ask(layer, **{**END, "by": "user", "names": ["7"]})
         await until(lambda: not len(one.connections))
         await until(lambda: len(two.connections) == 1)
         assert [c.identity.owner for c in two.connections] == ["8"]
@@ -198,8 +199,8 @@ async def test_own_process_is_asked_without_a_layer() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({}, "needs one of user="),
-        ({"everything": True, "feature": "tool:x"}, "needs one of user="),
+        ({}, "needs exactly one of user="),
+        ({"everything": True, "feature": "tool:x"}, "needs exactly one of user="),
         ({"feature": "refund"}, "must be such as 'tool:refund'"),
         ({"user": User()}, "must be saved"),
     ],

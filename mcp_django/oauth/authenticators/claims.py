@@ -72,6 +72,16 @@ def scopes_of(claims: Claims) -> frozenset[str]:
     return frozenset(part for text in found for part in text.split())
 
 
+def program_of(claims: Claims) -> str:
+    """Give the client id of the program that a token was made for; "" if unknown.
+
+    Spec: RFC 9068, section 2.2; RFC 7662, section 2.2. Some issuers say `azp`, of
+    OpenID Connect.
+    """
+    found = claims.get("client_id") or claims.get("azp")
+    return found[:500] if isinstance(found, str) else ""
+
+
 def moment_of(claims: Claims, name: str) -> datetime.datetime | None:
     """Give the time that a claim such as `exp` names, as `timezone.now()` gives times.
 

@@ -23,6 +23,7 @@ from mcp_django.oauth.authenticators.claims import (
     audiences_of,
     is_bound_to_key,
     moment_of,
+    program_of,
     refused,
     scopes_of,
 )
@@ -159,6 +160,7 @@ class IssuerAuthenticator(Authenticator):
             moment_of(claims, "exp"),
             self.find_scopes(claims),
             f"OAuth token of {self.issuer}",
+            program_of(claims),
         )
 
     async def is_still_valid(  # type: ignore[override]  # either is awaited

@@ -13,6 +13,7 @@ from django.utils import timezone
 from mcp_django.auth.bearer import UNKNOWN, bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.auth.labels import label_of_access_token, label_of_application
 from mcp_django.exceptions import AuthenticationFailed
 from mcp_django.oauth.resources import resource_of
 
@@ -84,11 +85,15 @@ class ToolkitAuthenticator(Authenticator):
         if token is None:
             return None
         _check(token, request)
+        program = ""
         if token.application_id is not None:
+            program = label_of_application(token.application_id)
             self._uses.record(token.user_id, token.application_id, token.resource)
         scopes = frozenset(token.scope.split())
-        label = f"OAuth token {token.pk}"
-        return Identity(token.user, self, token.pk, token.expires, scopes, label)
+        label = label_of_access_token(token.pk)
+        return Identity(
+            token.user, self, token.pk, token.expires, scopes, label, program
+        )
 
     def is_still_valid(self, identity: Identity) -> bool:
         """Say whether the token is still there as it was, and its user active."""
