@@ -3,7 +3,8 @@
 `interface` is what they are, `authenticators` which there are, `authenticating` asks
 them within a bound, and `challenges` is what a refusal tells, in `challenge_syntax`.
 `bearer` finds bearer tokens, and `users` reads users again. `django_session`,
-`remote_user` and `tokens` are the authenticators that come with us.
+`remote_user` and `tokens` are the authenticators that come with us; by `labels` people
+find a credential again.
 
 May import Django, `conf`, `exceptions`, `bulkheads`, and the app of its tokens. Start
 reading at `interface`.

@@ -9,7 +9,8 @@ under WSGI. `caches` asks the site's caches, `channel_layers` its channel layer,
 `collector` spares what is loaded from Python's garbage collector, and what is done for
 many goes in `lots`.
 
-By `asking` operators ask every worker something, and `operated` answers it there.
+By `asking` operators ask every worker something, and `operated` answers it there;
+`operator_ends` is what they end.
 
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is
