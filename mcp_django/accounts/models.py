@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,9 +29,12 @@ class AccountQuerySet(models.QuerySet["Account"]):
         """Keep the one account, if any, of a user at a server."""
         return self.of(user_id).filter(server_url=server_url)
 
-    def unlocked(self, now: datetime) -> Self:
-        """Keep those that nothing has locked at this moment."""
-        return self.filter(Q(locked_until=None) | Q(locked_until__lte=now))
+    def unlocked(self) -> Self:
+        """Keep those that nothing has locked at this moment, by the database's clock.
+
+        It is the one that all workers share, on whatever computers they run.
+        """
+        return self.filter(Q(locked_until=None) | Q(locked_until__lte=Now()))
 
 
 class Account(models.Model):

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import anyio
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from mcp_django.accounts.encryption import Undecryptable
@@ -121,11 +122,10 @@ class AccountStorage(Storage):
 
     def _take(self, url: str, holder: str) -> bool:
         """Take the lease if nothing has it; say whether the block may be entered."""
-        now = timezone.now()
-        until = now + timedelta(seconds=LEASE_SECONDS)
+        until = Now() + timedelta(seconds=LEASE_SECONDS)
         account = Account.objects.at(self._user_id, url)
         # One statement, so that of two that come at once one changes nothing.
-        taken = account.unlocked(now).update(lock_holder=holder, locked_until=until)
+        taken = account.unlocked().update(lock_holder=holder, locked_until=until)
         return taken == 1 or not account.exists()
 
     def _leave(self, url: str, holder: str) -> None:

@@ -165,7 +165,9 @@ async def test_lock_of_a_process_that_is_gone_ends_by_itself(ada: User) -> None:
         async with AccountStorage(ada.pk).lock(URL):
             account = await Account.objects.aget()
             assert account.locked_until is not None
-            assert account.locked_until >= now + timedelta(seconds=LEASE_SECONDS)
+            lasts = account.locked_until - now
+            # The database's clock has milliseconds only.
+            assert lasts > timedelta(seconds=LEASE_SECONDS - 1)
 
 
 async def test_holder_whose_lease_was_over_does_not_end_another_one(
