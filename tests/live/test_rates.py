@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from anyio.to_thread import run_sync
 
+from mcp_django import Client
 from tests.live import processes
 from tests.live.daphne import running_daphne
 from tests.live.raw import open_http
@@ -123,3 +124,17 @@ async def test_workers_without_redis_keep_to_the_rate_each(site: Site) -> None:
     lines = await run_sync(site.workers[0].log_lines)
     said = [line for line in lines if "each process counts the requests" in line]
     assert len(said) == 1
+
+
+async def test_client_that_exceeds_the_rate_comes_back_when_it_is_told(
+    site: Site,
+) -> None:
+    """We promise it: whoever uses ours sees nothing of it, but that it takes longer."""
+    url = f"{site.workers[0].url}/mcp"
+    with anyio.fail_after(SOON_SECONDS):
+        async with (
+            Client(url, token=site.token) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(2 * RATE):
+                tasks.start_soon(client.ping)
