@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,6 +20,14 @@ from mcp_types.jsonrpc import (
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.client.answers import Answers
 from mcp_django.client.clock import Clock, Clocks
+from mcp_django.client.observers import (
+    EndSession,
+    FarEnd,
+    begin_sessions,
+    end_sessions,
+    observed,
+    observers,
+)
 from mcp_django.client.questions import Questions
 from mcp_django.exceptions import (
     MessageLost,
@@ -30,7 +38,7 @@ from mcp_django.exceptions import (
     SessionLost,
     TransportClosed,
 )
-from mcp_django.protocol.client import ClientProtocol
+from mcp_django.protocol.client import ClientProtocol, offered_by
 from mcp_django.protocol.events import (
     Answered,
     AnswerReceived,
@@ -140,6 +148,8 @@ class Connection:
             send=self._send_answer,
             pause=clocks.held,
         )
+        self._is_closing = False
+        self._session_ends: Sequence[EndSession] = ()
         self._why_lost: Exception | None = None
         self._has_lost = anyio.Event()
         self._last_error: Exception | None = None
@@ -160,6 +170,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close the transport; what waits for an answer fails."""
+        self._is_closing = True
         try:
             await self._transport.close()
         finally:
@@ -171,6 +182,10 @@ class Connection:
         """Note that the handshake is done, and there is a session if it has any."""
         self.is_lost = False
         self._has_lost = anyio.Event()
+        if observers:
+            far_end = self._far_end()
+            if far_end.has_sessions:
+                self._session_ends = begin_sessions(far_end)
 
     async def until_lost(self) -> Exception:
         """Wait until the session is lost or the transport closed, and say why."""
@@ -201,6 +216,17 @@ class Connection:
             TransportError: No answer can come.
             RemoteProtocolError: The server sent something else instead.
         """
+        answering = self._request(request, patience, on_progress)
+        if observers:
+            answering = observed(request, self._far_end(request), answering)
+        return await answering
+
+    async def _request(
+        self,
+        request: JSONRPCRequest,
+        patience: Patience,
+        on_progress: OnProgress | None,
+    ) -> JSONRPCResponse | JSONRPCError:
         pending = _Pending(Clock(patience.seconds, patience.total_seconds))
         self._pending[request.id] = pending
         try:
@@ -224,6 +250,13 @@ class Connection:
                 raise error
             case answer:
                 return answer
+
+    def _far_end(self, request: JSONRPCRequest | None = None) -> FarEnd:
+        """Say where requests go; one of the handshake says in which version."""
+        version = self.protocol.version
+        if not version and request is not None:
+            version = offered_by(request)
+        return FarEnd(version, self._transport.binding, self._transport.url)
 
     async def send(self, message: Message) -> None:
         """Send a message that wants no answer.
@@ -361,6 +394,8 @@ class Connection:
     def _lose(self, error: Exception) -> None:
         """Note that the session is gone, and with it what it was asked in it."""
         self.is_lost = True
+        ends, self._session_ends = self._session_ends, ()
+        end_sessions(ends, None if self._is_closing else error)
         self._why_lost = error
         self._has_lost.set()
         self._questions.cancel_all()

@@ -9,6 +9,7 @@ from mcp_django.consumers.http import HTTPConsumer
 from mcp_django.sessions.posting import Posting
 from mcp_django.transports.base import Sender
 from mcp_django.transports.server.refusals import Refused
+from mcp_django.transports.server.sse import SSEServerTransport
 from mcp_django.worker.worker import current_worker
 
 
@@ -44,6 +45,7 @@ class MessagesConsumer(HTTPConsumer):
             exchange.address,
             identity.scopes,
             identity.label,
+            binding=SSEServerTransport.binding,
         )
         taken = (
             await current_worker()

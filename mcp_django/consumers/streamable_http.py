@@ -70,6 +70,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             identity.scopes,
             identity.label,
             has_streams,
+            "streamable-http",
         )
         try:
             messages = jsonrpc.parse(body)

@@ -144,6 +144,7 @@ class _Caller:
             address=handshake.address,
             scopes=identity.scopes,
             credential_label=identity.label,
+            binding=WebSocketServerTransport.binding,
         )
         self._seen_at = time.monotonic()
 

@@ -317,6 +317,16 @@ class ClientProtocol:
         return meta
 
 
+def offered_by(request: JSONRPCRequest) -> str:
+    """Give the version that a request of the handshake offers; "" if it is another."""
+    params = request.params or {}
+    if request.method == methods.INITIALIZE:
+        offered = params.get("protocolVersion")
+    else:
+        offered = (params.get("_meta") or {}).get(PROTOCOL_VERSION_META_KEY)
+    return offered if isinstance(offered, str) else ""
+
+
 def choose_version(supported: Sequence[JSON], wanted: str | None = None) -> str | None:
     """Choose the newest of the versions that a server supports.
 

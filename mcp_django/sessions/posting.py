@@ -192,6 +192,7 @@ class Posting:
             len(body),
             scopes=None if scopes is None else frozenset(scopes),
             credential_label=envelope.get("credential_label", ""),
+            binding=opened.transport.binding,
         )
         # Leave the acknowledgement some time to travel.
         return await take(opened, body, sender, room_timeout=rest * 0.7)

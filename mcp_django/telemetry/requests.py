@@ -1,15 +1,13 @@
-"""A span and a measurement for each request."""
+"""A span and a measurement for each request that is answered here."""
 
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
-from typing import Final
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace import Span, SpanKind, TracerProvider
 
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.observers import End
@@ -17,14 +15,8 @@ from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.telemetry.attributes import attributes_of, measured_of, name_of
+from mcp_django.telemetry.instruments import histogram_of, tell_error, tracer_of
 from mcp_django.telemetry.origin import origin_of
-
-_NAME: Final = "mcp_django"
-_BUCKETS: Final = (
-    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
-    *(10.0, 30.0, 60.0, 120.0, 300.0),
-)
-"""Bounds in seconds, as the conventions want them."""
 
 
 class RequestTelemetry:
@@ -43,15 +35,11 @@ class RequestTelemetry:
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        release = version("mcp-django-channels")
-        self._tracer = trace.get_tracer(_NAME, release, tracer_provider)
-        self._durations = metrics.get_meter(
-            _NAME, release, meter_provider
-        ).create_histogram(
+        self._tracer = tracer_of(tracer_provider)
+        self._durations = histogram_of(
+            meter_provider,
             "mcp.server.operation.duration",
-            unit="s",
-            description="How long MCP requests take to be answered",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
+            "How long MCP requests take to be answered",
         )
 
     def begin(self, server: Server, request: Request) -> End:
@@ -61,38 +49,30 @@ class RequestTelemetry:
         span = self._tracer.start_span(
             request.method, parent, SpanKind.SERVER, attributes_of(request), links
         )
-        context.attach(trace.set_span_in_context(span, parent))
-        return partial(self._end, request, span, before)
+        within = trace.set_span_in_context(span, parent)
+        context.attach(within)
+        return partial(self._end, request, span, within, before)
 
     def _end(
         self,
         request: Request,
         span: Span,
+        within: Context,
         before: Context,
         outcome: Outcome,
         seconds: float,
     ) -> None:
         measured = measured_of(request, outcome)
-        within = trace.set_span_in_context(span)
         self._durations.record(seconds, measured, context=within)
         if span.is_recording():
-            _tell_end(span, outcome, measured.get("error.type"))
-            span.update_name(name_of(request, measured))
+            if "error.type" in measured:
+                error = outcome.error
+                refusal = error.message if isinstance(error, ErrorAnswer) else None
+                failure = error if outcome.kind == "failed" else None
+                tell_error(span, measured, refusal, failure)
+            span.update_name(name_of(request.method, measured))
         span.end()
         # This may run in another context than what began, where nothing is to be put
         # back; a token of it could not be used there.
         if trace.get_current_span() is span:
             context.attach(before)
-
-
-def _tell_end(span: Span, outcome: Outcome, error_type: str | None) -> None:
-    if error_type is None:
-        return
-    span.set_attribute("error.type", error_type)
-    error, description = outcome.error, None
-    if isinstance(error, ErrorAnswer):
-        span.set_attribute("rpc.response.status_code", str(error.code))
-        description = str(error.message)
-    elif outcome.kind == "failed" and error is not None:
-        span.record_exception(error)
-    span.set_status(Status(StatusCode.ERROR, description))

@@ -38,6 +38,8 @@ class Sender:
         credential_label: How an administrator finds that credential again, as
             `Identity.label` has it; "" if unknown.
         has_streams: Whether something can reach it that is no answer; not over WSGI.
+        binding: What carried the message, as `Transport.binding` has it, or
+            "streamable-http"; "" if unknown.
     """
 
     user: Any = None
@@ -47,6 +49,7 @@ class Sender:
     scopes: frozenset[str] | None = None
     credential_label: str = ""
     has_streams: bool = True
+    binding: str = ""
 
 
 OnMessage: TypeAlias = Callable[[Message, Sender], Awaitable[None]]
@@ -109,6 +112,11 @@ class Transport(ABC):
         self.on_close = do_nothing
         self.on_clear = do_nothing
         self.pause = nullcontext
+
+    @property
+    def url(self) -> str:
+        """Where the peer is, such as "https://shop.example/mcp"; "" if at no URL."""
+        return ""
 
     @property
     def is_congested(self) -> bool:
@@ -183,7 +191,7 @@ class Transport(ABC):
             messages = self.messages_of(jsonrpc.parse(text))
             # The messages of a batch share its bytes, as far as room goes.
             size = len(text) // len(messages)
-            sender = replace(sender, size=size)
+            sender = replace(sender, size=size, binding=self.binding)
             for message in messages:
                 await self.receive(message, sender)
         except RemoteProtocolError as error:

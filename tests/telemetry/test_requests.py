@@ -11,12 +11,8 @@ import anyio
 import pytest
 from mcp_types.jsonrpc import INVALID_PARAMS
 from opentelemetry import context, trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import StatusCode
 
 from mcp_django.exceptions import ToolError
 from mcp_django.server.answering import answer_of
@@ -26,43 +22,12 @@ from mcp_django.server.server import Server
 from mcp_django.telemetry.requests import RequestTelemetry
 from mcp_django.transports.base import Sender
 from tests.server.calls import MODERN, Caller
+from tests.telemetry.collected import Collected
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SPAN_ID = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE_ID}-{SPAN_ID}-01"
 OTHER_TRACEPARENT = f"00-{'1' * 32}-{'2' * 16}-01"
-
-
-class Collected:
-    """What was collected of the requests of a test."""
-
-    def __init__(self) -> None:
-        self._spans = InMemorySpanExporter()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
-        self._reader = InMemoryMetricReader()
-        self.meters = MeterProvider([self._reader])
-
-    @property
-    def span(self) -> ReadableSpan:
-        """Give the one of the request."""
-        [span] = [
-            span
-            for span in self._spans.get_finished_spans()
-            if span.kind is SpanKind.SERVER
-        ]
-        return span
-
-    @property
-    def point(self) -> HistogramDataPoint:
-        """Give what was measured."""
-        data = self._reader.get_metrics_data()
-        assert data is not None
-        [metric] = data.resource_metrics[0].scope_metrics[0].metrics
-        assert (metric.name, metric.unit) == ("mcp.server.operation.duration", "s")
-        [point] = metric.data.data_points
-        assert isinstance(point, HistogramDataPoint)
-        return point
 
 
 @pytest.fixture
@@ -72,8 +37,7 @@ def collected() -> Iterator[Collected]:
     observe(telemetry)
     yield collected
     ignore(telemetry)
-    collected.tracers.shutdown()
-    collected.meters.shutdown()
+    collected.shutdown()
 
 
 @pytest.fixture
@@ -118,13 +82,14 @@ async def ask(
     name: str,
     meta: Any = None,
     headers: dict[str, str] | None = None,
+    binding: str = "streamable-http",
 ) -> Any:
     params: dict[str, Any] = {"name": name}
     if meta is not None:
         params["_meta"] = meta
     request = Caller(server, version=MODERN).request(method, params)
     if headers is not None:
-        request.sender = Sender(headers=headers, address="192.0.2.7")
+        request.sender = Sender(headers=headers, address="192.0.2.7", binding=binding)
     return await answer_of(server, request, ask=None, is_ending=lambda: True)
 
 
@@ -173,7 +138,7 @@ async def test_time_of_a_call_is_measured(server: Server, collected: Collected) 
 
 ERRORS = {
     "refused by the handler": ("tools/call", "refuse", "refuse", "tool_error"),
-    "failed": ("tools/call", "fail", "fail", "builtins.LookupError"),
+    "failed": ("tools/call", "fail", "fail", "tool_error"),
     "no such tool": ("tools/call", "x" * 300, None, str(INVALID_PARAMS)),
     "no such prompt": ("prompts/get", "x" * 300, None, str(INVALID_PARAMS)),
 }
@@ -250,11 +215,6 @@ ORIGINS: dict[str, tuple[Any, dict[str, str], tuple[str, str] | None]] = {
         {"traceparent": OTHER_TRACEPARENT},
         (TRACE_ID, SPAN_ID),
     ),
-    "handshake": (
-        None,
-        {"traceparent": TRACEPARENT, "sec-websocket-version": "13"},
-        None,
-    ),
     "neither": (None, {}, None),
     "no text": ({"traceparent": 7, "tracestate": None}, {}, None),
     "garbage": ({"traceparent": "00-zz"}, {}, None),
@@ -277,6 +237,38 @@ async def test_trace_of_the_client_goes_on(
     """Spec: 2026-07-28 basic, "_meta": `traceparent`; W3C Trace Context for HTTP."""
     await call(server, "peek_async", meta=meta, headers=headers)
     assert parent_of(collected.span) == parent
+
+
+async def test_header_of_a_handshake_is_about_no_request(
+    server: Server, collected: Collected
+) -> None:
+    """We chose it: a WebSocket's handshake may be days ago."""
+    headers = {"traceparent": TRACEPARENT}
+    await call(server, "peek_async", headers=headers, binding="websocket")
+    assert parent_of(collected.span) is None
+
+
+NETWORKS = {
+    "streamable-http": ("tcp", "http"),
+    "sse": ("tcp", "http"),
+    "websocket": ("tcp", "websocket"),
+    "stdio": ("pipe", None),
+    "memory": (None, None),
+}
+
+
+@pytest.mark.parametrize(("binding", "network"), NETWORKS.items(), ids=NETWORKS)
+async def test_binding_is_told(
+    server: Server,
+    collected: Collected,
+    binding: str,
+    network: tuple[str | None, str | None],
+) -> None:
+    """By the conventions, "Recording MCP transport"."""
+    await call(server, "peek_async", headers={}, binding=binding)
+    for told in (collected.span.attributes or {}, collected.point.attributes or {}):
+        names = "network.transport", "network.protocol.name"
+        assert (told.get(names[0]), told.get(names[1])) == network
 
 
 async def test_span_around_is_parent_or_linked(
@@ -315,7 +307,10 @@ settings.configure(INSTALLED_APPS=[
 ])
 django.setup()
 from mcp_django.server.observers import observers
-print(len(observers), "opentelemetry" in sys.modules)
+from mcp_django.client.observers import observers as of_calls
+from mcp_django.signals import session_closed
+seen = [len(each) for each in (observers, of_calls, session_closed.receivers)]
+print(*seen, "opentelemetry" in sys.modules)
 """
 
 
@@ -328,8 +323,8 @@ def start(app: str, before: str = "") -> subprocess.CompletedProcess[str]:
 
 def test_app_begins_the_telemetry_and_nothing_else_does() -> None:
     """We promise it: OpenTelemetry is imported by the project's wish only."""
-    assert start('"mcp_django.telemetry"').stdout == "1 True\n"
-    assert start("").stdout == "0 False\n"
+    assert start('"mcp_django.telemetry"').stdout == "1 1 1 True\n"
+    assert start("").stdout == "0 0 0 False\n"
 
 
 def test_app_says_what_it_needs() -> None:

@@ -106,6 +106,11 @@ class HTTPClientTransport(Transport):
         self._is_closed = False
         self._has_ended = anyio.Event()
 
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self._given_url
+
     async def start(self, tasks: TaskGroup) -> None:
         """Open the transport.
 

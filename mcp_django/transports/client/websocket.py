@@ -94,6 +94,7 @@ class WebSocketClientTransport(Transport):
         if not ping_seconds > 0:
             raise ValueError(f"ping_seconds must be more than 0, not {ping_seconds!r}")
         self.answers_faults = False
+        self._url = url
         self._endpoint = parse_endpoint(
             url, headers=headers or NO_HEADERS, ssl_context=ssl_context
         )
@@ -113,6 +114,11 @@ class WebSocketClientTransport(Transport):
         self._fault: Exception | None = None
         self._why = "the WebSocket is not open"
         self._is_closed = False
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return self._url
 
     async def start(self, tasks: TaskGroup) -> None:
         """Connect to the server.
