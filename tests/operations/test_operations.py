@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -215,18 +216,39 @@ async def test_what_is_to_end_must_be_clear(given: Any, says: str) -> None:
     ("options", "says"),
     [
         ({"end": "everything"}, "must be user:USERNAME, token:ID"),
+        ({"end": "user:"}, "must be user:USERNAME, token:ID"),
         ({"end": "user:nobody"}, "there is no user 'nobody'"),
+        ({"end": "user:alcie"}, "there is no user 'alcie'; did you mean 'alice'?"),
         ({"end": "token:x"}, "there is no token with the id 'x'"),
+        ({"end": "token:oauth:9"}, "ended by 'credential:OAuth token 9'"),
         ({"end": "feature:refund"}, "must be such as 'tool:refund'"),
+        ({"end": "feature:tool:hodl"}, "has a 'tool:hodl'; did you mean 'tool:hold'"),
+        ({"end": "feature:site/tool:hodl"}, "server 'site' has no 'tool:hodl'"),
+        ({"end": "feature:sit/tool:hold"}, "no server 'sit'; did you mean 'site'?"),
+        ({"end": "program:desktop"}, "no program 'desktop' has opened anything"),
         ({"end": "all", "watch": 1.0}, "without --end"),
         ({"watch": 0.0}, "between 0.1 and 3600"),
     ],
 )
 @pytest.mark.django_db
 def test_command_says_what_is_wrong(options: Any, says: str) -> None:
-    """Chosen: what was given, and what would be right."""
-    with pytest.raises(CommandError, match=says):
+    """Chosen: what was given, what would be right, and an exit status of its own."""
+    User.objects.create_user("alice")
+    with pytest.raises(CommandError, match=re.escape(says)) as raised:
         call_command("mcp_status", **options)
+    assert raised.value.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "what", ["credential:token 7", "feature:tool:hold", "feature:site/tool:hold", "all"]
+)
+def test_command_ends_what_there_is(what: str) -> None:
+    """Chosen: that nothing of it is open is no fault."""
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:  # no worker can be reached from here
+        call_command("mcp_status", end=what, stdout=out)
+    assert ended.value.code == 1
+    assert NO_LAYER in out.getvalue()
 
 
 def test_command_says_that_it_reaches_no_worker() -> None:

@@ -6,20 +6,20 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import Error
 
 from mcp_django.management.terminal import printable
+from mcp_django.management.what_to_end import HOW, read_what, wrong
 from mcp_django.operations import Answers, end, status
 from mcp_django.protocol.jsonrpc import JSONObject
 
 _MAX_SHOWN: Final = 20
-_HOW: Final = (
-    "must be user:USERNAME, token:ID, feature:tool:NAME (or resource:, prompt:) or all"
-)
 
 
 class Command(BaseCommand):
@@ -39,13 +39,13 @@ class Command(BaseCommand):
             const=2.0,
             help="go on, and look again every so many seconds; 2",
         )
-        parser.add_argument("--end", metavar="WHAT", help=f"end what is open: {_HOW}")
+        parser.add_argument("--end", metavar="WHAT", help=f"end what is open: {HOW}")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask the workers, and write what they say."""
         pause = options["watch"]
         if pause is not None and (options["end"] or not 0.1 <= pause <= 3600):
-            raise CommandError(
+            raise wrong(
                 "--watch must be between 0.1 and 3600 seconds, and without --end"
             )
         answers = _end(options["end"]) if options["end"] else status()
@@ -73,39 +73,18 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _end(what: str) -> Answers:
+def _end(text: str) -> Answers:
     """End what an option names.
 
     Raises:
         CommandError: It names nothing that there is.
     """
-    kind, _, name = what.partition(":")
-    if what == "all":
-        return end(everything=True)
-    if kind == "user" and name:
-        users = get_user_model()
-        try:
-            return end(user=users._default_manager.get_by_natural_key(name))
-        except users.DoesNotExist:
-            raise CommandError(f"there is no user {name!r:.200}") from None
-    if kind == "token" and name:
-        return end(token=_token(name))
-    if kind == "feature" and name:
-        try:
-            return end(feature=name)
-        except ValueError as error:
-            raise CommandError(str(error)) from None
-    raise CommandError(f"--end {_HOW}, not {what!r:.200}")
-
-
-def _token(id: str) -> Any:
-    if not apps.is_installed("mcp_django.tokens"):
-        raise CommandError("--end token: needs mcp_django.tokens in INSTALLED_APPS")
-    tokens = apps.get_model("mcp_tokens", "Token")
-    try:
-        return tokens._default_manager.get(pk=id)
-    except (tokens.DoesNotExist, ValueError):
-        raise CommandError(f"there is no token with the id {id!r:.200}") from None
+    what = read_what(text)
+    answers = end(**what.arguments)
+    has_ended = any(each["streams"] or each["calls"] for each in answers.workers)
+    if what.unknown and not has_ended and not answers.silent:
+        raise wrong("; ".join(filter(None, [what.unknown, answers.problem])))
+    return answers
 
 
 def _add_rates(answers: Answers, before: Answers) -> None:
@@ -133,9 +112,22 @@ def _lines(answers: Answers) -> list[str]:
     for worker in workers:
         for owner, counts in worker["users"].items():
             users[owner] += sum(counts.values())
-    for owner, count in users.most_common(_MAX_SHOWN):
-        lines.append(f"  user {owner or '-'}: {count} open")
+    shown = users.most_common(_MAX_SHOWN)
+    names = _names_of([owner for owner, _ in shown if owner])
+    for owner, count in shown:
+        name = f"{names[owner]} (id {owner})" if owner in names else f"id {owner}"
+        lines.append(f"  {f'user {name}' if owner else 'no user'}: {count} open")
     return lines
+
+
+def _names_of(owners: Sequence[str]) -> dict[str, str]:
+    """Give the names by which `--end` knows users, as far as the database says them."""
+    users = get_user_model()._default_manager
+    try:
+        found = users.in_bulk(owners)
+        return {str(pk): user.get_username() for pk, user in found.items()}
+    except (Error, ValueError, ValidationError):  # or of another user model
+        return {}
 
 
 def _line(worker: JSONObject) -> str:
