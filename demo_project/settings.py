@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "mcp_django.accounts",
     "mcp_django.audit",
     "mcp_django.pages",
+    "mcp_django.switches",
     "demo_project.library",
 ]
 

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "mcp_django.accounts",
     "mcp_django.audit",
     "mcp_django.pages",
+    "mcp_django.switches",
     "oauth2_provider",
     "tests.site",
 ]

@@ -11,9 +11,10 @@ the servers; `endpoints`, `routes` and `well_known` are where they are served.
 `observers` see; `handled` and `failures` tell receivers how that went, in `outcomes`,
 and `session_lives` of sessions.
 `rights` says what the `permissions` of a feature allow, and `suggestions` are cut by
-it; `scopes` are what a program must be allowed besides. `handlers` calls the function,
-in `transactions`. What it takes is in `arguments`, what it returns in `results`; both
-stand on `schemas` and `uris`. `errors` and `django_errors` are what it may raise.
+it; `scopes` are what a program must be allowed besides, and `switched_off` is what no
+user may. `handlers` calls the function, in `transactions`. What it takes is in
+`arguments`, what it returns in `results`; both stand on `schemas` and `uris`. `errors`
+and `django_errors` are what it may raise.
 
 `asking` ends a run that asks the client, by `forms` and their `form_fields`, in
 `question_rounds` or with a `request_state`; `answers` is what the next run knows.

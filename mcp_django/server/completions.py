@@ -19,6 +19,7 @@ from mcp_django.server.params import check_offered, read_params, texts_in
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import is_permitted
 from mcp_django.server.suggestions import Guard, visible
+from mcp_django.server.switched_off import refused, switched_off
 from mcp_django.server.uris.identity import referred
 
 if TYPE_CHECKING:
@@ -131,6 +132,9 @@ async def complete(server: Server, request: Request) -> JSONObject:
     request.feature = feature.handler.feature
     if not await is_permitted(server, request, feature):
         raise unknown_feature("reference", name, NOT_PERMITTED)
+    if switched_off.is_any and await switched_off.has(server, request, feature):
+        kind = "prompt" if isinstance(feature, Prompt) else "resource"
+        raise refused(request, kind, name)
     completion = server.completions.get((name, params.argument.name))
     if completion is None:
         return {"completion": {"values": [], "total": 0, "hasMore": False}}

@@ -54,6 +54,7 @@ from mcp_django.server.scopes import check_allowed, insufficient
 from mcp_django.server.session_requests import set_log_level, subscribe, unsubscribe
 from mcp_django.server.showing import translated, translated_info
 from mcp_django.server.subscriptions import check_uri
+from mcp_django.server.switched_off import refused, switched_off
 from mcp_django.server.texts import settled
 
 if TYPE_CHECKING:
@@ -196,6 +197,9 @@ async def _call_tool(server: Server, request: Request) -> JSONObject:
     # On the hot path: most tools need no permission.
     if tool.permission is not None and not await is_permitted(server, request, tool):
         raise unknown_feature("tool", name, NOT_PERMITTED)
+    # On the hot path: mostly nothing is switched off.
+    if switched_off.is_any and await switched_off.has(server, request, tool):
+        raise refused(request, "tool", name)
     # On the hot path: most tokens allow everything.
     allowed = request.sender.scopes
     if allowed is not None and not tool.scopes <= allowed:
@@ -236,6 +240,8 @@ async def _get_prompt(server: Server, request: Request) -> JSONObject:
     request.max_result_bytes = prompt.max_result_bytes
     if not await is_permitted(server, request, prompt):
         raise unknown_feature("prompt", params.name, NOT_PERMITTED)
+    if switched_off.is_any and await switched_off.has(server, request, prompt):
+        raise refused(request, "prompt", params.name)
     check_allowed(server, request, prompt)
     return await prompt.get(server, request, params.arguments)
 

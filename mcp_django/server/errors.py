@@ -13,7 +13,8 @@ from mcp_django.protocol.eras import Era
 
 UNKNOWN: Final = "unknown"
 NOT_PERMITTED: Final = "not permitted"
-"""Why a feature was refused, for the site; the client learns only of the first."""
+SWITCHED_OFF: Final = "switched off"
+"""Why a feature was refused, for the site; clients take the second for the first."""
 
 INTERNAL_ERROR_TEXT: Final = "Internal error"
 
@@ -74,17 +75,20 @@ class ResourceNotFound(ErrorAnswer):
         self.reason = UNKNOWN
 
     @classmethod
-    def of_fault(cls, uri: str, fault: str) -> ResourceNotFound:
+    def of_fault(
+        cls, uri: str, fault: str, reason: str | None = None
+    ) -> ResourceNotFound:
         """Refuse a URI that a resource does not take, and say why.
 
         Args:
             uri: As the client wrote it.
             fault: What is wrong with it, as a clause.
+            reason: For the site, if it is another.
         """
         error = cls(uri)
         error.message = f"{error.message}: {fault}"
         error.args = (error.message,)
-        error.reason = fault
+        error.reason = reason or fault
         return error
 
     def in_era(self, era: Era, uri: str) -> ErrorAnswer:

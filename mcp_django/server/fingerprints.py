@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import translation
 
+from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.notices import Topic
-from mcp_django.server.permissions import Feature
+from mcp_django.server.switched_off import switched_off
 from mcp_django.server.texts import plain
 
 if TYPE_CHECKING:
@@ -33,16 +34,15 @@ def fingerprint_of(server: Server) -> str:
     """Shorten what lists show, and to whom, to a few characters.
 
     It is the same in every process and every language, whatever the order. It is kept
-    until the server says that something changed.
+    until the server says that something changed, or something is switched off or on.
 
     Returns:
         The fingerprint; "" for an unknown one, if a text cannot be made.
     """
-    if server.fingerprint is None:
-        server.fingerprint = _fingerprint_of(
-            server.tools, server.resources, server.prompts
-        )
-    return server.fingerprint
+    made, off = server.fingerprint, switched_off.features
+    if made is None or made[0] is not off:
+        made = server.fingerprint = (off, _fingerprint_of(server))
+    return made[1]
 
 
 def changed_since(known: str, now: str) -> Sequence[Topic]:
@@ -64,18 +64,21 @@ def changed_since(known: str, now: str) -> Sequence[Topic]:
     ]
 
 
-def _fingerprint_of(*lists: Mapping[str, Feature]) -> str:
+def _fingerprint_of(server: Server) -> str:
     try:
         # No language: texts as they stand in the code.
         with translation.override(None):
-            digests = [_digest(features) if features else "" for features in lists]
+            digests = [
+                _digest(server, features) if features else ""
+                for features in (server.tools, server.resources, server.prompts)
+            ]
     except BaseException:  # of a lazy text, which is the site's own code
         logger.exception("clients will not be told of changes by a deploy")
         return ""
     return _BETWEEN.join(digests)
 
 
-def _digest(features: Mapping[str, Any]) -> str:
+def _digest(server: Server, features: Mapping[str, Tool | Resource | Prompt]) -> str:
     shown = [
         [
             key,
@@ -83,6 +86,7 @@ def _digest(features: Mapping[str, Any]) -> str:
             None if feature.permission is None else feature.permission.names,
         ]
         for key, feature in sorted(features.items())
+        if not switched_off.covers(server, feature)
     ]
     text = json.dumps(shown, sort_keys=True, default=_in_order)
     digest = hashlib.sha256(text.encode()).digest()

@@ -25,6 +25,7 @@ from mcp_django.server.params import check_offered, read_params
 from mcp_django.server.requests import Request
 from mcp_django.server.rights import permitted
 from mcp_django.server.showing import shown
+from mcp_django.server.switched_off import switched_off
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
@@ -61,10 +62,15 @@ async def permitted_of(
 ) -> Sequence[Feature]:
     """Give the features of a kind that the user of a request may see and use.
 
+    What is switched off is left out.
+
     Raises:
         ServiceAway: Django's permissions, or the database, do not answer.
     """
-    return await permitted(server, request, _features_of(server, kind))
+    features = _features_of(server, kind)
+    if switched_off.is_any:
+        features = await switched_off.without(server, request, features)
+    return await permitted(server, request, features)
 
 
 def _features_of(server: Server, kind: Kind) -> Iterable[Feature]:

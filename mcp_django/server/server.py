@@ -34,7 +34,12 @@ from mcp_django.server.declarations import (
     naming,
 )
 from mcp_django.server.endpoints import url_patterns
-from mcp_django.server.errors import NOT_PERMITTED, UNKNOWN, ResourceNotFound
+from mcp_django.server.errors import (
+    NOT_PERMITTED,
+    SWITCHED_OFF,
+    UNKNOWN,
+    ResourceNotFound,
+)
 from mcp_django.server.features import Prompt, Resource, Tool, check_name, make_entry
 from mcp_django.server.functions import place_of
 from mcp_django.server.handlers import Around, make_around
@@ -57,6 +62,7 @@ from mcp_django.server.scopes import (
     read_words,
 )
 from mcp_django.server.showing import translated
+from mcp_django.server.switched_off import TEXT, SwitchedFeature, switched_off
 from mcp_django.server.texts import Text, has_lazy_text
 from mcp_django.server.transactions import Atomic
 from mcp_django.server.uris.identity import ResourceKeys, matches
@@ -164,7 +170,8 @@ class Server:
         self.completions: dict[tuple[str, str], Completion] = {}
         self.arounds: list[Around] = []
         self.watches: list[Watch] = []
-        self.fingerprint: str | None = None  # made when it is asked for
+        # Made when it is asked for, and with what was switched off then.
+        self.fingerprint: tuple[frozenset[SwitchedFeature], str] | None = None
         self.failed_texts: set[str] = set()
 
     def __repr__(self) -> str:
@@ -675,6 +682,11 @@ class Server:
         error = ResourceNotFound(uri)
         for resource, arguments in matches(self.resources, uri):
             if await is_permitted(self, request, resource):
+                if switched_off.is_any and await switched_off.has(
+                    self, request, resource
+                ):
+                    error = ResourceNotFound.of_fault(uri, f"it {TEXT}", SWITCHED_OFF)
+                    continue
                 check_allowed(self, request, resource)
                 fault = fault_of(arguments) if resource.screen else None
                 if fault is None:

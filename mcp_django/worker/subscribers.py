@@ -20,6 +20,7 @@ from mcp_django.server.notices import Notice
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import can_read
+from mcp_django.server.switched_off import switched_off
 
 logger = logging.getLogger("mcp_django.worker")
 
@@ -79,6 +80,8 @@ class Subscriber:
         if notice.topic != "resource":
             return True
         uri = notice.subject
+        if switched_off.is_any and switched_off.hides(self._server, uri):
+            return False
         if notice.is_gone:
             found = self._found_within(uri, 2 * mcp_settings.RECHECK_SECONDS)
             if found is None:

@@ -38,6 +38,7 @@ SETTINGS = {
         "mcp_django",
         "mcp_django.tokens",
         "mcp_django.audit",
+        "mcp_django.switches",
         "mcp_django.oauth",
     ],
 }
