@@ -145,9 +145,11 @@ class Tally:
         settlements, oldest = self._settlements, now - _RECENT_SECONDS
         while len(settlements) > 1 and settlements[1][0] <= oldest:
             settlements.popleft()
-        if settlements and settlements[0][0] <= oldest - _RECENT_SECONDS:
-            settlements.clear()  # after a pause; the cache keeps what is recent
-        return settlements[0][1] if settlements else 0
+        if not settlements:
+            return 0
+        at, number = settlements[0]
+        # Else all that the cache keeps is recent, as at first and after a pause.
+        return number if oldest - _RECENT_SECONDS < at <= oldest else 0
 
     def heed(
         self, reports: Sequence[Report], own: Report, rate: float, now: float
