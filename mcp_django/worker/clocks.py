@@ -59,7 +59,7 @@ class Clocks:
             deadline is further away than any, or so near that it may.
         """
         timeout, rest = mcp_settings.RELAY_TIMEOUT, expires - time.time()
-        if sender in self._differing or not timeout / 2 < rest <= timeout:
+        if sender in self._differing or not timeout / 4 < rest <= timeout:
             return None
         return rest
 
