@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from os import PathLike
+from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from django.conf import settings
@@ -212,7 +212,7 @@ class MCPSettings:
     # Message traces -------------------------------------------------------------
     # A folder for the files of mcp_trace, which none but the site's own processes
     # write to; None for no files.
-    TRACE_DIR: str | PathLike[str] | None = None
+    TRACE_DIR: str | Path | None = None
 
 
 DEFAULTS: Final[Mapping[str, Any]] = asdict(MCPSettings())

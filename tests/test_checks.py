@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -31,6 +32,7 @@ from mcp_django.auth.tokens import TokenAuthenticator
 from mcp_django.checks.audit import check_audit
 from mcp_django.checks.channel_layers import check_redis_timeout
 from mcp_django.checks.limits import check_rates
+from mcp_django.checks.traces import check_traces
 from mcp_django.conf import DEFAULTS
 from mcp_django.consumers.exchange import Receive, Scope, Send
 from mcp_django.middleware import CorsMiddleware as OurCorsMiddleware
@@ -251,6 +253,24 @@ def test_wrong_value_is_an_error_and_the_right_kind_is_named(
         f"settings.MCP[{key!r}] is {value!r}.",
         f"It has to be {expected}.",
     )
+
+
+@pytest.mark.parametrize("value", [7, "", "traces", ["/var/traces"]])
+def test_folder_of_traces_is_an_absolute_path(settings: Settings, value: Any) -> None:
+    """Chosen: processes may run in different folders."""
+    settings.MCP = {"TRACE_DIR": value}
+    assert [message.id for message in run()] == ["mcp_django.E003"]
+
+
+def test_folder_of_traces_that_is_served_is_an_error(settings: Settings) -> None:
+    """Chosen: wherever in it, and by whatever way there."""
+    settings.MEDIA_ROOT = "/srv/media"
+    for folder in ("/srv/media", Path("/srv/media/traces"), "/srv/x/../media/x"):
+        settings.MCP = {"TRACE_DIR": folder}
+        assert [message.id for message in check_traces()] == ["mcp_django.E185"]
+    for other in ("/srv/mediations", Path("/srv"), None):
+        settings.MCP = {"TRACE_DIR": other}
+        assert check_traces() == run() == []
 
 
 def test_results_that_could_never_be_sent_are_warned_of(settings: Settings) -> None:

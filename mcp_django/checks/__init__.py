@@ -36,6 +36,7 @@ from mcp_django.checks.schemas import check_schemas
 from mcp_django.checks.servers import check_servers
 from mcp_django.checks.setting import check_setting
 from mcp_django.checks.texts import check_texts
+from mcp_django.checks.traces import check_traces
 from mcp_django.checks.transactions import check_transactions
 from mcp_django.checks.urlconfs import check_urlconfs
 
@@ -61,6 +62,7 @@ _CHECKS = (
     check_hosts,
     check_cors,
     check_caches,
+    check_traces,
 )
 _DEPLOYMENT_CHECKS = (
     check_https,

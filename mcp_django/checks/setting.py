@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -171,6 +172,12 @@ def _mismatch_of_counted(value: Any) -> str | None:
     return None if value in ("user", "token") else "'user' or 'token'"
 
 
+def _mismatch_of_folder(value: Any) -> str | None:
+    """Say what the path of a folder should be; None if it is that."""
+    is_path = isinstance(value, str | Path) and Path(value).is_absolute()
+    return None if value is None or is_path else "an absolute path, or None"
+
+
 _MISMATCHES: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "AUDIT_DAYS": _mismatch_of_number_or_none,
     "AUDIT_DETAILS": _mismatch_of_function,
@@ -178,6 +185,7 @@ _MISMATCHES: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "MAX_RATE": _mismatch_of_number_or_none,
     "OTHER_SERVERS": _mismatch_of_servers,
     "RATE_FOR": _mismatch_of_counted,
+    "TRACE_DIR": _mismatch_of_folder,
 }
 """Of keys whose default does not say what they have to be."""
 

@@ -111,7 +111,7 @@ class Command(BaseCommand):
 
     def _follow(self, given: dict[str, Any]) -> None:
         """Write what all workers write down, until the time is over or Ctrl-C."""
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt, BrokenPipeError):
             asyncio.run(
                 follow(
                     lambda channel: make_trace(**given, to=channel),
