@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+import psutil
 
 from tests.live import processes
 from tests.live.processes import ROOT
@@ -34,16 +36,16 @@ class ServerProgram:
     Attributes:
         name: In the table of `docs/reference/servers.md`.
         command: Gives what starts it on a port; a folder is for its files.
-        finishes_calls: Whether calls that run at SIGTERM are answered.
-        ends_streams: Whether streams end at SIGTERM as HTTP wants it.
-        sees_disconnects: Whether a handler ends when its client goes.
+        status: With which it exits after SIGTERM.
+        listens_to_the_end: Whether it takes connections while calls run at the end.
+        closes_websockets: Whether WebSockets end then as they should.
     """
 
     name: str
     command: Command
-    finishes_calls: bool = True
-    ends_streams: bool = True
-    sees_disconnects: bool = True
+    status: int = 0
+    listens_to_the_end: bool = True
+    closes_websockets: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ class Running:
     url: str
     log: Path
     process: subprocess.Popen[bytes]
+
+    @property
+    def ready(self) -> str:
+        """The URL that load balancers ask."""
+        return self.url.removesuffix("/matrix") + "/mcp/health/ready"
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory it has, with the processes that it started."""
+        process = psutil.Process(self.process.pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(int(one.memory_info().rss) for one in family)
 
 
 def _module(name: str, *options: str) -> list[str]:
@@ -124,6 +138,8 @@ OVER_ASGI: Final = (
             *("uvicorn", "--host", "127.0.0.1", "--port", str(port)),
             *("--timeout-graceful-shutdown", "5", ASGI),
         ),
+        # It sends itself the signal again.
+        status=-signal.SIGTERM,
     ),
     ServerProgram(
         "hypercorn",
@@ -144,6 +160,8 @@ OVER_ASGI: Final = (
             *("granian", "--interface", "asgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers-kill-timeout", "5", ASGI),
         ),
+        listens_to_the_end=False,
+        closes_websockets=False,
     ),
     ServerProgram(
         "gunicorn with uvicorn-worker",

@@ -5,4 +5,5 @@ from demo_project.settings import MCP
 
 ROOT_URLCONF = "tests.matrix.urls"
 WSGI_APPLICATION = "tests.matrix.wsgi.application"
-MCP = {**MCP, "AUTHENTICATION": [], "SHUTDOWN_SECONDS": 3}
+SHUTDOWN_SECONDS = 3
+MCP = {**MCP, "AUTHENTICATION": [], "SHUTDOWN_SECONDS": SHUTDOWN_SECONDS}

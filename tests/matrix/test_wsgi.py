@@ -14,6 +14,7 @@ from tests.live import processes
 from tests.live.raw import open_http
 from tests.live.raw_http import Message, ModernClient, open_session
 from tests.matrix.servers import OVER_WSGI, Running, running_server
+from tests.patience import SOON_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -29,7 +30,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Running]:
             yield running
             begun = time.monotonic()
             processes.stop(running.process)
-            assert time.monotonic() - begun < 9
+            assert time.monotonic() - begun < SOON_SECONDS
         assert "Traceback" not in running.log.read_text()
 
 
