@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
+_QUOTED: Final = r'"(?>(?:[^"\\]|\\.)*)"'
 _END: Final = r"(?=[ \t]*+(?:,|$))"
 _GAP: Final = re.compile(r"[ \t]*+")
 _GAPS: Final = re.compile(r"[ \t,]*+")

@@ -228,7 +228,7 @@ def _loose_texts(schema: Any) -> Iterator[bytes]:
     if not isinstance(schema, dict):
         return
     if schema.get("format") in OF_TIME:
-        space = rb"(?:\s++|\\[a-z])*+"
+        space = rb"(?>(?:\s++|\\[a-z])*)"
         yield b'"' + space + NUMBER.pattern.encode() + space + b'"'
     if schema.get("contentEncoding") == "base64":
         yield b'"null"'

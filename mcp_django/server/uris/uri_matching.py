@@ -276,4 +276,5 @@ def _value_pattern(excluded: str, stops: Sequence[str]) -> str:
     characters = f"[^/?#{excluded}]"
     if not stops:
         return f"{characters}*+"
-    return f"(?:(?!{'|'.join(stops)}){characters})*+"
+    # Python before 3.11.5 misses matches of `(?:...)*+`, as in Debian 12.
+    return f"(?>(?:(?!{'|'.join(stops)}){characters})*)"
