@@ -9,6 +9,7 @@ from tests.live import processes
 
 _SETTINGS = "benchmarks.sites.with_tokens"
 _OAUTH_SETTINGS = "benchmarks.sites.with_oauth"
+_SIGHT_SETTINGS = "benchmarks.sites.with_sight"
 _USER = "reader"
 _MAKE_TOKEN = f"""
 import datetime, secrets
@@ -56,6 +57,13 @@ def issue_token(folder: Path) -> str:
     """Issue another token of the user."""
     create = ["mcp_token", "create", _USER, "--name", "benchmarks"]
     return _manage(database(folder), *create).splitlines()[-1]
+
+
+def with_sight(folder: Path) -> dict[str, str]:
+    """Give the environment variables of a site where an operator sees all."""
+    variables = database(folder)
+    _manage(variables, "migrate", "-v", "0", settings=_SIGHT_SETTINGS)
+    return {**variables, "DJANGO_SETTINGS_MODULE": _SIGHT_SETTINGS}
 
 
 def with_oauth(folder: Path) -> dict[str, str]:

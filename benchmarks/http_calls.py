@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from benchmarks import calls, machine, wrk
 from benchmarks.calls import Call
@@ -16,12 +17,16 @@ from benchmarks.database import (
     issue_oauth_token,
     issue_token,
     with_oauth,
+    with_sight,
     with_tokens,
 )
 from benchmarks.figures import Sample
 from benchmarks.servers import Running, Server, running
 
 _PATH = "/mcp"
+
+KEPT: Final = {"CREDENTIAL_CACHE_SECONDS": "60"}
+"""Environment variables of a site that keeps what it has found out of credentials."""
 
 
 def calling(
@@ -63,6 +68,28 @@ def calling_with_token(
     """
     contend = _calling_with_token
     return partial(contend, server, call, connections, extra, is_of_oauth)
+
+
+def calling_seen(server: Server, call: Call, *, connections: int) -> Contender:
+    """Make a call with a bearer token that is kept; an operator sees all of it.
+
+    Args:
+        server: Gets the settings of `benchmarks.sites.with_sight`.
+        call: What is called.
+        connections: How many.
+    """
+    return partial(_calling_seen, server, call, connections)
+
+
+@contextmanager
+def _calling_seen(
+    server: Server, call: Call, connections: int, options: Options
+) -> Iterator[Sampler]:
+    token = issue_token(options.folder)
+    call = replace(call, headers={"Authorization": f"Bearer {token}"})
+    extra = {**with_sight(options.folder), **KEPT}
+    with _under_load(server, call, connections, extra, options) as take:
+        yield take
 
 
 @contextmanager

@@ -53,17 +53,17 @@ class Recorder:
 
 def row_of(server: Server, request: Request, outcome: Outcome, seconds: float) -> Row:
     """Make the row of a request that has ended; on the path of each."""
-    user = Context(server, request).user
     sender, client, feature = request.sender, request.peer.client_info, request.feature
-    is_known = user.pk is not None
+    user = sender.user
+    key = None if user is None else user.pk
     return Row(  # in order: by name it would take longer
         time.time() - seconds,
         _text(server.name, 200),
         _text(request.method, 100),
         "" if feature is None else feature.kind,
         "" if feature is None else _text(feature.name, 200),
-        _text(str(user.pk), 64) if is_known else "",
-        _text(user.get_username(), 200) if is_known else "",
+        "" if key is None else _text(str(key), 64),
+        "" if key is None else _text(user.get_username(), 200),
         _text(sender.credential_label, 200),
         _text(client.name, 200),
         _text(client.version, 100),

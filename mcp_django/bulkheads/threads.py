@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
@@ -281,6 +281,13 @@ def carrying(function: Callable[[], T]) -> Callable[[], T]:
             return function()
 
     return run
+
+
+def of_caller(function: Callable[[], T]) -> Callable[[], T]:
+    """Let a function run in the caller's context, in a thread that another one has."""
+    context = copy_context()
+    context.run(_is_in_pool.set, True)
+    return partial(context.run, function)
 
 
 def _run(function: Callable[[], T]) -> T:

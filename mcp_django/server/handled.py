@@ -9,10 +9,6 @@ from functools import partial
 
 import anyio
 
-from mcp_django.bulkheads.decisions import ask_in_thread
-from mcp_django.bulkheads.services import Service
-from mcp_django.bulkheads.site_services import kept, service_of_site
-from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer, ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
@@ -20,6 +16,7 @@ from mcp_django.server.observers import End, begin_all, end_all, observers
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
+from mcp_django.server.telling import tell_together
 from mcp_django.signals import request_handled
 
 logger = logging.getLogger("mcp_django.server")
@@ -60,7 +57,9 @@ class Handling:
     @classmethod
     def begin(cls, server: Server, request: Request) -> Handling | None:
         """Begin to measure, if any of them wants to hear of this server."""
-        has_receivers = request_handled.has_listeners(server)
+        # To ask for those of a server takes a while, also if there are none at all.
+        receivers = request_handled.receivers
+        has_receivers = bool(receivers) and request_handled.has_listeners(server)
         if not has_receivers and not observers:
             return None
         return cls(server, request, has_receivers=has_receivers)
@@ -91,7 +90,7 @@ class Handling:
         )
         try:
             # It logs what receivers raise.
-            await ask_in_thread(_receivers(), send, request.ask_in_thread)
+            await tell_together(request, send)
         except ServiceAway:
             pass  # It has said so in the log.
         except Exception:
@@ -119,7 +118,8 @@ class Handling:
         else:
             outcome = Outcome.of_result(answer, request.refused_because)
         self.end(outcome)
-        await self.tell(outcome)
+        if self._has_receivers:
+            await self.tell(outcome)
 
     async def tell_cancelled(self, error: BaseException) -> None:
         """Tell them of a cancellation, which is under way."""
@@ -131,13 +131,3 @@ class Handling:
     def begin_again(self) -> None:
         """Leave out of the time what the client took to answer."""
         self._run_began = time.perf_counter()
-
-
-@kept
-def _receivers() -> Service:
-    return service_of_site(
-        "a receiver of request_handled",
-        "some requests are not told of",
-        timeout=lambda: mcp_settings.RECEIVER_TIMEOUT,
-        logger=logger,
-    )

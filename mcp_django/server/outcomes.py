@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import anyio
 
@@ -91,12 +91,15 @@ class Outcome:
             reason: Why it was refused, if it was; left out, what the model reads.
         """
         if not result.get("isError"):
-            return cls("answered")
+            return _ANSWERED
         texts = [block.get("text", "") for block in result.get("content", ())]
         return cls("refused", reason or "\n".join(filter(None, texts)) or None)
 
     def __str__(self) -> str:
         return self.kind if self.reason is None else f"{self.kind}: {self.reason}"
+
+
+_ANSWERED: Final = Outcome("answered")
 
 
 @dataclass(slots=True, eq=False)
