@@ -55,7 +55,7 @@ class HTTPConsumer(AsyncConsumer):
             try:
                 await self.handle(exchange)
             except Refused as refused:
-                tallies.refused += 1
+                tallies.refuse(refused.status)
                 await exchange.refuse(refused)
             except Disconnected:
                 pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import gate
 from mcp_django.consumers.exchange import Exchange
@@ -76,6 +77,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             messages = jsonrpc.parse(body)
         except RemoteProtocolError as error:
             refusal = http_statuses.refusal_of(error)
+            tallies.refuse(refusal.status)
             await exchange.respond(refusal.status, jsonrpc.serialize(refusal.answer))
             return
         post = Post(self.server, exchange, identity, accepts, messages, sender)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.exchanges.calls import WaitForDisconnect
@@ -59,6 +60,7 @@ async def answer_batch(
     for event in events:
         match event:
             case RequestReceived() if exceeded := exceeded_by(post.identity):
+                tallies.refuse(exceeded.status)
                 error = jsonrpc.error(
                     event.id, exceeded.code, exceeded.message, exceeded.data
                 )

@@ -11,6 +11,7 @@ from mcp_types.jsonrpc import RequestId
 
 from mcp_django.auth.authenticating import challenged
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.events import Answered
@@ -85,10 +86,12 @@ class Post:
         """Answer its one request with an error that has an HTTP status of its own."""
         answer = jsonrpc.error(id, error.code, error.message, error.data)
         status = 200 if error.status is None else error.status
+        tallies.refuse(status)
         await self.exchange.respond(status, jsonrpc.serialize(answer), error.headers)
 
     async def refuse(self, refusal: Answered) -> None:
         """Answer it with what the protocol says at once."""
+        tallies.refuse(refusal.status)
         await self.exchange.respond(refusal.status, jsonrpc.serialize(refusal.answer))
 
     async def tell(self, taken: Taken) -> None:

@@ -16,6 +16,7 @@ from mcp_types.jsonrpc import (
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.strays import ends_task
+from mcp_django.bulkheads.tallies import tallies
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
@@ -158,6 +159,7 @@ class Session:
         elif self._is_finishing:
             await self._refuse(event.id, _FINISHING)
         elif exceeded := self._count():
+            tallies.refuse(exceeded.status)
             await self._refuse_at_once(event.id, exceeded)
         else:
             request = make_request(

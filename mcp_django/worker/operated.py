@@ -116,7 +116,8 @@ class Operated:
             "running": dict(running),
             "threads": len(held_by_handlers()),
             "handled": tallies.handled,
-            "refused": tallies.refused,
+            "refused": tallies.refused_by.total(),
+            "refused_by": {str(s): n for s, n in tallies.refused_by.items()},
             "relayed": tallies.relayed,
             **_largest(by_user),
         }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from mcp_django.bulkheads.tallies import tallies
 from tests.consumers.connections import open_stream
 from tests.consumers.credentials import token_of
 from tests.consumers.streamable import (
     JSON_ONLY,
     call_of,
     open_session,
+    post,
     post_modern,
     shop,
 )
@@ -25,6 +30,13 @@ ONE_A_MINUTE = {"MAX_RATE": 1 / 60}
 def slow(settings: Settings) -> None:
     """Let each user send one request a minute."""
     settings.MCP = ONE_A_MINUTE
+
+
+@pytest.fixture
+def refusals() -> Callable[[], Counter[int]]:
+    """Give what operators are told of refusals that came in the test."""
+    before = tallies.refused_by.copy()
+    return lambda: tallies.refused_by - before
 
 
 def is_refusal(error: object, sender: str = "user") -> bool:
@@ -41,7 +53,9 @@ def is_refusal(error: object, sender: str = "user") -> bool:
     return bool(30 < seconds <= 60)
 
 
-async def test_modern_requests_beyond_the_rate_are_answered_429(ada: User) -> None:
+async def test_modern_requests_beyond_the_rate_are_answered_429(
+    ada: User, refusals: Callable[[], Counter[int]]
+) -> None:
     """Spec: RFC 6585, section 4. The answer has the id of its request."""
     headers = await token_of(ada)
     first, second = [await post_modern(ADD, headers=headers) for _ in range(2)]
@@ -52,6 +66,7 @@ async def test_modern_requests_beyond_the_rate_are_answered_429(ada: User) -> No
     assert answer["id"] == 1
     seconds = answer["error"]["data"]["retryAfter"]
     assert second.header("retry-after") == str(seconds)
+    assert refusals() == {429: 1}
 
 
 async def test_users_have_a_rate_each(ada: User, bob: User) -> None:
@@ -78,7 +93,7 @@ async def test_requests_of_a_session_beyond_the_rate_are_answered_429(
 
 
 async def test_each_request_of_a_batch_is_counted(
-    ada: User, settings: Settings
+    ada: User, settings: Settings, refusals: Callable[[], Counter[int]]
 ) -> None:
     """Chosen: those that are too much are errors beside the results of the others."""
     settings.MCP = {}
@@ -98,10 +113,11 @@ async def test_each_request_of_a_batch_is_counted(
         True,
         True,
     ]
+    assert refusals() == {429: 3}
 
 
 async def test_requests_over_sse_beyond_the_rate_are_errors_on_the_stream(
-    ada: User,
+    ada: User, refusals: Callable[[], Counter[int]]
 ) -> None:
     """Chosen: the official clients end their session on a 429."""
     headers = await token_of(ada)
@@ -111,6 +127,23 @@ async def test_requests_over_sse_beyond_the_rate_are_errors_on_the_stream(
 
         assert is_refusal(await stream.ask("tools/list"))
         assert await stream.ask("ping") == {}
+    assert refusals() == {429: 1}
+
+
+async def test_what_is_refused_is_counted_by_its_status(
+    ada: User, refusals: Callable[[], Counter[int]]
+) -> None:
+    """We promise it: operators see how much is refused, and why."""
+    headers = await token_of(ada)
+
+    for message, more in (
+        (ADD, {}),
+        (b"{", headers),
+        (call_of("add") | {"method": "x"}, headers),
+    ):
+        await post(shop, message, headers=more)
+
+    assert refusals() == {401: 1, 400: 2}
 
 
 async def test_requests_over_a_websocket_beyond_the_rate_are_errors(ada: User) -> None:

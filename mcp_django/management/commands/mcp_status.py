@@ -136,11 +136,13 @@ def _line(worker: JSONObject) -> str:
         f"{worker[name]} {name}" + (f" ({rates[name]:g}/s)" if rates else "")
         for name in ("handled", "refused", "relayed")
     )
+    refused = Counter[str](worker["refused_by"]).most_common(5)
+    reasons = ", ".join(f"{count} with {status}" for status, count in refused)
     return (
         f"  {worker['host']}:{worker['pid']} {worker['state']} for "
         f"{worker['seconds']:.0f} s: {sum(worker['streams'].values())} streams, "
         f"{sum(worker['running'].values())} run, {worker['threads']} threads held; "
-        f"{counts}"
+        f"{counts}{reasons and f' (refused: {reasons})'}"
     )
 
 
