@@ -4,9 +4,9 @@ Ids are `mcp_django.E0xx` and `mcp_django.W0xx`, in tens by subject, each a modu
 `setting`, `authentication` and `limits` 00x, `servers`, `reach` and
 `hosts` 01x, `asgi` and `urlconfs` 02x, `channel_layers` 03x, `origins` 04x, `caches`
 05x, `schemas` and `hosts` 06x, `permissions` 07x, `transactions` 08x, `texts` 09x,
-rates in `limits` 155, `https` 160, `health` 165, `audit` 170. No check ever raises: one
-that cannot look at something leaves it to the check whose business it is, ours or
-Django's.
+rates in `limits` 155, `https` 160, `health` 165, `audit` 170, `traces` 185. No check
+ever raises: one that cannot look at something leaves it to the check whose business it
+is, ours or Django's.
 """
 
 from __future__ import annotations
