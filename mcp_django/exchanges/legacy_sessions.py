@@ -85,9 +85,10 @@ async def _end(server: Server, session: HTTPSession, identity: Identity) -> None
     Raises:
         ServiceAway: As for `OpenSessions.end`; it has ended all the same.
     """
-    is_news = True
+    sessions = current_worker().part(OpenSessions)
+    is_news = not sessions.has_heard_of_end(session)
     try:
-        is_news = await current_worker().part(OpenSessions).end(session)
+        is_news = await sessions.end(session)
     finally:
         if is_news:
             await tell_end(server, session, identity.user, "client")

@@ -94,6 +94,10 @@ class OpenSessions:
             _remember(self._looked_up, key, now)
         return True
 
+    def has_heard_of_end(self, session: HTTPSession) -> bool:
+        """Say whether this worker knows already that a session was ended."""
+        return session.key in self._ended
+
     async def end(self, session: HTTPSession) -> bool:
         """End a session, in every worker.
 
@@ -104,7 +108,7 @@ class OpenSessions:
             ServiceAway: The cache: the workers that run know of the end, and those that
                 are started later will as soon as the cache takes it.
         """
-        was_open = session.key not in self._ended
+        was_open = not self.has_heard_of_end(session)
         self._note_end(session.key)
         with suppress(ServiceAway):  # They look into the cache as well.
             await self._relay.tell({"kind": "ended", "session": session.key})

@@ -48,7 +48,7 @@ server = Server("told")
 @server.tool
 def peek(context: SyncContext) -> str:
     trace_id = trace.get_current_span().get_span_context().trace_id
-    return f"{context.meta.get('traceparent')} {trace_id:032x}"
+    return f"{context.meta['traceparent']} {trace_id:032x} {context.session_label}"
 
 
 @server.tool
@@ -118,6 +118,8 @@ async def test_one_trace_goes_from_caller_to_handler(
     assert sent.parent is not None
     assert sent.parent.span_id == context.span_id
     assert sent.context is not None
+    named = (answered.attributes or {}).get("mcp.session.id")
+    assert named == told[2] if version == LEGACY else named is None
     ids = f"{context.trace_id:032x}", f"{sent.context.span_id:016x}"
     assert told[0].split("-")[1:3] == [*ids]
     assert told[1] == ids[0]
@@ -253,7 +255,7 @@ async def test_trace_goes_through_a_bridge(collected: Collected) -> None:
 
         tasks.start_soon(join)
         async with Client(client_end) as client:
-            [_, trace_id] = await peek_of(client)
+            [_, trace_id, _] = await peek_of(client)
     asked = [s for s in collected.spans(SpanKind.CLIENT) if s.name.endswith("peek")]
     [bridged, sent] = asked  # in the order in which they ended
     answered = called(collected.spans())
