@@ -3,7 +3,9 @@
 A worker counts by itself, and asks nothing before it lets a request through. At most
 once a second it tells the others by the cache what it has counted, and learns what they
 have: `MCP["MAX_RATE"]` is divided among those at which a user asks. Until a worker has
-learned of the others, and while the cache is away, it has the whole rate.
+learned of the others, and while the cache is away, it has the whole rate. It learns of
+users that have not come to it yet, too: one who goes from worker to worker finds no new
+rate at each.
 """
 
 from __future__ import annotations
@@ -112,12 +114,8 @@ class Tally:
         Returns:
             0.0, or the seconds until one may come.
         """
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            full = max(rate, 1.0)
-            bucket = self._buckets[key] = _Bucket(full, full, now)
-        else:
-            bucket.refill(rate, now)
+        bucket = self._buckets.get(key) or self._begin(key, rate, now)
+        bucket.refill(rate, now)
         bucket.is_asked = True
         seconds = bucket.wait_seconds(rate)
         if seconds > 0:
@@ -126,6 +124,11 @@ class Tally:
         bucket.own_tokens -= 1
         bucket.count += 1
         return 0.0
+
+    def _begin(self, key: str, rate: float, now: float) -> _Bucket:
+        full = max(rate, 1.0)
+        bucket = self._buckets[key] = _Bucket(full, full, now)
+        return bucket
 
     def report(self) -> Report:
         """Give what was counted since the last report, and begin the next."""
@@ -171,9 +174,8 @@ class Tally:
             latest[report.worker] = report
             if report.number > self._heard.get(report.worker, 0):
                 self._heard[report.worker] = report.number
-                for key, count in report.counts.items():
-                    if key in self._buckets and report.worker != self._worker:
-                        self._buckets[key].tokens -= count
+                if report.worker != self._worker:
+                    self._take_off(report.counts, rate, now)
         seconds = self._note_settlement(latest.pop(self._worker, own).number, now)
         self._heard = {worker: report.number for worker, report in latest.items()}
         for key, count in own.counts.items():
@@ -185,6 +187,13 @@ class Tally:
             share = max(mine + unused / asked_at, rate / asked_at)
             self._buckets[key].share = share if others else None
 
+    def _take_off(self, counts: Mapping[str, int], rate: float, now: float) -> None:
+        """Take off what another worker let through; nothing is to be said of 0."""
+        for key, count in counts.items():
+            if count:
+                bucket = self._buckets.get(key) or self._begin(key, rate, now)
+                bucket.tokens -= count
+
     def _note_settlement(self, number: int, now: float) -> float:
         """Give the seconds since the last one."""
         seconds = _SECONDS_BETWEEN_SETTLEMENTS
@@ -192,7 +201,7 @@ class Tally:
             before, last = self._settlements[-1]
             if now - before <= _RECENT_SECONDS:
                 seconds = max(seconds, now - before)
-            if number <= last:  # the cache has forgotten how far the numbers were
+            if number < last:  # the cache has forgotten how far the numbers were
                 self._settlements.clear()
         self._settlements.append((now, number))
         return seconds
@@ -219,9 +228,9 @@ class Rates:
 
     ::
 
-        idle --take()--> settles --a second later, and all is idle--> idle
-                           |  ^
-                           +--+ a second later, and not
+        idle --take()--> settles each second --MAX_RATE is None--> idle
+
+    It goes on while no requests come, and so knows of users who come next.
 
     Args:
         worker: The worker.
@@ -258,7 +267,7 @@ class Rates:
             await self._settle()
         finally:
             self._is_about_to_settle = False
-            if len(self._tally):
+            if mcp_settings.MAX_RATE is not None and not self._worker.is_ending:
                 self._settle_soon()
 
     async def _settle(self) -> None:
@@ -269,15 +278,14 @@ class Rates:
             self._tally.clear()
             return
         report = self._tally.report()
-        if report.counts:
-            heard_until = self._tally.heard_until(time.monotonic())
-            try:
-                cache = cache_of(mcp_settings.CACHE)
-                reports = await cache.ask(partial(exchange, report, heard_until))
-            except ServiceAway:  # it has said so in the log
-                self._tally.forget_others()
-            else:
-                self._tally.heed(reports, report, rate, time.monotonic())
+        heard_until = self._tally.heard_until(time.monotonic())
+        try:
+            cache = cache_of(mcp_settings.CACHE)
+            reports = await cache.ask(partial(exchange, report, heard_until))
+        except ServiceAway:  # it has said so in the log
+            self._tally.forget_others()
+        else:
+            self._tally.heed(reports, report, rate, time.monotonic())
         self._tally.drop_idle(rate, time.monotonic())
 
 
@@ -288,28 +296,40 @@ def exchange(report: Report, heard_until: int, cache: BaseCache) -> list[Report]
     written that others write, too, and no clock has to be that of another computer.
 
     Args:
-        report: What this worker counted.
+        report: What this worker counted; nothing is written if that is nothing.
         heard_until: The number after which to read, if there are not too many.
         cache: Keeps reports for as long as they are recent.
 
     Returns:
         Those of all workers, this one's as well.
     """
-    cache.add(_NUMBER_KEY, 0, timeout=None)
-    try:
-        number = cache.incr(_NUMBER_KEY)
-    except ValueError:  # a cache that keeps nothing
-        return []
-    told = (report.worker, report.counts)
-    cache.set(_report_key(number), told, timeout=_KEPT_SECONDS)
-    if heard_until >= number:  # the cache has forgotten how far the numbers were
+    number = _tell(report, cache) if report.counts else cache.get(_NUMBER_KEY, 0)
+    if heard_until > number:  # the cache has forgotten how far the numbers were
         heard_until = 0
     first = max(heard_until, number - _MAX_REPORTS) + 1
     numbers = {_report_key(each): each for each in range(first, number + 1)}
-    found = cache.get_many(list(numbers))
+    found = cache.get_many(list(numbers)) if numbers else {}
+    own = report._replace(number=number)
     return [
-        Report(worker, counts, numbers[key]) for key, (worker, counts) in found.items()
+        own,
+        *(
+            Report(worker, counts, numbers[key])
+            for key, (worker, counts) in found.items()
+            if numbers[key] != number or worker != report.worker
+        ),
     ]
+
+
+def _tell(report: Report, cache: BaseCache) -> int:
+    """Write a report for the others, and give its number; 0 if the cache keeps none."""
+    cache.add(_NUMBER_KEY, 0, timeout=None)
+    try:
+        number = cache.incr(_NUMBER_KEY)
+    except ValueError:
+        return 0
+    told = (report.worker, report.counts)
+    cache.set(_report_key(number), told, timeout=_KEPT_SECONDS)
+    return number
 
 
 def _report_key(number: int) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import pytest
 from anyio.to_thread import run_sync
 from django.core.cache import BaseCache, caches
+from hypothesis import given, settings, target
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from mcp_django.auth.interface import Authenticator, Identity, anonymous
 from mcp_django.worker.rates import Report, Tally, exceeded_by, exchange
 from tests.live.processes import wait_until
 from tests.worker.caches import BROKEN, HangingCache
+from tests.worker.rushes import longest_rush
 
 RATE = 10.0
 STEP = 0.02
@@ -24,16 +28,23 @@ class Workers:
     Args:
         count: How many.
         cache: By which they settle; None while it is away.
+        moments: When in each second they settle; evenly, if left out.
 
     Attributes:
         let_through: When each request was let through.
     """
 
-    def __init__(self, count: int, cache: BaseCache | None) -> None:
+    def __init__(
+        self,
+        count: int,
+        cache: BaseCache | None,
+        moments: Sequence[float] | None = None,
+    ) -> None:
         self.tallies = [Tally(f"worker {number}") for number in range(count)]
         self.let_through: list[float] = []
         self.cache = cache
-        self._settled_at = [-(number / count) for number in range(count)]
+        moments = moments or [number / count for number in range(count)]
+        self._settled_at = [-moment for moment in moments]
         self._time = 0.0
 
     def run(self, seconds: float, asks: Callable[[int, float], bool]) -> None:
@@ -50,14 +61,17 @@ class Workers:
                 if self._time - self._settled_at[number] >= 1:
                     self._settled_at[number] = self._time
                     self._settle(tally)
-                if asks(number, self._time) and not tally.take("ada", RATE, self._time):
+                # As often as it likes.
+                while asks(number, self._time) and not tally.take(
+                    "ada", RATE, self._time
+                ):
                     self.let_through.append(self._time)
 
     def _settle(self, tally: Tally) -> None:
         report, now = tally.report(), self._time
         if self.cache is None:
             tally.forget_others()
-        elif report.counts:
+        else:
             reports = exchange(report, tally.heard_until(now), self.cache)
             tally.heed(reports, report, RATE, now)
         tally.drop_idle(RATE, self._time)
@@ -73,6 +87,10 @@ class Workers:
 @pytest.fixture
 def cache(settings: Settings) -> BaseCache:
     """Give a cache that holds nothing yet."""
+    return _emptied()
+
+
+def _emptied() -> BaseCache:
     caches["default"].clear()
     return caches["default"]
 
@@ -105,6 +123,44 @@ def test_workers_together_give_the_rate(count: int, cache: BaseCache) -> None:
     assert len(workers.let_through) <= RATE * 30 * 1.15
     later = [at for at in workers.let_through if at > 20]
     assert RATE * 10 * 0.7 <= len(later) <= RATE * 10 * 1.2
+
+
+@given(st.data())
+@settings(max_examples=25)
+def test_no_pattern_of_asking_brings_twice_the_rate_for_two_seconds(
+    data: st.DataObject,
+) -> None:
+    """We promise it: whichever workers are asked, when, and for how long."""
+    count = data.draw(st.integers(2, 8), "workers")
+    moment = st.floats(0, 0.99)
+    moments = data.draw(st.lists(moment, min_size=count, max_size=count), "moments")
+    asked = st.sets(st.integers(0, count - 1))
+    pieces = st.lists(
+        st.tuples(st.sampled_from([0.1, 0.4, 1.0, 2.0]), asked), min_size=3, max_size=12
+    )
+    workers = Workers(count, _emptied(), moments)
+    for seconds, numbers in data.draw(pieces, "pieces"):
+        workers.run(seconds, partial(_asks_some, numbers))
+
+    rush = longest_rush(workers.let_through, RATE)
+    target(rush)
+    assert rush <= 2
+
+
+def _asks_some(numbers: Collection[int], number: int, now: float) -> bool:
+    return number in numbers
+
+
+@pytest.mark.parametrize("every", [0.1, 0.4, 1.0])
+def test_user_who_goes_from_worker_to_worker_finds_no_new_rate_at_each(
+    cache: BaseCache, every: float
+) -> None:
+    """We promise it: they hear of users who have not come to them yet."""
+    workers = Workers(16, cache)
+
+    workers.run(20, lambda number, now: int(now / every) % 16 == number)
+
+    assert longest_rush(workers.let_through, RATE) <= 2
 
 
 def test_user_who_asks_one_worker_mostly_has_nearly_all_there(
