@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any
 
+import anyio
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.exchanges.open_sessions import OpenSessions
+from mcp_django.exchanges.session_state import has_ended
 from mcp_django.operations import Answers, aend
 from mcp_django.worker.asking import NO_LAYER, ask_all, ask_over
 from mcp_django.worker.channel_layers import make_service
@@ -24,6 +27,8 @@ from mcp_django.worker.operated import Operated
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.worker import Worker, current_worker
 from tests.exchanges.http_sessions import open_session
+from tests.patience import PATIENCE_SECONDS
+from tests.worker.caches import BROKEN
 from tests.worker.layers import Layer, until
 
 
@@ -182,6 +187,24 @@ async def test_sessions_that_are_only_ids_end_with_their_user() -> None:
     assert await later.is_open(others)
     await aend(everything=True)
     assert not await sessions.is_open(others)
+    await worker.close_all()
+
+
+async def test_end_that_the_cache_did_not_take_is_noted_when_it_is_back(
+    settings: Settings,
+) -> None:
+    """We promise it: by the workers that know, and the operator is told so."""
+    settings.MCP = {"AWAY_SECONDS": 0.05}
+    worker, session = current_worker(), open_session("7")
+    sessions, working = worker.part(OpenSessions), settings.CACHES
+    settings.CACHES = {"default": {"BACKEND": BROKEN}}
+    answers = await aend(user=User(pk=7))
+    assert "note it there as soon as they can" in answers.problem
+    assert not await sessions.is_open(session)
+    settings.CACHES = working
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while not await has_ended(session):
+            await anyio.lowlevel.checkpoint()
     await worker.close_all()
 
 
