@@ -26,6 +26,7 @@ _UNKEPT: Final = (
     "the cache does not take which sessions have ended: workers that run know, and "
     "note it there as soon as they can; one that is started before may take their ids"
 )
+_MAX_SECONDS_AHEAD: Final = 1.0
 _FEATURE: Final = re.compile(
     r"(?P<feature>(?:tool|resource|prompt):.+)"
     r"|(?P<server>.+?)/(?P<its_feature>(?:tool|resource|prompt):.+)",
@@ -128,8 +129,26 @@ async def _tell(ended: Ended) -> Answers:
     ask = {**ended.as_json(), "is_kept": is_kept}
     answers = await ask_all({"ask": "end", **ask})
     problems = [answers.problem, "" if is_kept else _UNKEPT]
+    if ended.by != "feature":
+        problems += clocks_ahead(answers, time.time())
     answers.problem = "; ".join(filter(None, problems))
     return answers
+
+
+def clocks_ahead(answers: Answers, now: float) -> list[str]:
+    """Say which workers take sessions that have ended for later ones.
+
+    Args:
+        answers: What they answered.
+        now: The time here, by which sessions are said to have ended.
+    """
+    ahead = {worker["host"]: worker["time"] - now for worker in answers.workers}
+    return [
+        f"the clock of {host} is {seconds:.0f} s ahead: sessions over Streamable HTTP "
+        "that were opened there in as long go on; set it, and do this once more"
+        for host, seconds in ahead.items()
+        if seconds > _MAX_SECONDS_AHEAD
+    ]
 
 
 def split_feature(feature: str) -> tuple[str, str]:

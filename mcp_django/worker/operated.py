@@ -85,6 +85,7 @@ class Operated:
                 "worker": self._id,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
+                "time": round(time.time(), 3),
                 "mailbox": relay.mailbox,
                 "peers": relay.seconds_since_peers(),
                 **told,

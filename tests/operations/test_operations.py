@@ -20,6 +20,7 @@ from mcp_django.bulkheads.tallies import tallies
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.session_state import has_ended
 from mcp_django.operations import Answers, aend
+from mcp_django.operations.ending import clocks_ahead
 from mcp_django.worker.asking import NO_LAYER, ask_all, ask_over
 from mcp_django.worker.channel_layers import make_service
 from mcp_django.worker.connections import OpenConnection
@@ -206,6 +207,13 @@ async def test_end_that_the_cache_did_not_take_is_noted_when_it_is_back(
         while not await has_ended(session):
             await anyio.lowlevel.checkpoint()
     await worker.close_all()
+
+
+def test_hosts_whose_clocks_are_ahead_are_named() -> None:
+    """Chosen: ids of sessions say when they were opened, by those clocks."""
+    workers = [{"host": f"web{n}", "time": 1000.0 + n * 300} for n in range(2)]
+    [said] = clocks_ahead(Answers(workers), 1000.5)
+    assert said.startswith("the clock of web1 is 300 s ahead")
 
 
 async def test_own_process_is_asked_without_a_layer() -> None:
