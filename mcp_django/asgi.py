@@ -6,7 +6,6 @@ for after a 401, and Django does not have, is answered in words that they unders
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.urls import set_script_prefix
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.steps import Steps
 from mcp_django.consumers import lifespan, well_known
 from mcp_django.consumers.applications import (
@@ -41,7 +41,7 @@ from mcp_django.server.routes import (
 from mcp_django.transports.server.http_response import Headers
 from mcp_django.worker.collector import spare_loaded_objects
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 _NO_BODY: Headers = ((b"content-length", b"0"),)
 
@@ -87,7 +87,8 @@ class MCPRouter:
                 found = _find(kind, scope)
             except BaseException:  # nothing is awaited, and nothing thrown in
                 logger.exception(
-                    "no URL pattern can be found for %s", path_for_log(scope)
+                    "no URL pattern can be found for %s; mend the URLconf",
+                    path_for_log(scope),
                 )
                 if kind == "http":
                     return Exchange(scope, receive, send).give_up()

@@ -18,6 +18,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from mcp_django.bulkheads.fault_lines import fault_lines
 from mcp_django.worker.thread_loop import end_thread_loop
 from tests.catalogs import GERMAN, write_catalog
 
@@ -72,6 +73,13 @@ def own_workers() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     end_thread_loop()
+
+
+@pytest.fixture(autouse=True)
+def own_fault_lines() -> Iterator[None]:
+    """Let no test hear of faults of another, nor miss a line that another had."""
+    yield
+    fault_lines.say_rest()
 
 
 @pytest.fixture

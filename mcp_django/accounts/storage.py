@@ -7,7 +7,6 @@ in it.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,13 +19,14 @@ from django.utils import timezone
 
 from mcp_django.accounts.encryption import Undecryptable
 from mcp_django.accounts.models import Account
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.client.oauth.storage import Storage
 from mcp_django.protocol.jsonrpc import JSONObject
 
 T = TypeVar("T")
 
-logger = logging.getLogger("mcp_django.accounts")
+logger = FaultLog("mcp_django.accounts")
 
 LEASE_SECONDS: Final = 120.0
 """For how long a lock holds at most: longer than it takes to renew tokens, so that it
@@ -62,11 +62,12 @@ class AccountStorage(Storage):
             record = account.unseal()
         except Undecryptable as error:
             logger.warning(
-                "the account of user %s at %s cannot be read, so that they have to "
+                "the account of user %s at %s cannot be read; they have to "
                 "connect it again: %s",
                 self._user_id,
                 url,
                 error,
+                of=(self._user_id, url),
             )
             return None
         return record if isinstance(record, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -38,6 +37,7 @@ from mcp_django.accounts.logins import PendingLogin
 from mcp_django.accounts.models import Account
 from mcp_django.accounts.servers import OtherServer, client_name, other_servers
 from mcp_django.accounts.storage import AccountStorage
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth.auth import OAuth
 from mcp_django.client.oauth.challenges import read_scopes
 from mcp_django.exceptions import LoginFailed, MCPError
@@ -45,7 +45,7 @@ from mcp_django.rendering import render_page
 
 T = TypeVar("T")
 
-logger = logging.getLogger("mcp_django.accounts")
+logger = FaultLog("mcp_django.accounts")
 
 OTHERS_SECONDS: Final = 30.0
 """How long other servers may take, altogether, until the user is told."""
@@ -236,7 +236,12 @@ def _show_failure(
     if isinstance(error, LoginFailed) and error.error == "access_denied":
         reason = _("You did not allow it, or the other server did not let you.")
         return _show_page(request, server, reason)
-    logger.warning("an account at %s was not connected: %s", server.url, error)
+    logger.warning(
+        "an account at %s was not connected, as its user was told: %s",
+        server.url,
+        error,
+        of=server.url,
+    )
     # Ours, or the other server's; the template escapes it.
     return _show_page(request, server, str(error), status=502)
 

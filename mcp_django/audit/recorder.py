@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from mcp_django.audit.rows import Row
 from mcp_django.audit.writer import Writer
-from mcp_django.bulkheads.throttle import Throttle
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.server.context import Context
 from mcp_django.server.observers import End
@@ -23,13 +22,11 @@ from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.audit")
+logger = FaultLog("mcp_django.audit")
 
 _MAX_DETAILS: Final = 10_000
 _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """In JSON; PostgreSQL takes none."""
-
-_failures = Throttle()
 
 
 class Recorder:
@@ -115,13 +112,10 @@ def _details(server: Server, request: Request) -> Any:
             )
         return json.loads(_NUL.sub(r"\1", _whole(written)))
     except Exception as error:
-        if count := _failures.note():
-            logger.error(
-                "MCP['AUDIT_DETAILS'] failed, %d times since the last such line: the "
-                "entries have no details",
-                count,
-                exc_info=error,
-            )
+        logger.error(
+            "MCP['AUDIT_DETAILS'] failed, so that entries have no details; mend it",
+            exc_info=error,
+        )
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -16,15 +15,14 @@ from django.db import DatabaseError, Error, close_old_connections
 
 from mcp_django.audit.models import prune
 from mcp_django.audit.rows import Row, insert
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.missing_migrations import commands_for, lacks_something
 from mcp_django.bulkheads.outages import Outage
-from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.shutdown import call_at_end
 
-logger = logging.getLogger("mcp_django.audit")
+logger = FaultLog("mcp_django.audit")
 
 _BATCH: Final = 500
 _FLUSH_SECONDS: Final = 1.0
@@ -65,13 +63,6 @@ class Writer:
         self._lock = threading.Lock()
         self._is_arranged = False
         self._prune_at = time.monotonic()
-        self._dropped = Counted(
-            logger,
-            "%d entries of the audit trail were dropped, because MCP['AUDIT_QUEUE'] "
-            "wait to be written already; look at the database",
-        )
-        self._refused = Throttle()
-        self._unmigrated = Throttle()
         self._outage = Outage(
             logger,
             "the database of the audit trail",
@@ -82,7 +73,11 @@ class Writer:
         """Take the row of an entry, to be written soon; may be called in any thread."""
         waiting = self._waiting
         if len(waiting) >= mcp_settings.AUDIT_QUEUE:
-            self._dropped.note()
+            logger.warning(
+                "an entry of the audit trail is dropped, because MCP['AUDIT_QUEUE'] = "
+                "%d wait to be written already; look at the database",
+                mcp_settings.AUDIT_QUEUE,
+            )
             self._has_many.set()
             return
         waiting.append(row)
@@ -103,9 +98,9 @@ class Writer:
             thread.join(_LAST_SECONDS)
         if self._waiting:
             logger.error(
-                "%d entries of the audit trail are lost: the process ends, and they "
-                "could not be written",
-                len(self._waiting),
+                "an entry of the audit trail is lost: the process ends, and it "
+                "could not be written; look at the database",
+                times=len(self._waiting),
             )
             self._waiting.clear()
 
@@ -191,27 +186,24 @@ class Writer:
             except Exception as error:  # whatever drivers say of a value
                 if _has_to_wait(error):
                     raise
-                if count := self._refused.note():
-                    logger.error(
-                        "%d entries of the audit trail are lost: the database refuses "
-                        "them",
-                        count,
-                        exc_info=error,
-                    )
+                logger.error(
+                    "an entry of the audit trail is lost, as the database refuses "
+                    "it; see its error",
+                    exc_info=error,
+                )
             self._waiting.popleft()
 
     def _note(self, error: Error) -> None:
         """Say why nothing can be written."""
         if not lacks_something(error):
             self._outage.note(error)
-        elif count := self._unmigrated.note():
+        else:
             commands = isinstance(error, DatabaseError) and commands_for(error)
             logger.error(
                 "the database lacks what the audit trail needs: run manage.py %s; "
                 "until then entries wait in memory, and are dropped when there are too "
-                "many (%d attempts since the last such line: %s)",
+                "many (%s)",
                 commands or "migrate",
-                count,
                 str(error).partition("\n")[0],
             )
 

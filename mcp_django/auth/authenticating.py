@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,6 +29,7 @@ from mcp_django.auth.challenges import (
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.users import read
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.missing_migrations import commands_for
 from mcp_django.bulkheads.services import Inquiry, Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
@@ -37,7 +37,7 @@ from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ServiceAway
 
-logger = logging.getLogger("mcp_django.auth")
+logger = FaultLog("mcp_django.auth")
 
 
 async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
@@ -67,7 +67,11 @@ async def identify(request: HttpRequest, *, cookies_count: bool) -> Identity:
         if identity is None and is_bearer:
             raise unknown_token()
     except AuthenticationFailed as failure:
-        logger.warning("authentication failed: %s", failure)
+        logger.warning(
+            "authentication failed: %s",
+            failure,
+            of=str(failure),
+        )
         told = explained(failure) if settings.DEBUG else failure
         texts = await _challenges(found, request, asking.asked, told)
         raise with_challenges(told, texts) from None
@@ -172,7 +176,10 @@ async def _challenges(
         except ServiceAway:  # it has said so in the log
             continue
         except Exception:
-            logger.exception("%r gave no challenge", type(authenticator).__qualname__)
+            logger.exception(
+                "%r gave no challenge; mend its challenge()",
+                type(authenticator).__qualname__,
+            )
     unknown = failure if failed is None else None
     return complete(texts, _added(request), unknown) or ["Session"]
 
@@ -184,7 +191,9 @@ def _added(request: HttpRequest) -> dict[str, str]:
         try:
             added |= addition(request)
         except Exception:
-            logger.exception("a challenge is without what %r adds", addition)
+            logger.exception(
+                "a challenge is without what %r adds; mend it", addition, of=addition
+            )
     return added
 
 

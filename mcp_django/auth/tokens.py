@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import threading
@@ -19,6 +18,7 @@ from mcp_django.auth.bearer import UNKNOWN, bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.auth.labels import label_of_token
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import AuthenticationFailed
 
 # Importing the model of an app that is not installed is a RuntimeError that does not
@@ -32,7 +32,7 @@ if not apps.is_installed("mcp_django.tokens"):
 
 from mcp_django.tokens.models import PREFIX, Token, TokenState
 
-logger = logging.getLogger("mcp_django.auth")
+logger = FaultLog("mcp_django.auth")
 
 _PAUSE_SECONDS = 60.0
 _PATIENCE_SECONDS = 0.5
@@ -120,7 +120,9 @@ class TokenAuthenticator(Authenticator):
     def _pause(self, reason: object) -> None:
         self._record_from = time.monotonic() + _PAUSE_SECONDS
         logger.warning(
-            "the use of tokens cannot be recorded, for a minute at least: %s", reason
+            "the use of tokens cannot be recorded, for a minute at least; "
+            "look at the database: %s",
+            reason,
         )
 
     def is_still_valid(self, identity: Identity) -> bool:

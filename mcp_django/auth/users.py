@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from functools import partial
 
@@ -11,6 +10,7 @@ from django.utils.functional import LazyObject
 
 from mcp_django.auth.interface import User, user_behind
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.threads import ThreadPool, authentication_threads
@@ -24,7 +24,7 @@ def _users() -> Service:
         "what they send is refused",
         shown_as="the site's table of users",
         timeout=lambda: mcp_settings.AUTHENTICATION_TIMEOUT,
-        logger=logging.getLogger("mcp_django.auth"),
+        logger=FaultLog("mcp_django.auth"),
     )
 
 

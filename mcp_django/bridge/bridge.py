@@ -21,7 +21,6 @@ tells it of changes, and `results` knows what each version may carry.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +36,7 @@ from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.results import describe
 from mcp_django.bridge.running_requests import RunningRequests
 from mcp_django.bridge.send_queue import SendQueue
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import contained
 from mcp_django.client.connecting import HTTPOptions, Target, Way, ways_to
 from mcp_django.exceptions import MCPError, RemoteProtocolError
@@ -64,7 +64,7 @@ from mcp_django.transports.base import Sender, Transport
 if TYPE_CHECKING:
     import httpx2
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _MAX_UNREAD: Final = 100
 """Messages of the client that wait, such as while the server is connected."""
@@ -206,7 +206,9 @@ class Bridge:
             try:
                 await self._take(message)
             except Exception:
-                logger.exception("a message of the client is lost")
+                logger.exception(
+                    "a message of the client is lost, by fault of the bridge; report it"
+                )
             self._untaken -= 1
             if not self._untaken:
                 self._has_taken_all.set()
@@ -238,7 +240,7 @@ class Bridge:
             case Notified(method, params):
                 self._pass_on(method, params)
             case Ignored(reason):
-                logger.warning("message ignored: %.500s", reason)
+                logger.warning("message ignored: %.500s", reason, of=reason)
 
     async def _initialize(self, message: JSONRPCRequest) -> None:
         """Open the client's session, as soon as it is known what the server is."""
@@ -274,7 +276,10 @@ class Bridge:
                 await self._begin_changes()
         except MCPError as error:
             # The client's next request tries again.
-            logger.warning("cannot begin anew: %s", error)
+            logger.warning(
+                "cannot begin anew, which the client's next request tries again: %s",
+                error,
+            )
         self._client.takes_batches = self._protocol.takes_batches
         await self._send_queue.send(answer)
 

@@ -9,7 +9,6 @@ Spec: 2025-11-25 client/elicitation; 2026-07-28 basic/patterns/mrtr.
 
 from __future__ import annotations
 
-import logging
 import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,12 +23,13 @@ from mcp_django.bridge.results import (
     offers,
     question_for_modern,
 )
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.input_rounds import RETRY_MEMBERS
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 Send: TypeAlias = Callable[[], Awaitable[JSONObject]]
 """Sends the request of a call to the server, and waits for its result."""

@@ -9,7 +9,6 @@ Spec: 2026-07-28 basic/patterns/subscriptions; 2025-11-25 server/resources,
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from mcp_django.bridge.remote_server import RemoteServer
 from mcp_django.bridge.results import wire
 from mcp_django.bridge.send_queue import SendQueue
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.changes import Change, offered_of
 from mcp_django.exceptions import ErrorAnswer, MCPError
 from mcp_django.protocol import jsonrpc
@@ -32,7 +32,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.protocol.uris import UriSet, normalize
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _LONGEST_DELAY: Final = 60.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,6 +14,7 @@ from mcp_types import ClientCapabilities, SubscriptionFilter
 from mcp_types.jsonrpc import HEADER_MISMATCH
 
 from mcp_django.bridge.results import capabilities_of
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.answers import Answers
 from mcp_django.client.changes import Changes
 from mcp_django.client.connecting import Way
@@ -35,7 +35,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.log_levels import LOG_LEVELS
 from mcp_django.protocol.uris import UriSet
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 FOREVER: Final = Patience(math.inf, math.inf)
 """The client at the other end of the bridge decides how long it waits."""
@@ -276,10 +276,12 @@ class RemoteServer:
         try:
             await connection.open(self._tasks)
         except MCPError as error:
-            logger.warning("cannot use the remote server: %s", error)
+            logger.warning(
+                "cannot use the remote server; the next request tries again: %s", error
+            )
             attempt.error = error
         except Exception as error:
-            logger.exception("connecting with the remote server failed")
+            logger.exception("connecting with the remote server failed; see the error")
             attempt.error = TransportError(
                 f"{type(error).__name__} while connecting; the log has more"
             )
@@ -311,7 +313,12 @@ class RemoteServer:
             try:
                 result_of(await connection.request(request, _OPENING))
             except ErrorReceived as error:
-                logger.warning("%s is not restored: %s", method, error)
+                logger.warning(
+                    "%s is not restored; the client has to ask for it again: %s",
+                    method,
+                    error,
+                    of=method,
+                )
         await self._subscriptions.restore(connection)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +13,7 @@ from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 from mcp_django.bridge.remote_server import is_severe
 from mcp_django.bridge.requests import Requests
 from mcp_django.bridge.send_queue import SendQueue
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import versions
 from mcp_django.protocol.events import RequestReceived
@@ -21,7 +21,7 @@ from mcp_django.protocol.jsonrpc import JSON, JSONObject, Message
 from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.server import ServerProtocol
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _MAX_RUNNING: Final = 1000
 """Requests of the client that wait for the server."""
@@ -119,7 +119,11 @@ class RunningRequests:
                 except ErrorAnswer as error:
                     answer = error
                 except Exception:
-                    logger.exception("passing on %r failed", request.method)
+                    logger.exception(
+                        "passing on %r failed, by fault of the bridge; report it",
+                        request.method,
+                        of=request.method,
+                    )
                     answer = ErrorAnswer(INTERNAL_ERROR, "Internal error")
                 await self._send_answer(request, answer)
         finally:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 import anyio
 
 from mcp_django.bridge.queues import Queue
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import MCPError
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.transports.base import Transport
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _MAX_WAITING: Final = 1000
 """Messages that wait for a peer that does not read."""
@@ -53,7 +53,7 @@ class SendQueue:
             self._note_one()
             return
         logger.warning(
-            "a message is dropped: %d others wait for a peer that does not read",
+            "a message is dropped, as %d others wait: see why the peer does not read",
             _MAX_WAITING,
         )
 

@@ -6,7 +6,6 @@ was; the traceback does. In the log an outage is a few lines, however many ask.
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import traceback
@@ -22,6 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.utils import Error, InterfaceError, InternalError, OperationalError
 from django.dispatch import receiver
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.outages import Outage
 from mcp_django.conf import mcp_settings
@@ -29,7 +29,7 @@ from mcp_django.exceptions import ServiceAway
 
 T = TypeVar("T")
 
-logger = logging.getLogger("mcp_django.database")
+logger = FaultLog("mcp_django.database")
 
 _FAULTS: Final = (OperationalError, InterfaceError, InternalError)
 

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import anyio
 
-from mcp_django.bulkheads.steps import rest_of
+from mcp_django.bulkheads.abandoned import Described, stoppable
 from mcp_django.bulkheads.threads import runs_asyncio
 
 T = TypeVar("T")
 
 
 class Late(Exception):
-    """A coroutine took longer than it may; not a `TimeoutError` of its own."""
+    """A coroutine took longer than it may; not a `TimeoutError` of its own.
+
+    Args:
+        goes_on: Whether it does so although it was cancelled.
+    """
+
+    def __init__(self, *, goes_on: bool = False) -> None:
+        super().__init__()
+        self.goes_on = goes_on
 
 
-async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+async def within(
+    seconds: float, coroutine: Coroutine[Any, Any, T], about: Described
+) -> T:
     """Await a coroutine, and cancel it if it takes too long.
 
     The clock runs from when it first waits: before, nothing could stop it. A coroutine
-    that catches its cancellation, and returns something, was in time.
+    that catches its cancellation, and returns something soon, was in time. One that
+    goes on is abandoned under asyncio; trio would not let it.
 
     Args:
         seconds: How long it may take.
         coroutine: What to await.
+        about: What it is for.
 
     Raises:
         Late: It took longer; the cause says where it was.
@@ -44,8 +57,9 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     bound = asyncio.timeout(seconds)
     try:
         async with bound:
-            return await rest_of(coroutine, waits_for)
+            return await stoppable(coroutine, waits_for, bound, about)
     except TimeoutError as error:
         if bound.expired():
-            raise Late from error
+            goes_on = inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED
+            raise Late(goes_on=goes_on) from error
         raise

@@ -1,42 +1,35 @@
-"""What libraries log again and again while a service is away: one line a minute."""
+"""What libraries log again and again while a service is away: a line a minute."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 
-from mcp_django.bulkheads.throttle import Throttle
+from mcp_django.bulkheads.fault_log import FaultLog
 
 
 class OnceAMinute(logging.Filter):
-    """Lets one record of a kind pass each minute, in one line without a traceback.
+    """Says records of a kind as faults of ours are, each in a line without a traceback.
 
     Add it to the logger that gets them; other records pass as they are.
 
     Args:
         text: What the messages of these records contain.
-        clock: Gives the time in seconds.
+        log: Says them, by the same logger.
     """
 
-    def __init__(
-        self, text: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, text: str, log: FaultLog) -> None:
         super().__init__()
         self._text = text
-        self._throttle = Throttle(clock)
+        self._log = log
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a record is logged, after shortening it."""
-        message = record.getMessage()
-        if self._text not in message:
+        """Say whether a record is logged as it is."""
+        if hasattr(record, "more") or self._text not in record.getMessage():
             return True
-        unsaid = self._throttle.note()
-        if not unsaid:
-            return False
+        line = record.getMessage().partition("\n")[0]
         error = record.exc_info[1] if record.exc_info else None
-        record.msg = "%s%s (%d times since the last such line)"
-        line = message.partition("\n")[0]
-        record.args = (line, "" if error is None else f": {error!r}", unsaid)
-        record.exc_info = record.exc_text = None
-        return True
+        if error is None:
+            self._log.error("%s", line, of=self._text)
+        else:
+            self._log.error("%s: %r", line, error, of=self._text)
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -18,7 +17,9 @@ from django.db import (
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-logger = logging.getLogger("mcp_django.database")
+from mcp_django.bulkheads.fault_log import FaultLog
+
+logger = FaultLog("mcp_django.database")
 
 _MISSING: Final = re.compile(
     r"no such (table|column)|has no column|unknown column|ORA-00904|ORA-00942",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
-from mcp_django.bulkheads.throttle import SECONDS_BETWEEN_LINES, Throttle
+from mcp_django.bulkheads.fault_lines import SECONDS_BETWEEN_LINES
+from mcp_django.bulkheads.fault_log import FaultLog
+
+_AWAY: Final = "%s does not answer: %s (%r)"
+_BACK: Final = "%s answers again, after %.0f seconds and %d %s"
 
 
 class Outage:
     """Says that something fails, and with what effect, and when that is over.
 
-    One line when it begins, at most one a minute with a count while it goes on, and one
-    when it is over. What fails again within the minute is counted with the same. May be
-    used in any thread.
+    What fails again within the minute is counted with the same. May be used in any
+    thread.
 
     Args:
         logger: Gets the lines.
@@ -27,7 +30,7 @@ class Outage:
 
     def __init__(
         self,
-        logger: logging.Logger,
+        logger: FaultLog,
         what: str,
         effect: str,
         *,
@@ -39,8 +42,6 @@ class Outage:
         self._clock = clock
         self._lock = threading.Lock()
         self._began_at: float | None = None
-        self._throttle = Throttle(clock)
-        self._is_said = False
         self._failures = 0
         self._failed_at = -math.inf
 
@@ -61,30 +62,15 @@ class Outage:
         Returns:
             Whether a line says so now.
         """
-        self._logger.debug("%s failed", self._what, exc_info=error)
         with self._lock:
-            now = self._clock()
+            now = self._failed_at = self._clock()
             if self._began_at is None:
-                self._began_at, self._failures, self._is_said = now, 0, False
+                self._began_at, self._failures = now, 0
             self._failures += 1
-            self._failed_at = now
-            unsaid = self._throttle.note()
-            if not unsaid:
-                return False
-            self._is_said = True
-        if unsaid == 1:
-            self._logger.error(
-                "%s does not answer: %s (%r)", self._what, self._effect, error
-            )
-        else:
-            self._logger.error(
-                "%s does not answer, %d times since the last such line: %s (%r)",
-                self._what,
-                unsaid,
-                self._effect,
-                error,
-            )
-        return True
+        self._logger.debug("%s failed", self._what, exc_info=error)
+        return self._logger.error(
+            _AWAY, self._what, self._effect, error, of=self._what, lasts=True
+        )
 
     def end(self) -> None:
         """Note that it works; cheap while it always did."""
@@ -95,14 +81,6 @@ class Outage:
                 return
             seconds = self._clock() - self._began_at
             self._began_at = None
-            failures, is_said = self._failures, self._is_said
-            if is_said:
-                self._throttle.forget()
-        if is_said:
-            self._logger.warning(
-                "%s answers again, after %.0f seconds and %d %s",
-                self._what,
-                seconds,
-                failures,
-                "failure" if failures == 1 else "failures",
-            )
+            failures = self._failures
+        noun = "failure" if failures == 1 else "failures"
+        self._logger.over(_AWAY, self._what, _BACK, self._what, seconds, failures, noun)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -12,8 +11,9 @@ from django.db import close_old_connections, connections
 
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.calls import Call
+from mcp_django.bulkheads.fault_log import FaultLog
 
-logger = logging.getLogger("mcp_django.bulkheads")
+logger = FaultLog("mcp_django.bulkheads")
 
 _IDLE_SECONDS: Final = 60.0
 
@@ -126,7 +126,10 @@ class SerialThread:
                 try:
                     work()
                 except Exception:
-                    logger.exception("connections of a thread cannot be looked after")
+                    logger.exception(
+                        "database connections of a thread cannot be looked after; see "
+                        "the error"
+                    )
             del work  # which may hold much
         connections.close_all()
 

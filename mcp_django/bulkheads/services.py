@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.outages import Outage
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
@@ -58,7 +58,7 @@ class Service:
         ),
         is_excused: Callable[[], bool] = lambda: False,
         shown_as: str = "",
-        logger: logging.Logger,
+        logger: FaultLog,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shown_as = shown_as or name

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
-from mcp_django.bulkheads.throttle import Throttle
+from mcp_django.bulkheads.fault_log import FaultLog
 
 _MAX_WAIT_SECONDS: Final = 3.0
 _MAX_GROUPS: Final = 5
+
+_SHORT: Final = (
+    "there are not enough %s: %d waiting, the first for %.0f seconds; they are held by "
+    "%s"
+)
 
 
 class Shortage:
@@ -24,22 +27,13 @@ class Shortage:
         logger: Gets the lines.
         what: Names the threads, such as "threads for handlers".
         threads: The threads.
-        clock: Gives the time in seconds.
     """
 
-    def __init__(
-        self,
-        logger: logging.Logger,
-        what: str,
-        threads: FairThreads,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, logger: FaultLog, what: str, threads: FairThreads) -> None:
         self._logger = logger
         self._what = what
         self._threads = threads
-        self._throttle = Throttle(clock)
-        self._is_said = False
+        self._is_short = False
 
     def look(self) -> bool:
         """Look whether something waits too long; to be called every second or so.
@@ -49,19 +43,21 @@ class Shortage:
         """
         queue = self._threads.queue
         if queue is not None and queue.seconds >= _MAX_WAIT_SECONDS:
-            if self._throttle.note():
-                self._is_said = True
-                self._logger.error(
-                    "there are not enough %s: %d waiting, the first for %.0f "
-                    "seconds; they are held by %s",
-                    self._what,
-                    queue.length,
-                    queue.seconds,
-                    summary_of(self._threads.held()),
-                )
-        elif self._is_said:
-            self._is_said = False
-            self._logger.warning("there are enough %s again", self._what)
+            self._is_short = True
+            self._logger.error(
+                _SHORT,
+                self._what,
+                queue.length,
+                queue.seconds,
+                summary_of(self._threads.held()),
+                of=self._what,
+                lasts=True,
+                times=0,
+            )
+        elif self._is_short:
+            self._is_short = False
+            again = "there are enough %s again"
+            self._logger.over(_SHORT, self._what, again, self._what)
         return queue is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ParamSpec
@@ -11,6 +10,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.faults import says_away
 from mcp_django.bulkheads.services import Service
 
@@ -25,7 +25,7 @@ def service_of_site(
     *,
     timeout: Callable[[], float],
     shown_as: str = "",
-    logger: logging.Logger,
+    logger: FaultLog,
 ) -> Service:
     """Make what asks code of the site, which may ask databases.
 

@@ -9,11 +9,12 @@ nothing else.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import ParamSpec
 
 import anyio
+
+from mcp_django.bulkheads.fault_log import FaultLog
 
 Parameters = ParamSpec("Parameters")
 
@@ -70,7 +71,7 @@ def error_of(error: BaseException) -> Exception:
 
 
 def contained(
-    function: Callable[Parameters, object], logger: logging.Logger, what: str
+    function: Callable[Parameters, object], logger: FaultLog, what: str
 ) -> Callable[Parameters, None]:
     """Wrap a function that is told something, so that its failure is only logged.
 
@@ -84,7 +85,7 @@ def contained(
         try:
             function(*args, **kwargs)
         except BaseException:  # nothing is awaited, and nothing thrown in
-            logger.exception("%s failed", what)
+            logger.exception("%s failed; see the error", what, of=what)
 
     return call
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
@@ -20,13 +19,15 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.utils import timezone, translation
 
+from mcp_django.bulkheads.abandoned import held_by_abandoned
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.lent_threads import LentThreads
 from mcp_django.bulkheads.shortages import Shortage
 from mcp_django.bulkheads.strays import stray_of
 from mcp_django.conf import mcp_settings
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -359,5 +360,8 @@ recheck_threads = ThreadPool(
 
 
 def held_by_handlers() -> list[Held]:
-    """Say which `def` handlers run now, also those that are waited for no more."""
-    return [*handler_threads.held, *lone_threads.held]
+    """Say which `def` handlers run now, also those that are waited for no more.
+
+    And which `async def` ones are waited for no more: they do not end.
+    """
+    return [*handler_threads.held, *lone_threads.held, *held_by_abandoned()]

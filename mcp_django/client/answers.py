@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,13 +29,14 @@ from mcp_types import (
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import Stray, ends_task
 from mcp_django.client.reading import validate
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject, stand_in
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 T = TypeVar("T")
 
@@ -163,7 +163,7 @@ class Answers:
         except BaseException as error:
             if ends_task(error):
                 raise
-            logger.exception("%r failed, which answers the server", function)
+            logger.exception("%r failed, which answers the server; mend it", function)
             raise ErrorAnswer(INTERNAL_ERROR, "Internal error") from error
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final, TypeAlias
 
 import anyio
@@ -17,12 +16,13 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.uris import UriSet, normalize
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 Change: TypeAlias = (
     ToolListChangedNotification
@@ -101,7 +101,12 @@ class Changes:
                 change = _LISTS[method].model_validate({"params": params})
                 self._keep((method, ""), change)
         except ValidationError as error:
-            logger.warning("%s is not heard: %s", method, describe_faults(error))
+            logger.warning(
+                "%s is not heard, by fault of the server: %s",
+                method,
+                describe_faults(error),
+                of=method,
+            )
 
     def hear_all(self) -> None:
         """Take all that the server tells of as changed, for it may be."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as version_of
@@ -30,6 +29,7 @@ from mcp_types import (
     Tool,
 )
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.answers import (
     Answers,
     OnElicit,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 
 class Client:
@@ -488,7 +488,9 @@ class Client:
             try:
                 result_of(await connection.request(request, self._patience))
             except ErrorReceived as error:
-                logger.warning("the server keeps its own log level: %s", error)
+                logger.warning(
+                    "the server keeps its own log level, as it refuses ours: %s", error
+                )
         if self._protocol.state is State.LEGACY:
             await self._subscriptions.restore(connection)
 

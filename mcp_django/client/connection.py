@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from mcp_types.jsonrpc import (
     RequestId,
 )
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.client.answers import Answers
 from mcp_django.client.clock import Clock, Clocks
@@ -51,16 +51,13 @@ from mcp_django.protocol.events import (
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 from mcp_django.transports.base import Sender, Transport
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 OnProgress: TypeAlias = Callable[[float, float | None, str | None], object]
 OnNotified: TypeAlias = Callable[[str, JSONObject], None]
 
 _MAX_PROGRESS = 1000
 """Reports of one request that wait to be looked at; the oldest goes first."""
-
-_MAX_LOGGED = 10
-"""Faults of one connection that are logged; a peer may send garbage without end."""
 
 _CANCEL_SECONDS = 1.0
 """To tell the server that an answer is no longer wanted."""
@@ -153,7 +150,6 @@ class Connection:
         self._why_lost: Exception | None = None
         self._has_lost = anyio.Event()
         self._last_error: Exception | None = None
-        self._faults = 0
         transport.answers_faults = False
         transport.on_message = self._receive
         transport.on_error = self._note_error
@@ -377,11 +373,7 @@ class Connection:
                 # It may have been the answer to any of them.
                 self._fail_all(error)
         self._last_error = error
-        self._faults += 1
-        if self._faults <= _MAX_LOGGED:
-            logger.warning("%s", error)
-        elif self._faults == _MAX_LOGGED + 1:
-            logger.warning("more is wrong with this connection, and not logged")
+        logger.warning("%s", error, of=str(error))
 
     def _end(self) -> None:
         self.is_closed = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -11,11 +10,12 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp_types import LoggingMessageNotificationParams
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers, Interrupted
 from mcp_django.protocol.jsonrpc import JSONObject
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 OnLog: TypeAlias = Callable[[LoggingMessageNotificationParams], object]
 OnNotification: TypeAlias = Callable[[str, JSONObject], object]
@@ -65,9 +65,11 @@ class Notices:
             return
         if len(self._waiting) >= _MAX_WAITING:
             logger.warning(
-                "%.100s is dropped: %d others wait for slow functions",
+                "%.100s is dropped, as %d others wait: have the functions that "
+                "hear them return sooner",
                 method,
                 _MAX_WAITING,
+                of=method,
             )
             return
         self._waiting.append((method, params))
@@ -93,7 +95,9 @@ class Notices:
                 except BaseException as error:
                     if ends_task(error):
                         raise
-                    logger.exception("the function that hears %.100r failed", method)
+                    logger.exception(
+                        "the function that hears %.100r failed; mend it", method
+                    )
             self._has_told_all.set()
 
     async def _call(self, method: str, params: JSONObject) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.protocol import versions
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -70,8 +69,6 @@ class Observer(Protocol):
 
 observers: Final[list[Observer]] = []
 """All that observe; nothing is made for a request while it is empty."""
-
-_failures = Throttle()
 
 
 def observe(observer: Observer) -> None:
@@ -136,7 +133,7 @@ def end_sessions(ends: Sequence[EndSession], why: Exception | None) -> None:
 def _contained(
     function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
 ) -> _T | None:
-    """Call what must not raise, and say in the log that it did, at most once a minute.
+    """Call what must not raise, and say in the log that it did.
 
     Raises:
         BaseException: What was raised, if it ends the task.
@@ -146,10 +143,7 @@ def _contained(
     except BaseException as error:
         if ends_task(error):
             raise
-        if count := _failures.note():
-            logger.error(
-                "an observer of requests failed, %d times since the last such line",
-                count,
-                exc_info=error,
-            )
+        logger.error(
+            "an observer of requests failed; mend it, or take it out", exc_info=error
+        )
         return None

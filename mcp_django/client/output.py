@@ -5,18 +5,18 @@ Spec: 2025-11-25 server/tools, "Output Schema": clients should validate them.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from jsonschema import SchemaError
 from mcp_types import CallToolResult, Tool
 from referencing.exceptions import Unresolvable
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.foreign_schemas import find_fault
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 
 def check_output(tool: Tool, result: CallToolResult) -> None:
@@ -44,7 +44,9 @@ def check_output(tool: Tool, result: CallToolResult) -> None:
         fault = find_fault(schema, result.structured_content)
     except TooMuchWork as error:
         # The tool has run, and nothing is known to be wrong.
-        logger.warning("a result of tool %r is not checked: its schema %s", name, error)
+        logger.warning(
+            "a result of tool %r is not checked, as its schema %s", name, error, of=name
+        )
         return
     except SchemaError as error:
         raise RemoteProtocolError(

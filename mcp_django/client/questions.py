@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
@@ -11,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import INTERNAL_ERROR, RequestId
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers
 from mcp_django.exceptions import ErrorAnswer, RemoteProtocolError
@@ -18,7 +18,7 @@ from mcp_django.protocol.client import ClientProtocol
 from mcp_django.protocol.events import AskReceived
 from mcp_django.protocol.jsonrpc import JSONObject, Message
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 Send: TypeAlias = Callable[[Message | None], Awaitable[None]]
 
@@ -103,7 +103,9 @@ class Questions:
                 if ends_task(error):
                     raise
                 # Such as roots that cannot be read.
-                logger.exception("%.100r cannot be answered", question.method)
+                logger.exception(
+                    "%.100r cannot be answered; see the error", question.method
+                )
                 return ErrorAnswer(INTERNAL_ERROR, "Internal error")
 
     def _make_answer(

@@ -7,7 +7,6 @@ for what is not there.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -27,13 +26,14 @@ from mcp_types import (
 )
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import RemoteProtocolError
 from mcp_django.protocol import methods
 from mcp_django.protocol.faults import describe_faults
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.versions import STRUCTURED_CONTENT, Kind
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 T = TypeVar("T")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -278,9 +278,20 @@ def _leave_out(
             wrong += 1
             if wrong <= _MAX_LOGGED:
                 name, faults = _name(item, index, names), describe_faults(error, "form")
-                logger.warning("%s: %s is left out: %.500s", where, name, faults)
+                logger.warning(
+                    "%s: %s is left out, by fault of the server: %.500s",
+                    where,
+                    name,
+                    faults,
+                    of=(where, name),
+                )
     if wrong > _MAX_LOGGED:
-        logger.warning("%s: %d more are left out", where, wrong - _MAX_LOGGED)
+        logger.warning(
+            "%s: %d more are left out, by fault of the server",
+            where,
+            wrong - _MAX_LOGGED,
+            of=where,
+        )
     return fitting
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import anyio
 from anyio.abc import TaskGroup
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.client.answers import Answers
 from mcp_django.client.clock import Clock, Clocks
@@ -38,7 +38,7 @@ from mcp_django.protocol import versions
 from mcp_django.protocol.client import ClientProtocol
 from mcp_django.protocol.jsonrpc import JSONObject
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _CLOSE_SECONDS = 5.0
 _NOT_OPEN = "the client is not connected; use it within `async with` or `with`"
@@ -327,7 +327,9 @@ async def _close(connection: Connection) -> None:
             if ends_task(error):
                 raise
             # Such as that of a custom transport; there is more to be closed.
-            logger.exception("the connection with the server was not closed well")
+            logger.exception(
+                "the connection with the server was not closed well; see the error"
+            )
 
 
 def result_of(answer: JSONRPCResponse | JSONRPCError) -> JSONObject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +13,7 @@ from anyio.abc import TaskGroup
 from mcp_types import SubscriptionFilter
 from mcp_types.jsonrpc import RequestId
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.changes import Changes, offered_of
 from mcp_django.client.connection import Connection, Patience
 from mcp_django.client.reconnecting import ReconnectingConnection, result_of
@@ -23,7 +23,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.protocol.methods import LISTEN
 from mcp_django.protocol.uris import normalize
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _FOREVER: Final = Patience(math.inf, math.inf)
 _GOODBYE: Final = Patience(5.0, 5.0)
@@ -78,7 +78,12 @@ class Subscriptions:
             try:
                 result_of(await connection.request(request, self._patience))
             except ErrorReceived as error:
-                logger.warning("cannot subscribe to %.200r again: %s", uri, error)
+                logger.warning(
+                    "cannot subscribe to %.200r again, as the server refuses it: %s",
+                    uri,
+                    error,
+                    of=uri,
+                )
         for changes in self._legacy:
             changes.hear_all()
 

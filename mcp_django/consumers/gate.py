@@ -6,7 +6,6 @@ the project. What is refused is said in the log, and under `DEBUG` in the answer
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NoReturn
@@ -22,6 +21,7 @@ from mcp_django.auth.authenticating import commands_after, identify
 from mcp_django.auth.authenticators import is_open_to_all, kept_headers
 from mcp_django.auth.bearer import has_token_in_url
 from mcp_django.auth.interface import Identity, anonymous
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers import https
 from mcp_django.consumers.cors import endpoint_cors
@@ -32,7 +32,7 @@ from mcp_django.transports.server.refusals import Refused
 from mcp_django.worker.kept_identities import KeptIdentities
 from mcp_django.worker.worker import current_worker
 
-logger = logging.getLogger("mcp_django.gate")
+logger = FaultLog("mcp_django.gate")
 
 _LOOPBACK = (".localhost", "localhost", "127.0.0.1", "[::1]")
 _FOREIGN_SITES = ("cross-site", "same-site")
@@ -254,7 +254,13 @@ def _refuse(status: int, header: str, value: str, remedy: str) -> NoReturn:
         Refused: Always.
     """
     shown = repr(value[:200])
-    logger.warning("%s %s refused; to allow it, add it to %s", header, shown, remedy)
+    logger.warning(
+        "%s %s refused; to allow it, add it to %s",
+        header,
+        shown,
+        remedy,
+        of=(header, shown),
+    )
     message = f"{header} not allowed"
     if settings.DEBUG:
         message += f": {shown}; to allow it, add it to {remedy}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from typing import Any, ClassVar
 
 from channels.consumer import AsyncConsumer
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.consumers.exchange import Disconnected, Exchange, Receive, Scope, Send
@@ -17,7 +17,7 @@ from mcp_django.server.server import Server
 from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.refusals import Refused
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 
 class HTTPConsumer(AsyncConsumer):
@@ -64,14 +64,20 @@ class HTTPConsumer(AsyncConsumer):
             except BaseException as error:
                 if ends_task(error):
                     raise
-                logger.exception("%s %s failed", exchange.method, exchange.path_for_log)
+                logger.exception(
+                    "%s %s failed; see the error",
+                    exchange.method,
+                    exchange.path_for_log,
+                )
                 await tell_of_failure(type(self), error)
                 await exchange.give_up()
         except BaseException as error:
             if ends_task(error):
                 raise
             # Also `send` may fail, as some servers do when the client is gone.
-            logger.exception("%s %s broke off", exchange.method, exchange.path_for_log)
+            logger.exception(
+                "%s %s broke off; see the error", exchange.method, exchange.path_for_log
+            )
 
     @abstractmethod
     async def handle(self, exchange: Exchange) -> Any:

@@ -7,17 +7,17 @@ gone, and wait for what is left then.
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from django.core.handlers.asgi import ASGIHandler
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
 from mcp_django.worker.shutdown import close_before_end
 from mcp_django.worker.worker import current_worker
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 _STARTUP: Final = "lifespan.startup"
 _SHUTDOWN: Final = "lifespan.shutdown"

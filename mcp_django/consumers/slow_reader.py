@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.daphne import flow_of, leave
 from mcp_django.consumers.exchange import PIECE_BYTES, Exchange
@@ -15,7 +15,7 @@ from mcp_django.transports.server.flow_control import Flow, Uptake
 from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.tap import tap
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 _LOOK_SECONDS: Final = 1.0
 """How often to look whether a client reads that has much to read."""
@@ -143,7 +143,9 @@ class FlowControlledExchange(FlowAwareExchange):
             if flow.progress() != progress:
                 progress, since = flow.progress(), time.monotonic()
             elif time.monotonic() - since >= mcp_settings.MAX_FULL_SECONDS:
-                logger.warning("a connection ends: its client does not read")
+                logger.warning(
+                    "a connection ends, as its client does not read what it asked for"
+                )
                 self.is_ended = True
                 self.abort()
                 return

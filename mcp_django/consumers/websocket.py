@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 
 import anyio
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
@@ -31,7 +31,7 @@ from mcp_django.transports.server.websocket import (
 )
 from mcp_django.worker.worker import current_worker
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 _END_SECONDS = 0.2
 """For telling a client that what it listens to ends; the process has a second."""

@@ -9,7 +9,6 @@ Spec: 2025-11-25 basic/authorization, "Authorization Server Discovery".
 
 from __future__ import annotations
 
-import logging
 from contextvars import ContextVar
 from functools import partial
 from io import BytesIO
@@ -30,6 +29,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views.decorators.csrf import csrf_exempt
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.consumers.applications import Application
 from mcp_django.consumers.cors import answer_all_origins
 from mcp_django.consumers.exchange import Event, Receive, Scope, Send
@@ -37,7 +37,7 @@ from mcp_django.server import well_known
 from mcp_django.server.routes import all_endpoints
 from mcp_django.server.well_known import documents, place_at
 
-logger = logging.getLogger("mcp_django.consumers")
+logger = FaultLog("mcp_django.consumers")
 
 NO_OAUTH: Final = "This site has no OAuth; ask its administrator for a token"
 NOT_HERE: Final = (
@@ -159,7 +159,7 @@ def _document_for(request: HttpRequest) -> HttpResponse | None:
     try:
         return document(request, place)
     except Exception:
-        logger.exception("no document can be given at %s", request.path)
+        logger.exception("no document can be given at %s; see the error", request.path)
         return JsonResponse({"error": "server_error"}, status=500)
 
 

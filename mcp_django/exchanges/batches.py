@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
@@ -31,7 +31,7 @@ from mcp_django.worker.acknowledgement import ACCEPTED
 from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.worker import Worker
 
-logger = logging.getLogger("mcp_django.exchanges")
+logger = FaultLog("mcp_django.exchanges")
 
 _NO_ROOM: Final = ErrorAnswer(
     INTERNAL_ERROR,
@@ -171,6 +171,6 @@ async def _run_alone(call: BatchedCall, places: AbstractContextManager[None]) ->
             await call.run(asyncio.Event().wait)
     except Exception:
         # Such as a cache that is away; the connection ends without this answer.
-        logger.exception("a request of a batch failed")
+        logger.exception("a request of a batch failed; see the error")
         with contextlib.suppress(Exception):  # For the same reason.
             await call.reply.skip()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.steps import rest_of
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed, ErrorAnswer, TransportClosed
@@ -25,7 +25,7 @@ from mcp_django.transports.server.streamable_http import Reply
 from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.worker import Worker
 
-logger = logging.getLogger("mcp_django.exchanges")
+logger = FaultLog("mcp_django.exchanges")
 
 WaitForDisconnect: TypeAlias = Callable[[], Awaitable[object]]
 

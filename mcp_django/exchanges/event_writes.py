@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from django.core.cache import BaseCache
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.leases import Lease
@@ -17,7 +17,7 @@ from mcp_django.worker.caches import event_cache
 from mcp_django.worker.tasks import Start
 from mcp_django.worker.worker import Worker
 
-logger = logging.getLogger("mcp_django.exchanges")
+logger = FaultLog("mcp_django.exchanges")
 
 _MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """Of events; while so many wait for the cache, a handler that sends more waits too."""
@@ -146,7 +146,10 @@ async def _write(writes: Iterable[_Write]) -> set[str]:
     except ServiceAway:
         return set(values)
     if failed:
-        logger.warning("the event store did not take %d values", len(failed))
+        logger.warning(
+            "the event store did not take a value; see that its cache has room",
+            times=len(failed),
+        )
     return set(failed)
 
 

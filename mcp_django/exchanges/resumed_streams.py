@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.event_store import Replay, abandon, replay_after
 from mcp_django.exchanges.followers import Followers
@@ -19,7 +19,7 @@ from mcp_django.transports.event_stream import KEEP_ALIVE, encode_retry
 from mcp_django.transports.server.http_response import HTTPResponse
 from mcp_django.worker.worker import Worker
 
-logger = logging.getLogger("mcp_django.exchanges")
+logger = FaultLog("mcp_django.exchanges")
 
 _POLL_SECONDS = 1.0
 
@@ -79,7 +79,9 @@ class ResumedStream(EventStream):
         except ServiceAway:  # its client comes back
             pass
         except Exception:
-            logger.exception("the events of a resumed stream cannot be read")
+            logger.exception(
+                "the events of a resumed stream cannot be read; see the error"
+            )
         await self._end(b"")
 
     async def _write_all(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -13,6 +12,7 @@ from enum import Enum, auto
 from functools import partial
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.calls import WaitForDisconnect, notify_nothing
@@ -49,7 +49,7 @@ from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.subscribers import Subscriber
 from mcp_django.worker.worker import Worker
 
-logger = logging.getLogger("mcp_django.exchanges")
+logger = FaultLog("mcp_django.exchanges")
 
 _DISPLACED_RETRY_MS = 10_000
 RETRY_MS = 5000
@@ -144,7 +144,10 @@ class EventStream(OpenConnection, ABC):
         One ends through which nothing passes any more.
         """
         if self._response.look() > mcp_settings.MAX_HELD_SECONDS:
-            logger.warning("a stream ends: its client takes nothing")
+            logger.warning(
+                "a stream ends, as its client takes nothing; it is gone, or "
+                "opens another"
+            )
             await self.abort()
             return
         silence = time.monotonic() - self._written_at

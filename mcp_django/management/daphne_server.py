@@ -12,7 +12,6 @@ Importing this installs Twisted's reactor, so that only commands that serve may 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from functools import partial
 from typing import Any, Final
@@ -22,11 +21,12 @@ from daphne.server import Server
 from twisted.internet import reactor
 from twisted.web.http import NO_BODY_CODES
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.consumers.daphne import progress_of
 from mcp_django.management.idle_timers import IdleTimers
 from mcp_django.worker import shutdown
 
-logger = logging.getLogger("daphne.server")
+logger = FaultLog("daphne.server")
 
 _SMALL_BYTES: Final = 4096
 """Up to here, a complete answer may be written whatever is unread."""
@@ -62,7 +62,9 @@ class MendedServer(Server):  # type: ignore[misc]  # Daphne has no types
             try:
                 protocol.check_timeouts()
             except Exception:  # Daphne would look at no connection any more.
-                logger.exception("a connection ends: it cannot be looked at")
+                logger.exception(
+                    "a connection ends, as it cannot be looked at; see the error"
+                )
                 protocol.transport.abortConnection()
         # Interfaces of zope's, as which it is typed, have no `self`.
         reactor.callLater(_LOOK_SECONDS, self.timeout_checker)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ Server Location" and "Scope Selection Strategy".
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from mcp_django.auth.authenticators import authenticators
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.resources import (
     ProtectedResource,
     resource_at,
@@ -23,7 +23,7 @@ from mcp_django.oauth.resources import (
 from mcp_django.server.showing import translated
 from mcp_django.server.well_known import Place
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 
 @runtime_checkable
@@ -65,7 +65,9 @@ def describe(request: HttpRequest, place: Place) -> HttpResponse | None:
         issuers = authorization_servers(request)
         resource = _resource_at(place, request)
     except DisallowedHost as error:
-        logger.warning("no metadata is given: %s", error)
+        logger.warning(
+            "no metadata is given, as the host is not allowed: %s", error, of=str(error)
+        )
         told = {"error": "invalid_request", "error_description": "Host not allowed"}
         return JsonResponse(told, status=400)
     if resource is None or not issuers:

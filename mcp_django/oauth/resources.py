@@ -9,7 +9,6 @@ Spec: RFC 8707, section 2; RFC 9728, sections 2 and 3; 2025-11-25 basic/authoriz
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import translation
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.consumers.gate import is_allowed_host
 from mcp_django.protocol.uris import MAX_CHARACTERS, normalize
@@ -37,7 +37,7 @@ from mcp_django.server.routes import (
 from mcp_django.server.server import Server
 from mcp_django.server.texts import Text
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 DOCUMENT: Final = "oauth-protected-resource"
 """Name of the document that describes a resource. Spec: RFC 9728, section 3."""
@@ -289,11 +289,12 @@ def _is_named_without(
     if all(endpoint_at(path, urlconf) is None for path in paths):
         return False
     logger.warning(
-        "no token of OAuth is good for %s: with the script name %r that the request "
-        "has it is one MCP endpoint, without it another; set FORCE_SCRIPT_NAME, if "
-        "the site is below that path",
+        "no token of OAuth is good for %s: with the script name %r "
+        "that the request has it is one MCP endpoint, without it "
+        "another; set FORCE_SCRIPT_NAME, if the site is below that path",
         resource.url,
         script_name,
+        of=resource.url,
     )
     return True
 

@@ -6,7 +6,6 @@ itself asks, and the client sends the request again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +13,7 @@ import anyio
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
@@ -39,7 +39,7 @@ from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.signals import request_handled
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 _TOO_LARGE: Final = (
     "the result takes %d bytes, and at most %d can be sent; ask for less: for a part "
@@ -294,10 +294,16 @@ async def failed(request: Request, error: BaseException) -> ResultOrError:
     """
     if isinstance(error, HandlerTooSlow):
         text = str(error)
-        logger.error("%s: %s", request.describe(), text, exc_info=error.__cause__)
+        logger.error(
+            "%s: %s",
+            request.describe(),
+            text,
+            exc_info=error.__cause__,
+            of=text,
+        )
     else:
         if databases.note(error) is not False:
-            logger.error("%s failed", request.describe(), exc_info=error)
+            logger.error("%s failed; see the error", request.describe(), exc_info=error)
         text = with_details(INTERNAL_ERROR_TEXT, error)
     await tell_of_failure(Server, error)
     if request.method == "tools/call":

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 from mcp_types.jsonrpc import JSONRPCError, JSONRPCResponse
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import AskFailed
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.asking import Question, QuestionsAsked
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 T = TypeVar("T")
 
@@ -146,6 +147,7 @@ class Answers:
             question.key,
             question.method,
             fault,
+            of=question.key,
         )
 
     def _count_once(self, question: Question[Any], fault: str) -> None:

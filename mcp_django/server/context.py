@@ -183,6 +183,8 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 basic/utilities/progress.
         """
+        if self._is_given_up:  # it was answered
+            return
         params = progress_params(self._request, progress, total, message)
         if params is not None:
             await self._request.notify("notifications/progress", params)
@@ -199,6 +201,8 @@ class Context(_RequestContext):
 
         Spec: 2025-11-25 server/utilities/logging.
         """
+        if self._is_given_up:  # it was answered
+            return
         params = log_params(self._request, level, data, logger)
         if params is not None and await self._request.wants_log(level):
             await self._request.notify("notifications/message", params)

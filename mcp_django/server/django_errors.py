@@ -7,7 +7,6 @@ nothing of the site's inside, and logged where Django logs it.
 
 from __future__ import annotations
 
-import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from django.http import Http404
 from django.http.multipartparser import MultiPartParserError
 from django.utils.functional import Promise
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.server.errors import with_details
 
 NOT_FOUND: Final = "Not found"
@@ -39,7 +39,7 @@ _BY_SHORTCUT = re.compile(r"No \w+ matches the given query\.")
 
 _MAX_TEXT: Final = 2000
 
-logger = logging.getLogger("django.request")
+logger = FaultLog("django.request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,15 @@ class Refusal:
         status = {"status_code": self.status}
         match error:
             case SuspiciousOperation():
-                security = logging.getLogger(f"django.security.{type(error).__name__}")
+                security = FaultLog(f"django.security.{type(error).__name__}")
                 security.error("%s", error, exc_info=error, extra=status)
             case PermissionDenied():
-                text = "Forbidden (Permission denied): %s"
-                logger.warning(text, what, exc_info=error, extra=status)
+                logger.warning(
+                    "Forbidden (Permission denied): %s",
+                    what,
+                    exc_info=error,
+                    extra=status,
+                )
             case BadRequest() | MultiPartParserError():
                 logger.warning("%s: %s", error, what, exc_info=error, extra=status)
             case _ if self.status >= 500:
@@ -108,9 +112,9 @@ class Refusal:
                 # Perhaps one that the handler should not have been surprised by.
                 logger.warning("Not Found: %s", what, exc_info=error, extra=status)
             case _ if self.status == 404:
-                logger.warning("Not Found: %s", what, extra=status)
+                logger.warning("Not Found: %s", what, of=what, extra=status)
             case _:
-                logger.warning("Bad Request: %s", what, extra=status)
+                logger.warning("Bad Request: %s", what, of=what, extra=status)
 
 
 def _said_by(error: Exception) -> str:

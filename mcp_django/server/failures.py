@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from functools import cache, partial
 from typing import Final
@@ -15,12 +14,13 @@ from django.db import close_old_connections
 from django.dispatch import receiver
 
 from mcp_django.bulkheads.fair_threads import FairThreads
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 _WHAT: Final = "a receiver of got_request_exception"
 
@@ -60,7 +60,9 @@ def _send(sender: object, error: BaseException) -> None:
             # It logs what errors receivers raise.
             got_request_exception.send_robust(sender=sender, request=None)
         except BaseException as raised:  # in a thread, into which nothing is thrown
-            logger.error("a receiver of a signal failed", exc_info=raised)
+            logger.error(
+                "a receiver of got_request_exception failed; mend it", exc_info=raised
+            )
     finally:
         close_old_connections()
 

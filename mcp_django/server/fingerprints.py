@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import translation
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.notices import Topic
 from mcp_django.server.switched_off import switched_off
@@ -23,7 +23,7 @@ from mcp_django.server.texts import plain
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 _TOPICS: Final[tuple[Topic, ...]] = ("tools", "resources", "prompts")
 _CHARACTERS: Final = 6
@@ -73,7 +73,9 @@ def _fingerprint_of(server: Server) -> str:
                 for features in (server.tools, server.resources, server.prompts)
             ]
     except BaseException:  # of a lazy text, which is the site's own code
-        logger.exception("clients will not be told of changes by a deploy")
+        logger.exception(
+            "clients will not be told of changes by a deploy; mend the text that fails"
+        )
         return ""
     return _BETWEEN.join(digests)
 

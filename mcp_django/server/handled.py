@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from functools import partial
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ErrorAnswer, ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
@@ -19,7 +19,7 @@ from mcp_django.server.server import Server
 from mcp_django.server.telling import tell_together
 from mcp_django.signals import request_handled
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 _MAX_SECONDS_AFTER_CANCELLATION = 5.0
 """How long receivers may hold up what has to end."""
@@ -94,7 +94,7 @@ class Handling:
         except ServiceAway:
             pass  # It has said so in the log.
         except Exception:
-            logger.exception("a receiver of request_handled failed")
+            logger.exception("a receiver of request_handled failed; mend it")
         self._run_began = time.perf_counter()
 
     async def tell_answer(

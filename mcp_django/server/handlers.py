@@ -108,14 +108,15 @@ class Handler:
             if server.arounds:
                 return await self._call_inside(server, request, arguments, output)
             run = None
-            if not self.signature.is_async:
+            signature = self.signature
+            if not signature.is_async or signature.context_parameter is not None:
                 run = self._new_run(request, arguments)
             running = self._run(server, request, arguments, output, run)
             try:
                 seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
-                return (await within(seconds, running))[1]
+                return (await within(seconds, running, request))[1]
             except Late as late:
-                raise self._too_slow(run) from late.__cause__
+                raise self._too_slow(run, late.goes_on) from late.__cause__
         except BaseException as error:
             meant = _meant_by(error)
             if meant is error:
@@ -140,9 +141,9 @@ class Handler:
                 running = self._run(server, request, arguments, output, run)
                 try:
                     seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
-                    value, result = await within(seconds, running)
+                    value, result = await within(seconds, running, request)
                 except Late as late:
-                    raise self._too_slow(run) from late.__cause__
+                    raise self._too_slow(run, late.goes_on) from late.__cause__
             except BaseException as error:
                 # What was raised is put into words only after all this.
                 request.language = translation.get_language()
@@ -157,16 +158,15 @@ class Handler:
             raise run.outcome.error
         return await _written(output.in_loop(request, None))
 
-    def _too_slow(self, run: Run | None) -> HandlerTooSlow:
+    def _too_slow(self, run: Run | None, goes_on: bool) -> HandlerTooSlow:
         seconds = self.timeout or mcp_settings.HANDLER_TIMEOUT
-        goes_on = False
-        if self.signature.is_async:
-            text = _STOPPED
-        else:
-            assert run is not None  # a thread has one
+        if run is not None:
             run.is_given_up = True
-            goes_on = run.has_begun
-            text = _GOES_ON if goes_on else _NOT_BEGUN
+        stopped = _STOPPED
+        if not self.signature.is_async:
+            assert run is not None  # a thread has one
+            goes_on, stopped = run.has_begun, _NOT_BEGUN
+        text = _GOES_ON if goes_on else stopped
         return HandlerTooSlow(text % seconds, seconds=seconds, goes_on=goes_on)
 
     async def _run(
@@ -180,8 +180,6 @@ class Handler:
         """Run the function, and give what it returned, and that as a result."""
         signature = self.signature
         name = signature.context_parameter
-        if name is not None:
-            run = run or self._new_run(request, arguments)
         if signature.is_async:
             if name is not None:
                 arguments = {**arguments, name: Context(server, request, run)}

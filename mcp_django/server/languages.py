@@ -7,7 +7,6 @@ may activate another one there.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
@@ -22,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from mcp_django.bulkheads import databases
 from mcp_django.bulkheads.decisions import ask_in_thread, settle
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LONGEST_HEADER: Final = 500
 """Characters of Accept-Language that are read; Django reads no more either."""
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 
 async def language_of(server: Server, request: Request) -> str | None:
@@ -54,7 +54,11 @@ async def language_of(server: Server, request: Request) -> str | None:
         supported = supported_language(chosen)
         if supported is not None:
             return supported
-        logger.warning("MCP['LANGUAGE'] gave %.100r, which LANGUAGES has not", chosen)
+        logger.warning(
+            "MCP['LANGUAGE'] gave %.100r, which LANGUAGES has not; add it "
+            "there, or give another",
+            chosen,
+        )
     preferred = request.sender.headers.get("accept-language")
     # "*" is what Node's fetch sends by itself.
     if preferred in (None, "", "*"):
@@ -118,7 +122,9 @@ async def _ask(
     except BaseException as error:
         if ends_task(error):
             raise
-        logger.exception("MCP['LANGUAGE'] failed; the client's own language counts")
+        logger.exception(
+            "MCP['LANGUAGE'] failed, so that the client's own language counts; mend it"
+        )
         return None
 
 

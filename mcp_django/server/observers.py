@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 End: TypeAlias = Callable[[Outcome, float], object]
 """Is told how a request ended, and after how many seconds; called exactly once.
@@ -45,8 +44,6 @@ class Observer(Protocol):
 
 observers: Final[list[Observer]] = []
 """All that observe; nothing is made for a request while it is empty."""
-
-_failures = Throttle()
 
 
 def observe(observer: Observer) -> None:
@@ -85,16 +82,13 @@ def end_all(ends: Sequence[End], outcome: Outcome, seconds: float) -> None:
 
 
 def _contain(error: BaseException) -> None:
-    """Say in the log that an observer failed, at most once a minute.
+    """Say in the log that an observer failed.
 
     Raises:
         BaseException: What was raised, if it ends the task.
     """
     if ends_task(error):
         raise error
-    if count := _failures.note():
-        logger.error(
-            "an observer of requests failed, %d times since the last such line",
-            count,
-            exc_info=error,
-        )
+    logger.error(
+        "an observer of requests failed; mend it, or take it out", exc_info=error
+    )

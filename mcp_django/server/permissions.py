@@ -12,10 +12,11 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
@@ -26,7 +27,7 @@ from mcp_django.server.django_errors import Refusal
 from mcp_django.server.errors import ResourceNotFound
 from mcp_django.server.requests import Request
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 Permission: TypeAlias = str | Callable[..., Any] | Sequence[str | Callable[..., Any]]
 """A Django permission such as "shop.change_order", a function that is given the
@@ -64,7 +65,6 @@ class Condition:
     is_async: bool
     context: type[Context | SyncContext]
     service: Service | None
-    _logged: set[type[BaseException]] = field(default_factory=set, repr=False)
 
     @property
     def is_named(self) -> bool:
@@ -91,7 +91,7 @@ class Condition:
         return self.what(context, **{n: v for n, v in given.items() if v is not _EMPTY})
 
     def refuse(self, request: Request, error: BaseException) -> bool:
-        """Say no for what was raised; what is no plain refusal is logged once.
+        """Say no for what was raised; what is no plain refusal is logged.
 
         Raises:
             BaseException: The client has to be asked first, and can be.
@@ -103,19 +103,19 @@ class Condition:
         is_refusal = isinstance(error, ResourceNotFound) or (
             refusal is not None and refusal.status in _REFUSING
         )
-        if (is_refusal and self.needs_values) or type(error) in self._logged:
+        if is_refusal and self.needs_values:
             return False
-        self._logged.add(type(error))
         if asks:
             reason = f"asks the client, which {request.method} cannot"
         else:
             reason = f"raised {type(error).__name__}"
         logger.log(
             logging.WARNING if is_refusal else logging.ERROR,
-            "permission %s %s; that means no, and is not logged again",
+            "permission %s %s; that means no: have it return True or False",
             self,
             reason,
             exc_info=None if is_refusal or asks else error,
+            of=(self.key, type(error)),
         )
         return False
 

@@ -172,7 +172,6 @@ class Server:
         self.watches: list[Watch] = []
         # Made when it is asked for, and with what was switched off then.
         self.fingerprint: tuple[frozenset[SwitchedFeature], str] | None = None
-        self.failed_texts: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Server {self.name!r}>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -16,6 +15,7 @@ from django.dispatch import Signal
 
 from mcp_django.auth.interface import anonymous
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
@@ -27,7 +27,7 @@ from mcp_django.signals import session_closed, session_opened
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 Why: TypeAlias = Literal[
     "client",
@@ -181,7 +181,7 @@ class SessionLife:
         except ServiceAway:
             pass  # It has said so in the log.
         except Exception:
-            logger.exception("a receiver of a session's signal failed")
+            logger.exception("a receiver of a session's signal failed; mend it")
 
     def _run(self, function: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
         pk = getattr(self._told["user"], "pk", None)

@@ -20,12 +20,12 @@ def shown(server: Server, feature: Tool | Resource | Prompt) -> JSONObject:
     if not feature.has_lazy_text:
         return feature.entry
     what = str(feature.handler.feature)
-    return readable(feature.entry, what, server.failed_texts)
+    return readable(feature.entry, what)
 
 
 def translated(server: Server, described: JSONObject) -> JSONObject:
     """Translate what a server says of itself."""
-    return readable(described, f"server {server.name}", server.failed_texts)
+    return readable(described, f"server {server.name}")
 
 
 def translated_info(server: Server) -> JSONObject:

@@ -5,7 +5,6 @@ Spec: 2026-07-28 basic/patterns/subscriptions.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ import anyio.lowlevel
 from mcp_types import SubscriptionFilter, SubscriptionsListenRequestParams
 from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import (
@@ -35,7 +35,7 @@ from mcp_django.server.scopes import insufficient
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 MAX_TOTAL: Final = 500_000
 """Characters of all URIs of one request; to look at them takes a tenth of a second."""
@@ -224,8 +224,8 @@ async def _can_read(
         raise
     except QuestionsAsked:
         logger.error(
-            "whether %.200r may be read is asked of the client, which %s cannot; that "
-            "means no",
+            "whether %.200r may be read is asked of the client, which %s "
+            "cannot, so that it means no: let its permission ask nothing",
             uri,
             request.method,
         )
@@ -234,7 +234,8 @@ async def _can_read(
         if ends_task(error):
             raise
         logger.error(
-            "whether %.200r may be read cannot be said, which means no",
+            "whether %.200r may be read cannot be said, which means no; "
+            "mend its permission",
             uri,
             exc_info=error,
         )

@@ -6,7 +6,6 @@ same turn of the event loop goes one such way together.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import anyio
 from anyio.lowlevel import RunVar, checkpoint
 
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.threads import ThreadPool, of_caller
@@ -24,7 +24,7 @@ from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.requests import Request
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 Send = Callable[[], object]
 

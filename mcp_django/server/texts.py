@@ -5,7 +5,6 @@ translated for each request.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections import deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from copy import copy
@@ -14,13 +13,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 from django.utils.functional import Promise
 from pydantic import BaseModel
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import JSONObject
 
 T = TypeVar("T")
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 Translate: TypeAlias = Callable[[Promise], Any]
 OnFailure: TypeAlias = Callable[[str, BaseException], None]
@@ -71,7 +71,7 @@ def plain(value: T) -> T:
     return _replace(value, str)
 
 
-def readable(entry: JSONObject, what: str, failed: set[str]) -> JSONObject:
+def readable(entry: JSONObject, what: str) -> JSONObject:
     """Translate an entry of a list, without the texts that cannot be made.
 
     Lazy texts are code of the site: one that raises must not keep others from being
@@ -80,7 +80,6 @@ def readable(entry: JSONObject, what: str, failed: set[str]) -> JSONObject:
     Args:
         entry: What is shown of a feature or a server.
         what: What it is of, for the log, such as "tool 'ship'".
-        failed: Texts that failed before; each is logged once, and added.
     """
     try:
         translated: JSONObject = _plain(entry, _made)
@@ -90,13 +89,12 @@ def readable(entry: JSONObject, what: str, failed: set[str]) -> JSONObject:
 
     def log(place: str, error: BaseException) -> None:
         text = f"{place} of {what}"
-        if text not in failed:
-            failed.add(text)
-            logger.error(
-                "%s is left out, as it cannot be made; that is not logged again",
-                text,
-                exc_info=error,
-            )
+        logger.error(
+            "%s is left out, as it cannot be made; mend what makes it",
+            text,
+            exc_info=error,
+            of=text,
+        )
 
     return without_failing(entry, log)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,13 +13,14 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.server.features import Resource
 from mcp_django.server.uris.uri_expressions import Value
 
 if TYPE_CHECKING:
     from mcp_django.server.server import Server
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 Source: TypeAlias = str | Callable[[Any], Any]
 """Where the value of a variable comes from: an attribute of an instance, or a function
@@ -107,7 +107,11 @@ class Watch:
         try:
             uri = self._uri_of(instance)
         except Exception:
-            logger.exception("cannot tell which %r changed", self.resource.uri)
+            logger.exception(
+                "cannot tell which %r changed; mend what makes its URI",
+                self.resource.uri,
+                of=self.resource.uri,
+            )
             return
         if self.resource.match(uri) is not None:
             self.server.resource_updated(uri, using=using, is_gone=is_gone)

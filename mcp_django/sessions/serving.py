@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ import anyio
 
 from mcp_django.auth.interface import User, owner_of
 from mcp_django.auth.users import read, read_again
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import contained
 from mcp_django.bulkheads.threads import lone_threads, runs_asyncio
 from mcp_django.conf import mcp_settings
@@ -27,7 +27,7 @@ from mcp_django.worker.shutdown import is_ending
 from mcp_django.worker.tasks import LoopTasks
 from mcp_django.worker.worker import current_worker
 
-logger = logging.getLogger("mcp_django.sessions")
+logger = FaultLog("mcp_django.sessions")
 
 
 async def serve(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from mcp_types.jsonrpc import (
 )
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
@@ -56,7 +56,7 @@ from mcp_django.transports.base import Sender, Transport
 from mcp_django.worker.rates import exceeded_by
 from mcp_django.worker.tasks import GroupTasks, Tasks
 
-logger = logging.getLogger("mcp_django.sessions")
+logger = FaultLog("mcp_django.sessions")
 
 _RESTARTED: Final = ErrorAnswer(
     INTERNAL_ERROR, "the session was initialized again, which ended this request"
@@ -240,7 +240,7 @@ class Session:
             case Notified(method, _):
                 logger.debug("notified of %.200r", method)
             case Ignored(reason):
-                logger.warning("message ignored: %.500s", reason)
+                logger.warning("message ignored: %.500s", reason, of=reason)
 
     def _find_state(self) -> StateInMemory:
         if self._state is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -15,12 +14,12 @@ from django.db.models.signals import post_delete, post_save
 
 from mcp_django.bulkheads.databases import after_commit
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.missing_migrations import lacks_something
 from mcp_django.bulkheads.outages import Outage
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.threads import runs_asyncio
-from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 from mcp_django.server.requests import Request
@@ -32,7 +31,7 @@ from mcp_django.server.switched_off import (
 from mcp_django.switches.models import Switch
 from mcp_django.switches.notices import tell_clients
 
-logger = logging.getLogger("mcp_django.switches")
+logger = FaultLog("mcp_django.switches")
 
 READ_SECONDS: Final = 5.0
 """How often each worker has the table read, should it hear of no change."""
@@ -81,7 +80,6 @@ class Keeper:
         self._is_known = False
         self._has_table = False
         self._is_touched = False
-        self._lacks_table = Throttle()
         self._outage = Outage(logger, _TABLE, _EFFECT)
 
     def begin(self) -> None:
@@ -174,10 +172,9 @@ class Keeper:
         except DatabaseError as error:
             if self._has_table or not _is_missing(alias, error):
                 raise
-            if self._lacks_table.note():
-                logger.error(
-                    "%s does not exist, so nothing is switched off; run migrate", _TABLE
-                )
+            logger.error(
+                "%s does not exist, so nothing is switched off; run migrate", _TABLE
+            )
             return frozenset()
         self._has_table = True
         return frozenset(row.feature for row in rows)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.tracing.masking import masked
 from mcp_django.transports.tap import Direction
 
-logger = logging.getLogger("mcp_django.tracing")
+logger = FaultLog("mcp_django.tracing")
 
 # Where the system has it, opening a pipe that nothing reads fails, and does not hang.
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
@@ -65,6 +65,7 @@ class TraceFile:
                 "the trace ends, because %r cannot be written: %s",
                 self.path,
                 error.strerror,
+                of=self.path,
             )
             self.close()
 

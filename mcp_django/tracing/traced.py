@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any, Final, Self
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.tracing.carriers import whose_is
@@ -19,7 +19,7 @@ from mcp_django.transports.tap import Direction, tap
 from mcp_django.worker.operated import Operated
 from mcp_django.worker.worker import Worker, make_in_every_worker
 
-logger = logging.getLogger("mcp_django.tracing")
+logger = FaultLog("mcp_django.tracing")
 
 ASK: Final = "trace"
 """What operators ask, to begin, end and list traces."""
@@ -144,12 +144,17 @@ class Traced:
                 for running in about:
                     running.write(entry)
         except Exception:
-            logger.exception("the traces of this worker end, because one failed")
+            logger.exception("the traces of this worker end: one failed; see the error")
             self._end_all("it failed")
             return
         for running in about:
             if running.is_over:
-                logger.warning("trace %s ends: %s", running.trace.id, running.is_over)
+                logger.warning(
+                    "trace %s ends: %s",
+                    running.trace.id,
+                    running.is_over,
+                    of=running.trace.id,
+                )
                 self._end(running.trace.id, running.is_over)
 
 

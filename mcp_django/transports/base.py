@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,12 +12,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from anyio.abc import TaskGroup
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task, error_of
 from mcp_django.exceptions import RemoteProtocolError, TransportClosed
 from mcp_django.protocol import jsonrpc, versions
 from mcp_django.protocol.jsonrpc import Message
 
-logger = logging.getLogger("mcp_django.transports")
+logger = FaultLog("mcp_django.transports")
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -226,11 +226,13 @@ class Transport(ABC):
 
 
 async def _discard(message: Message, sender: Sender) -> None:
-    logger.warning("a message came before on_message was set; it is lost")
+    logger.warning(
+        "a message came before on_message was set, and is lost; set it before open()"
+    )
 
 
 def _log_error(error: Exception) -> None:
-    logger.warning("transport error: %s", error)
+    logger.warning("transport error: %s", error, of=str(error))
 
 
 async def _return_at_once() -> None:

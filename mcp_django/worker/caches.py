@@ -6,7 +6,6 @@ hold up the ORM of all handlers.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -19,13 +18,14 @@ from django.db import close_old_connections
 from django.dispatch import receiver
 
 from mcp_django.bulkheads.fair_threads import FairThreads
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ServiceAway
 
 T = TypeVar("T")
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 
 class SiteCache:

@@ -10,11 +10,12 @@ from channels.exceptions import ChannelFull
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.floods import OnceAMinute
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _FLOODS: Final = (
     ("channels_redis.pubsub", "Unexpected exception in receive task"),
@@ -58,7 +59,7 @@ def service_of(alias: str) -> Service:
 def _quiet_channels_redis() -> None:
     """Shorten what channels_redis logs while Redis is away: we say it in one line."""
     for name, text in _FLOODS:
-        logging.getLogger(name).addFilter(OnceAMinute(text))
+        logging.getLogger(name).addFilter(OnceAMinute(text, FaultLog(name)))
 
 
 @receiver(setting_changed)

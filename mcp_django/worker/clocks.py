@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import os
 import socket
 import time
@@ -17,12 +16,12 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
-from mcp_django.bulkheads.throttle import Throttle
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import SendQueue
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _MAX_DIFFERING: Final = 1000
 _SAME_SECONDS: Final = 0.5
@@ -45,7 +44,6 @@ class Clocks:
         self._numbers = itertools.count(1)
         self._asked: dict[str, asyncio.Future[Told]] = {}
         self._differing: OrderedDict[str, None] = OrderedDict()
-        self._said = Throttle()
 
     def rest_of(self, sender: str, expires: float) -> float | None:
         """Give the seconds until a deadline by the clock of another worker.
@@ -119,14 +117,14 @@ class Clocks:
         self._differing[sender] = None
         if len(self._differing) > _MAX_DIFFERING:
             self._differing.popitem(last=False)
-        if self._said.note():
-            logger.warning(
-                "the clock of %.100s (process %s) is %.1f seconds %s that of this one, "
-                "%s: messages between them take the way there and back twice, and "
-                "what expires does so at different times; let NTP set both clocks",
-                host,
-                pid,
-                abs(ahead),
-                "ahead of" if ahead > 0 else "behind",
-                socket.gethostname(),
-            )
+        logger.warning(
+            "the clock of %.100s (process %s) is %.1f seconds %s that of this one, "
+            "%s: messages between them take the way there and back twice, and "
+            "what expires does so at different times; let NTP set both clocks",
+            host,
+            pid,
+            abs(ahead),
+            "ahead of" if ahead > 0 else "behind",
+            socket.gethostname(),
+            of=(host, pid),
+        )

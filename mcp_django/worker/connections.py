@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,8 +10,8 @@ from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 import anyio
 
 from mcp_django.auth.interface import Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
-from mcp_django.bulkheads.throttle import Throttle
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.server.requests import Request
@@ -20,7 +19,7 @@ from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
 from mcp_django.transports.server.refusals import RETRY_LATER, Refused
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _END_SECONDS = 1.0
 """For connections that are ended to be gone."""
@@ -166,7 +165,6 @@ class Connections:
         self._make_way = make_way
         self._all: dict[OpenConnection, Kind] = {}
         self._counts: dict[Kind, dict[str, int]] = {"stream": {}, "call": {}}
-        self._refused = Throttle()
         self._ending: set[OpenConnection] = set()
         self._ended: anyio.Event | None = None
 
@@ -204,31 +202,22 @@ class Connections:
                 ends.
         """
         if not owner and kind == "call":  # on the hot path
-            self._check_goes_on()
+            if self.is_ending:
+                raise _ending()
             return _UNCOUNTED
         counts, most = self._counts[kind], _most_of(kind) if owner else math.inf
         total = counts.get(owner, 0) + count
         if total > most:
             await self._make_way(self, owner, kind)
             total = counts.get(owner, 0) + count
-        self._check_goes_on()
+        if self.is_ending:
+            raise _ending()
         if total > most:
             raise _too_many(kind)
         if kind == "stream":
             self._check_room(sum(counts.values()) + count)
         counts[owner] = total
         return _Places(counts, owner)
-
-    def _check_goes_on(self) -> None:
-        """Refuse what begins while the process ends.
-
-        Raises:
-            Refused: It ends.
-        """
-        if self.is_ending:
-            raise Refused(
-                503, "the server is being shut down; try again", headers=RETRY_LATER
-            )
 
     def _check_room(self, streams: int) -> None:
         """Refuse more streams than the process may have.
@@ -239,13 +228,11 @@ class Connections:
         most = mcp_settings.MAX_STREAMS
         if streams <= most:
             return
-        if times := self._refused.note():
-            logger.warning(
-                "streams are refused (%d since the last such line): MCP['MAX_STREAMS'] "
-                "= %d are open in this process; raise it, or start more processes",
-                times,
-                most,
-            )
+        logger.warning(
+            "a stream is refused: MCP['MAX_STREAMS'] = %d are open in this process; "
+            "raise it, or start more processes",
+            most,
+        )
         raise Refused(
             503,
             "the server has as many streams open as it may; try again later",
@@ -295,6 +282,10 @@ def _most_of(kind: Kind) -> int:
     return mcp_settings.MAX_CALLS_PER_USER
 
 
+def _ending() -> Refused:
+    return Refused(503, "the server is being shut down; try again", headers=RETRY_LATER)
+
+
 def _too_many(kind: Kind) -> Refused:
     status, message, seconds = _TOO_MANY[kind]
     headers = [(b"retry-after", b"%d" % seconds)]
@@ -331,4 +322,4 @@ async def _end(ending: Awaitable[None]) -> None:
     except BaseException as error:
         if ends_task(error):
             raise
-        logger.exception("a connection could not be closed")
+        logger.exception("a connection could not be closed; see the error")

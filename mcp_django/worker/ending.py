@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Final
 
 from mcp_django.bulkheads.fair_threads import Held
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.shortages import summary_of
 from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.server.requests import Request
 from mcp_django.worker.connections import Connections
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _LOOK_SECONDS: Final = 0.05
 

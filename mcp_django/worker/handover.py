@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import math
 import secrets
 import time
@@ -20,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.conf import mcp_settings
 from mcp_django.transports.tap import tap
@@ -30,7 +29,16 @@ from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import Envelope, SendQueue
 from mcp_django.worker.tasks import Start
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_UNKNOWN: Final = (
+    "an envelope in the mailbox is of no known form, such as one of another version "
+    "of this package; it is dropped: let all processes run the same version"
+)
+
+_LATE: Final = (
+    "a relayed message came late or twice; it is dropped, and its client told already"
+)
 
 _MAX_GONE: Final = 10_000
 _MAX_NONCES: Final = 10_000
@@ -81,14 +89,6 @@ class Handover:
         self._nonces: OrderedDict[str, None] = OrderedDict()
         self._is_probing = False
         self._reached_at = -math.inf
-        self._unknown = Counted(
-            logger,
-            "%d envelopes in the mailbox are of no known form, such as those of "
-            "another version of this package; they are dropped",
-        )
-        self._dropped = Counted(
-            logger, "%d relayed messages came late or twice; they are dropped"
-        )
 
     # Sending --------------------------------------------------------------------
 
@@ -213,21 +213,21 @@ class Handover:
                 else:
                     self._start(self._take(envelope, take))
             case _:
-                self._unknown.note()
+                logger.warning(_UNKNOWN)
 
     async def _take(self, envelope: Envelope, take: Take) -> None:
         if not (self._is_new(envelope) and await self._is_in_time(envelope)):
-            self._dropped.note()
+            logger.warning(_LATE)
             return
         if tap.watches:
             tap.show("received", envelope["body"], envelope)
         try:
             taken = await take(envelope)
         except Exception:
-            logger.exception("a relayed message failed")
+            logger.exception("a relayed message failed; see the error")
             taken = refusal(500, "Internal error")
         if taken is None:
-            self._dropped.note()
+            logger.warning(_LATE)
             taken = NOT_FOUND
         self._queue.put(
             envelope["from"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections import OrderedDict
@@ -11,10 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.protocol.jsonrpc import JSONObject
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_NOT_HEARD: Final = (
+    "a message in which another worker told of changes, cancellations or ends of "
+    'sessions did not arrive; raise the "capacity" of the channel layer if this goes on'
+)
 
 _MAX_SENDERS: Final = 1000
 _MAX_MISSING: Final = 100
@@ -59,12 +63,6 @@ class Hearer:
         self._on_lost = on_lost
         self._senders: OrderedDict[str, _Sender] = OrderedDict()
         self._looking: asyncio.TimerHandle | None = None
-        self._lost = Counted(
-            logger,
-            "%d messages in which other workers told of changes, cancellations or ends "
-            'of sessions did not arrive: raise the "capacity" of the channel layer if '
-            "this goes on",
-        )
 
     def hear(self, by: str, number: int, told: Iterable[JSONObject]) -> None:
         """Hear one message to the group.
@@ -145,5 +143,5 @@ class Hearer:
             self._give_up(lost)
 
     def _give_up(self, count: int) -> None:
-        self._lost.note(count)
+        logger.warning(_NOT_HEARD, times=count)
         self._on_lost()

@@ -8,7 +8,6 @@ what tells of nothing, such as SQL, counts when that time is over.
 from __future__ import annotations
 
 import datetime
-import logging
 import re
 import secrets
 import time
@@ -33,6 +32,7 @@ from django.utils import timezone
 from mcp_django.auth.authenticators import keeping, kept_headers
 from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.databases import after_commit
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.signals import credentials_changed
@@ -42,7 +42,7 @@ from mcp_django.worker.worker import (
     workers_of_process,
 )
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _KIND: Final = "credentials"
 _HOSTS: Final = frozenset({b"host", b"x-forwarded-host"})
@@ -309,4 +309,7 @@ def _forget_everywhere(owner: str | None) -> None:
         tell_other_processes(told, (_KIND, owner), lasts=lasts)
     except Exception:
         # It must not keep the row from being saved, and counts soon all the same.
-        logger.exception("cannot tell that the credentials of a user changed")
+        logger.exception(
+            "cannot tell that the credentials of a user changed, which "
+            "counts in CREDENTIAL_CACHE_SECONDS; see the error"
+        )

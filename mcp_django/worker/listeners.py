@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.server.notices import Notice
@@ -17,7 +17,7 @@ from mcp_django.worker.lots import in_lots
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.tasks import LoopTasks
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _RECHECKED_AT_ONCE: Final = 8
 
@@ -89,7 +89,7 @@ class Listeners:
             for listener in some:
                 if listener.server.name == server_name:
                     telling = listener.notify(notice)
-                    await _contained(telling, "a change notice was lost")
+                    await _contained(telling)
 
     def tell_everything(self) -> None:
         """Tell soon that everything may have changed, because notices were lost.
@@ -106,7 +106,7 @@ class Listeners:
         self._all_told_at = asyncio.get_running_loop().time()
         for listener in self:
             telling = listener.tell_everything()
-            self._tasks.start(_contained(telling, "a change notice was lost"))
+            self._tasks.start(_contained(telling))
 
     def recheck(self) -> None:
         """Begin to ask anew what clients may read, unless that is being asked still."""
@@ -138,18 +138,23 @@ class Listeners:
             async with asyncio.timeout(_RECHECK_SECONDS):
                 await listener.recheck()
         except TimeoutError:
-            logger.warning("a subscriber's rights take long to be asked for again")
+            logger.warning(
+                "a subscriber's rights take long to be asked for again; make "
+                "the permissions faster"
+            )
         except BaseException as error:
             if ends_task(error):
                 raise
-            logger.exception("a subscriber's rights cannot be asked for again")
+            logger.exception(
+                "a subscriber's rights cannot be asked for again; see the error"
+            )
 
 
-async def _contained(telling: Coroutine[Any, Any, None], text: str) -> None:
+async def _contained(telling: Coroutine[Any, Any, None]) -> None:
     """Await it; its failure is no other's."""
     try:
         await telling
     except BaseException as error:
         if ends_task(error):
             raise
-        logger.exception(text)
+        logger.exception("a change notice was lost; see the error")

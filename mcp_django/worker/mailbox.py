@@ -8,7 +8,6 @@ and looks whether that comes back to itself.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -17,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
@@ -25,7 +24,17 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.channel_layers import ChannelLayer, send
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_MAILBOX_LOST: Final = (
+    "nothing that is sent to this worker arrives; it reads from the channel layer "
+    "anew: see that the layer is not flushed"
+)
+
+_GROUP_LOST: Final = (
+    "the channel layer had lost the group of all workers; this one has joined it "
+    "again, and may not have heard what others told: see that the layer is not flushed"
+)
 
 GROUP: Final = "mcp_django.workers"
 
@@ -84,17 +93,6 @@ class Mailbox:
         self._is_over = False
         self._is_checking = False
         self._received = 0
-        self._groups_lost = Counted(
-            logger,
-            "the channel layer had lost the group of all workers (%d times since the "
-            "last such line); this one has joined it again, and may not have heard "
-            "what others told",
-        )
-        self._mailboxes_lost = Counted(
-            logger,
-            "nothing that is sent to this worker arrives (%d times since the last such "
-            "line); it reads from the channel layer anew",
-        )
 
     # Opening and closing --------------------------------------------------------
 
@@ -145,7 +143,11 @@ class Mailbox:
             await self._service.ask(partial(self._layer.group_discard, GROUP, name))
             await self.send_to_all(farewell)
         except ServiceAway as away:
-            logger.warning("could not say farewell to the other workers: %s", away)
+            logger.warning(
+                "could not say farewell to the other workers, which see it "
+                "themselves: %s",
+                away,
+            )
 
     # Sending --------------------------------------------------------------------
 
@@ -204,7 +206,10 @@ class Mailbox:
                 self._take(message)
             except Exception:
                 # Such as one of another version of this package.
-                logger.exception("a message in the mailbox cannot be read")
+                logger.exception(
+                    "a message in the mailbox cannot be read; let all processes "
+                    "run the same version"
+                )
 
     async def _join(self, name: str) -> None:
         await self._service.ask(partial(self._layer.group_add, GROUP, name))
@@ -251,7 +256,10 @@ class Mailbox:
         except ServiceAway:
             pass  # Its service has said so.
         except Exception:
-            logger.exception("the mailbox cannot be looked after; going on")
+            logger.exception(
+                "the mailbox cannot be looked after, which is tried again; see "
+                "the error"
+            )
         finally:
             self._is_checking = False
 
@@ -269,7 +277,7 @@ class Mailbox:
             if not told.is_set():  # else it was late
                 await self._gather()
         elif received == self._received:
-            self._mailboxes_lost.note()
+            logger.warning(_MAILBOX_LOST)
             await self._read_anew()
 
     async def _probe(
@@ -285,7 +293,7 @@ class Mailbox:
 
     async def _gather(self) -> None:
         """Have the others join the group as well, from which this one was lost."""
-        self._groups_lost.note()
+        logger.warning(_GROUP_LOST)
         self._on_lost()
         await self.send_to_all(self._heartbeat(is_new=True))
         for peer in self.living_peers():

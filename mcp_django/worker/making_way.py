@@ -6,12 +6,12 @@ system gives up on them: that takes a quarter of an hour, and behind a proxy for
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.connections import (
     Connections,
@@ -21,7 +21,7 @@ from mcp_django.worker.connections import (
     close,
 )
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _close = partial(close, why="unresponsive")
 
@@ -41,12 +41,18 @@ async def make_way(connections: Connections, owner: str, kind: Kind) -> None:
     mine = connections.of(owner, kind)
     stuck = max(mine, key=lambda each: each.unread_seconds, default=None)
     if stuck is not None and stuck.unread_seconds >= mcp_settings.MAX_FULL_SECONDS:
-        logger.warning("a connection makes way: its client takes nothing")
+        logger.warning(
+            "a connection makes way, as its client takes nothing; it is "
+            "gone, or connects again"
+        )
         await connections.end([stuck], abort)
     elif kind == "stream":
         deaf = await _deaf(mine)
         if deaf:
-            logger.warning("a session makes way: its client does not answer")
+            logger.warning(
+                "a session makes way, as its client does not answer; it is "
+                "gone, or connects again"
+            )
             await connections.end(deaf, _close)
         elif quiet := _quietest(connections.of(owner, kind)):
             logger.info("a stream makes way for a newer one of its user")

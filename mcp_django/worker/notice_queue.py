@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.server.notices import Notice
 from mcp_django.worker.tasks import Start
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 Send: TypeAlias = Callable[[Notice], Awaitable[None]]
 
@@ -56,6 +56,6 @@ class NoticeQueue:
                 except BaseException as error:
                     if ends_task(error):
                         raise
-                    logger.exception("a change notice was lost")
+                    logger.exception("a change notice was lost; see the error")
         finally:
             self._is_sending = False

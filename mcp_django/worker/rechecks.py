@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.bulkheads.decisions import SaysNothing, ask_in_thread, truth_of
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
@@ -22,7 +22,7 @@ from mcp_django.worker.connections import Connections, OpenConnection, close
 from mcp_django.worker.lots import in_lots
 from mcp_django.worker.tasks import Start
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 
 def seconds_without_yes() -> float:
@@ -177,11 +177,14 @@ async def _holds(
     except ServiceAway:  # it has said so in the log
         return None
     except SaysNothing:
-        logger.exception("is_still_valid() does not decide; that means no")
+        logger.exception(
+            "is_still_valid() does not decide, which means no; have it "
+            "return True or False"
+        )
     except BaseException as error:
         if ends_task(error):
             raise
-        logger.exception("is_still_valid() failed; that means no")
+        logger.exception("is_still_valid() failed, which means no; mend it")
     return False
 
 

@@ -9,15 +9,14 @@ What comes in is taken by what registered for its kind.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.exceptions import ServiceAway
@@ -30,7 +29,12 @@ from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.send_queue import Envelope
 from mcp_django.worker.telling import Teller
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_UNKNOWN: Final = (
+    "a message in the mailbox is of no known kind, such as one of another version of "
+    "this package; it is dropped: let all processes run the same version"
+)
 
 Hear: TypeAlias = Callable[[JSONObject], None]
 """Hears what another worker tells all others; must not wait."""
@@ -63,11 +67,6 @@ class Relay:
         self._hear_told: dict[str, Hear] = {}
         self._look_again: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unknown = Counted(
-            logger,
-            "%d messages in the mailbox are of no known kind, such as those of another "
-            "version of this package; they are dropped",
-        )
         self._ways = (
             None
             if layer is None
@@ -246,7 +245,7 @@ class Relay:
             case {"type": "mcp.farewell", "mailbox": mailbox}:
                 ways.handover.note_farewell(mailbox)
             case _:
-                self._unknown.note()
+                logger.warning(_UNKNOWN)
 
     def _hear(self, told: JSONObject) -> None:
         kind = told.get("kind", "")
@@ -258,7 +257,10 @@ class Relay:
             hear(told)
         except Exception:
             # Such as of another version of this package.
-            logger.exception("what another worker told cannot be read")
+            logger.exception(
+                "what another worker told cannot be read; let all processes "
+                "run the same version"
+            )
 
     def _note_losses(self) -> None:
         for look_again in self._look_again:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections import deque
@@ -10,13 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ServiceAway
 from mcp_django.worker.acknowledgement import BROKEN, FULL, Taken
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.tasks import Start
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_FULL: Final = (
+    "a message for a session of another worker was refused: the mailbox is full; "
+    'raise the "capacity" of the channel layer if this goes on'
+)
 
 Envelope: TypeAlias = dict[str, Any]
 
@@ -56,11 +60,6 @@ class SendQueue:
         self._on_refused = on_refused
         self._start = start
         self._queues: dict[str, _Queue] = {}
-        self._full = Counted(
-            logger,
-            "%d messages for sessions of other workers were refused: the mailbox was "
-            'full; raise the "capacity" of the channel layer if this goes on',
-        )
 
     def put(self, mailbox: str, envelope: Envelope, *, lasts: float = math.inf) -> None:
         """Send an envelope with all others that wait for the same mailbox.
@@ -73,7 +72,7 @@ class SendQueue:
         queue = self._queues.get(mailbox)
         size = _size_of(envelope)
         if queue is not None and queue.size + size > _MAX_BYTES:
-            self._full.note()
+            logger.warning(_FULL)
             self._on_refused(envelope, FULL)
             return
         if queue is None:
@@ -92,12 +91,15 @@ class SendQueue:
                 }
                 if await self._mailbox.send(mailbox, message):
                     continue
-                self._full.note(len(batch))
+                logger.warning(_FULL, times=len(batch))
                 answer = FULL
             except ServiceAway:
                 answer = BROKEN
             except Exception:
-                logger.exception("messages for another worker cannot be sent")
+                logger.exception(
+                    "messages for another worker cannot be sent; look at the "
+                    "channel layer"
+                )
                 answer = BROKEN
             for envelope in batch:
                 self._on_refused(envelope, answer)

@@ -18,10 +18,12 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
+from mcp_django.bulkheads.fault_lines import fault_lines
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.conf import mcp_settings
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _CLOSING_SECONDS: Final = 1.0
 """For what is closed because its time is over."""
@@ -214,9 +216,11 @@ async def _close_in_time(closing: Awaitable[None]) -> None:
         async with asyncio.timeout(seconds_left() + _CLOSING_SECONDS):
             await closing
     except TimeoutError:
-        logger.warning("not all connections could be closed; the server has to")
+        logger.warning(
+            "not all connections could be closed, which is left to the server"
+        )
     except Exception:
-        logger.exception("closing before the shutdown failed")
+        logger.exception("closing before the shutdown failed; see the error")
     await asyncio.to_thread(_call_last)
 
 
@@ -244,7 +248,7 @@ async def _close(closing: Awaitable[None], servers: list[Any]) -> None:
         # Tasks that take no cancellation for an answer; with them, interpreters crash.
         _end_after_shutdown()
     except Exception:
-        logger.exception("closing before the shutdown failed")
+        logger.exception("closing before the shutdown failed; see the error")
     if held_by_handlers():
         # Interpreters freeze such threads, and may wait for them all the same.
         _end_after_shutdown()
@@ -393,6 +397,7 @@ def _call_last() -> None:
 def end_now() -> None:
     """End the process at once, whatever runs."""
     _call_last()
+    fault_lines.say_rest()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from mcp_django.auth.users import read_again
 from mcp_django.bulkheads import databases
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.conf import mcp_settings
@@ -22,7 +22,7 @@ from mcp_django.server.server import Server
 from mcp_django.server.subscriptions import can_read
 from mcp_django.server.switched_off import switched_off
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 _NEVER = (-inf, False)
 
@@ -133,7 +133,9 @@ class Subscriber:
         except ServiceAway:
             return None
         except Exception:
-            logger.exception("the cache does not say who could read what is gone")
+            logger.exception(
+                "the cache does not say who could read what is gone; look at it"
+            )
             return None
 
     async def _keep(self, uri: str, may: bool) -> None:
@@ -143,7 +145,7 @@ class Subscriber:
         except ServiceAway:
             pass
         except Exception:
-            logger.exception("the cache does not take who may read what")
+            logger.exception("the cache does not take who may read what; look at it")
 
     def _note(self, uri: str, may: bool) -> None:
         self._found.pop(uri, None)  # so that it becomes the newest
@@ -162,7 +164,10 @@ class Subscriber:
             except ServiceAway:
                 raise
             except Exception:
-                logger.exception("a subscriber's user cannot be read; nothing is told")
+                logger.exception(
+                    "a subscriber's user cannot be read, so that nothing is told; "
+                    "look at the database"
+                )
                 return False
             if user is None:
                 return False

@@ -10,7 +10,6 @@ something was lost (`hearing`).
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 import time
@@ -19,13 +18,19 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from mcp_django.bulkheads.counted import Counted
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.mailbox import Mailbox
 from mcp_django.worker.tasks import Start
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
+
+_LOST: Final = (
+    "a change, cancellation or end of a session was not told to all other workers: "
+    'the channel layer was away too long, or a mailbox is full; raise its "capacity" '
+    "if this goes on"
+)
 
 _PAUSE_SECONDS: Final = 0.05
 """Between two messages to the group; what comes meanwhile goes together."""
@@ -92,11 +97,6 @@ class Teller:
         self._refusal: ServiceAway | None = None
         self._is_telling = False
         self._is_telling_again = False
-        self._lost = Counted(
-            logger,
-            "%d changes, cancellations or ends of sessions were not told to all other "
-            "workers: the channel layer was away too long, or a mailbox is full",
-        )
 
     def put(
         self, told: JSONObject, key: Hashable = None, *, lasts: float = math.inf
@@ -116,7 +116,7 @@ class Teller:
             if len(self._waiting) > _MAX_WAITING:
                 _, dropped = self._waiting.popitem(last=False)
                 _settle([dropped], None)
-                self._lost.note()
+                logger.warning(_LOST)
                 self.number += 1  # which others will miss: so they know of it, too
         if not self._is_telling:
             self._is_telling = True
@@ -188,7 +188,7 @@ class Teller:
                 if later is waiting:
                     self._waiting.move_to_end(key, last=False)
             elif waiting.told.get("kind") != "event":
-                self._lost.note()
+                logger.warning(_LOST)
         # So that a worker that got it misses no number.
         self._tell_again_later(self.number, [])
 
@@ -196,7 +196,7 @@ class Teller:
         self._again[number] = _Told(told)
         if len(self._again) > _MAX_WAITING:
             _, dropped = self._again.popitem(last=False)
-            self._lost.note(len(dropped.told))
+            logger.warning(_LOST, times=len(dropped.told))
         if not self._is_telling_again:
             self._is_telling_again = True
             self._start(self._tell_all_again())
@@ -246,7 +246,7 @@ class Teller:
                 batch.peers = left
                 self._again[number] = batch
             elif left:
-                self._lost.note(len(batch.told))
+                logger.warning(_LOST, times=len(batch.told))
 
 
 def _settle(some: Iterable[_Waiting], error: ServiceAway | None) -> None:

@@ -12,16 +12,16 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import logging
 import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.worker.worker import current_worker
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ async def _close() -> None:
     try:
         await current_worker().close_all()
     except Exception:  # such as a channel layer that is away
-        logger.exception("the worker could not be closed")
+        logger.exception("the worker could not be closed; see the error")
 
 
 async def _cancel_others() -> None:

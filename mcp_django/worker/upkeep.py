@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Iterator
 from typing import Final
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.task_contexts import own_context
 from mcp_django.conf import mcp_settings
@@ -18,7 +18,7 @@ from mcp_django.worker.lots import in_lots
 from mcp_django.worker.rechecks import Rechecks
 from mcp_django.worker.tasks import LoopTasks
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 TICK_SECONDS: Final = 1.0
 
@@ -82,7 +82,10 @@ class Upkeep:
             self._loop.call_later(self._tick_seconds, self._restart)
 
     def _restart(self) -> None:
-        logger.error("what looks after the connections was ended; it starts again")
+        logger.error(
+            "what looks after the connections was ended, and starts again; "
+            "see what cancels all tasks"
+        )
         self._start()
 
     async def _look_after(self) -> None:
@@ -104,7 +107,10 @@ class Upkeep:
             except BaseException as error:
                 if ends_task(error):
                     raise
-                logger.exception("looking after the connections failed; going on")
+                logger.exception(
+                    "looking after the connections failed, which is tried again; "
+                    "see the error"
+                )
 
     def _tick_in_task(self, connections: Iterator[OpenConnection]) -> None:
         self._tasks.start(self._tick_all(connections))
@@ -132,5 +138,5 @@ class Upkeep:
         except BaseException as error:
             if ends_task(error):
                 raise
-            logger.exception("a connection failed; it ends")
+            logger.exception("a connection failed, and ends; see the error")
             await close(connection, "error")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.threads import runs_asyncio
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -34,7 +34,7 @@ from mcp_django.worker.shutdown import call_before_shutdown, seconds_left
 from mcp_django.worker.tasks import Cancel, LoopTasks
 from mcp_django.worker.upkeep import TICK_SECONDS, Upkeep
 
-logger = logging.getLogger("mcp_django.worker")
+logger = FaultLog("mcp_django.worker")
 
 
 class Part(Protocol):

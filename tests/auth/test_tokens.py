@@ -102,7 +102,8 @@ def test_database_that_takes_no_writes_keeps_nobody_out(
     assert Token.objects.get().last_used_at is None
     [record] = caplog.records
     assert record.getMessage() == (
-        "the use of tokens cannot be recorded, for a minute at least: attempt to write "
+        "the use of tokens cannot be recorded, for a minute at least; look at the "
+        "database: attempt to write "
         "a readonly database"
     )
 

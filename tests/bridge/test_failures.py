@@ -112,7 +112,7 @@ async def test_client_is_told_why_the_server_cannot_be_used(
         assert await client.call("ping") == {}
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert [r.getMessage() for r in warnings] == [
-        f"cannot use the remote server: {error}"
+        f"cannot use the remote server; the next request tries again: {error}"
     ] * 3
 
 

@@ -297,7 +297,8 @@ async def test_malformed_entries_are_left_out_and_nulls_are_absent(
         assert answer.result.get("isError", False) is False
         assert answer.result["content"] == TEXT["content"]
     assert caplog.messages == [
-        "the answer to 'tools/list': 'bad' is left out: invalid form: inputSchema: "
+        "the answer to 'tools/list': 'bad' is left out, by fault of the server: "
+        "invalid form: inputSchema: "
         "Field required"
     ]
 

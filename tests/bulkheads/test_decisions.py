@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import anyio
 import pytest
 
 from mcp_django.bulkheads.decisions import ask_in_thread
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.exceptions import ServiceAway
 
@@ -25,7 +25,7 @@ async def test_only_what_was_asked_is_said_not_to_answer(
         "the directory",
         "nobody comes in",
         timeout=lambda: 0.01,
-        logger=logging.getLogger("mcp_django.tests"),
+        logger=FaultLog("mcp_django.tests"),
     )
 
     async def run(function: Callable[[], Any]) -> Any:

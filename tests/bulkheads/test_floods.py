@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from mcp_django.bulkheads.fault_lines import FaultLines
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.floods import OnceAMinute
 from tests.bulkheads.clocks import Clock
 
@@ -15,7 +17,7 @@ logger = logging.getLogger("tests.bulkheads.floods")
 def clock() -> Iterator[Clock]:
     """Give the clock of a filter that the logger has."""
     clock = Clock()
-    once = OnceAMinute("no answer", clock=clock)
+    once = OnceAMinute("no answer", FaultLog(logger.name, FaultLines(clock)))
     logger.addFilter(once)
     yield clock
     logger.removeFilter(once)
@@ -32,14 +34,14 @@ def fail() -> None:
 def test_one_record_a_minute_passes_in_one_line(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Our choice: with the error, and how often it was."""
+    """Our choice: with the error, and how many more there were."""
     for _ in range(5):
         fail()
     clock.now += 61
     fail()
     assert caplog.messages == [
-        "no answer: ConnectionError('away') (1 times since the last such line)",
-        "no answer: ConnectionError('away') (5 times since the last such line)",
+        "no answer: ConnectionError('away')",
+        "no answer: ConnectionError('away') (4 more like it in the last minute)",
     ]
     assert not any(record.exc_info for record in caplog.records)
 

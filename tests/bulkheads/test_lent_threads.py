@@ -343,7 +343,10 @@ async def test_failure_to_look_after_a_connection_is_logged_and_ends_nothing(
     with threads.run():
         assert await this_thread() is used
         await connected(Connection())
-    assert caplog.messages[0] == "connections of a thread cannot be looked after"
+    assert (
+        caplog.messages[0]
+        == "database connections of a thread cannot be looked after; see the error"
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
+from mcp_django.bulkheads.fault_lines import FaultLines
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.outages import Outage
 from tests.bulkheads.clocks import Clock
-
-logger = logging.getLogger("mcp_django.tests")
 
 
 @pytest.fixture
@@ -19,6 +17,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def outage(clock: Clock) -> Outage:
+    logger = FaultLog("mcp_django.tests", FaultLines(clock))
     return Outage(logger, "the cache 'default'", "sessions are refused", clock=clock)
 
 
@@ -36,8 +35,8 @@ def test_many_failures_are_one_line_a_minute_and_one_at_the_end(
     assert caplog.messages == [
         "the cache 'default' does not answer: sessions are refused "
         "(ConnectionError('refused'))",
-        "the cache 'default' does not answer, 600 times since the last such line: "
-        "sessions are refused (ConnectionError('refused'))",
+        "the cache 'default' does not answer: sessions are refused "
+        "(ConnectionError('refused')) (599 more like it in the last minute)",
         "the cache 'default' answers again, after 120 seconds and 1200 failures",
     ]
 
@@ -68,7 +67,7 @@ def test_service_that_comes_and_goes_is_no_flood(
     clock.now += 1
     outage.note(ConnectionError("refused"))
 
-    assert "59 times since the last such line" in caplog.messages[2]
+    assert "(58 more like it in the last minute)" in caplog.messages[2]
 
 
 def test_what_works_says_nothing(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-
 import anyio
 import pytest
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.exceptions import ServiceAway
 from tests.bulkheads.clocks import Clock
 
 pytestmark = pytest.mark.anyio
 
-logger = logging.getLogger("mcp_django.tests")
+logger = FaultLog("mcp_django.tests")
 
 
 class Played:

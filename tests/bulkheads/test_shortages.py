@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from mcp_django.bulkheads.fair_threads import FairThreads, Held
+from mcp_django.bulkheads.fault_lines import FaultLines
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.shortages import Shortage, summary_of
 from tests.bulkheads.clocks import Clock
 from tests.bulkheads.submitting import submit
 from tests.patience import PATIENCE_SECONDS
-
-logger = logging.getLogger("mcp_django.tests")
 
 
 @pytest.fixture
@@ -29,7 +28,8 @@ def threads(clock: Clock) -> FairThreads:
 
 @pytest.fixture
 def shortage(threads: FairThreads, clock: Clock) -> Shortage:
-    return Shortage(logger, "threads for tests", threads, clock=clock)
+    logger = FaultLog("mcp_django.tests", FaultLines(clock))
+    return Shortage(logger, "threads for tests", threads)
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from django.db import OperationalError
 from django.test import override_settings
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.exceptions import ServiceAway
 
-logger = logging.getLogger("mcp_django.tests")
+logger = FaultLog("mcp_django.tests")
 
 
 @kept

@@ -270,7 +270,9 @@ async def test_failing_function_is_logged_and_the_server_learns_nothing(
     assert answer == jsonrpc.error(1, INTERNAL_ERROR, "Internal error")
     [record] = caplog.records
     assert record.levelno == logging.ERROR
-    assert record.getMessage() == f"{function!r} failed, which answers the server"
+    assert (
+        record.getMessage() == f"{function!r} failed, which answers the server; mend it"
+    )
     assert record.exc_info is not None
 
 

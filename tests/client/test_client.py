@@ -161,7 +161,7 @@ async def test_server_that_keeps_its_log_level_can_be_used(
         with pytest.raises(ErrorReceived):
             await client.set_log_level("error")
     assert caplog.messages == [
-        f"the server keeps its own log level: no ({answer.code})"
+        f"the server keeps its own log level, as it refuses ours: no ({answer.code})"
     ]
 
 

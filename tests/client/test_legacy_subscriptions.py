@@ -227,7 +227,8 @@ async def test_resource_that_is_gone_in_the_next_session_harms_no_other(
         assert await heard(changes) == ["a://a", "a://b"]
     assert caplog.messages == [
         "the stream has ended",
-        "cannot subscribe to 'a://a' again: not found (-32002)",
+        "cannot subscribe to 'a://a' again, as the server refuses it: not found "
+        "(-32002)",
     ]
 
 

@@ -13,6 +13,7 @@ from mcp_types import LoggingMessageNotificationParams
 from mcp_django.client.client import Client
 from mcp_django.protocol.jsonrpc import JSONObject
 from tests.client.scripted import LEGACY, MODERN, PATIENCE_SECONDS, Script, connected
+from tests.fault_lines import more, said
 from tests.server.stray_errors import STRAYS
 
 ERAS: dict[str, Script] = {"modern": MODERN, "legacy": LEGACY}
@@ -133,12 +134,12 @@ async def test_failing_function_is_logged_and_called_again(
         await server.notify("acme/b")
         await wait_all_tasks_blocked()
     assert heard == ["acme/a", "acme/b"]
-    assert caplog.messages == [
-        "the function that hears 'acme/a' failed",
-        "the function that hears 'notifications/message' failed",
-        "the function that hears 'acme/b' failed",
+    assert said(caplog) == [
+        "the function that hears 'acme/a' failed; mend it",
+        "the function that hears 'notifications/message' failed; mend it",
+        f"the function that hears 'acme/b' failed; mend it: KeyError{more(1)}",
     ]
-    assert all(record.exc_info for record in caplog.records)
+    assert caplog.records[0].exc_info and caplog.records[1].exc_info
 
 
 async def test_flood_of_notifications_is_bounded(
@@ -162,7 +163,8 @@ async def test_flood_of_notifications_is_bounded(
         await wait_all_tasks_blocked()
     assert heard == ["acme/first", *(f"acme/{number}" for number in range(1000))]
     assert caplog.messages == [
-        "acme/1000 is dropped: 1000 others wait for slow functions"
+        "acme/1000 is dropped, as 1000 others wait: have the functions that hear them "
+        "return sooner"
     ]
 
 

@@ -216,7 +216,7 @@ def test_result_that_takes_long_to_check_is_passed_on_with_a_warning(
     check(schema, structuredContent={})
     assert time.thread_time() - begin < 4  # a tenth, unless traced
     assert caplog.messages == [
-        f"a result of tool 'add' is not checked: its schema {why}"
+        f"a result of tool 'add' is not checked, as its schema {why}"
     ]
 
 

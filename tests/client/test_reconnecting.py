@@ -35,6 +35,7 @@ from tests.client.scripted import (
     beside,
     connected,
 )
+from tests.fault_lines import more, said
 
 ERAS: dict[str, Script] = {"modern": MODERN, "legacy": LEGACY}
 in_both_eras = pytest.mark.parametrize("script", ERAS.values(), ids=ERAS)
@@ -208,8 +209,8 @@ async def test_transport_that_fails_to_close_is_logged(
     client = Client(Mute(fails=True), timeout=0.05, probe_timeout=0.05)
     with pytest.raises(RequestTimeout):
         await client.__aenter__()
-    text = "the connection with the server was not closed well"
-    assert caplog.messages == [text, text]
+    text = "the connection with the server was not closed well; see the error"
+    assert said(caplog) == [text, f"{text}: OSError{more(1)}"]
 
 
 # Sessions -----------------------------------------------------------------------------

@@ -202,7 +202,8 @@ async def test_what_was_not_asked_for_is_not_heard(
         await tell(server, id, PROMPTS, uri=[])
         assert await heard(changes) == [PROMPTS]
     assert caplog.messages == [
-        "notifications/resources/updated is not heard: invalid params: params.uri: "
+        "notifications/resources/updated is not heard, by fault of the server: "
+        "invalid params: params.uri: "
         "Input should be a valid string"
     ]
 

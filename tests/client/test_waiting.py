@@ -301,7 +301,7 @@ def test_interruption_of_another_thread_does_not_end_the_client(
     with connected(play=play, more=X, on_notification=hear) as (client, _):
         assert was_heard.wait(5)
         assert client.request("acme/x") == {"a": 1}
-    assert caplog.messages == ["the function that hears 'acme/news' failed"]
+    assert caplog.messages == ["the function that hears 'acme/news' failed; mend it"]
     assert repr(error) in caplog.text or isinstance(error, KeyError)
 
 

@@ -33,6 +33,7 @@ from tests.consumers.streamable import (
     post,
 )
 from tests.consumers.websocket_connections import open_websocket, refusal
+from tests.fault_lines import begin_anew
 from tests.server.stray_errors import STRAYS
 from tests.site.mcp import server
 
@@ -166,7 +167,7 @@ async def test_whatever_authenticators_raise_lets_nobody_in(
     for now.kind in STRAYS:
         settings.MCP = {"AUTHENTICATION": [f"{__name__}.{kind.__qualname__}"]}
         now.place = place
-        caplog.clear()
+        begin_anew(caplog)
 
         response = await ENDPOINTS[endpoint]()
 
@@ -209,13 +210,13 @@ async def test_whatever_a_driver_raises_ends_its_stream_alone(
     straying = cast(Application, StrayingDriver.as_asgi(server=server))
     for now.kind in STRAYS:
         now.place = "drive"
-        caplog.clear()
+        begin_anew(caplog)
         response = await request(straying, "GET", "/mcp/sse")
         assert response.error() == (500, -32603, "Internal error"), now.kind
         assert_logged_once(caplog)
 
         now.place = "on_close"
-        caplog.clear()
+        begin_anew(caplog)
         async with open_stream(straying, is_initialized=False):
             pass
         assert_logged_once(caplog)

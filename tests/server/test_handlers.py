@@ -17,16 +17,28 @@ from django.utils import translation
 from pytest_django import Settings
 
 from mcp_django import Context, HandlerTooSlow, Outcome, Server, SyncContext
-from mcp_django.bulkheads.threads import ThreadPool, handler_threads
+from mcp_django.bulkheads.threads import (
+    ThreadPool,
+    handler_threads,
+    held_by_handlers,
+)
 from mcp_django.conf import MCPSettings
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.handlers import make_around, make_handler
 from tests import patience
+from tests.fault_lines import more, said
 from tests.server.calls import Caller
+from tests.worker.layers import until
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
 _THREADS = MCPSettings.SYNC_WORKERS
 tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+
+GOES_ON = (
+    "tools/call 'hold' goes on although it was cancelled, and is waited for no more; "
+    "let it raise CancelledError again where it catches that"
+)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -641,6 +653,86 @@ async def test_handler_that_catches_its_cancellation_has_answered(
         return "a part"
 
     assert await Caller(server).text_of("find") == "a part"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_handler_that_does_not_take_its_cancellation_is_waited_for_no_more(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """We promise it: the client is answered, the operator sees it, and it can end."""
+    door, told = asyncio.Event(), []
+
+    @server.tool(timeout=0.01)
+    async def hold(ctx: Context) -> None:
+        while not door.is_set():
+            with suppress(asyncio.CancelledError):
+                await door.wait()
+        told.append(ctx.is_cancelled)
+        await ctx.report_progress(1)
+
+    caller = Caller(server)
+    for _ in range(2):
+        with pytest.raises(HandlerTooSlow, match="goes on") as caught:
+            await caller.call_tool("hold")
+        assert caught.value.goes_on
+    assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+    first, second = held_by_handlers()
+    assert first.what == "tools/call 'hold'"
+    assert first.is_given_up and second.is_given_up
+    assert said(caplog) == [GOES_ON, GOES_ON + more(1)]
+
+    door.set()
+    await until(lambda: not held_by_handlers())
+    assert told == [True, True]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_handler_may_take_some_time_to_end(server: Server) -> None:
+    """We promise it: it closes what it opened, in its own task."""
+    closed: list[asyncio.Task[None] | None] = []
+
+    @server.tool(timeout=0.01)
+    async def hold() -> None:
+        begun_in = asyncio.current_task()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.01)
+                assert asyncio.current_task() is begun_in
+                closed.append(None)
+
+    with pytest.raises(HandlerTooSlow, match="was stopped"):
+        await Caller(server).call_tool("hold")
+    assert closed == [None]
+    assert held_by_handlers() == []
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_failure_of_what_is_waited_for_no_more_is_logged(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chosen: no request is there any more that could fail."""
+
+    @server.tool(timeout=0.01)
+    async def hold() -> None:
+        with suppress(asyncio.CancelledError):
+            await anyio.sleep_forever()
+        try:
+            await anyio.sleep_forever()
+        except asyncio.CancelledError:
+            raise ValueError from None
+
+    with pytest.raises(HandlerTooSlow):
+        await Caller(server).call_tool("hold")
+    await until(lambda: not held_by_handlers())
+    assert caplog.messages == [
+        GOES_ON,
+        "what went on although it was cancelled failed; see the error",
+    ]
 
 
 async def test_site_says_how_long_a_handler_may_take(

@@ -210,8 +210,8 @@ async def test_permission_that_asks_the_client_means_no(
     }
     [record] = caplog.records
     assert record.getMessage().endswith(
-        ".asks asks the client, which subscriptions/listen cannot; that means no, and "
-        "is not logged again"
+        ".asks asks the client, which subscriptions/listen cannot; that means no: "
+        "have it return True or False"
     )
 
 

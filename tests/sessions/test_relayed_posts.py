@@ -432,7 +432,9 @@ async def test_user_who_cannot_be_read_is_503_from_afar_as_well(
 # Late, twice, never -----------------------------------------------------------------
 
 
-LATE = "1 relayed messages came late or twice; they are dropped"
+LATE = (
+    "a relayed message came late or twice; it is dropped, and its client told already"
+)
 
 
 def set_clock(message: JSONObject, seconds: float) -> None:
@@ -650,7 +652,7 @@ async def test_farewell_of_a_worker_makes_its_sessions_unknown_at_once(
         (
             ChannelFull(),
             FULL,
-            "1 messages for sessions of other workers were refused: the mailbox was "
+            "a message for a session of another worker was refused: the mailbox is "
             'full; raise the "capacity" of the channel layer if this goes on',
         ),
     ],
@@ -792,7 +794,7 @@ async def test_session_that_fails_to_take_a_message_is_500(
         taken = await poster.post(opened)
         assert error_of(taken) == (500, -32603)
         assert b"Internal error" in taken.body
-    assert caplog.messages == ["a relayed message failed"]
+    assert caplog.messages == ["a relayed message failed; see the error"]
 
 
 async def test_without_a_layer_nothing_is_relayed(server: Server) -> None:

@@ -39,6 +39,7 @@ from mcp_django.server.notices import Notice
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.worker.tasks import LoopTasks
+from tests.fault_lines import more, said
 from tests.sessions.client import (
     EVERYTHING,
     PATIENCE_SECONDS,
@@ -848,7 +849,7 @@ async def test_permission_that_fails_hides_its_feature(
         assert answer == jsonrpc.error(answer.id, INVALID_PARAMS, "Unknown tool: sell")
     [message] = caplog.messages
     assert message.endswith(
-        "raised LookupError; that means no, and is not logged again"
+        "raised LookupError; that means no: have it return True or False"
     )
 
 
@@ -1394,7 +1395,8 @@ class TestOnAsyncio:
             async with initialized(server, tasks=tasks) as client:
                 assert await client.call_tool("wait_in_vain") == NEUTRAL
                 assert await client.text_of("add", a=1, b=2) == "3"
-        assert caplog.messages == ["tools/call 'wait_in_vain' failed"] * 2
+        text = "tools/call 'wait_in_vain' failed; see the error"
+        assert said(caplog) == [text, f"{text}: Stray{more(1)}"]
 
     async def test_handler_that_ends_in_spite_of_its_cancellation_is_not_heard(
         self, server: Server

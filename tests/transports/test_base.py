@@ -65,7 +65,8 @@ async def test_message_before_anybody_listens_is_logged_as_lost(
         (
             "mcp_django.transports",
             logging.WARNING,
-            "a message came before on_message was set; it is lost",
+            "a message came before on_message was set, and is lost; set it before "
+            "open()",
         )
     ]
 

@@ -95,7 +95,7 @@ async def test_streams_of_all_together_are_bounded(
     refused = caught.value
     assert (refused.status, refused.headers) == (503, [(b"retry-after", b"10")])
     [line] = caplog.messages  # one a minute
-    assert "(1 since the last such line): MCP['MAX_STREAMS'] = 3 are open" in line
+    assert "a stream is refused: MCP['MAX_STREAMS'] = 3 are open" in line
     for owner in ("1", "", ""):
         await connections.reserve(owner, "stream")
 

@@ -4,10 +4,16 @@ import pytest
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.hearing import Hearer
+from tests.fault_lines import more, said
 from tests.worker.layers import until
 
 ONE: JSONObject = {"kind": "cancel", "id": 1}
 TWO: JSONObject = {"kind": "cancel", "id": 2}
+
+NOT_HEARD = (
+    "a message in which another worker told of changes, cancellations or ends of "
+    'sessions did not arrive; raise the "capacity" of the channel layer if this goes on'
+)
 
 
 def make_hearer(heard: list[JSONObject], events: list[str]) -> Hearer:
@@ -19,14 +25,14 @@ def make_hearer(heard: list[JSONObject], events: list[str]) -> Hearer:
     )
 
 
-async def lost_of_another(
+async def assert_one_is_lost(
     hearer: Hearer, events: list[str], caplog: pytest.LogCaptureFixture
-) -> int:
-    """Lose one message of another worker, and give how many are counted then."""
+) -> None:
+    """Lose one message of another worker, and nothing else."""
     hearer.hear_number("another", 1)
     hearer.hear_number("another", 2)
     await until(lambda: "lost" in events)
-    return int(caplog.messages[-1].split()[0])
+    assert said(caplog) == [NOT_HEARD]
 
 
 async def test_gap_that_is_filled_is_late_and_not_lost(
@@ -40,7 +46,7 @@ async def test_gap_that_is_filled_is_late_and_not_lost(
     hearer.hear("a", 3, [])
     hearer.hear_again("a", [[1, [ONE]], [2, [TWO]], [3, []]])
     assert (heard, events) == ([ONE, TWO], ["late"])
-    assert await lost_of_another(hearer, events, caplog) == 1
+    await assert_one_is_lost(hearer, events, caplog)
 
 
 @pytest.mark.parametrize("by_heartbeat", [True, False])
@@ -58,11 +64,7 @@ async def test_gap_that_stays_is_counted(
         hearer.hear("a", 4, [TWO])
     await until(lambda: bool(events))
     assert events == ["lost"]
-    assert caplog.messages == [
-        "2 messages in which other workers told of changes, cancellations or ends of "
-        'sessions did not arrive: raise the "capacity" of the channel layer if this '
-        "goes on"
-    ]
+    assert said(caplog) == [NOT_HEARD + more(1)]
 
 
 async def test_what_was_told_before_is_not_missed(
@@ -76,7 +78,7 @@ async def test_what_was_told_before_is_not_missed(
     hearer.hear("b", 7, [ONE])
     hearer.hear_again("b", [[6, [TWO]]])
     assert (heard, events) == ([ONE, TWO], ["late"])
-    assert await lost_of_another(hearer, events, caplog) == 1
+    await assert_one_is_lost(hearer, events, caplog)
 
 
 async def test_programs_that_are_no_workers_are_heard_each_time() -> None:

@@ -6,6 +6,7 @@ import pytest
 from mcp_django.server.notices import Notice
 from mcp_django.worker.notice_queue import NoticeQueue
 from mcp_django.worker.tasks import LoopTasks
+from tests.fault_lines import more, said
 from tests.worker.layers import PATIENCE_SECONDS, until
 
 TOOLS, PROMPTS = Notice("tools"), Notice("prompts")
@@ -76,7 +77,8 @@ async def test_notice_that_cannot_be_sent_is_lost_alone(
     client.fault = None
     client.queue.put(TOOLS)
     await until(lambda: len(client.sent) == 3)
-    assert caplog.messages == ["a change notice was lost"] * 2
+    lost = "a change notice was lost; see the error"
+    assert said(caplog) == [lost, f"{lost}: ConnectionError{more(1)}"]
 
 
 async def test_queue_goes_on_after_its_task_was_cancelled() -> None:

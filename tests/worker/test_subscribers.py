@@ -243,8 +243,8 @@ async def test_answers_that_cannot_be_kept_are_unknown(
     orders.readable.clear()
     assert not await subscriber.may_hear(GONE)
     assert caplog.messages == [
-        "the cache does not take who may read what",
-        "the cache does not say who could read what is gone",
+        "the cache does not take who may read what; look at it",
+        "the cache does not say who could read what is gone; look at it",
     ]
 
 
@@ -318,7 +318,10 @@ async def test_user_who_cannot_be_read_is_told_nothing(
     """Our choice: fails closed. No database may be used in this test."""
     assert not await orders.subscriber(User(pk=1)).may_hear(FIRST)
     assert orders.asked == []
-    assert "a subscriber's user cannot be read; nothing is told" in caplog.messages
+    assert (
+        "a subscriber's user cannot be read, so that nothing is told; look at the "
+        "database" in caplog.messages
+    )
 
 
 async def test_handler_that_wants_to_ask_again_is_told_nothing(

@@ -33,6 +33,7 @@ from mcp_django.worker.worker import (
     workers_of_process,
 )
 from tests import patience
+from tests.fault_lines import more, said
 from tests.server.stray_errors import STRAYS
 from tests.sessions.opening import (
     LIMITS,
@@ -163,7 +164,7 @@ async def test_streams_are_ticked_and_one_that_fails_ends_alone(
         hold(worker, opened)
     await until(lambda: counted.comments >= 2)
     assert (broken.transport.is_closed, other.transport.is_closed) == (True, False)
-    assert caplog.messages == ["a connection failed; it ends"]
+    assert caplog.messages == ["a connection failed, and ends; see the error"]
 
 
 ENDING = ("StopIteration", "GeneratorExit", "SystemExit", "CancelledError")
@@ -216,7 +217,7 @@ async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
     worker.listen(stubborn)
     hold(worker, other)
     worker.notify(server.name, Notice("tools"))
-    asked = "a subscriber's rights cannot be asked for again"
+    asked = "a subscriber's rights cannot be asked for again; see the error"
     await until(lambda: counted.comments >= 1 and asked in caplog.messages)
     worker.ignore(stubborn)
     closing = asyncio.create_task(worker.close_all())
@@ -225,9 +226,10 @@ async def test_connection_that_cannot_be_closed_keeps_no_other_from_its_tick(
     worker.let_go(stubborn)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await closing
-    assert caplog.messages.count("a connection could not be closed") == 2
-    assert "a change notice was lost" in caplog.messages
-    assert "looking after the connections failed; going on" not in caplog.messages
+    lines = said(caplog)
+    assert sum("a connection could not be closed" in line for line in lines) == 2
+    assert "a change notice was lost; see the error" in lines
+    assert not any("looking after the connections failed" in line for line in lines)
 
 
 class Hanging(OpenConnection):
@@ -334,10 +336,11 @@ async def test_upkeep_that_a_stranger_ends_starts_again_and_says_so(
             if task.get_coro().__qualname__.startswith("Upkeep."):  # type: ignore[union-attr]
                 task.cancel()
         await until(lambda: counted.comments >= before + 2)  # noqa: B023
-    assert (
-        caplog.messages
-        == ["what looks after the connections was ended; it starts again"] * 2
+    line = (
+        "what looks after the connections was ended, and starts again; see what "
+        "cancels all tasks"
     )
+    assert said(caplog) == [line, line + more(1)]
 
 
 class Subscribed:
@@ -434,7 +437,10 @@ async def test_stream_ends_when_its_authenticator_says_neither_yes_nor_no(
     opened = open_session("x", server, user=User(pk=1), authenticator=unclear)
     hold(worker, opened)
     await until(lambda: opened.transport.is_closed)
-    assert "is_still_valid() does not decide; that means no" in caplog.messages
+    assert (
+        "is_still_valid() does not decide, which means no; have it return True or False"
+        in caplog.messages
+    )
 
 
 @pytest.mark.parametrize("stray", ENDING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth.addresses import is_same_issuer, shown
 from mcp_django.client.oauth.challenges import Challenge
 from mcp_django.client.oauth.discovery import find_resource
@@ -33,7 +33,7 @@ from mcp_django.client.oauth.records import Records, with_client, with_tokens
 from mcp_django.client.oauth.tokens import ask_for_tokens, revoke
 from mcp_django.exceptions import OAuthError, OAuthFault, OAuthRefused
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 T = TypeVar("T")
 
@@ -209,7 +209,10 @@ class Account:
         except OAuthError:
             if is_ending(tokens, within=0):
                 raise
-            logger.warning("a token could not be refreshed yet", exc_info=True)
+            logger.warning(
+                "a token could not be refreshed yet; it is used until it ends",
+                exc_info=True,
+            )
             return tokens
 
     async def _refresh_ending(self, ending: Tokens) -> Tokens | None:

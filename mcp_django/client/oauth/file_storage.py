@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Final
 
 import anyio.to_thread
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth.storage import Storage, acquire
 from mcp_django.exceptions import OAuthError
 from mcp_django.protocol.jsonrpc import JSONObject
@@ -22,7 +22,7 @@ from mcp_django.transports.client.extras import brought_by
 with brought_by("client"):
     from filelock import FileLock, Timeout
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 _WRITE_SECONDS: Final = 10.0
 """How long another process may take to write the file."""
@@ -135,7 +135,8 @@ class FileStorage(Storage):
             return {}
         except (ValueError, RecursionError):
             logger.warning(
-                "%s is no JSON file; what was kept in it is lost", self._path
+                "%s is no JSON file, so that what was kept in it is lost; log in again",
+                self._path,
             )
             return {}
         return records if isinstance(records, dict) else {}

@@ -6,7 +6,6 @@ Strategy".
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -16,6 +15,7 @@ from typing import Final
 
 import anyio
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth import discovery, logins
 from mcp_django.client.oauth.addresses import is_same_issuer, shown
 from mcp_django.client.oauth.challenges import Challenge
@@ -40,7 +40,7 @@ from mcp_django.exceptions import (
     OAuthRefused,
 )
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 MAX_LOGINS: Final = 10
 """Logins that are under way at once, for one server; the oldest goes first."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth.addresses import shown
 from mcp_django.client.oauth.documents import (
     KnownClient,
@@ -14,7 +13,7 @@ from mcp_django.client.oauth.documents import (
 )
 from mcp_django.client.oauth.storage import Storage
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 
 class Records:
@@ -38,7 +37,11 @@ class Records:
             return read(Record, stored)
         except ValueError as error:
             logger.warning(
-                "what was kept for %s is begun anew: %s", shown(self._url), error
+                "what was kept for %s cannot be read, so that it is begun "
+                "anew; log in again: %s",
+                shown(self._url),
+                error,
+                of=self._url,
             )
             return Record()
 

@@ -5,11 +5,11 @@ Spec: RFC 6749, sections 4.1.3, 4.4.2, 5 and 6; RFC 8707, section 2.2; RFC 7009.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Final
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.client.oauth.addresses import shown
 from mcp_django.client.oauth.clients import RegisteredClient, proof_of, refusal_of
 from mcp_django.client.oauth.documents import (
@@ -21,7 +21,7 @@ from mcp_django.client.oauth.documents import (
 from mcp_django.client.oauth.fetching import Fetched, Fetcher
 from mcp_django.exceptions import OAuthError, OAuthFault
 
-logger = logging.getLogger("mcp_django.client")
+logger = FaultLog("mcp_django.client")
 
 LONGEST_SECONDS: Final = 10 * 365 * 24 * 3600.0
 """A token that is said to live longer is looked at again then."""
@@ -152,11 +152,14 @@ async def revoke(
         form = {"token": token, "token_type_hint": kind, **proof}
         fetched = await fetcher.post_form(server.revocation_endpoint, form, headers)
     except OAuthError as error:
-        logger.warning("a token was forgotten, and not revoked: %s", error)
+        logger.warning(
+            "a token was forgotten, and not revoked; revoke it at its server: %s", error
+        )
         return
     if not fetched.is_success:
         logger.warning(
-            "a token was forgotten, and not revoked: %s answered with status %s",
+            "a token was forgotten, and not revoked; revoke it at its "
+            "server: %s answered with status %s",
             shown(fetched.url),
             fetched.status,
         )

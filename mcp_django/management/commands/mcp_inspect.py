@@ -218,7 +218,7 @@ def _write(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> 
 
 
 def _description(feature: Tool | Resource | Prompt) -> Cell:
-    entry = readable(feature.entry, str(feature.handler.feature), set())
+    entry = readable(feature.entry, str(feature.handler.feature))
     description = str(entry.get("description", _NONE))
     first_paragraph = description.partition("\n\n")[0]
     return textwrap.wrap(first_paragraph, _MAX_WIDTH) or [_NONE]

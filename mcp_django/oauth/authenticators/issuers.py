@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from django.http import HttpRequest
 from mcp_django.auth.bearer import bearer_token_of
 from mcp_django.auth.challenges import bearer_challenge
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.services import Service
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import AuthenticationFailed
@@ -34,7 +34,7 @@ from mcp_django.oauth.resources import resource_of
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 _SHARE_OF_TIMEOUT = 0.8
 """Of `AUTHENTICATION_TIMEOUT`, after which it is not the issuer that is away."""

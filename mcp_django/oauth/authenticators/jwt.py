@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import ClassVar, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.authenticators.claims import (
     MAX_CHARACTERS,
     Claims,
@@ -35,7 +35,7 @@ from mcp_django.transports.client.extras import brought_by
 with brought_by("issuers"):
     import jwt
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 ASYMMETRIC: Final = frozenset(
     {

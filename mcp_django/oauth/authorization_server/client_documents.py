@@ -10,7 +10,6 @@ basic/authorization/client-registration, "Client ID Metadata Documents".
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -26,6 +25,7 @@ from oauth2_provider.cimd import (
 from oauth2_provider.models import get_application_model
 from oauth2_provider.settings import oauth2_settings
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.authorization_server.client_metadata import (
     GRANT_TYPES,
     ClientMetadata,
@@ -44,7 +44,7 @@ from mcp_django.oauth.authorization_server.policies import client_policy
 from mcp_django.oauth.authorization_server.redirect_uris import parse_redirect_uri
 from mcp_django.oauth.authorization_server.registration_rate import count_client
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 MAX_LENGTH: Final = 255
 """Characters of the longest client id that there is room for."""
@@ -102,9 +102,13 @@ def read_document(request: HttpRequest, client_id: str) -> None:
         else:
             refresh_if_stale(client, request)
     except ClientRefused as refused:
-        logger.warning("refused the client %s: %s", client_id, refused.description)
+        logger.warning(
+            "refused the client %s: %s", client_id, refused.description, of=client_id
+        )
     except Exception:  # Such as of a cache that is away.
-        logger.exception("the document of the client %s cannot be read", client_id)
+        logger.exception(
+            "the document of the client %s cannot be read; see the error", client_id
+        )
     finally:
         _asking.reset(reset)
 
@@ -122,7 +126,12 @@ class FetchedForUsers:
             return False
         policy = client_policy()
         if not policy.allows_document(asking, client_id):
-            logger.warning("the policy does not allow the client %s", client_id)
+            logger.warning(
+                "the policy does not allow the client %s; to allow it, change "
+                "the policy",
+                client_id,
+                of=client_id,
+            )
             return False
         count_client(f"user {asking.user.pk}", policy.clients_per_minute)
         return True
@@ -162,7 +171,12 @@ class DocumentFetcher:
             if (asking := _asking.get()) is not None:
                 client_policy().check(asking, metadata)
         except (DownloadFailed, ClientRefused) as error:
-            logger.warning("cannot take the client %s: %s", client_id, error)
+            logger.warning(
+                "cannot take the client %s: %s",
+                client_id,
+                error,
+                of=client_id,
+            )
             raise CIMDError(str(error)) from None
         return _for_toolkit(client_id, metadata), _seconds_good(answer.headers)
 

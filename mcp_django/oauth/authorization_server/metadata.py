@@ -6,7 +6,6 @@ Spec: RFC 8414, section 2; RFC 9207, section 3; 2026-07-28 basic/authorization,
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,12 +14,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import NoReverseMatch
 from oauth2_provider.settings import oauth2_settings
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.authorization_server.grants import S256
 from mcp_django.oauth.authorization_server.issuer import issuer_of, url_of
 from mcp_django.oauth.authorization_server.scopes import EndpointScopes
 from mcp_django.server.well_known import Place
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 AUTH_METHODS: Final = ("none", "client_secret_basic", "client_secret_post")
 """How programs prove who they are, where they have a secret."""
@@ -48,7 +48,9 @@ def describe(request: HttpRequest, place: Place) -> HttpResponse | None:
     except NoReverseMatch:
         return None  # The URLs are not included; a system check says so.
     except DisallowedHost as error:
-        logger.warning("no metadata is given: %s", error)
+        logger.warning(
+            "no metadata is given, as the host is not allowed: %s", error, of=str(error)
+        )
         told = {"error": "invalid_request", "error_description": "Host not allowed"}
         return JsonResponse(told, status=400)
 

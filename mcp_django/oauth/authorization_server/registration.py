@@ -8,7 +8,6 @@ Spec: RFC 7591, section 3.
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
@@ -20,6 +19,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.settings import oauth2_settings
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.authorization_server.client_metadata import (
     GRANT_TYPES,
     RESPONSE_TYPES,
@@ -39,7 +39,7 @@ from mcp_django.oauth.authorization_server.policies import ClientPolicy, client_
 from mcp_django.oauth.authorization_server.registration_rate import count_client
 from mcp_django.oauth.cors import open_to_all_origins
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 MAX_BODY_BYTES: Final = 64 * 1024
 

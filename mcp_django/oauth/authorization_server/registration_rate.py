@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
 from django.core.cache import caches
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.oauth.authorization_server.client_metadata import ClientRefused
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 _MINUTE: Final = 60
 
@@ -50,5 +50,9 @@ def _increase(key: str) -> int:
         cache.add(key, 0, timeout=2 * _MINUTE)
         return cache.incr(key)
     except Exception as error:  # Whatever the cache's library raises.
-        logger.warning("cannot count clients that register: %r", error)
+        logger.warning(
+            "cannot count clients that register, so that they are not "
+            "bounded; look at the cache: %r",
+            error,
+        )
         return 0

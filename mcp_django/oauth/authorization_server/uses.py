@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -12,9 +11,10 @@ from django.db import Error
 from django.utils import timezone
 from oauth2_provider.models import get_application_model
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.oauth.models import Consent
 
-logger = logging.getLogger("mcp_django.oauth")
+logger = FaultLog("mcp_django.oauth")
 
 PRECISION_SECONDS: Final = 60.0
 """Uses closer together than this are recorded once by a process."""
@@ -79,5 +79,7 @@ class UseRecorder:
     def _pause(self, reason: object) -> None:
         self._record_from = self._clock() + _PAUSE_SECONDS
         logger.warning(
-            "the use of programs cannot be recorded, for a minute at least: %s", reason
+            "the use of programs cannot be recorded, for a minute at "
+            "least; look at the database: %s",
+            reason,
         )

@@ -7,7 +7,6 @@ with a text for the developer's log that leaves the values themselves out.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any, get_args
 from mcp_types import CallToolResult
 from pydantic_core import from_json
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.protocol.compiled_parts import TooMuchWork
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.protocol.versions import STRUCTURED_CONTENT
@@ -38,7 +38,7 @@ from mcp_django.server.results.values import (
 )
 from mcp_django.server.schemas.verbatim_schemas import VerbatimSchema
 
-logger = logging.getLogger("mcp_django.server")
+logger = FaultLog("mcp_django.server")
 
 _NO_ROWS = frozenset({str, int, bool, float, type(None)})
 """Types of most values; none of these has rows of the database in it."""
@@ -230,9 +230,11 @@ class _VerbatimOutput:
         except TooMuchWork as error:
             # The tool has run, and nothing is known to be wrong.
             logger.warning(
-                "%s that a tool returned is not checked: its output_schema %s",
+                "%s that a tool returned is not checked, as its output_schema "
+                "%s; make that simpler",
                 type_text(type(value)),
                 error,
+                of=type_text(type(value)),
             )
             return
         if problems:

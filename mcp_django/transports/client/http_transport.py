@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import ssl
 from abc import abstractmethod
@@ -14,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from mcp_types.jsonrpc import RequestId
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import (
     ConnectFailed,
     HTTPRefused,
@@ -35,7 +35,7 @@ from mcp_django.transports.client.http_failures import (
 )
 from mcp_django.transports.client.http_library import httpx2
 
-logger = logging.getLogger("mcp_django.transports")
+logger = FaultLog("mcp_django.transports")
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
@@ -197,7 +197,10 @@ class HTTPClientTransport(Transport):
                 self.on_error(failure)
             except Exception as error:
                 # An `auth` object of the caller, for example, may raise anything.
-                logger.exception("a request over HTTP failed")
+                logger.exception(
+                    "a request over HTTP failed; see the error, such as of an auth "
+                    "object"
+                )
                 text = f"the request to {self._place} failed: {type(error).__name__}"
                 self.on_error(RequestFailed(text, request_id=request_id))
 

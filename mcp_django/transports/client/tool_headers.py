@@ -5,12 +5,12 @@ Spec: 2026-07-28 basic/transports/streamable-http, "Request Metadata".
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
 from mcp_types.jsonrpc import JSONRPCNotification, JSONRPCRequest
 
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.protocol import methods
 from mcp_django.protocol.http_headers import (
     MAX_SHOWN,
@@ -21,7 +21,7 @@ from mcp_django.protocol.http_headers import (
 )
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 
-logger = logging.getLogger("mcp_django.transports")
+logger = FaultLog("mcp_django.transports")
 
 MAX_PARAMETERS: Final = 10_000
 """Parameters, of all tools together, whose headers are known at once."""
@@ -123,6 +123,7 @@ class ToolHeaders:
                 "tool %r is left out, by fault of the server: %s",
                 name[:MAX_SHOWN],
                 str(error)[:_MAX_REASON],
+                of=name,
             )
             return False
         if mirrored:
