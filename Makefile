@@ -60,11 +60,12 @@ check: export DEMO_DEBUG = 0
 check: export DEMO_DATABASE = :memory:
 check: export DEMO_SECRET_KEY = $(shell head -c 48 /dev/urandom | base64)
 check: export REDIS_URL = redis://127.0.0.1:6379/0
-check: install ## Lint, check types, imports, migrations and deployment.
+check: install ## Lint, check types (of JavaScript with npm), imports, migrations and deployment.
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.javascript
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python manage.py check --deploy --fail-level WARNING
 

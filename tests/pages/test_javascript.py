@@ -1,0 +1,54 @@
+"""The console's modules by themselves: their types, their size and their own tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.javascript import CONSOLE, TESTS, check_types, run_tests
+from tests.live.node import has_npm
+
+needs_npm = pytest.mark.skipif(
+    not has_npm() and not os.environ.get("CI"),
+    reason="npm is not installed (Debian's package: npm)",
+)
+
+
+@needs_npm
+def test_types_in_comments_are_right() -> None:
+    """Chosen: JavaScript as strict as Python here."""
+    done = check_types()
+
+    assert done.returncode == 0, done.stdout
+
+
+@needs_npm
+def test_modules_pass_their_own_tests() -> None:
+    """Chosen: one run of `node --test` over the folder."""
+    done = run_tests()
+
+    assert done.returncode == 0, done.stdout
+    assert "tests 0" not in done.stdout
+
+
+@pytest.mark.parametrize("folder", [CONSOLE, TESTS], ids=["console", "tests"])
+def test_modules_are_short(folder: Path) -> None:
+    """We promise it: no file over 400 lines."""
+    lines = {path.name: len(path.read_text().splitlines()) for path in _modules(folder)}
+
+    assert lines
+    assert not {name: count for name, count in lines.items() if count > 400}
+
+
+@pytest.mark.parametrize(
+    "word", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("]
+)
+def test_no_module_makes_elements_or_code_of_text(word: str) -> None:
+    """We promise it: what others wrote is shown, never run."""
+    assert not [path.name for path in _modules(CONSOLE) if word in path.read_text()]
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(folder.glob("**/*.js"))
