@@ -85,7 +85,7 @@ def contained(
         try:
             function(*args, **kwargs)
         except BaseException:  # nothing is awaited, and nothing thrown in
-            logger.exception("%s failed; see the error", what, of=what)
+            logger.exception("%s failed", what, of=what)
 
     return call
 

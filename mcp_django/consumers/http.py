@@ -65,7 +65,7 @@ class HTTPConsumer(AsyncConsumer):
                 if ends_task(error):
                     raise
                 logger.exception(
-                    "%s %s failed; see the error",
+                    "%s %s failed",
                     exchange.method,
                     exchange.path_for_log,
                 )
@@ -75,9 +75,7 @@ class HTTPConsumer(AsyncConsumer):
             if ends_task(error):
                 raise
             # Also `send` may fail, as some servers do when the client is gone.
-            logger.exception(
-                "%s %s broke off; see the error", exchange.method, exchange.path_for_log
-            )
+            logger.exception("%s %s broke off", exchange.method, exchange.path_for_log)
 
     @abstractmethod
     async def handle(self, exchange: Exchange) -> Any:

@@ -303,7 +303,7 @@ async def failed(request: Request, error: BaseException) -> ResultOrError:
         )
     else:
         if databases.note(error) is not False:
-            logger.error("%s failed; see the error", request.describe(), exc_info=error)
+            logger.error("%s failed", request.describe(), exc_info=error)
         text = with_details(INTERNAL_ERROR_TEXT, error)
     await tell_of_failure(Server, error)
     if request.method == "tools/call":

@@ -32,6 +32,7 @@ from tests.bridge.bridges import (
 )
 from tests.client import virtual_time
 from tests.client.scripted import MODERN, ScriptedServers, beside
+from tests.fault_lines import more, said
 from tests.interaction import features
 
 CALL = {"name": "double", "arguments": {"number": 1}}
@@ -110,10 +111,10 @@ async def test_client_is_told_why_the_server_cannot_be_used(
             assert refused.code == INTERNAL_ERROR
             assert refused.message == f"cannot use the remote server: {error}"
         assert await client.call("ping") == {}
+    line = f"cannot use the remote server; the next request tries again: {error}"
+    said(caplog)
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert [r.getMessage() for r in warnings] == [
-        f"cannot use the remote server; the next request tries again: {error}"
-    ] * 3
+    assert [r.getMessage() for r in warnings] == [line, line + more(2)]
 
 
 async def test_next_request_tries_again_when_the_server_was_not_there() -> None:

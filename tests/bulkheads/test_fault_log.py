@@ -77,10 +77,11 @@ def test_thread_says_what_is_due(caplog: pytest.LogCaptureFixture) -> None:
             return 65.0
         return 0.0
 
+    before = set(threading.enumerate())
     log = FaultLog("mcp_django.tests", FaultLines(clock))
     for _ in range(2):
         log.error("a door is open; shut it")
-    [thread] = [t for t in threading.enumerate() if t.name == "mcp-fault-lines"]
+    [thread] = set(threading.enumerate()) - before
     assert len(caplog.messages) == 1
     begun.set()
     thread.join(PATIENCE_SECONDS)

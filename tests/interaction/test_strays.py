@@ -19,6 +19,7 @@ from mcp.shared.exceptions import MCPError
 from pytest_django import Settings
 
 from mcp_django.signals import request_handled
+from tests.fault_lines import begin_anew
 from tests.interaction import straying
 from tests.interaction.bindings import VIEWS
 from tests.interaction.client import (
@@ -303,7 +304,7 @@ async def test_whatever_is_raised_becomes_an_answer(
         settings.MCP = {**settings.MCP, "LANGUAGE": getattr(straying, where)}
     async with connect(server=server, answers=Answers(elicit=fill_in)) as client:
         for kind in STRAYS.keys() - NO_FAULTS.get(place, set()):
-            caplog.clear()
+            begin_anew(caplog)
             now.place, now.kind = where, kind
             assert await ask(client) == told, kind
             now.place = ""

@@ -96,4 +96,4 @@ async def test_async_receivers_are_called_and_end_nothing(
 
     [thread] = heard
     assert thread != threading.get_ident()
-    assert caplog.messages == ["a receiver of a signal failed"]
+    assert caplog.messages == ["a receiver of got_request_exception failed; mend it"]

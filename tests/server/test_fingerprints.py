@@ -133,7 +133,10 @@ def test_text_that_cannot_be_made_is_logged(caplog: pytest.LogCaptureFixture) ->
     server = Server("shop")
     server.tool(name="x", description=lazy(fail, str)())(nothing)
     assert fingerprint_of(server) == ""
-    assert "clients will not be told of changes by a deploy" in caplog.messages
+    assert (
+        "clients will not be told of changes by a deploy; mend the text that fails"
+        in caplog.messages
+    )
 
 
 PROGRAM = """

@@ -245,8 +245,8 @@ async def test_text_that_fails_is_left_out_and_logged_once(
     said = [message for message in caplog.messages if "is left out" in message]
     assert len(said) == len(set(said)) == 10
     assert (
-        "icons.0.src of tool bake is left out, as it cannot be made; that is not "
-        "logged again" in said
+        "icons.0.src of tool bake is left out, as it cannot be made; mend what makes "
+        "it" in said
     )
 
 

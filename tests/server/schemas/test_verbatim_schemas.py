@@ -279,6 +279,6 @@ def test_result_that_takes_too_much_work_is_passed_on(
     result = ToolOutput.of(list, output_schema=schema).result(value)
     assert result["structuredContent"] == value
     assert caplog.messages == [
-        "list that a tool returned is not checked: its output_schema takes more than "
-        "20000 steps to check"
+        "list that a tool returned is not checked, as its output_schema takes more "
+        "than 20000 steps to check; make that simpler"
     ]
