@@ -6,7 +6,7 @@ same name that extends its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +25,9 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'self'{more}; img-src 'self' data:{more}; "
     "font-src 'self' data:{more}; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
+)
+_SCRIPT_POLICY: Final = (
+    "; script-src 'self'{static}; connect-src {connect}; media-src 'self' data: blob:"
 )
 
 
@@ -49,14 +52,19 @@ def render_page(
     context: Mapping[str, Any] | None = None,
     *,
     status: int = 200,
+    connect_to: Sequence[str] | None = None,
 ) -> HttpResponse:
-    """Show a page that no other page may frame, no cache keeps, and no script runs in.
+    """Show a page that no other page may frame and no cache keeps.
+
+    No script runs in it, unless it is said where its scripts may connect to.
 
     Args:
         request: What the page answers.
         template: Name of the template.
         context: For it; `site_name` and `user` are added.
         status: Of the response.
+        connect_to: Lets the site's own script files run, and connect to these sources,
+            in the words of Content-Security-Policy. They may play sound, too.
     """
     known = {
         "site_name": site_name_of(request),
@@ -65,6 +73,11 @@ def render_page(
     }
     response = render(request, template, known, status=status)
     protect(response)
+    if connect_to is not None:
+        response["Content-Security-Policy"] += _SCRIPT_POLICY.format(
+            static="".join(f" {source}" for source in _static_sources()),
+            connect=" ".join(connect_to),
+        )
     return response
 
 
@@ -80,6 +93,11 @@ def protect(response: HttpResponse) -> None:
 
 def _more_sources() -> str:
     """List where styles, images and fonts come from beside the site itself."""
+    sources = (*_static_sources(), *mcp_settings.PAGE_SOURCES)
+    return "".join(f" {source}" for source in sources)
+
+
+def _static_sources() -> list[str]:
+    """Give the origin of static files, if that is not the site's own."""
     styles = urlsplit(static(_STYLES))
-    sources = [f"{styles.scheme or 'https'}://{styles.netloc}"] if styles.netloc else []
-    return "".join(f" {source}" for source in (*sources, *mcp_settings.PAGE_SOURCES))
+    return [f"{styles.scheme or 'https'}://{styles.netloc}"] if styles.netloc else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from mcp_django.server.endpoints import Pages, page_makers
@@ -19,6 +20,7 @@ class PagesConfig(AppConfig):
     name = "mcp_django.pages"
     label = "mcp_pages"
     verbose_name = _("Pages for MCP")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Show the pages at each endpoint."""
@@ -34,6 +36,12 @@ def make_pages(server: Server, base: str) -> Pages:
         base: What their paths begin with below the including URLconf, such as "mcp/".
     """
     # A server over stdio starts without what shows pages.
+    from mcp_django.pages.console import ConsolePage
     from mcp_django.pages.landing import LandingPage
 
-    return Pages(LandingPage(server), [])
+    return Pages(
+        LandingPage(server),
+        [
+            path(f"{base}console/", ConsolePage(server), name=f"{server.name}-console"),
+        ],
+    )

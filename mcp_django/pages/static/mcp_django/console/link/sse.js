@@ -1,0 +1,108 @@
+/** HTTP+SSE: what the server says comes on one stream, what we say is posted. */
+
+import { Lost, Refused } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").Message} Message */
+
+const VIA = "HTTP+SSE";
+
+/** Carries messages over HTTP+SSE, which the legacy era alone has. */
+export class SSECarrier {
+  /** @type {EventSource | undefined} */
+  #source;
+  #postUrl = "";
+
+  /**
+   * @param {object} options
+   * @param {string} options.url Of the stream.
+   * @param {import("./traffic.js").Traffic} options.traffic
+   * @param {(message: Message) => void} options.onMessage
+   * @param {(lost: Lost) => void} options.onEnd Not called for what `close` ends.
+   */
+  constructor({ url, traffic, onMessage, onEnd }) {
+    this.url = url;
+    this.traffic = traffic;
+    this.onMessage = onMessage;
+    this.onEnd = onEnd;
+  }
+
+  /**
+   * Open the stream, and learn from it where to post.
+   *
+   * @returns {Promise<void>}
+   * @throws {Lost} It cannot be opened; browsers do not tell why.
+   */
+  open() {
+    const source = new EventSource(this.url);
+    this.#source = source;
+    return new Promise((resolve, reject) => {
+      source.addEventListener("endpoint", ({ data }) => {
+        const url = new URL(data, this.url);
+        this.traffic.record({ direction: "in", via: `${VIA} endpoint`, message: undefined, text: data });
+        if (url.origin !== new URL(this.url).origin) {
+          this.close();
+          reject(new Lost(`the server wants posts to another site: ${url.origin}`));
+          return;
+        }
+        this.#postUrl = url.href;
+        resolve();
+      });
+      source.onmessage = ({ data }) => this.#take(data);
+      source.onerror = () => {
+        // It would come back by itself, to a session that is another one.
+        source.close();
+        reject(new Lost());
+        if (this.#source === source) this.onEnd(new Lost());
+      };
+    });
+  }
+
+  /**
+   * @param {Message} message
+   * @throws {Refused} The server refuses it by a status of HTTP.
+   * @throws {Lost} The server cannot be reached.
+   */
+  async send(message) {
+    const headers = { "Content-Type": "application/json" };
+    const post = { method: "POST", url: this.#postUrl, headers, body: JSON.stringify(message) };
+    this.traffic.record({ direction: "out", via: VIA, message, post });
+    /** @type {Response} */
+    let response;
+    try {
+      response = await fetch(post.url, { method: "POST", headers, body: post.body, redirect: "error" });
+    } catch (error) {
+      throw new Lost(String(error));
+    }
+    const text = await response.text();
+    if (response.ok) return;
+    const { status } = response;
+    this.traffic.record({ direction: "in", via: VIA, message: undefined, text, status });
+    throw new Refused(status, reasonIn(text));
+  }
+
+  close() {
+    const source = this.#source;
+    this.#source = undefined;
+    source?.close();
+  }
+
+  /** @param {string} text */
+  #take(text) {
+    const message = JSON.parse(text);
+    this.traffic.record({ direction: "in", via: VIA, message, text });
+    this.onMessage(message);
+  }
+}
+
+/**
+ * Find the reason in the body of a refusal.
+ *
+ * @param {string} text
+ */
+function reasonIn(text) {
+  try {
+    return String(JSON.parse(text).error?.message ?? "");
+  } catch {
+    return "";
+  }
+}
