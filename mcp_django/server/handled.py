@@ -9,14 +9,14 @@ from functools import partial
 import anyio
 
 from mcp_django.bulkheads.fault_log import FaultLog
-from mcp_django.exceptions import ErrorAnswer, ServiceAway
+from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
 from mcp_django.server.observers import End, begin_all, end_all, observers
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.telling import tell_together
+from mcp_django.server.telling import tell
 from mcp_django.signals import request_handled
 
 logger = FaultLog("mcp_django.server")
@@ -75,7 +75,7 @@ class Handling:
             end_all(ends, outcome, time.perf_counter() - self._began)
 
     async def tell(self, outcome: Outcome) -> None:
-        """Tell the receivers how a run ended, in a thread; the next run begins."""
+        """Have the receivers told how a run ended; the next run begins."""
         if not self._has_receivers:
             return
         request = self._request
@@ -88,13 +88,7 @@ class Handling:
             outcome=outcome,
             seconds=time.perf_counter() - self._run_began,
         )
-        try:
-            # It logs what receivers raise.
-            await tell_together(request, send)
-        except ServiceAway:
-            pass  # It has said so in the log.
-        except Exception:
-            logger.exception("a receiver of request_handled failed; mend it")
+        await tell(request, send)
         self._run_began = time.perf_counter()
 
     async def tell_answer(

@@ -11,6 +11,7 @@ from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.shortages import summary_of
 from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.server.requests import Request
+from mcp_django.server.telling import has_some_to_tell
 from mcp_django.worker.connections import Connections
 
 logger = FaultLog("mcp_django.worker")
@@ -19,7 +20,7 @@ _LOOK_SECONDS: Final = 0.05
 
 
 async def finish_running(connections: Connections, seconds: float) -> None:
-    """Wait until nothing is open and no handler runs, at most so long.
+    """Wait until nothing is open, no handler runs and all is told, at most so long.
 
     Also for `def` handlers that no request awaits any more: they may be in the middle
     of something. What runs on is said in the log.
@@ -27,7 +28,7 @@ async def finish_running(connections: Connections, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     # Threads say nothing when they end, so that this looks now and then.
-    while len(connections) or held_by_handlers():
+    while len(connections) or held_by_handlers() or has_some_to_tell():
         if loop.time() >= deadline:
             say_what_process_leaves(connections)
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 
+from mcp_django.server.telling import all_told
 from mcp_django.signals import request_handled
 from tests.interaction import features
 from tests.interaction.client import BOUND, Answers, error_of
@@ -18,8 +19,8 @@ from tests.interaction.ways import only
 Heard = tuple[str, str, str, str | None]
 
 
-@contextmanager
-def hearing() -> Iterator[list[Heard]]:
+@asynccontextmanager
+async def hearing() -> AsyncIterator[list[Heard]]:
     """Note method, feature, kind of outcome, and reason."""
     heard: list[Heard] = []
 
@@ -32,23 +33,23 @@ def hearing() -> Iterator[list[Heard]]:
     request_handled.connect(hear, sender=features.server)
     try:
         yield heard
+        await all_told()
     finally:
         request_handled.disconnect(hear, sender=features.server)
 
 
 async def test_every_end_of_a_request_is_heard(connect: Connect) -> None:
     """We promise it: refusals and unknown names as well."""
-    with hearing() as heard:
-        async with connect() as client:
-            await client.call("double", {"number": 21})
-            await client.call_for_error("divide", dividend=1, divisor=0)
-            await client.call_for_error("crash")
-            await error_of(client.call("nonsense"))
-            await error_of(client.session.read_resource("test://accounts"))
-            await error_of(client.session.read_resource("test://books/top/10"))
-            await client.session.read_resource("test://books/top/3")
-            await client.session.get_prompt("greet", {"name": "Bob"})
-            await client.session.list_prompts()
+    async with hearing() as heard, connect() as client:
+        await client.call("double", {"number": 21})
+        await client.call_for_error("divide", dividend=1, divisor=0)
+        await client.call_for_error("crash")
+        await error_of(client.call("nonsense"))
+        await error_of(client.session.read_resource("test://accounts"))
+        await error_of(client.session.read_resource("test://books/top/10"))
+        await client.session.read_resource("test://books/top/3")
+        await client.session.get_prompt("greet", {"name": "Bob"})
+        await client.session.list_prompts()
     # The official client asks these by itself.
     by_itself = ("server/discover", "tools/list")
     calls = [h for h in heard if h[0] not in by_itself]
@@ -84,7 +85,7 @@ async def test_every_end_of_a_request_is_heard(connect: Connect) -> None:
 async def test_each_run_of_a_handler_that_asks_is_heard(connect: Connect) -> None:
     """We promise it: the same in every era, although only one of them sends the
     request again."""
-    with hearing() as heard:
+    async with hearing() as heard:
         ann = Person(accept(first="Ann"))
         async with connect(answers=Answers(elicit=ann.answer)) as client:
             await client.call("ask_name")
@@ -98,16 +99,15 @@ async def test_each_run_of_a_handler_that_asks_is_heard(connect: Connect) -> Non
 async def test_cancellation_is_heard(connect: Connect) -> None:
     """We promise it."""
     visit = features.visits["unheard"] = features.Visit()
-    with hearing() as heard:
-        async with connect() as client:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(client.call, "wait", {"visit": "unheard"})
-                with anyio.fail_after(BOUND):
-                    await visit.has_begun.wait()
-                tasks.cancel_scope.cancel()
+    async with hearing() as heard, connect() as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call, "wait", {"visit": "unheard"})
             with anyio.fail_after(BOUND):
-                await visit.has_ended.wait()
-            await client.call("double", {"number": 1})
+                await visit.has_begun.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(BOUND):
+            await visit.has_ended.wait()
+        await client.call("double", {"number": 1})
     calls = [h for h in heard if h[0] == "tools/call"]
     assert sorted(calls) == [
         ("tools/call", "tool double", "answered", None),

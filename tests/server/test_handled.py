@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -20,6 +20,7 @@ from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.context import Context
 from mcp_django.server.outcomes import FeatureName, Outcome
 from mcp_django.server.server import Server
+from mcp_django.server.telling import all_told
 from mcp_django.signals import request_handled
 from tests.server.calls import LATEST, MODERN, Caller
 from tests.sessions.client import PATIENCE_SECONDS
@@ -79,23 +80,26 @@ async def nobody(*arguments: Any) -> None:
     raise AssertionError("nobody is asked here")
 
 
-@contextmanager
-def connected(receiver: Callable[..., Any], sender: object) -> Iterator[None]:
+@asynccontextmanager
+async def connected(
+    receiver: Callable[..., Any], sender: object
+) -> AsyncIterator[None]:
     request_handled.connect(receiver, sender=sender)
     try:
         yield
+        await all_told()
     finally:
         request_handled.disconnect(receiver, sender=sender)
 
 
-@contextmanager
-def hearing(sender: object) -> Iterator[list[dict[str, Any]]]:
+@asynccontextmanager
+async def hearing(sender: object) -> AsyncIterator[list[dict[str, Any]]]:
     heard: list[dict[str, Any]] = []
 
     def hear(**named: Any) -> None:
         heard.append(named)
 
-    with connected(hear, sender):
+    async with connected(hear, sender):
         yield heard
 
 
@@ -118,7 +122,7 @@ ADD: JSONObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
 async def test_receiver_hears_all_that_is_promised(server: Server) -> None:
     """We promise it."""
     ada = User(username="ada")
-    with hearing(server) as heard:
+    async with hearing(server) as heard:
         await answer(server, params=ADD, user=ada)
         await answer(server, params=ADD)
 
@@ -208,7 +212,7 @@ async def test_refusal_says_why(
     reason: str,
 ) -> None:
     """We promise it: also what the client is not told."""
-    with hearing(server) as heard:
+    async with hearing(server) as heard:
         await answer(server, method, params, version=version)
 
     [one] = heard
@@ -225,7 +229,7 @@ async def test_failure_comes_with_its_exception(server: Server) -> None:
     async def fail() -> None:
         raise LookupError("secret")
 
-    with hearing(server) as heard:
+    async with hearing(server) as heard:
         await answer(server, params={"name": "fail"})
 
     [one] = heard
@@ -237,9 +241,10 @@ async def test_failure_comes_with_its_exception(server: Server) -> None:
 
 async def test_time_that_the_user_took_does_not_count(server: Server) -> None:
     """We chose it: each run is heard by itself, and the wait for nobody."""
-    with hearing(server) as heard:
+    async with hearing(server) as heard:
 
         async def ask(request: Any, questions: Any) -> None:
+            await all_told()
             assert [one["outcome"].kind for one in heard] == ["asked"]
             raise ErrorAnswer(1, "nobody answers")
 
@@ -260,7 +265,7 @@ async def test_question_comes_with_what_was_raised(
     async def refuse(request: Any, questions: Any) -> None:
         raise ErrorAnswer(1, "nobody answers")
 
-    with hearing(server) as heard:
+    async with hearing(server) as heard:
         await answer(server, params={"name": "ship"}, ask=refuse, version=version)
 
     outcome = heard[0]["outcome"]
@@ -275,12 +280,11 @@ async def test_cancellation_is_heard(server: Server, is_cancelled: bool) -> None
     async def run() -> None:
         await answer_of(server, request, ask=nobody, is_ending=lambda: not is_cancelled)
 
-    with hearing(server) as heard:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run)
-            await anyio.wait_all_tasks_blocked()
-            request.is_cancelled = is_cancelled
-            tasks.cancel_scope.cancel()
+    async with hearing(server) as heard, anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await anyio.wait_all_tasks_blocked()
+        request.is_cancelled = is_cancelled
+        tasks.cancel_scope.cancel()
 
     assert [one["outcome"].kind for one in heard] == ["cancelled"]
 
@@ -292,7 +296,7 @@ async def test_receivers_run_in_a_thread(server: Server) -> None:
     def hear(**named: Any) -> None:
         threads.append(threading.current_thread())
 
-    with connected(hear, server):
+    async with connected(hear, server):
         await answer(server, params=ADD)
 
     assert threads != [threading.current_thread()]
@@ -306,7 +310,7 @@ async def test_async_receivers_are_awaited(server: Server) -> None:
     async def hear(outcome: Outcome, **named: Any) -> None:
         heard.append(outcome.kind)
 
-    with connected(hear, server):
+    async with connected(hear, server):
         await answer(server, params=ADD)
 
     assert heard == ["answered"]
@@ -328,7 +332,10 @@ async def test_receiver_that_fails_harms_nobody(
     async def fail_async(**named: Any) -> None:
         raise error
 
-    with connected(fail_async if is_async else fail, server), hearing(server) as heard:
+    async with (
+        connected(fail_async if is_async else fail, server),
+        hearing(server) as heard,
+    ):
         result = await answer(server, params=ADD)
 
     assert isinstance(result, dict)
@@ -342,7 +349,7 @@ async def test_receiver_that_fails_harms_nobody(
 
 async def test_receivers_of_another_server_hear_nothing(server: Server) -> None:
     """We chose it: the sender is the server."""
-    with hearing(Server("other")) as heard, hearing(None) as all_heard:
+    async with hearing(Server("other")) as heard, hearing(None) as all_heard:
         await answer(server, params=ADD)
 
     assert heard == []

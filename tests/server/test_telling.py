@@ -1,120 +1,121 @@
-"""How receivers are told of several requests: together where that is quick."""
+"""How receivers are told of requests: soon, and many at a time where that is quick."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import partial
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 
-from mcp_django.bulkheads.threads import ThreadPool
+from mcp_django.bulkheads.threads import ThreadPool, handler_threads
+from mcp_django.server import telling
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.telling import tell_together
+from mcp_django.server.telling import all_told, has_some_to_tell, tell
 from tests.patience import PATIENCE_SECONDS
 from tests.server.calls import Caller
-
-T = TypeVar("T")
 
 name: ContextVar[str] = ContextVar("name")
 
 
-class CountingPool(ThreadPool):
-    """Counts how often something goes to a thread."""
-
-    def __init__(self) -> None:
-        super().__init__("test-telling", "PERMISSION_WORKERS", purpose="receivers")
-        self.count = 0
-
-    def run(self, function: Callable[[], T], **named: Any) -> Coroutine[Any, Any, T]:
-        self.count += 1
-        return super().run(function, **named)
+def request_in(threads: ThreadPool = handler_threads) -> Request:
+    return Caller(Server("shop"), threads=threads).request("tools/list")
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    backend: str = request.param
-    return backend
+async def learn_that_receivers_are_quick() -> None:
+    """Let them be told often enough for that to be known."""
+    for _ in range(30):
+        await tell(request_in(), lambda: None)
+        await all_told()
 
 
-@pytest.fixture
-def request_of_pool() -> Request:
-    request = Caller(Server("shop")).request("tools/list")
-    request.threads = CountingPool()
-    return request
+async def test_no_request_waits_for_its_receivers() -> None:
+    """We promise it: not even for some that hang."""
+    released = threading.Event()
+    try:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            await tell(request_in(), lambda: released.wait(PATIENCE_SECONDS))
+        assert has_some_to_tell()
+    finally:
+        released.set()
+    await all_told()
+
+    assert not has_some_to_tell()
 
 
-def take(seconds: float) -> None:
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        pass
-
-
-async def learn_pace(request: Request, seconds: float) -> None:
-    """Let receivers take so long, often enough for that to be known."""
-    for _ in range(60):
-        await tell_together(request, lambda: take(seconds))
-
-
-async def test_requests_that_end_together_take_one_way_to_a_thread(
-    request_of_pool: Request,
-) -> None:
+async def test_many_requests_take_one_way_to_a_thread() -> None:
     """We chose it: the way takes longer than most receivers. Each has its context."""
-    request, told = request_of_pool, []
-    assert isinstance(request.threads, CountingPool)
+    await learn_that_receivers_are_quick()
+    told: list[str] = []
+    threads: set[int] = set()
 
-    async def tell(own_name: str) -> None:
-        name.set(own_name)
-        await tell_together(request, lambda: told.append(name.get()))
-        assert own_name in told
+    async def tell_by_name(own: str) -> None:
+        name.set(own)
+        await tell(request_in(), note)
 
-    await learn_pace(request, 0)
-    request.threads.count = 0
+    def note() -> None:
+        told.append(name.get())
+        threads.add(threading.get_ident())
+
     names = [f"request {number}" for number in range(40)]
     async with anyio.create_task_group() as tasks:
         for each in names:
-            tasks.start_soon(tell, each)
+            tasks.start_soon(tell_by_name, each)
+    await all_told()
 
     assert sorted(told) == sorted(names)
-    assert request.threads.count < len(names) / 2
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
 
 
-async def test_slow_receivers_run_side_by_side(request_of_pool: Request) -> None:
+async def test_slow_receivers_run_side_by_side() -> None:
     """We promise it: one that waits for a database holds up no other one."""
     both = threading.Barrier(2)
-    await learn_pace(request_of_pool, 0)
-    await tell_together(request_of_pool, lambda: take(0.01))
 
-    async with anyio.create_task_group() as tasks:
-        for _ in range(2):
-            tasks.start_soon(
-                tell_together, request_of_pool, lambda: both.wait(PATIENCE_SECONDS)
-            )
+    for _ in range(2):
+        await tell(request_in(), lambda: both.wait(PATIENCE_SECONDS))
+    await all_told()
 
     assert not both.broken
 
 
-async def test_request_is_told_of_though_the_one_it_goes_with_is_cancelled(
-    request_of_pool: Request,
-) -> None:
-    """We promise it."""
-    told: list[str] = []
-    scope = anyio.CancelScope()
-    await learn_pace(request_of_pool, 0)
+async def test_requests_wait_where_receivers_cannot_follow() -> None:
+    """We promise it: what waits has a bound, and nothing of it is lost."""
+    released = threading.Event()
+    told: list[int] = []
+    most = telling._MOST_WAITING + telling._MOST_SIDE_BY_SIDE
 
-    async def tell_first() -> None:
-        with scope:
-            await tell_together(request_of_pool, lambda: told.append("first"))
+    def tell_slowly(number: int) -> None:
+        released.wait(PATIENCE_SECONDS)
+        told.append(number)
+
+    for number in range(most):
+        await tell(request_in(), partial(tell_slowly, number))
+    has_been_taken = False
+
+    async def tell_one_more() -> None:
+        nonlocal has_been_taken
+        await tell(request_in(), partial(tell_slowly, most))
+        has_been_taken = True
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tell_first)
-        tasks.start_soon(tell_together, request_of_pool, lambda: told.append("second"))
-        await checkpoint()
-        scope.cancel()
+        tasks.start_soon(tell_one_more)
+        await anyio.wait_all_tasks_blocked()
+        assert not has_been_taken
+        released.set()
+    await all_told()
 
-    assert told.count("second") == 1
+    assert sorted(told) == list(range(most + 1))
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_test_hears_of_a_request_before_it_returns(anyio_backend: str) -> None:
+    """We promise it: where a process serves one client, as in tests of a project."""
+    own = ThreadPool("test-telling", "PERMISSION_WORKERS", purpose="receivers")
+    told: list[str] = []
+
+    await tell(request_in(own), lambda: told.append("once"))
+
+    assert told == ["once"]
