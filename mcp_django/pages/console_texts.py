@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
+from mcp_django.pages.form_texts import forms_texts, results_texts
+
 
 def console_texts() -> dict[str, Mapping[str, str]]:
     """Give all texts, translated, by the part of the console that shows them."""
@@ -161,13 +163,3 @@ def message_texts() -> dict[str, str]:
         "error": _("Error"),
         "httpStatus": _("HTTP {status}"),
     }
-
-
-def forms_texts() -> dict[str, str]:
-    """Give those of forms that are made from a schema."""
-    return {}
-
-
-def results_texts() -> dict[str, str]:
-    """Give those around results."""
-    return {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mcp_django.pages.form_texts import forms_texts
 from tests.javascript import CONSOLE, TESTS, check_types, run_tests
 from tests.live.node import has_npm
 
@@ -52,3 +55,22 @@ def test_no_module_makes_elements_or_code_of_text(word: str) -> None:
 
 def _modules(folder: Path) -> list[Path]:
     return sorted(folder.glob("**/*.js"))
+
+
+@pytest.mark.parametrize(("folder", "make"), [("forms", forms_texts)])
+def test_modules_have_the_texts_they_use_and_no_others(
+    folder: str, make: Callable[[], dict[str, str]]
+) -> None:
+    """Chosen: texts are looked up by name, where a wrong one would show nothing."""
+    source = "".join(path.read_text() for path in _modules(CONSOLE / folder))
+    used = set(re.findall(r"\btexts\.(\w+)", source)) - {"js"}
+    # Those that are named by what was found, such as a keyword or a format.
+    quoted = set(re.findall(r'"((?:why_)?\w+)"', source))
+    composed = {
+        name
+        for name in make()
+        if name.startswith(("type_", "no_", "too_few_", "too_many_"))
+    }
+
+    assert used <= set(make())
+    assert set(make()) <= used | quoted | composed

@@ -1,0 +1,39 @@
+/** Buttons that add and remove parts of a form. */
+
+import { make } from "../dom.js";
+
+/** How many places a form may grow by at once; what is beyond waits for the reader. */
+export const PLACES = 300;
+
+/**
+ * Make a button that changes the form.
+ *
+ * @param {string} text
+ * @param {() => void} change
+ * @param {string} [label] Said of it to those who do not see where it stands.
+ */
+export function button(text, change, label) {
+  const made = make("button", { type: "button", className: "mcp-second mcp-form-button", onclick: change }, text);
+  if (label !== undefined) made.setAttribute("aria-label", label);
+  return made;
+}
+
+/**
+ * Tell the page that the value has changed.
+ *
+ * @param {Element} element
+ */
+export function announce(element) {
+  element.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/**
+ * Put the focus on the first control.
+ *
+ * @param {Element} element
+ */
+export function focusFirst(element) {
+  /** @type {HTMLElement | null} */
+  const control = element.querySelector("input, select, textarea, button");
+  control?.focus();
+}

@@ -1,0 +1,72 @@
+/** Which field shows a place, and what it begins with. */
+
+import { ArrayField } from "./array.js";
+import { ChoiceField, ChoicesField, FlagField, NullField } from "./choice.js";
+import { JsonField } from "./json.js";
+import { MapField } from "./map.js";
+import { ObjectField } from "./object.js";
+import { NumberField, TextField } from "./text.js";
+import { UnionField } from "./union.js";
+import { format } from "../texts.js";
+
+/** @typedef {import("./slot.js").Slot} Slot */
+/** @typedef {import("./slot.js").Field} Field */
+
+/**
+ * Make the field for a place.
+ *
+ * @param {Slot} slot
+ * @returns {Field}
+ */
+export function makeField(slot) {
+  const { kind, nullable, choices = [], why } = slot.kind;
+  const { texts } = slot.form;
+  switch (kind) {
+    case "text":
+      return new TextField(slot);
+    case "number":
+      return new NumberField(slot);
+    case "boolean":
+      return slot.isRequired && !nullable
+        ? new FlagField()
+        : new ChoiceField(slot, [
+            { label: format(texts.yes), value: true },
+            { label: format(texts.no), value: false },
+            ...(nullable ? [{ label: "null", value: null }] : []),
+          ]);
+    case "choice":
+      return new ChoiceField(slot, choices);
+    case "choices":
+      return new ChoicesField(slot, choices);
+    case "null":
+      return slot.isRequired
+        ? new NullField()
+        : new ChoiceField(slot, [{ label: "null", value: null }]);
+    case "object":
+      return new ObjectField(slot);
+    case "map":
+      return new MapField(slot);
+    case "array":
+      return new ArrayField(slot);
+    case "union":
+      return new UnionField(slot);
+    case "any":
+      return new JsonField(slot, "");
+    case "unknown":
+      return new JsonField(slot, format(texts[why?.text ?? ""], why?.values));
+  }
+}
+
+/**
+ * Give the value that a place begins with; undefined when the field knows.
+ *
+ * @param {Slot} slot
+ * @returns {any}
+ */
+export function makeInitial(slot) {
+  const { schema } = slot.kind;
+  // That nothing is given means the same.
+  const isNothing = schema.default === null && !slot.isRequired;
+  if ("default" in schema && !isNothing) return schema.default;
+  return slot.isRequired && "const" in schema ? schema.const : undefined;
+}
