@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { beforeEach, test } from "node:test";
+
+import { makeForm } from "../../../mcp_django/pages/static/mcp_django/console/forms/form.js";
+import { Chance } from "./chance.js";
+import { openPage } from "./page.js";
+import { texts } from "./texts.js";
+
+beforeEach(() => openPage());
+
+/** Hold that what is set is read back, whatever the form had before. */
+function assertKeeps(schema, value, form = makeForm(schema, { texts })) {
+  form.setValue(value);
+  assert.deepEqual(form.value(), value, JSON.stringify(schema));
+  assert.ok(Array.isArray(form.errors()));
+}
+
+// Tool name to its input schema, of the servers in this project.
+const schemas = process.env.SCHEMAS ? JSON.parse(readFileSync(process.env.SCHEMAS, "utf8")) : {};
+
+for (const [name, schema] of Object.entries(schemas)) {
+  test(`a form for ${name} has fields, and gives back what was set`, () => {
+    const form = makeForm(schema, { texts });
+    const chance = new Chance(name.length);
+    for (let turn = 0; turn < 5; turn += 1) assertKeeps(schema, chance.value(schema, schema), form);
+    assert.notEqual(makeForm(schema, { texts }).element.firstChild.nextSibling.querySelector(".mcp-form-why"), undefined);
+  });
+}
+
+test("forms for schemas by chance give back what was set", () => {
+  for (let seed = 0; seed < 150; seed += 1) {
+    const chance = new Chance(seed);
+    const schema = chance.schema();
+    const form = makeForm(schema, { texts });
+    for (let turn = 0; turn < 3; turn += 1) assertKeeps(schema, chance.value(schema, schema), form);
+  }
+});
+
+test("forms give back values that have nothing to do with their schema", () => {
+  for (let seed = 1000; seed < 1100; seed += 1) {
+    const chance = new Chance(seed);
+    assertKeeps(chance.schema(), chance.any());
+  }
+});
