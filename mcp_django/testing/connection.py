@@ -12,6 +12,7 @@ from anyio.lowlevel import current_token
 from django.db.models import Model
 
 from mcp_django.auth.interface import User
+from mcp_django.bulkheads.fault_lines import fault_lines
 from mcp_django.client.client import Client
 from mcp_django.exceptions import MCPError
 from mcp_django.protocol.jsonrpc import Message
@@ -69,6 +70,8 @@ class Connection:
         finally:
             await client_end.close()
             await server_end.close()
+            # Each test sees its own lines in the log, and not only their number.
+            fault_lines.say_rest()
         if raise_request_exception and isinstance(failure, MCPError | None):
             self._failures.raise_first()
         if failure is not None:

@@ -691,3 +691,21 @@ def test_version_that_is_none_is_refused() -> None:
     """Chosen: as by `Client`, without anything left behind."""
     with pytest.raises(ValueError, match="1999-01-01"):
         MCPClient(version="1999-01-01").ping()
+
+
+def test_each_client_sees_its_own_lines_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """We promise it: what a server logs sparingly, each test can expect."""
+    server = Server("shop")
+
+    @server.tool
+    def fail() -> None:
+        raise LookupError("secret")
+
+    for _ in range(2):
+        caplog.clear()
+        client = MCPClient(server, raise_request_exception=False)
+        with pytest.raises(ToolError):
+            client.call_tool("fail")
+        assert [r.levelname for r in caplog.records if r.exc_info] == ["ERROR"]
