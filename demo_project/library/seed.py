@@ -4,7 +4,7 @@ import csv
 from datetime import timedelta
 from pathlib import Path
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from django.utils import timezone
 
@@ -24,7 +24,9 @@ def add_users() -> None:
     if not User.objects.filter(username="admin").exists():
         User.objects.create_superuser("admin", password="admin")
     if not User.objects.filter(username="reader").exists():
-        User.objects.create_user("reader", password="reader")
+        reader = User.objects.create_user("reader", password="reader")
+        # Nobody has it without being given it.
+        reader.user_permissions.add(Permission.objects.get(codename="add_own_token"))
     for name in NEIGHBORS:
         if not User.objects.filter(username=name).exists():
             User.objects.create_user(name)

@@ -4,7 +4,7 @@
 them within a bound, and `challenges` is what a refusal tells, in `challenge_syntax`.
 `bearer` finds bearer tokens, and `users` reads users again. `django_session`,
 `remote_user` and `tokens` are the authenticators that come with us; by `labels` people
-find a credential again.
+find a credential again. `grants` are what pages show of programs that were allowed.
 
 May import Django, `conf`, `exceptions`, `bulkheads`, and the app of its tokens. Start
 reading at `interface`.

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mcp_django.apps import CHECKS_TAG
 from mcp_django.auth.challenges import additions
+from mcp_django.auth.grants import Grant, finders
 from mcp_django.server.well_known import Place, documents
 
 
@@ -32,6 +33,8 @@ class OAuthConfig(AppConfig):
             from mcp_django.oauth.authorization_server import changes
 
             changes.connect()
+            if _find_grants not in finders:
+                finders.append(_find_grants)
             documents["oauth-authorization-server"] = _describe_authorization_server
         register(_check_project, CHECKS_TAG)
 
@@ -58,6 +61,12 @@ def _said_in_challenges(request: HttpRequest) -> Mapping[str, str]:
     from mcp_django.oauth.documents import said_in_challenges
 
     return said_in_challenges(request)
+
+
+def _find_grants(request: HttpRequest) -> list[Grant]:
+    from mcp_django.oauth.authorization_server.programs import find_grants
+
+    return find_grants(request)
 
 
 def _check_project(**kwargs: Any) -> list[CheckMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
@@ -36,12 +36,20 @@ def make_pages(server: Server, base: str) -> Pages:
         base: What their paths begin with below the including URLconf, such as "mcp/".
     """
     # A server over stdio starts without what shows pages.
+    from mcp_django.pages.connect import ConnectPage
     from mcp_django.pages.console import ConsolePage
     from mcp_django.pages.landing import LandingPage
+    from mcp_django.pages.programs import ProgramsPage, RevokeTokenPage
 
-    return Pages(
-        LandingPage(server),
-        [
-            path(f"{base}console/", ConsolePage(server), name=f"{server.name}-console"),
-        ],
-    )
+    name = server.name
+    patterns = [
+        path(f"{base}connect/", ConnectPage(server), name=f"{name}-connect"),
+        path(f"{base}programs/", ProgramsPage(server), name=f"{name}-programs"),
+        path(f"{base}console/", ConsolePage(server), name=f"{name}-console"),
+    ]
+    if apps.is_installed("mcp_django.tokens"):
+        revoke = RevokeTokenPage(server)
+        patterns.append(
+            path(f"{base}programs/revoke/", revoke, name=f"{name}-token-revoke")
+        )
+    return Pages(LandingPage(server), patterns)

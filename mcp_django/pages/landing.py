@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from mcp_django.pages.clients import all_clients
 from mcp_django.pages.console import may_use_console
 from mcp_django.pages.places import Place
 from mcp_django.pages.readers import login_url, reader_of
@@ -41,10 +42,12 @@ class LandingPage:
         visible = await visible_to(server, user)
         context = {
             "about": translated(server, server.implementation),
+            "clients": all_clients(),
             "offered": None if visible is None else list(_offered(visible)),
             "may_use_console": await sync_to_async(may_use_console)(user),
             "login_url": None if user.is_authenticated else login_url(request),
             "place": place,
+            "user": user,
             "versions": versions.ALL,
         }
         return await sync_to_async(render_page)(

@@ -11,16 +11,11 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.db.models import ForeignKey, Q, QuerySet
-from django.forms import (
-    CheckboxSelectMultiple,
-    ModelChoiceField,
-    ModelForm,
-    MultipleChoiceField,
-)
+from django.forms import CheckboxSelectMultiple, ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -30,13 +25,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from mcp_django.bulkheads.missing_migrations import commands_for
+from mcp_django.tokens.choosing import EVERYTHING, ScopesField
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 from mcp_django.tokens.scopes import known_scopes
 
 _USERS_ON_PAGE: Final = 20
 _NAMES: Final = ("email", "first_name", "last_name")
-_EVERYTHING: Final = "every scope"
-"""Stands for all rights of the user; no scope has blanks in its name."""
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Token]
@@ -74,39 +68,16 @@ class UserSelect(AutocompleteSelect):
     url_name = "%s:mcp_tokens_token_users"
 
 
-def _choices() -> list[tuple[str, Any]]:
-    """Give what a token may allow, in words."""
-    scopes = known_scopes().items()
-    return [
-        (_EVERYTHING, _("Everything that the user may do")),
-        *(
-            (name, format_html("{} <code>{}</code>", text, name))
-            for name, text in scopes
-        ),
-    ]
-
-
 class AddTokenForm(TokenModelForm):
     """Asks what a new token shall allow."""
 
-    scopes = MultipleChoiceField(
-        label=_("It allows"),
-        choices=_choices,
-        initial=[_EVERYTHING],
+    scopes = ScopesField(
+        _("Everything that the user may do"),
+        initial=[EVERYTHING],
         # The admin's own class, without which the labels are as narrow as others.
         widget=CheckboxSelectMultiple(attrs={"class": "radiolist"}),
         help_text=_("Never more than what the user may do."),
-        error_messages={"required": _("Say what the token shall allow.")},
     )
-
-    def clean_scopes(self) -> list[str] | None:
-        """Give the scopes, None for everything."""
-        chosen: list[str] = self.cleaned_data["scopes"]
-        if _EVERYTHING not in chosen:
-            return chosen
-        if len(chosen) > 1:
-            raise ValidationError(_("It is either everything, or some of it."))
-        return None
 
 
 def find_users(term: str) -> QuerySet[AbstractBaseUser]:

@@ -147,6 +147,7 @@ class Token(models.Model):
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
+        permissions = (("add_own_token", _("Can make tokens for oneself")),)
         ordering = ("-created_at", "-pk")
 
     def __str__(self) -> str:

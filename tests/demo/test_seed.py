@@ -149,7 +149,9 @@ def test_client_that_knows_oauth_needs_the_url_alone(info: str) -> None:
     """Chosen: it has its user log in; and what was allowed can be looked up."""
     lines = info.splitlines()
     assert "claude mcp add --transport http library http://127.0.0.1:8123/mcp" in lines
-    assert "What you allowed is at http://127.0.0.1:8123/oauth/programs/." in lines
+    site = "http://127.0.0.1:8123"
+    shown = [line.split()[0] for line in lines[2:5]]
+    assert shown == [f"{site}/mcp", f"{site}/mcp/connect/", f"{site}/mcp/console/"]
 
 
 def test_stdio_configuration_starts_this_python(info: str, demo: Demo) -> None:

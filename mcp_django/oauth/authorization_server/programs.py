@@ -12,9 +12,10 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.csrf import csrf_protect
@@ -24,6 +25,7 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
+from mcp_django.auth.grants import Grant
 from mcp_django.oauth.authorization_server.introductions import (
     Destination,
     ScopeInWords,
@@ -172,6 +174,22 @@ def describe(permit: Permit, request: HttpRequest) -> Program:
     )
 
 
+def find_grants(request: HttpRequest) -> list[Grant]:
+    """Give the permits of a request's user, for a page of others that shows them."""
+    try:
+        return [
+            Grant(
+                name=program.name,
+                revoke_url=f"{program.revoke_url}&{urlencode({'next': request.path})}",
+                template="mcp_django/oauth/program_facts.html",
+                program=program,
+            )
+            for program in (describe(p, request) for p in permits_of(request.user))
+        ]
+    except NoReverseMatch:
+        return []  # Our URLs are not included, so that nothing was granted by them.
+
+
 class ProgramsView(LoginRequiredMixin, View):
     """Lists the programs that may act as the user who looks."""
 
@@ -194,9 +212,8 @@ class RevokeProgramView(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask."""
         program = describe(self._find(request), request)
-        return render_page(
-            request, "mcp_django/oauth/revoke.html", {"program": program}
-        )
+        page = {"program": program, "back_url": _back_url(request)}
+        return render_page(request, "mcp_django/oauth/revoke.html", page)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Revoke it."""
@@ -208,7 +225,7 @@ class RevokeProgramView(LoginRequiredMixin, View):
             _("“%(name)s” may not act as you any more.") % {"name": name},
             fail_silently=True,
         )
-        return HttpResponseRedirect(reverse("mcp_oauth:programs"))
+        return HttpResponseRedirect(_back_url(request))
 
     def _find(self, request: HttpRequest) -> Permit:
         named = request.GET.get("client_id", ""), request.GET.get("resource", "")
@@ -216,3 +233,12 @@ class RevokeProgramView(LoginRequiredMixin, View):
             if (permit.client_id, permit.resource) == named:
                 return permit
         raise Http404("no such program may act as this user")
+
+
+def _back_url(request: HttpRequest) -> str:
+    """Say which page the user came from: ours, or another of the site."""
+    back = request.GET.get("next", "")
+    is_of_site = url_has_allowed_host_and_scheme(
+        back, {request.get_host()}, require_https=request.is_secure()
+    )
+    return back if is_of_site else reverse("mcp_oauth:programs")

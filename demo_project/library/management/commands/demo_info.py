@@ -15,7 +15,11 @@ from mcp_django.bulkheads.missing_migrations import needing_migrations
 from mcp_django.tokens.models import Token
 
 INFO = """\
-The library is open.
+The library is open. See it in your browser:
+
+  {site}/mcp            what an assistant may do here
+  {site}/mcp/connect/   how to connect yours
+  {site}/mcp/console/   try it out, as admin
 
   Site    {site}/
   Admin   {site}/admin/
@@ -30,7 +34,9 @@ the URL and nothing else, and has you log in and allow it in your browser:
 
 {log_in}
 
-What you allowed is at {site}/oauth/programs/.
+What you allowed is at {site}/mcp/programs/.
+
+Other clients: manage.py mcp_config --client NAME --url {site}/mcp.
 
 Or connect one as reader by a token, with one of these.
 
