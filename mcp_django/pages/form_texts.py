@@ -116,4 +116,36 @@ def _reasons() -> dict[str, str]:
 
 def results_texts() -> dict[str, str]:
     """Give those around what the server answers."""
-    return {}
+    return {
+        "empty": _("The answer is empty."),
+        "is_error": _("The tool says that it failed:"),
+        "error": _("Error {code}:"),
+        "structured": _("Structured content"),
+        "same_text": _("The same as text"),
+        "more": _("What else the answer says"),
+        "unknown": _("Content of a kind that is not known here"),
+        "tool_use": _("Wants to call {name}"),
+        "tool_result": _("What a tool answered"),
+        "audience": _("for {audience}"),
+        "priority": _("priority {priority}"),
+        "modified": _("changed {date}"),
+        "read": _("Read"),
+        "read_one": _("Read {name}"),
+        "bytes": _("{size} bytes"),
+        "save": _("Save"),
+        "image": _("Image: {facts}"),
+        "sound": _("Sound: {facts}"),
+        "no_base64": _("This is not written in base64, so that it cannot be shown."),
+        "too_big": _("Too large to be shown here."),
+        "broken_media": _("Your browser cannot show this as {type}."),
+        "as_text": _("As plain text"),
+        "as_markdown": _("As Markdown"),
+        "as_tree": _("As a table or tree"),
+        "cut": _("The first {shown} of {count} characters."),
+        "show_all": _("Show all"),
+        "show_more": _("Show more"),
+        "rows": _("{shown} of {count}"),
+        "table": _("Table, rows: {count}"),
+        "list_of": _("list of {count}"),
+        "object_of": _("object of {count}"),
+    }

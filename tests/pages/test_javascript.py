@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_django.pages.form_texts import forms_texts
+from mcp_django.pages.form_texts import forms_texts, results_texts
 from tests.javascript import CONSOLE, TESTS, check_types, run_tests
 from tests.live.node import has_npm
 
@@ -57,7 +57,9 @@ def _modules(folder: Path) -> list[Path]:
     return sorted(folder.glob("**/*.js"))
 
 
-@pytest.mark.parametrize(("folder", "make"), [("forms", forms_texts)])
+@pytest.mark.parametrize(
+    ("folder", "make"), [("forms", forms_texts), ("results", results_texts)]
+)
 def test_modules_have_the_texts_they_use_and_no_others(
     folder: str, make: Callable[[], dict[str, str]]
 ) -> None:

@@ -1,6 +1,7 @@
 /** What a value is not that its schema wants. The server decides; this tells it earlier. */
 
-import { find, includes, isObject, same, typeOf, Unknown } from "./schema.js";
+import { includes, isObject, same, typeOf } from "../json.js";
+import { find, Unknown } from "./schema.js";
 import { matchesFormat } from "./formats.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */

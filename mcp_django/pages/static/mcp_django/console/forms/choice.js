@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 import { format } from "../texts.js";
-import { same } from "./schema.js";
+import { same } from "../json.js";
 
 /** @typedef {import("./slot.js").Slot} Slot */
 /** @typedef {import("./slot.js").Field} Field */

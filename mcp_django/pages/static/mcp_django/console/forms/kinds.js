@@ -1,6 +1,7 @@
 /** Which kind of field a schema is shown by. */
 
-import { includes, isObject, merge, resolve, Unknown } from "./schema.js";
+import { includes, isObject } from "../json.js";
+import { merge, resolve, Unknown } from "./schema.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
 /** @typedef {{label: string, value: any}} Choice */

@@ -3,7 +3,7 @@
 import { freshId, make } from "../dom.js";
 import { format } from "../texts.js";
 import { announce, button, PLACES } from "./buttons.js";
-import { isObject } from "./schema.js";
+import { isObject } from "../json.js";
 import { Slot } from "./slot.js";
 
 /** @typedef {import("./slot.js").Field} Field */

@@ -4,7 +4,7 @@ import { make } from "../dom.js";
 import { format } from "../texts.js";
 import { announce, button, focusFirst, PLACES } from "./buttons.js";
 import { MapField } from "./map.js";
-import { isObject } from "./schema.js";
+import { isObject } from "../json.js";
 import { Slot } from "./slot.js";
 
 /** @typedef {import("./slot.js").Field} Field */

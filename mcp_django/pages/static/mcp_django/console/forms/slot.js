@@ -7,7 +7,7 @@ import { makeField, makeInitial } from "./fields.js";
 import { hintsOf } from "./hints.js";
 import { JsonField } from "./json.js";
 import { kindOf } from "./kinds.js";
-import { same } from "./schema.js";
+import { same } from "../json.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
 /** @typedef {import("./kinds.js").Kind} Kind */

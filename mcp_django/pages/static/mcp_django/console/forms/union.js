@@ -5,7 +5,7 @@ import { format } from "../texts.js";
 import { announce, PLACES } from "./buttons.js";
 import { check } from "./check.js";
 import { chooser } from "./choice.js";
-import { typeOf } from "./schema.js";
+import { typeOf } from "../json.js";
 import { Slot } from "./slot.js";
 
 /** @typedef {import("./slot.js").Field} Field */
