@@ -11,6 +11,9 @@ from django.core.management.base import CommandError
 from django.db import (
     DEFAULT_DB_ALIAS,
     DatabaseError,
+    Error,
+    InterfaceError,
+    OperationalError,
     ProgrammingError,
     connections,
 )
@@ -27,6 +30,7 @@ _MISSING: Final = re.compile(
 )
 """What databases say of a missing table or column; PostgreSQL has a class for it."""
 
+_AWAY: Final = (OperationalError, InterfaceError)
 
 MIGRATE: Final = "migrate"
 MAKE_AND_MIGRATE: Final = "makemigrations and migrate"
@@ -124,19 +128,21 @@ def _columns_of(
 
 
 @contextmanager
-def needing_migrations() -> Iterator[None]:
-    """In a command, say in place of a traceback that migrations have to be run.
+def needing_database() -> Iterator[None]:
+    """In a command, say in place of a traceback what is wrong with the database.
 
     Raises:
-        CommandError: The block needs what the database does not have yet.
+        CommandError: It is away, or the block needs what it does not have yet.
     """
     try:
         yield
-    except DatabaseError as error:
-        commands = commands_for(error)
-        if commands is None:
-            raise
+    except Error as error:
         reason = str(error).strip().partition("\n")[0]
+        commands = isinstance(error, DatabaseError) and commands_for(error)
+        if not commands:
+            if lacks_something(error) or not isinstance(error, _AWAY):
+                raise
+            raise CommandError(f"the database does not answer: {reason}") from error
         raise CommandError(
             f"the database lacks migrations ({reason}); run {commands} first"
         ) from error

@@ -43,16 +43,18 @@ async def list_features(server: Server, request: Request) -> JSONObject:
     listed = methods.LISTS[request.method]
     cursor = read_params(PaginatedRequestParams, request).cursor
     size = server.page_size or mcp_settings.PAGE_SIZE
-    visible = await permitted_of(server, request, listed.kind)
-    start = 0 if cursor is None else _position_after(cursor, visible)
-    page = visible[start : start + size]
+    features = await permitted(server, request, _features_of(server, listed.kind))
+    start = 0 if cursor is None else _position_after(cursor, features)
+    # Later: the last of the page before may have been switched off meanwhile.
+    rest = await _without_switched_off(server, request, features[start:])
+    page = rest[:size]
     result: JSONObject = {
         listed.member: [
             versions.adapt_entry(listed.kind, shown(server, feature), request.version)
             for feature in page
         ]
     }
-    if start + size < len(visible):
+    if len(rest) > size:
         result["nextCursor"] = _cursor_after(page[-1])
     return with_hints(request, result, server.cache)
 
@@ -67,10 +69,16 @@ async def permitted_of(
     Raises:
         ServiceAway: Django's permissions, or the database, do not answer.
     """
-    features = _features_of(server, kind)
-    if switched_off.is_any:
-        features = await switched_off.without(server, request, features)
-    return await permitted(server, request, features)
+    features = await permitted(server, request, _features_of(server, kind))
+    return await _without_switched_off(server, request, features)
+
+
+async def _without_switched_off(
+    server: Server, request: Request, features: Sequence[Feature]
+) -> Sequence[Feature]:
+    if not switched_off.is_any:
+        return features
+    return await switched_off.without(server, request, features)
 
 
 def _features_of(server: Server, kind: Kind) -> Iterable[Feature]:
@@ -89,12 +97,12 @@ def _cursor_after(feature: Feature) -> str:
     return base64.urlsafe_b64encode(_identity(feature).encode()).decode()
 
 
-def _position_after(cursor: str, visible: Iterable[Feature]) -> int:
+def _position_after(cursor: str, features: Iterable[Feature]) -> int:
     try:
         last = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         last = None
-    for position, feature in enumerate(visible, start=1):
+    for position, feature in enumerate(features, start=1):
         if _identity(feature) == last:
             return position
     raise ErrorAnswer(

@@ -43,6 +43,11 @@ class SwitchedFeature:
     name: str
     server: str = ""
 
+    def __str__(self) -> str:
+        """Name it as `mcp_status --end feature:` does."""
+        name = f"{self.kind}:{self.name}"
+        return f"{self.server}/{name}" if self.server else name
+
 
 class SwitchedOff:
     """Which features are switched off, as far as this process knows.

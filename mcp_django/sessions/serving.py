@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import anyio
 
-from mcp_django.auth.interface import User, owner_of
+from mcp_django.auth.interface import Identity, User, anonymous, owner_of
 from mcp_django.auth.users import read, read_again
 from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import contained
@@ -19,6 +20,7 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
+from mcp_django.sessions.held import HeldSession
 from mcp_django.sessions.session import Session
 from mcp_django.transports.base import Sender, Transport
 from mcp_django.worker.ending import say_what_is_left
@@ -35,7 +37,8 @@ async def serve(
 ) -> None:
     """Serve one client, in every version, until either side closes the transport.
 
-    The session hears of changes like those of the site's own connections, and what is
+    The session hears of changes, and operators see and end it, like those of the site's
+    own connections. What is
     begun gets `MCP["SHUTDOWN_SECONDS"]` to finish when the client sends nothing more
     but still reads; `on_end` waits for that, but not if it is called again.
 
@@ -63,7 +66,7 @@ async def serve(
                 transport.on_message = named.receive
             why: Why = "shutdown"
             try:
-                async with _listening(session):
+                async with _held(session, transport, user):
                     await transport.start(tasks)
                     await end.is_reached.wait()
                     why = "disconnected"
@@ -151,16 +154,42 @@ class _NamedUser:
         return True
 
 
+class _Served(HeldSession[Any]):
+    """A session over any transport, as its worker sees it.
+
+    How well its client reads is known to its transport alone, and it does not age: who
+    opened it could not open it again.
+    """
+
+    __slots__ = ()
+
+    ages = False
+
+    @property
+    def unread_seconds(self) -> float:
+        """Nothing that is known."""
+        return 0.0
+
+    async def tick(self) -> None:
+        """Leave it alone."""
+
+
 @asynccontextmanager
-async def _listening(session: Session) -> AsyncIterator[None]:
-    """Let a session hear of changes; Channels, which carries them, needs asyncio."""
+async def _held(
+    session: Session, transport: Transport, user: User | None
+) -> AsyncIterator[None]:
+    """Let a session hear of changes and operators; the worker needs asyncio."""
     if not runs_asyncio():
         yield
         return
     worker = current_worker()
     await worker.relay.open()
+    identity = anonymous() if user is None else Identity(user)
+    held = _Served(identity=identity, transport=transport, session=session)
     worker.listen(session)
+    worker.hold(held)
     try:
         yield
     finally:
+        worker.let_go(held)
         worker.ignore(session)

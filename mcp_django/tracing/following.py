@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
@@ -17,8 +18,14 @@ from mcp_django.tracing.targets import LINES
 from mcp_django.worker.asking import AWAY, NO_LAYER, Answers
 from mcp_django.worker.channel_layers import ChannelLayer, service_of
 
-_LATE_SECONDS = 2.0
+_LATE_SECONDS: Final = 2.0
 """For the last lines to arrive."""
+
+_RETRY_SECONDS: Final = 0.5
+
+_UNHEARD: Final = (
+    "the channel layer does not answer: what is said until it does may be lost"
+)
 
 
 async def follow(
@@ -66,13 +73,22 @@ async def receive_lines(
 ) -> None:
     """Hand over the lines that come on the channel of a trace, until it is over.
 
-    What was lost on the way, because the channel was full, is said.
+    What was lost on the way is said, and that the layer is away.
     """
     had: dict[str, int] = {}
+    is_heard = True
     try:
         async with asyncio.timeout(max(trace.seconds_left, 0.0) + _LATE_SECONDS):
             while True:
-                message = await layer.receive(trace.to)
+                try:
+                    message = await layer.receive(trace.to)
+                except Exception:  # whatever a layer says that is away
+                    if is_heard:
+                        on_line(_UNHEARD)
+                        is_heard = False
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                is_heard = True
                 if message.get("type") == LINES:
                     _hand_over(message, had, on_line)
     except TimeoutError:
@@ -85,7 +101,10 @@ def _hand_over(
     by, sent, lines = message["by"], message["sent"], message["lines"]
     lost = sent - had.get(by, 0)
     if lost > 0:
-        on_line(f"{lost} lines of {message['worker']} are lost: the channel was full")
+        on_line(
+            f"{lost} lines of {message['worker']} are lost: the channel was full, or "
+            "its layer away"
+        )
     for line in lines:
         on_line(line)
     had[by] = sent + len(lines)

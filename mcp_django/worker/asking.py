@@ -57,6 +57,23 @@ class Answers:
         for worker in self.workers:
             self.silent.pop(worker["mailbox"], None)
 
+    @property
+    def are_missing(self) -> bool:
+        """Whether some may be missing."""
+        return bool(self.problem or self.silent)
+
+    def warnings(self) -> list[str]:
+        """Say in lines what is missing."""
+        lines = [
+            f"WARNING: a worker is silent, last heard of {age:.0f} s ago ({mailbox})"
+            for mailbox, age in self.silent.items()
+        ]
+        if self.problem:
+            lines.append(f"WARNING: {self.problem}")
+        elif not self.workers:
+            lines.append("no worker answered: none has served an MCP request yet")
+        return lines
+
 
 async def ask_all(ask: JSONObject) -> Answers:
     """Ask all workers something, and wait for their answers, but not for long.
@@ -112,25 +129,32 @@ async def ask_over(
         told = [{**ask, "to": channel}]
         message = {"type": "mcp.told", "from": "", "by": "", "number": 0, "told": told}
         await service.ask(lambda: layer.group_send(GROUP, message))
-        await _gather(layer, channel, ask["nonce"], answers)
+        await _gather(layer, service, channel, ask["nonce"], answers)
         for mailbox in list(answers.silent):
             with suppress(Exception):  # Such as no room: it stays silent.
                 await layer.send(mailbox, message)
         if answers.silent:
-            await _gather(layer, channel, ask["nonce"], answers)
+            await _gather(layer, service, channel, ask["nonce"], answers)
     except ServiceAway:
         answers.problem = AWAY
 
 
 async def _gather(
-    layer: ChannelLayer, channel: str, nonce: str, answers: Answers
+    layer: ChannelLayer, service: Service, channel: str, nonce: str, answers: Answers
 ) -> None:
-    """Take answers until all are there, or half of the time is over."""
+    """Take answers until all are there, or half of the time is over.
+
+    Raises:
+        ServiceAway: The layer fails meanwhile.
+    """
     heard = False
     with suppress(TimeoutError):
         async with asyncio.timeout(mcp_settings.RELAY_TIMEOUT / 2):
             while not heard or answers.silent:
-                answer = await layer.receive(channel)
+                try:
+                    answer = await layer.receive(channel)
+                except Exception as error:
+                    raise service.refusal_for(error) or error from error
                 if answer.get("nonce") == nonce:
                     answers.add(answer)
                     heard = True

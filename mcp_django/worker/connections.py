@@ -43,6 +43,9 @@ class OpenConnection(Protocol):
     sort: ClassVar[str] = "other"
     """What it is, in a word for operators."""
 
+    ages: ClassVar[bool] = True
+    """Whether it ends when it is old, because its client opens it again."""
+
     @property
     def identity(self) -> Identity:
         """Whose it is; it ends when the credentials are no longer valid."""

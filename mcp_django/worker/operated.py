@@ -13,6 +13,7 @@ from typing import Final, Self, TypeAlias
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.bulkheads.threads import held_by_handlers
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.server.switched_off import switched_off
 from mcp_django.worker.operator_ends import (
     Ended,
     end_connection,
@@ -120,6 +121,7 @@ class Operated:
             "refused": tallies.refused_by.total(),
             "refused_by": {str(s): n for s, n in tallies.refused_by.items()},
             "relayed": tallies.relayed,
+            "switched_off": sorted(map(str, switched_off.features)),
             **_largest(by_user),
         }
 

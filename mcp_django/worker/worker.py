@@ -133,7 +133,7 @@ class Worker:
     def hold(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Look after a connection; pair with `let_go`."""
         self.connections.add(connection, kind)
-        if kind == "stream":
+        if kind == "stream" and connection.ages:
             self._ages.add(connection)
         self._begin_upkeep()
 

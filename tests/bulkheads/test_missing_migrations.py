@@ -6,13 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, OperationalError, ProgrammingError, connection
+from django.db import (
+    DatabaseError,
+    DataError,
+    Error,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 
 from mcp_django.bulkheads.missing_migrations import (
     MAKE_AND_MIGRATE,
     MIGRATE,
     commands_for,
-    needing_migrations,
+    needing_database,
 )
 from mcp_django.tokens.models import Token
 
@@ -84,7 +92,7 @@ def test_what_no_migration_makes_has_to_be_made_first(unmade: str) -> None:
 @pytest.mark.usefixtures("behind")
 def test_command_says_in_one_line_what_to_run() -> None:
     """Chosen: of the error only its first line."""
-    with pytest.raises(CommandError) as caught, needing_migrations():
+    with pytest.raises(CommandError) as caught, needing_database():
         raise ProgrammingError('relation "x" does not exist\nLINE 1: SELECT\n  ^')
 
     assert str(caught.value) == (
@@ -92,8 +100,17 @@ def test_command_says_in_one_line_what_to_run() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_command_says_in_one_line_that_the_database_is_away(kind: type[Error]) -> None:
+    """Chosen: an operator in trouble wants no sixty lines of a driver's."""
+    with pytest.raises(CommandError) as caught, needing_database():
+        raise kind("connection refused\n\tIs the server running?")
+
+    assert str(caught.value) == "the database does not answer: connection refused"
+
+
 @pytest.mark.usefixtures("behind")
 def test_other_trouble_passes_through_a_command() -> None:
     """Chosen: its traceback says more."""
-    with pytest.raises(OperationalError, match="is locked"), needing_migrations():
-        raise OperationalError("database is locked")
+    with pytest.raises(DataError, match="too long"), needing_database():
+        raise DataError("value too long")

@@ -110,6 +110,24 @@ async def test_what_is_off_is_neither_listed_nor_answered(connect: Connect) -> N
         assert len(await listed(client)) == 5
 
 
+@only(loop="asyncio")
+async def test_page_goes_on_after_a_feature_that_was_switched_off(
+    connect: Connect,
+) -> None:
+    """We chose it: it is the next page, whatever happened to the one before."""
+    server = Server("full", page_size=2)
+    for name in "bdfh":
+        server.tool(name=name)(lambda: "")
+    async with connect(server=server) as client:
+        first = await client.session.list_tools()
+        switch(SwitchedFeature("tool", "d"), SwitchedFeature("tool", "f"))
+        rest = await client.session.list_tools(
+            params=types.PaginatedRequestParams(cursor=first.next_cursor)
+        )
+        assert [tool.name for tool in rest.tools] == ["h"]
+        assert rest.next_cursor is None
+
+
 async def listed(client: Client) -> list[str]:
     """Name all that the client sees."""
     session = client.session

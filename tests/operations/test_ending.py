@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import anyio
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from pytest_django import Settings
 
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.oauth.preset import oauth2_provider
 from mcp_django.operations import aend
+from mcp_django.server.switched_off import switched_off
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
 from tests.consumers.conftest import door, without_authentication
@@ -128,6 +131,31 @@ async def test_other_features_and_those_of_other_servers_go_on(door: Door) -> No
         assert await counts(feature=feature) == (0, 0)
     door.open()
     assert "result" in (await finish(call)).json()
+
+
+@pytest.mark.usefixtures("without_authentication", "transactional_db")
+async def test_switching_off_on_one_server_ends_calls_there(door: Door) -> None:
+    """We promise it: those of the same name on another one go on."""
+    call = begin_modern(HOLD)
+    await arrival(door)
+
+    def switch_off(server: str) -> str:
+        out = StringIO()
+        command = ("off", "tool", "hold", "--server", server, "--end")
+        with pytest.raises(SystemExit):  # other processes cannot be told
+            call_command("mcp_switch", *command, stdout=out, stderr=out)
+        return out.getvalue()
+
+    try:
+        assert "0 calls of it were" in await anyio.to_thread.run_sync(
+            switch_off, "other"
+        )
+        assert "1 calls of it were" in await anyio.to_thread.run_sync(
+            switch_off, "shop"
+        )
+    finally:
+        switched_off.set(())
+    assert (await finish(call)).json()["error"] == ENDED
 
 
 @pytest.mark.usefixtures("without_authentication")

@@ -142,6 +142,23 @@ async def test_question_that_the_group_lost_is_asked_again(settings: Any) -> Non
     assert not answers.silent
 
 
+async def test_layer_that_fails_while_it_is_waited_for_is_said() -> None:
+    """We promise it: a killed Redis is a problem that is said, and no traceback."""
+
+    class Failing(Layer):
+        async def receive(self, channel: str) -> dict[str, Any]:
+            if channel not in self.joined:  # that of who asks
+                raise ConnectionError("closed by server")
+            return await super().receive(channel)
+
+    layer = Failing()
+    async with two_workers(layer):
+        answers = await ask(layer, ask="status")
+    assert answers.problem.startswith("the channel layer does not answer")
+    assert answers.are_missing
+    assert answers.warnings() == [f"WARNING: {answers.problem}"]
+
+
 async def test_worker_that_was_killed_is_said_to_be_silent(settings: Any) -> None:
     """Chosen: what does not answer is not left out of the picture."""
     settings.MCP = {"RELAY_TIMEOUT": 0.2}

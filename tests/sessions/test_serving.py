@@ -16,6 +16,7 @@ from pytest_django import Settings
 from mcp_django import Server, SyncContext
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.exceptions import TransportClosed
+from mcp_django.operations import aend, astatus
 from mcp_django.protocol import jsonrpc
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.sessions.serving import serve
@@ -119,6 +120,39 @@ async def test_session_hears_of_changes_as_long_as_it_lives(server: Server) -> N
         assert len(current_worker().listeners) == 1
     assert messages[1] == jsonrpc.notification("notifications/tools/list_changed", None)
     assert len(current_worker().listeners) == 0
+
+
+async def test_operators_see_and_end_what_is_served(server: Server) -> None:
+    """We promise it: also what runs over stdio, or over a transport of one's own."""
+    started = anyio.Event()
+
+    @server.tool
+    async def hang() -> None:
+        started.set()
+        await anyio.sleep_forever()
+
+    user = User(pk=7, username="ada")
+    async with served(server, user=user) as (client_end, witness, _):
+        await initialize(client_end, witness)
+        await client_end.send(call("hang"))
+        await started.wait()
+        [worker] = (await astatus()).workers
+        assert worker["streams"] == {"memory": 1}
+        assert worker["running"] == {"tool:hang": 1}
+        assert worker["users"] == {"7": {"streams": 1}}
+
+        await aend(feature="shop/tool:hang")
+        messages = await witness.until_messages(2)
+        assert messages[1] == jsonrpc.error(
+            1, -32603, "the request was ended by an operator"
+        )
+        assert len(current_worker().connections) == 1
+
+        is_closed = anyio.Event()
+        client_end.on_close = is_closed.set
+        await aend(user=user)
+        await is_closed.wait()
+    assert len(current_worker().connections) == 0
 
 
 async def test_callbacks_of_the_transport_are_still_called(server: Server) -> None:

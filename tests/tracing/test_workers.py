@@ -214,10 +214,39 @@ async def test_lines_come_to_a_program_that_follows(folder: Path) -> None:
         await layer.send(channel, {**lost, "lines": ["{}"]})
         await until(lambda: len(lines) == 10)
         receiving.cancel()
-    assert lines[-2:] == ["3 lines of x:1 are lost: the channel was full", "{}"]
+    assert lines[-2:] == [
+        "3 lines of x:1 are lost: the channel was full, or its layer away",
+        "{}",
+    ]
     shown = [json.loads(line) for line in lines[:8]]
     assert len([line for line in shown if line.get("direction") == "sent"]) == 2
     assert not Lines(folder).text
+
+
+async def test_follower_goes_on_when_the_layer_is_back() -> None:
+    """We promise it: an outage says so once, and ends no trace."""
+    layer = Layer()
+    channel = await layer.new_channel()
+    failures = [ConnectionError("closed"), ConnectionError("refused")]
+
+    def fail() -> None:
+        if failures:
+            raise failures.pop()
+
+    layer.on_receive = fail
+    lines: list[str] = []
+    trace = everything(to=channel)
+    receiving = asyncio.create_task(receive_lines(layer, trace, lines.append))
+    message = {"type": "mcp.traced", "worker": "x:1", "by": "new"}
+    for sent in range(3):
+        await layer.send(channel, {**message, "sent": sent, "lines": [str(sent)]})
+    await until(lambda: len(lines) == 3)
+    receiving.cancel()
+    assert lines == [
+        "the channel layer does not answer: what is said until it does may be lost",
+        "2 lines of x:1 are lost: the channel was full, or its layer away",
+        "2",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error
 
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.management.terminal import printable
 from mcp_django.management.what_to_end import HOW, read_what, wrong
 from mcp_django.operations import Answers, end, status
@@ -59,7 +60,7 @@ class Command(BaseCommand):
                 return
             before, answers = answers, status()
             _add_rates(answers, before)
-        if answers.problem or answers.silent:
+        if answers.are_missing:
             sys.exit(1)
 
     def _write(self, answers: Answers, options: dict[str, Any]) -> None:
@@ -68,7 +69,7 @@ class Command(BaseCommand):
             text = json.dumps(answers.as_json(), indent=2 if is_one else None)
         else:
             lines = _ended(answers) if options["end"] else _lines(answers)
-            text = "\n".join(map(printable, [*lines, *_warnings(answers)]))
+            text = "\n".join(map(printable, [*lines, *answers.warnings()]))
         self.stdout.write(text)
         self.stdout.flush()
 
@@ -79,7 +80,8 @@ def _end(text: str) -> Answers:
     Raises:
         CommandError: It names nothing that there is.
     """
-    what = read_what(text)
+    with needing_database():
+        what = read_what(text)
     answers = end(**what.arguments)
     has_ended = any(each["streams"] or each["calls"] for each in answers.workers)
     if what.unknown and not has_ended and not answers.silent:
@@ -108,6 +110,7 @@ def _lines(answers: Answers) -> list[str]:
         f"{running.total()} requests run{_in_words(running)}"
     ]
     lines += [_line(worker) for worker in workers]
+    lines += _switched_off(workers)
     users = Counter[str]()
     for worker in workers:
         for owner, counts in worker["users"].items():
@@ -118,6 +121,18 @@ def _lines(answers: Answers) -> list[str]:
         name = f"{names[owner]} (id {owner})" if owner in names else f"id {owner}"
         lines.append(f"  {f'user {name}' if owner else 'no user'}: {count} open")
     return lines
+
+
+def _switched_off(workers: Sequence[JSONObject]) -> list[str]:
+    """Say what is switched off, and in how many workers, where not all have heard."""
+    off = Counter[str]()
+    for worker in workers:
+        off.update(worker.get("switched_off", ()))  # one of an earlier version has none
+    count = len(workers)
+    return [
+        f"  {name} is switched off" + (f" in {n} of {count} workers" * (n < count))
+        for name, n in sorted(off.items())
+    ]
 
 
 def _names_of(owners: Sequence[str]) -> dict[str, str]:
@@ -157,15 +172,3 @@ def _ended(answers: Answers) -> list[str]:
         f"{worker['calls']} calls"
         for worker in answers.workers
     ]
-
-
-def _warnings(answers: Answers) -> list[str]:
-    lines = [
-        f"WARNING: a worker is silent, last heard of {seconds:.0f} s ago ({mailbox})"
-        for mailbox, seconds in answers.silent.items()
-    ]
-    if answers.problem:
-        lines.append(f"WARNING: {answers.problem}")
-    if not answers.workers:
-        lines.append("no worker answered: none has served an MCP request yet")
-    return lines

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from mcp_django.auth.interface import User
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.management.remote import (
     add_login_arguments,
     check_login_options,
@@ -197,7 +197,7 @@ def find_user(username: str | None) -> User:
         return AnonymousUser()
     model = get_user_model()
     try:
-        with needing_migrations():
+        with needing_database():
             user = model._default_manager.get_by_natural_key(username)
     except model.DoesNotExist:
         raise CommandError(

@@ -122,7 +122,7 @@ class Command(BaseCommand):
 
     def _tell_of_silence(self, answers: Answers) -> None:
         count = len(answers.workers)
-        lines = [f"{count} workers; Ctrl-C ends it", *_warnings(answers)]
+        lines = [f"{count} workers; Ctrl-C ends it", *answers.warnings()]
         self.stderr.write("\n".join(map(printable, lines)), style_func=str)
         self.stderr.flush()
 
@@ -135,10 +135,10 @@ class Command(BaseCommand):
         ]
         if not lines and answers.workers:
             lines.append(f"no trace in {len(answers.workers)} workers")
-        for line in [*lines, *_warnings(answers)]:
+        for line in [*lines, *answers.warnings()]:
             self._write(line)
         problems = [t for w in answers.workers for t in w["traces"] if t["problem"]]
-        if answers.problem or answers.silent or problems:
+        if answers.are_missing or problems:
             sys.exit(1)
 
     def _write(self, line: str) -> None:
@@ -161,15 +161,3 @@ def _line(trace: JSONObject) -> str:
         f"{trace['seconds_left']:.0f} s left"
         + (f"; {trace['problem']}" if trace["problem"] else "")
     )
-
-
-def _warnings(answers: Answers) -> list[str]:
-    lines = [
-        f"WARNING: a worker is silent, last heard of {seconds:.0f} s ago ({mailbox})"
-        for mailbox, seconds in answers.silent.items()
-    ]
-    if answers.problem:
-        lines.append(f"WARNING: {answers.problem}")
-    if not answers.workers:
-        lines.append("no worker answered: none has served an MCP request yet")
-    return lines

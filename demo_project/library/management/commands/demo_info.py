@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.tokens.models import Token
 
 INFO = """\
@@ -79,7 +79,7 @@ class Command(BaseCommand):
             CommandError: The demo has not been set up.
         """
         site = f"http://127.0.0.1:{options['port']}"
-        with needing_migrations():
+        with needing_database():
             token = read_token()
         authorization = f"Authorization: Bearer {token}"
         vs_code = {

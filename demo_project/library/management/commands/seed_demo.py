@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from demo_project.library.seed import add_catalog, add_users
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "the demo's passwords are public: seed it with DEMO_DEBUG=1 only"
             )
-        with needing_migrations():
+        with needing_database():
             add_users()
             is_new = add_catalog()
         if is_new:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from mcp_django.accounts import encryption
 from mcp_django.accounts.encryption import Undecryptable
 from mcp_django.accounts.models import Account
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 
 _AT_ONCE: Final = 500
 """Rows that are in memory at a time."""
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         Raises:
             CommandError: It cannot be done, or some accounts cannot be read.
         """
-        with needing_migrations():
+        with needing_database():
             if options["command"] == "list":
                 self.list()
             else:

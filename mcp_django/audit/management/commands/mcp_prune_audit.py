@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcp_django.audit.models import prune
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.conf import mcp_settings
 
 _MAX_DAYS = 36_500
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 "MCP['AUDIT_DAYS'] is None, which keeps entries for ever; pass --days "
                 "to delete older ones"
             )
-        with needing_migrations():
+        with needing_database():
             count = prune(days)
         self.stdout.write(f"{count} entries deleted that are older than {days:g} days")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import router
 from django.utils import timezone
 
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.operations import end
 from mcp_django.switches.models import Kind, Switch, in_words
 from mcp_django.switches.named import doubt_of
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         Raises:
             CommandError: It cannot be done.
         """
-        with needing_migrations():
+        with needing_database():
             match options["command"]:
                 case "list":
                     self.list(is_json=options["json"])
@@ -72,10 +73,6 @@ class Command(BaseCommand):
     def off(self, options: dict[str, Any]) -> None:
         """Switch a feature off, and end its calls if that is asked for."""
         kind, name, server = (options[key] for key in ("kind", "name", "server"))
-        if options["end"] and server:
-            raise CommandError(
-                "--end ends the calls of all servers; leave out --server or --end"
-            )
         if doubt := doubt_of(kind, name, server):
             self.stderr.write(f"WARNING: {doubt}; it is switched off all the same")
         try:
@@ -89,11 +86,13 @@ class Command(BaseCommand):
             f"{said} is switched off" + ("" if is_new else ", as it was before")
         )
         if options["end"]:
-            answers = end(feature=f"{kind}:{name}")
+            feature = f"{kind}:{name}"
+            answers = end(feature=f"{server}/{feature}" if server else feature)
             calls = sum(worker["calls"] for worker in answers.workers)
             self.stdout.write(f"{calls} calls of it were ended")
-            if answers.problem:
-                self.stderr.write(f"WARNING: {answers.problem}")
+            self.stderr.write("\n".join(answers.warnings()))
+            if answers.are_missing:
+                sys.exit(1)
 
     def on(self, kind: str, name: str, server: str) -> None:
         """Switch a feature on again.

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from mcp_django.bulkheads.missing_migrations import needing_migrations
+from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.tokens.models import Token
 from mcp_django.tokens.scopes import known_scopes
 
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         Raises:
             CommandError: It cannot be done.
         """
-        with needing_migrations():
+        with needing_database():
             self._run(options)
 
     def _run(self, options: Mapping[str, Any]) -> None:
