@@ -49,7 +49,7 @@ def connection_texts() -> dict[str, str]:
         "opening": _("Connecting…"),
         "open": _("Connected as {user}"),
         "away": _("The connection is lost, and the server does not answer."),
-        "ended": _("The server has ended the connection, and answers again."),
+        "ended": _("The server has ended the connection."),
         "loggedOut": _("Your login to the site has ended, and with it the connection."),
         "session": _("The server does not know the session any more."),
         "refused": _("The server refuses the connection: {reason}"),

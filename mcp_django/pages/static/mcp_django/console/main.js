@@ -28,6 +28,8 @@ class Console {
   #call;
   /** @type {{kind: Kind, key: string} | undefined} */
   #shown;
+  /** Lists whose next page is on its way. @type {Set<Kind>} */
+  #loading = new Set();
 
   /**
    * @param {HTMLElement} root
@@ -50,7 +52,7 @@ class Console {
     this.features = new FeaturesView({
       texts: texts.features,
       onChoose: (kind, feature) => this.#choose(kind, feature),
-      onMore: (kind) => this.#load(kind, true),
+      onMore: (kind) => this.#loadMore(kind),
     });
     this.notices = new NoticesView(texts.features);
     this.questions = new QuestionsView(texts);
@@ -122,6 +124,14 @@ class Console {
     link.close();
     const { kind, detail } = await reasonOf(error, this.url, !token);
     if (this.#link === undefined) this.connection.show(kind, detail);
+  }
+
+  /** @param {Kind} kind */
+  async #loadMore(kind) {
+    if (this.#loading.has(kind)) return;
+    this.#loading.add(kind);
+    await this.#load(kind, true);
+    this.#loading.delete(kind);
   }
 
   /**

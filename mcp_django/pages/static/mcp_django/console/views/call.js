@@ -112,15 +112,17 @@ export class CallView {
   }
 
   #heading() {
-    const { title, name, description, annotations = {} } = this.feature;
+    const { title, name, description, annotations } = this.feature;
+    const key = keyOf(this.kind, this.feature);
+    const heading = String(title || name || key);
     const hints = Object.entries(HINTS)
       .filter(([hint]) => annotations?.[hint] === true)
       .map(([, text]) => make("li", {}, this.texts[text]));
     return make(
       "div",
       {},
-      make("h2", { id: "mcp-feature", tabIndex: -1 }, theirs(title || name || keyOf(this.kind, this.feature))),
-      make("p", {}, make("code", {}, keyOf(this.kind, this.feature))),
+      make("h2", { id: "mcp-feature", tabIndex: -1 }, theirs(heading)),
+      key !== heading && make("p", {}, make("code", {}, key)),
       description && make("p", { className: "mcp-described" }, theirs(description)),
       hints.length > 0 && make("ul", { className: "mcp-hints" }, ...hints),
     );
