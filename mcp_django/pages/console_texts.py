@@ -101,8 +101,6 @@ def feature_texts() -> dict[str, str]:
             "A link has filled in this form. Look at it before you call anything."
         ),
         "badLink": _("The link names no feature that is here: {name}"),
-        "json": _("Arguments as JSON"),
-        "notJson": _("This is no JSON object: {reason}"),
         "subscribe": _("Tell me of changes"),
         "unsubscribe": _("Tell me no more"),
         "changed": _("This resource has changed."),

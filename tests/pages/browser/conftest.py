@@ -24,10 +24,12 @@ class Site:
     Attributes:
         folder: Where its database and its log are.
         port: Where it listens, once it has been started.
+        starts: How often that was.
     """
 
     folder: Path
     port: int = 0
+    starts: int = 0
 
     @property
     def url(self) -> str:
@@ -37,8 +39,10 @@ class Site:
     @contextmanager
     def running(self) -> Iterator[Daphne]:
         """Serve it until the end of the block, always at the same address."""
+        self.starts += 1
         with running_daphne(
             self.folder,
+            name=f"daphne-{self.starts}",
             port=self.port,
             application="tests.pages.browser.asgi:application",
             settings="tests.pages.browser.settings",

@@ -266,10 +266,17 @@ class Console {
   }
 
   /** Fill in the form that the address names; nothing is called. */
-  #openShared() {
+  async #openShared() {
     const call = readCall(location.hash);
-    if (!call || !this.#link) return;
+    const link = this.#link;
+    if (!call || !link) return;
     const { kind, name, values } = call;
+    while (!this.features.find(kind, name) && this.features.cursorOf(kind) !== undefined) {
+      const before = this.features.cursorOf(kind);
+      await this.#load(kind, true);
+      if (this.features.cursorOf(kind) === before) break;
+    }
+    if (this.#link !== link) return;
     const feature = this.features.find(kind, name) ?? (kind === "resources" ? { uri: name, name } : undefined);
     if (feature) this.#choose(kind, feature, values);
     else this.notices.change(this.texts.features.badLink, { name });

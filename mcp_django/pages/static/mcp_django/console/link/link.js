@@ -2,7 +2,7 @@
 
 import { LegacyLink } from "./legacy.js";
 import { ModernLink } from "./modern.js";
-import { isModern, Lost, Refused } from "./protocol.js";
+import { isModern, Lost, MODERN, modernHeaders, modernRequest, Refused } from "./protocol.js";
 import { SSECarrier } from "./sse.js";
 import { StreamableHTTP } from "./streamable_http.js";
 import { WebSocketCarrier } from "./websocket.js";
@@ -102,11 +102,16 @@ export async function reasonOf(error, url, usesCookies) {
  * @param {string} url
  */
 async function stateOf(url) {
+  const message = modernRequest(0, "server/discover", {}, MODERN);
   try {
     const { status } = await fetch(url, {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 0, method: "ping" }),
+      headers: {
+        "Content-Type": "application/json",
+        Accept: "application/json, text/event-stream",
+        ...modernHeaders(message, MODERN),
+      },
+      body: JSON.stringify(message),
       cache: "no-store",
     });
     if (status === 401) return "loggedOut";

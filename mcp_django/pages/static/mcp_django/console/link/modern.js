@@ -1,7 +1,7 @@
 /** The modern era: each request says all that it needs, and nothing is remembered. */
 
 import { Pending } from "./pending.js";
-import { capabilitiesOf, CLIENT, Lost, META, modernHeaders } from "./protocol.js";
+import { Lost, META, modernHeaders, modernRequest } from "./protocol.js";
 import { answerRound } from "./questions.js";
 import { StreamableHTTP } from "./streamable_http.js";
 
@@ -131,7 +131,10 @@ export class ModernLink {
   async #once(method, params, { signal, onProgress, schema }) {
     signal?.throwIfAborted();
     const id = this.#pending.nextId();
-    const message = this.#message(id, method, params, onProgress !== undefined);
+    const message = modernRequest(id, method, params, this.version, {
+      ...(this.#logLevel && { [META.logLevel]: this.#logLevel }),
+      ...(onProgress && { progressToken: id }),
+    });
     const answer = this.#pending.wait(id, onProgress);
     const cancel = () => this.#cancel(id, signal?.reason);
     signal?.addEventListener("abort", cancel);
@@ -148,24 +151,6 @@ export class ModernLink {
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
-  }
-
-  /**
-   * @param {number} id
-   * @param {string} method
-   * @param {Record<string, any>} params
-   * @param {boolean} wantsProgress
-   * @returns {Message}
-   */
-  #message(id, method, params, wantsProgress) {
-    const meta = {
-      [META.version]: this.version,
-      [META.client]: CLIENT,
-      [META.capabilities]: capabilitiesOf(this.version),
-      ...(this.#logLevel && { [META.logLevel]: this.#logLevel }),
-      ...(wantsProgress && { progressToken: id }),
-    };
-    return { jsonrpc: "2.0", id, method, params: { ...params, _meta: { ...params._meta, ...meta } } };
   }
 
   /**

@@ -25,6 +25,9 @@ export const LOG_LEVELS = [
   "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency",
 ];
 
+/** The first version without sessions. */
+export const MODERN = "2026-07-28";
+
 /** Method -> the member of its parameters that the header `Mcp-Name` repeats. */
 const NAMED = /** @type {Record<string, string>} */ ({
   "tools/call": "name",
@@ -40,7 +43,7 @@ export const CLIENT = { name: "mcp-django-console", version: "1.0.0" };
  * @param {string} version A date, so that versions compare as texts.
  */
 export function isModern(version) {
-  return version >= "2026-07-28";
+  return version >= MODERN;
 }
 
 /**
@@ -88,6 +91,25 @@ export function modernHeaders(message, version, schema) {
     headers[`Mcp-Param-${name}`] = headerValue(value);
   }
   return headers;
+}
+
+/**
+ * Make a request that says all that it needs.
+ *
+ * @param {Id} id
+ * @param {string} method
+ * @param {Record<string, any>} params
+ * @param {string} version
+ * @param {object} [meta] What it says beside.
+ * @returns {Message}
+ */
+export function modernRequest(id, method, params, version, meta = {}) {
+  const own = {
+    [META.version]: version,
+    [META.client]: CLIENT,
+    [META.capabilities]: capabilitiesOf(version),
+  };
+  return { jsonrpc: "2.0", id, method, params: { ...params, _meta: { ...params._meta, ...own, ...meta } } };
 }
 
 /**

@@ -1,11 +1,12 @@
 /** One feature: its form, the call, and what comes of it. */
 
 import { add, make, theirs } from "../dom.js";
+import { makeForm } from "../forms/form.js";
 import { keyOf, schemaOf } from "../link/features.js";
-import { ErrorAnswer } from "../link/protocol.js";
+import { ErrorAnswer, isObject } from "../link/protocol.js";
 import { isAbort } from "../link/streamable_http.js";
 import { format } from "../texts.js";
-import { makeForm, showContent } from "./parts.js";
+import { showContent } from "./parts.js";
 
 /**
  * @typedef {import("../link/shares.js").Kind} Kind
@@ -45,10 +46,9 @@ export class CallView {
     this.kind = kind;
     this.feature = feature;
     this.acts = acts;
-    const schema = schemaOf(kind, feature);
     const { complete } = acts;
-    this.form = makeForm(schema, {
-      texts: { ...this.texts, ...texts.forms },
+    this.form = makeForm(schemaOf(kind, feature), {
+      texts: texts.forms,
       complete: complete && ((name, value) => complete(name, value, this.#values())),
     });
     this.note = make("div", { role: "status" });
@@ -104,11 +104,8 @@ export class CallView {
   }
 
   #values() {
-    try {
-      return this.form.value() ?? {};
-    } catch {
-      return {};
-    }
+    const value = this.form.value();
+    return isObject(value) ? value : {};
   }
 
   #heading() {
@@ -181,7 +178,7 @@ export class CallView {
     this.outcome.replaceChildren();
     this.#showProgress(undefined, running);
     try {
-      const result = await this.acts.call(this.form.value(), {
+      const result = await this.acts.call(this.#values(), {
         signal: running.signal,
         onProgress: (progress) => this.#showProgress(progress, running),
       });

@@ -1,26 +1,6 @@
-/** Forms and results, as the views use them. */
+/** Results, as they are shown. */
 
 import { make } from "../dom.js";
-import { makeJsonForm } from "./json_form.js";
-
-/**
- * @typedef {object} Form
- * @property {HTMLElement} element
- * @property {() => any} value
- * @property {(value: any) => void} setValue
- * @property {() => {path: string, message: string}[]} errors
- */
-
-/**
- * Make a form of a schema.
- *
- * @param {unknown} schema
- * @param {{texts: any, complete?: (name: string, value: string) => Promise<string[]>}} options
- * @returns {Form}
- */
-export function makeForm(schema, options) {
-  return makeJsonForm(schema, options);
-}
 
 /**
  * Show a result, or a list of content.

@@ -1,9 +1,10 @@
 /** Dialogs in which the user answers what the server asks, one at a time. */
 
 import { add, field, make, theirs } from "../dom.js";
+import { makeForm } from "../forms/form.js";
 import { QuestionRefused } from "../link/questions.js";
 import { format } from "../texts.js";
-import { makeForm, showContent } from "./parts.js";
+import { showContent } from "./parts.js";
 
 /**
  * @typedef {object} Dialog What one question shows.
@@ -57,9 +58,7 @@ export class QuestionsView {
    * @returns {Dialog}
    */
   #elicitation({ message, requestedSchema }) {
-    const form = makeForm(requestedSchema ?? { type: "object" }, {
-      texts: { ...this.all.features, ...this.all.forms },
-    });
+    const form = makeForm(requestedSchema ?? { type: "object" }, { texts: this.all.forms });
     return {
       title: this.texts.elicitation,
       body: [paragraph(message), form.element],
@@ -67,7 +66,7 @@ export class QuestionsView {
         {
           text: this.texts.accept,
           give: () =>
-            form.errors().length ? undefined : { action: "accept", content: form.value() },
+            form.errors().length ? undefined : { action: "accept", content: form.value() ?? {} },
         },
         { text: this.texts.decline, kind: "mcp-second", give: () => ({ action: "decline" }) },
       ],
