@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 from tests.live.daphne import Daphne, running_daphne
 
@@ -60,15 +68,16 @@ class Watched:
 
     def watch(self, page: Page) -> None:
         """Note what the page does from now on."""
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        page.on("pageerror", self._note)
         page.on("request", self._look_at)
-        page.on(
-            "console",
-            lambda message: (
-                "Content Security Policy" in message.text
-                and self.faults.append(message.text)
-            ),
-        )
+        page.on("console", self._listen_to)
+
+    def _note(self, error: Error) -> None:
+        self.faults.append(f"error: {error}")
+
+    def _listen_to(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.faults.append(message.text)
 
     def _look_at(self, request: Request) -> None:
         own = (f"{self.site.url}/", self.site.url.replace("http", "ws"), "data:")
@@ -108,16 +117,24 @@ def served(site: Site) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture
-def page(chromium: Browser, site: Site) -> Iterator[Page]:
-    """Give a page of a browser that nobody used before; at the end it did no wrong."""
+# One for all: it keeps the modules that it has loaded.
+@pytest.fixture(scope="module")
+def window(chromium: Browser) -> Iterator[BrowserContext]:
+    """Give a browser's window, which may use the clipboard."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    page = context.new_page()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: BrowserContext, site: Site) -> Iterator[Page]:
+    """Give a page, of which it is seen at the end that it did no wrong."""
+    page = window.new_page()
     watched = Watched(site)
     watched.watch(page)
     yield page
-    context.close()
+    page.close()
     assert watched.faults == []
 
 

@@ -179,7 +179,6 @@ def test_shared_call_fills_in_the_form_and_calls_nothing(console: Console) -> No
     """We promise it: a link that acted would be a forged request."""
     console.open()
     console.share("tools", "quote", text="said by a link")
-    console.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     console.button("Copy a link to this call").click()
     expect(console.page.locator(".mcp-call")).to_contain_text("The link is in the")
     link = console.page.evaluate("navigator.clipboard.readText()")
@@ -221,7 +220,6 @@ def test_messages_are_filtered_and_copied_as_curl(console: Console) -> None:
     console.open()
     console.call("add", a=1)
     expect(console.outcome).to_contain_text("Answered")
-    console.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     console.page.get_by_label("Filter messages").fill("tools/call")
     console.page.get_by_label("Direction").select_option("out")
     [message] = console.page.locator(".mcp-messages li").all()

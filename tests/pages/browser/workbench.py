@@ -61,7 +61,7 @@ async def folders(context: Context) -> str:
 
 
 @server.tool
-async def wait(context: Context) -> str:
+async def wait(context: Context) -> None:
     """Report progress, and wait until it is canceled."""
     await context.log("warning", "waiting begins", logger="workbench")
     await context.report_progress(1, 4, "A quarter is done")
