@@ -17,10 +17,12 @@ from playwright.sync_api import (
     Error,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
 from tests.live.daphne import Daphne, running_daphne
+from tests.patience import PATIENCE_SECONDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -91,6 +93,7 @@ def chromium() -> Iterator[Browser]:
     """Start the system's Chromium, which asks nothing of the internet."""
     if CHROMIUM is None and not os.environ.get("CI"):
         pytest.skip("Chromium is not installed (Debian's package: chromium)")
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,

@@ -5,8 +5,8 @@ import { makeForm } from "../forms/form.js";
 import { keyOf, schemaOf } from "../link/features.js";
 import { ErrorAnswer, isObject } from "../link/protocol.js";
 import { isAbort } from "../link/streamable_http.js";
+import { showContent } from "../results/content.js";
 import { format } from "../texts.js";
-import { showContent } from "./parts.js";
 
 /**
  * @typedef {import("../link/shares.js").Kind} Kind

@@ -3,8 +3,8 @@
 import { add, field, make, theirs } from "../dom.js";
 import { makeForm } from "../forms/form.js";
 import { QuestionRefused } from "../link/questions.js";
+import { showContent } from "../results/content.js";
 import { format } from "../texts.js";
-import { showContent } from "./parts.js";
 
 /**
  * @typedef {object} Dialog What one question shows.
