@@ -111,6 +111,7 @@ def feature_texts() -> dict[str, str]:
         "notices": _("Notices and log"),
         "noNotices": _("Nothing yet: log messages and changes come here."),
         "noticeChanged": _("{list} have changed, and were loaded again."),
+        "noticeVisited": _("The page that you were asked to visit is done with."),
         "noticeUpdated": _("Resource {uri} has changed."),
         "clear": _("Clear"),
     }

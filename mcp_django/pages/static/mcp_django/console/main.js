@@ -30,6 +30,8 @@ class Console {
   #shown;
   /** Lists whose next page is on its way. @type {Set<Kind>} */
   #loading = new Set();
+  /** Resources whose changes are wanted, over whichever connection. @type {Set<string>} */
+  #subscribed = new Set();
 
   /**
    * @param {HTMLElement} root
@@ -99,6 +101,7 @@ class Console {
     await Promise.all(
       KINDS.filter((kind) => capabilities[LISTS[kind].capability]).map((kind) => this.#load(kind, false)),
     );
+    await this.#subscribeAgain(link);
     if (this.#link === link) this.#openShared();
   }
 
@@ -157,7 +160,7 @@ class Console {
   #choose(kind, feature, values) {
     this.#call?.leave();
     const key = keyOf(kind, feature);
-    const canSubscribe = kind === "resources" && this.#link?.server.capabilities?.resources?.subscribe !== false;
+    const canSubscribe = kind === "resources" && this.#link?.server.capabilities?.resources?.subscribe;
     const canComplete = kind === "prompts" || kind === "templates";
     this.#shown = { kind, key };
     this.#call = new CallView({
@@ -167,7 +170,8 @@ class Console {
       acts: {
         call: (given, calling) => this.#request(kind, feature, given, calling),
         complete: canComplete ? (name, value, others) => this.#complete(kind, feature, name, value, others) : undefined,
-        subscribe: canSubscribe ? (isWanted) => this.#connected().subscribe(key, isWanted) : undefined,
+        subscribe: canSubscribe ? (isWanted) => this.#subscribe(key, isWanted) : undefined,
+        isSubscribed: this.#subscribed.has(key),
         share: (given) => this.#share(kind, key, given),
         onResource: (uri) => this.#choose("resources", { uri, name: uri }),
       },
@@ -181,6 +185,28 @@ class Console {
   #connected() {
     if (!this.#link) throw new Error(this.texts.connection.closed);
     return this.#link;
+  }
+
+  /**
+   * @param {string} uri
+   * @param {boolean} isWanted
+   */
+  async #subscribe(uri, isWanted) {
+    await this.#connected().subscribe(uri, isWanted);
+    if (isWanted) this.#subscribed.add(uri);
+    else this.#subscribed.delete(uri);
+  }
+
+  /** Want over a new connection what was wanted over the last. @param {Link} link */
+  async #subscribeAgain(link) {
+    for (const uri of this.#subscribed) {
+      try {
+        await link.subscribe(uri, true);
+      } catch (error) {
+        this.#subscribed.delete(uri);
+        this.notices.log({ level: "error", logger: uri, data: /** @type {Error} */ (error).message });
+      }
+    }
   }
 
   /**
@@ -222,6 +248,7 @@ class Console {
   #hear(method, params) {
     const texts = this.texts.features;
     if (method === "notifications/message") this.notices.log(params);
+    if (method === "notifications/elicitation/complete") this.notices.change(texts.noticeVisited, {});
     if (method === "notifications/resources/updated") {
       this.notices.change(texts.noticeUpdated, { uri: String(params.uri) });
       if (this.#shown?.kind === "resources" && this.#shown.key === params.uri) this.#call?.showChanged();

@@ -1,7 +1,7 @@
 /** The modern era: each request says all that it needs, and nothing is remembered. */
 
 import { Pending } from "./pending.js";
-import { Lost, META, modernHeaders, modernRequest } from "./protocol.js";
+import { Lost, META, modernHeaders, modernRequest, Refused } from "./protocol.js";
 import { answerRound } from "./questions.js";
 import { StreamableHTTP } from "./streamable_http.js";
 
@@ -21,6 +21,7 @@ export class ModernLink {
   /** @type {Set<string>} */
   #uris = new Set();
   #logLevel = "";
+  #ending = new AbortController();
 
   /**
    * @param {object} options
@@ -54,7 +55,8 @@ export class ModernLink {
    * @returns {Promise<any>} The result.
    */
   async request(method, params, asking = {}) {
-    const signal = asking.signal ?? new AbortController().signal;
+    const { signal: own = this.#ending.signal } = asking;
+    const signal = AbortSignal.any([own, this.#ending.signal]);
     let again = params;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const result = await this.#once(method, again, { ...asking, signal });
@@ -110,17 +112,33 @@ export class ModernLink {
    */
   end(error) {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#pending.failAll(error);
-    this.carrier.close();
+    this.#forget(error);
     this.hears.onLost(error);
   }
 
   /** Leave. */
   async close() {
+    this.#forget(new DOMException("closed", "AbortError"));
+  }
+
+  /** @param {unknown} error */
+  #forget(error) {
     this.#isClosed = true;
-    this.#pending.failAll(new DOMException("closed", "AbortError"));
+    this.#pending.failAll(error);
     this.carrier.close();
+    // Last: it withdraws questions, and what waits is to fail with the reason.
+    this.#ending.abort(error);
+  }
+
+  /**
+   * Take that a message could not be sent; without a login no other can be.
+   *
+   * @param {number} id
+   * @param {unknown} error
+   */
+  #failed(id, error) {
+    this.#pending.fail(id, error);
+    if (error instanceof Refused && error.status === 401) this.end(error);
   }
 
   /**
@@ -144,7 +162,7 @@ export class ModernLink {
         // Over HTTP nothing can come any more.
         if (this.carrier instanceof StreamableHTTP) this.#pending.fail(id, new Lost());
       },
-      (error) => this.#pending.fail(id, error),
+      (error) => this.#failed(id, error),
     );
     try {
       return await answer;
@@ -159,7 +177,7 @@ export class ModernLink {
    */
   #cancel(id, reason) {
     this.#pending.fail(id, reason);
-    if (this.carrier instanceof StreamableHTTP) return;
+    if (this.#isClosed || this.carrier instanceof StreamableHTTP) return;
     const params = { requestId: id, reason: "canceled by the user" };
     this.carrier
       .send({ jsonrpc: "2.0", method: "notifications/cancelled", params })

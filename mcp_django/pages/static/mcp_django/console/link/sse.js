@@ -33,12 +33,14 @@ export class SSECarrier {
    * @throws {Lost} It cannot be opened; browsers do not tell why.
    */
   open() {
+    const post = { method: "GET", url: this.url, headers: { Accept: "text/event-stream" } };
+    this.traffic.record({ direction: "out", via: VIA, message: undefined, text: "GET", post });
     const source = new EventSource(this.url);
     this.#source = source;
     return new Promise((resolve, reject) => {
       source.addEventListener("endpoint", ({ data }) => {
         const url = new URL(data, this.url);
-        this.traffic.record({ direction: "in", via: `${VIA} endpoint`, message: undefined, text: data });
+        this.traffic.record({ direction: "in", via: VIA, message: undefined, text: `endpoint ${data}` });
         if (url.origin !== new URL(this.url).origin) {
           this.close();
           reject(new Lost(`the server wants posts to another site: ${url.origin}`));

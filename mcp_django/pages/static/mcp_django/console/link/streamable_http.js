@@ -66,12 +66,10 @@ export class StreamableHTTP {
    * Hold the stream for what belongs to no request, until the server ends it.
    *
    * @param {AbortSignal} signal
-   * @param {() => void} [onOpen]
    */
-  async hold(signal, onOpen = () => {}) {
-    const response = await this.#fetch(this.#post("GET", { Accept: "text/event-stream" }), signal);
+  async hold(signal) {
+    const response = await this.#get({}, signal);
     if (!response.ok) throw await this.#refusal(response);
-    onOpen();
     await this.#events(response, undefined, signal);
   }
 
@@ -79,7 +77,7 @@ export class StreamableHTTP {
   async end() {
     if (!this.sessionId) return;
     const post = this.#post("DELETE", {});
-    this.traffic.record({ direction: "out", via: `${VIA} DELETE`, message: undefined, text: "DELETE", post });
+    this.traffic.record({ direction: "out", via: VIA, message: undefined, text: "DELETE", post });
     try {
       const response = await this.#fetch(post);
       this.#note(response.status, (await textOf(response)) || `HTTP ${response.status}`);
@@ -105,6 +103,18 @@ export class StreamableHTTP {
     if (this.version) more["MCP-Protocol-Version"] = this.version;
     if (this.token) more.Authorization = `Bearer ${this.token}`;
     return { method, url: this.url, headers: { ...headers, ...more } };
+  }
+
+  /**
+   * Open a stream.
+   *
+   * @param {Record<string, string>} headers
+   * @param {AbortSignal} [signal]
+   */
+  #get(headers, signal) {
+    const post = this.#post("GET", { Accept: "text/event-stream", ...headers });
+    this.traffic.record({ direction: "out", via: VIA, message: undefined, text: "GET", post });
+    return this.#fetch(post, signal);
   }
 
   /**
@@ -173,10 +183,7 @@ export class StreamableHTTP {
       returns += 1;
       if (returns > MAX_RETURNS) throw new Lost();
       await pause(reader.retry ?? DEFAULT_RETRY_MS, signal);
-      response = await this.#fetch(
-        this.#post("GET", { Accept: "text/event-stream", "Last-Event-ID": last }),
-        signal,
-      );
+      response = await this.#get({ "Last-Event-ID": last }, signal);
       if (!response.ok) throw await this.#refusal(response);
     }
   }

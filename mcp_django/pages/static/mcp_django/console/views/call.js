@@ -21,6 +21,7 @@ import { format } from "../texts.js";
  * @property {(values: Record<string, any>, calling: Calling) => Promise<any>} call
  * @property {(name: string, value: string, values: Record<string, any>) => Promise<string[]>} [complete]
  * @property {(isWanted: boolean) => Promise<void>} [subscribe]
+ * @property {boolean} isSubscribed
  * @property {(values: Record<string, any>) => Promise<boolean>} share Says whether it was copied.
  * @property {(uri: string) => void} onResource
  */
@@ -143,13 +144,16 @@ export class CallView {
   #subscribeButton() {
     const { subscribe } = this.acts;
     if (!subscribe) return undefined;
-    let isSubscribed = false;
+    let { isSubscribed } = this.acts;
+    const show = () => {
+      button.setAttribute("aria-pressed", String(isSubscribed));
+      button.textContent = isSubscribed ? this.texts.unsubscribe : this.texts.subscribe;
+    };
     const button = make(
       "button",
       {
         type: "button",
         className: "mcp-second",
-        "aria-pressed": "false",
         onclick: async () => {
           try {
             await subscribe(!isSubscribed);
@@ -158,12 +162,11 @@ export class CallView {
             return;
           }
           isSubscribed = !isSubscribed;
-          button.setAttribute("aria-pressed", String(isSubscribed));
-          button.textContent = isSubscribed ? this.texts.unsubscribe : this.texts.subscribe;
+          show();
         },
       },
-      this.texts.subscribe,
     );
+    show();
     return button;
   }
 

@@ -15,6 +15,8 @@ const BINDINGS = /** @type {Binding[]} */ (["streamable-http", "sse", "websocket
 
 /** Shows the connection. */
 export class ConnectionView {
+  #isBusy = false;
+
   /**
    * @param {object} options
    * @param {any} options.known What the page brought.
@@ -73,6 +75,7 @@ export class ConnectionView {
       field(texts.version, this.version),
       field(texts.logLevel, this.logLevel),
       make("div", { className: "mcp-actions" }, this.connect, this.disconnect, this.ping),
+      this.tokenField,
     );
     this.element = make(
       "section",
@@ -80,7 +83,6 @@ export class ConnectionView {
       make("h2", { id: "mcp-connection" }, texts.title),
       !known.takesCookies && make("p", { className: "mcp-notice mcp-warning" }, texts.noCookies),
       form,
-      this.tokenField,
       this.status,
       this.about,
     );
@@ -109,6 +111,9 @@ export class ConnectionView {
     this.connect.hidden = isBusy;
     this.disconnect.hidden = !isBusy;
     this.ping.hidden = state !== "open";
+    this.ping.textContent = this.texts.ping;
+    this.#isBusy = isBusy;
+    this.#showToken();
     const wasLost = !isBusy && state !== "closed";
     this.connect.textContent = wasLost ? this.texts.again : this.texts.connect;
     const text = format(this.texts[state], { user: this.known.user, reason: detail });
@@ -153,11 +158,15 @@ export class ConnectionView {
     this.ping.textContent = `${this.texts.ping}: ${text}`;
   }
 
+  #showToken() {
+    this.tokenField.hidden = this.#isBusy || this.binding.value !== "streamable-http";
+  }
+
   #offerVersions() {
     const before = this.version.value;
     const versions = versionsOf(/** @type {Binding} */ (this.binding.value), this.known.versions);
     this.version.replaceChildren(...versions.map((value) => make("option", { value }, value)));
     if (versions.includes(before)) this.version.value = before;
-    this.tokenField.hidden = this.binding.value !== "streamable-http";
+    this.#showToken();
   }
 }

@@ -194,6 +194,8 @@ export class QuestionsView {
         event.preventDefault();
         settle(dismiss);
       });
+      // A browser may close it without asking.
+      dialog.addEventListener("close", () => settle(dismiss));
       buttons.forEach(({ text, kind, give }, number) => {
         const onclick = () => settle(give);
         const type = number === 0 ? "submit" : "button";
