@@ -85,6 +85,8 @@ class Traced:
                 problem = f"no file can be made for it: {error.strerror}"
                 return {"id": trace.id, "problem": problem}
             running = RunningTrace(trace, target)
+            if running.is_over:  # already, such as where the disk is full
+                return {"id": trace.id, "problem": running.is_over}
             self._add(running)
         return running.describe()
 

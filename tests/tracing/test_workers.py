@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -265,6 +266,20 @@ async def test_what_is_traced_must_be_clear(given: Any, says: str) -> None:
     """We chose it: a slip must not trace everybody, or for ever."""
     with pytest.raises(ValueError, match=says):
         await atrace(**given)
+
+
+async def test_trace_that_cannot_be_written_is_said(folder: Path) -> None:
+    """We promise it: a file that could be made says nothing of a disk that is full."""
+    current_worker()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        [worker] = (await atrace(everything=True, to_file=True)).answers.workers
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert worker["traces"][0]["problem"] == "it cannot be written"
+    assert tap.watches == ()
+    await forget_trace(None)
 
 
 async def test_files_need_a_folder(settings: Settings) -> None:

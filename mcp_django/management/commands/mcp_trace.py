@@ -104,8 +104,10 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(str(error)) from None
         id, minutes = begun.trace.id, begun.trace.seconds_left / 60
+        where = "" if begun.answers.workers else " in no worker yet, and"
         self.stdout.write(
-            f"trace {id} runs for {minutes:.1f} minutes; mcp_trace --stop {id} ends it"
+            f"trace {id} runs{where} for {minutes:.1f} minutes; mcp_trace --stop {id} "
+            "ends it"
         )
         self._tell(begun.answers)
 
