@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from mcp_django.pages.clients import Client, Step, Target, Way, all_clients
 from mcp_django.pages.places import Place
-from mcp_django.pages.readers import only_for_users
+from mcp_django.pages.readers import for_users
 from mcp_django.pages.ways import ways_in
 from mcp_django.rendering import render_page
 from mcp_django.server.server import Server
@@ -41,7 +41,7 @@ class ConnectPage:
         self._server = server
 
     @method_decorator(csrf_protect)
-    @method_decorator(only_for_users)
+    @method_decorator(for_users)
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Show the page; after its form, with the new token in it."""
         place = Place.of(request, self._server, "connect/")

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from mcp_django.auth.grants import finders
 from mcp_django.pages.places import Place
-from mcp_django.pages.readers import only_for_users
+from mcp_django.pages.readers import for_users
 from mcp_django.rendering import render_page
 from mcp_django.server.server import Server
 
@@ -33,7 +33,7 @@ class ProgramsPage:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    @method_decorator(only_for_users)
+    @method_decorator(for_users)
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Show the page."""
         if request.method not in ("GET", "HEAD"):
@@ -61,7 +61,7 @@ class RevokeTokenPage:
         self._server = server
 
     @method_decorator(csrf_protect)
-    @method_decorator(only_for_users)
+    @method_decorator(for_users)
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Ask, or revoke."""
         if request.method not in ("GET", "HEAD", "POST"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
@@ -16,6 +17,10 @@ from django.utils.http import urlencode
 
 from mcp_django.auth.authenticators import is_open_to_all
 from mcp_django.auth.interface import User
+from mcp_django.bulkheads.missing_migrations import commands_for
+from mcp_django.rendering import render_page
+
+_NOT_MIGRATED: Final = "mcp_django/pages/not_migrated.html"
 
 
 async def reader_of(request: HttpRequest) -> User:
@@ -37,22 +42,36 @@ def login_url(request: HttpRequest) -> str | None:
     return f"{url}?{urlencode({'next': request.get_full_path()})}"
 
 
-def only_for_users(
+def for_users(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
     """Have strangers log in before they see a page, unless the site is open to all.
 
-    Where the site has no page to log in at, they are refused.
+    Where the site has no page to log in at, they are refused. If the database lacks
+    what the page needs, the page says so.
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def guarded(request: HttpRequest, *args: Any) -> HttpResponseBase:
         user = getattr(request, "user", None)
         if user is not None and (user.is_authenticated or is_open_to_all()):
-            return view(request, *args, **kwargs)
+            return _show(view, request, *args)
         url = login_url(request)
         if url is None:
             raise PermissionDenied
         return HttpResponseRedirect(url)
 
     return guarded
+
+
+def _show(
+    view: Callable[..., HttpResponseBase], request: HttpRequest, *args: Any
+) -> HttpResponseBase:
+    try:
+        return view(request, *args)
+    except DatabaseError as error:
+        commands = commands_for(error)
+        if commands is None:
+            raise
+        page = {"commands": commands}
+        return render_page(request, _NOT_MIGRATED, page, status=503)

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
+from mcp_django.pages.clients import Target, Way, find_client
+from tests.demo.conftest import Demo
 from tests.demo.programs import browsing, log_in
 
 pytestmark = pytest.mark.live
@@ -75,3 +77,13 @@ def test_reader_connects_by_a_token_and_revokes_it(page: Page, site: str) -> Non
 
     assert not [r.url for r in asked if not r.url.startswith((site, "data:"))]
     assert not [fault.text for fault in faults]
+
+
+def test_program_of_the_page_calls_the_site(demo: Demo, site: str) -> None:
+    """We promise it: what is shown for an SDK runs as it stands there."""
+    token = demo.manage("mcp_token", "create", "reader", "--name", "SDK").split()[-1]
+    client = find_client("sdk")
+    assert client is not None
+    [step] = client.steps(Target("library", "", f"{site}/mcp", token), Way.TOKEN)
+
+    assert "search_books" in demo.run("-c", step.code).split()

@@ -161,6 +161,17 @@ def test_name_in_a_configuration_is_one_that_every_program_takes(
     assert Target(name, name, "https://shop.example/mcp").key == key
 
 
+@pytest.mark.parametrize("way", [Way.OPEN, Way.OAUTH, Way.TOKEN])
+def test_program_imports_what_is_there(way: Way) -> None:
+    """Chosen: SDKs change, too."""
+    client = find_client("sdk")
+    assert client is not None
+    [step] = client.steps(HOSTILE, way)
+    imports = [line for line in step.code.splitlines() if "import " in line]
+
+    exec("\n".join(imports), {})
+
+
 _TABLES: Any = st.recursive(
     st.text(),
     lambda values: st.dictionaries(st.text(), values, max_size=3),

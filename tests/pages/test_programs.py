@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client, modify_settings
 from django.utils import timezone
 
@@ -155,3 +156,13 @@ def test_revoking_leads_to_no_other_site(browser: Client, reader: User) -> None:
 def test_page_works_without_tokens(browser: Client) -> None:
     """We promise it."""
     assert "Tokens</h2>" not in read(browser)
+
+
+def test_database_that_lacks_migrations_is_named(browser: Client) -> None:
+    """We promise it: no error without a remedy."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE mcp_tokens_token")
+    page: Any = browser.get(PAGE)
+
+    assert page.status_code == 503
+    assert "<code>makemigrations and migrate</code>" in page.content.decode()
