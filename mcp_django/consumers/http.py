@@ -16,6 +16,7 @@ from mcp_django.server.failures import tell_of_failure
 from mcp_django.server.server import Server
 from mcp_django.transports.server.http_response import Headers
 from mcp_django.transports.server.refusals import Refused
+from mcp_django.worker.worker import current_worker
 
 logger = FaultLog("mcp_django.consumers")
 
@@ -49,6 +50,7 @@ class HTTPConsumer(AsyncConsumer):
         An exception that left here after the answer began would break Daphne for
         good, so that every one is logged and ends the answer.
         """
+        current_worker()  # so that operators see the process, also if it refuses all
         exchange = self.exchange_type(scope, receive, send)
         exchange.added_headers = self._headers
         try:

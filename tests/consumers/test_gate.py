@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.tokens.models import Token
+from mcp_django.worker.worker import workers_of_process
 from tests.consumers.connections import (
     Response,
     open_stream,
@@ -316,6 +317,16 @@ async def test_wrong_token_is_told_to_be_one(method: str, url: str, token: str) 
     headers = {"authorization": f"bearer {token}"}
 
     assert_token_refused(await request(site, method, url, headers=headers))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_process_that_refuses_all_is_seen_by_operators() -> None:
+    """We promise it: `mcp_status` shows whom nobody could log in at, too."""
+    before = workers_of_process()
+
+    assert_token_refused(await get_stream(headers={"authorization": "bearer wrong"}))
+
+    assert len([w for w in workers_of_process() if w not in before]) == 1
 
 
 async def test_expired_and_revoked_tokens_are_told_apart_in_the_log_alone(

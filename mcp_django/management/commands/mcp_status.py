@@ -106,8 +106,9 @@ def _lines(answers: Answers) -> list[str]:
     streams = sum((Counter(w["streams"]) for w in workers), Counter[str]())
     running = sum((Counter(w["running"]) for w in workers), Counter[str]())
     lines = [
-        f"{len(workers)} workers: {streams.total()} streams{_in_words(streams)}, "
-        f"{running.total()} requests run{_in_words(running)}"
+        f"{_count(len(workers), 'worker')}: "
+        f"{_count(streams.total(), 'stream')}{_in_words(streams)}, "
+        f"{running.total()} running{_in_words(running)}"
     ]
     lines += [_line(worker) for worker in workers]
     lines += _switched_off(workers)
@@ -155,10 +156,16 @@ def _line(worker: JSONObject) -> str:
     reasons = ", ".join(f"{count} with {status}" for status, count in refused)
     return (
         f"  {worker['host']}:{worker['pid']} {worker['state']} for "
-        f"{worker['seconds']:.0f} s: {sum(worker['streams'].values())} streams, "
-        f"{sum(worker['running'].values())} run, {worker['threads']} threads held; "
+        f"{worker['seconds']:.0f} s: "
+        f"{_count(sum(worker['streams'].values()), 'stream')}, "
+        f"{sum(worker['running'].values())} running, "
+        f"{_count(worker['threads'], 'thread')} held; "
         f"{counts}{reasons and f' (refused: {reasons})'}"
     )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name if number == 1 else f'{name}s'}"
 
 
 def _in_words(counts: Counter[str]) -> str:
@@ -168,7 +175,7 @@ def _in_words(counts: Counter[str]) -> str:
 
 def _ended(answers: Answers) -> list[str]:
     return [
-        f"{worker['host']}:{worker['pid']} ended {worker['streams']} streams and "
-        f"{worker['calls']} calls"
+        f"{worker['host']}:{worker['pid']} ended "
+        f"{_count(worker['streams'], 'stream')} and {_count(worker['calls'], 'call')}"
         for worker in answers.workers
     ]
