@@ -33,6 +33,7 @@ PAGES = (
     "docs/how-to/deploy.md",
     "docs/how-to/errors.md",
     "docs/how-to/log-in.md",
+    "docs/how-to/telemetry.md",
     "docs/how-to/translate.md",
     "docs/reference/api.md",
     "docs/reference/settings.md",
