@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.live.node import has_npm, node, npm_packages
 
-PACKAGES = {"typescript": "7.0.2", "jsdom": "31.0.1"}
+PACKAGES = {"typescript": "7.0.2", "jsdom": "31.0.1", "axe-core": "4.14.1"}
 ROOT = Path(__file__).parents[1]
 CONSOLE = ROOT / "mcp_django/pages/static/mcp_django/console"
 TESTS = ROOT / "tests/pages/javascript"
@@ -22,30 +23,39 @@ TESTS = ROOT / "tests/pages/javascript"
 
 def check_types() -> subprocess.CompletedProcess[str]:
     """Have the types checked; what is wrong is in `stdout`."""
-    compiler = _packages() / "typescript" / "bin" / "tsc"
+    compiler = packages() / "typescript" / "bin" / "tsc"
     return _run(str(compiler), "--project", str(TESTS / "tsconfig.json"))
 
 
-def run_tests(*names: str) -> subprocess.CompletedProcess[str]:
-    """Run the tests of the named files, or all."""
+def run_tests(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of the named files, or all.
+
+    Args:
+        names: Files in the folder of the tests.
+        environment: More for the tests to know.
+    """
     files = [TESTS / name for name in names] or sorted(TESTS.glob("**/*.test.js"))
     return _run(
         # There is no package.json to say that these are modules.
         "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
         *("--test", "--test-reporter=spec"),
         *map(str, files),
+        environment=environment,
     )
 
 
-def _packages() -> Path:
+def packages() -> Path:
+    """Give the `node_modules` that has the packages."""
     return npm_packages("console", PACKAGES) / "node_modules"
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [node(), *arguments],
         cwd=ROOT,
-        env=os.environ | {"NODE_PACKAGES": str(_packages())},
+        env={**os.environ, **(environment or {}), "NODE_PACKAGES": str(packages())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -121,7 +121,7 @@ def results_texts() -> dict[str, str]:
         "is_error": _("The tool says that it failed:"),
         "error": _("Error {code}:"),
         "structured": _("Structured content"),
-        "same_text": _("The same as text"),
+        "same_text": _("The same, as text"),
         "more": _("What else the answer says"),
         "unknown": _("Content of a kind that is not known here"),
         "tool_use": _("Wants to call {name}"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mcp_django.pages.form_texts import forms_texts, results_texts
-from tests.javascript import CONSOLE, TESTS, check_types, run_tests
+from tests.javascript import CONSOLE, ROOT, TESTS, check_types, run_tests
 from tests.live.node import has_npm
 
 needs_npm = pytest.mark.skipif(
@@ -28,9 +32,14 @@ def test_types_in_comments_are_right() -> None:
 
 
 @needs_npm
-def test_modules_pass_their_own_tests() -> None:
-    """Chosen: one run of `node --test` over the folder."""
-    done = run_tests()
+def test_modules_pass_their_own_tests(tmp_path: Path) -> None:
+    """Chosen: one run of `node --test` over the folder.
+
+    The forms are made for the tools of the demo and of the conformance fixture, too.
+    """
+    schemas = tmp_path / "schemas.json"
+    schemas.write_text(json.dumps(dict(_tool_schemas())))
+    done = run_tests(SCHEMAS=str(schemas))
 
     assert done.returncode == 0, done.stdout
     assert "tests 0" not in done.stdout
@@ -51,6 +60,27 @@ def test_modules_are_short(folder: Path) -> None:
 def test_no_module_makes_elements_or_code_of_text(word: str) -> None:
     """We promise it: what others wrote is shown, never run."""
     assert not [path.name for path in _modules(CONSOLE) if word in path.read_text()]
+
+
+def _tool_schemas() -> Iterator[tuple[str, Any]]:
+    for settings in ("demo_project.settings", "tests.conformance.settings"):
+        inspected = subprocess.run(
+            [
+                sys.executable,
+                "manage.py",
+                "mcp_inspect",
+                "--json",
+                f"--settings={settings}",
+            ],
+            cwd=ROOT,
+            env=os.environ | {"DEMO_DATABASE": ":memory:"},
+            stdout=subprocess.PIPE,
+            timeout=60,
+            check=True,
+        )
+        for server in json.loads(inspected.stdout)["servers"]:
+            for tool in server["tools"]:
+                yield f"{server['name']} {tool['name']}", tool["inputSchema"]
 
 
 def _modules(folder: Path) -> list[Path]:

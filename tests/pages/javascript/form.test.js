@@ -5,7 +5,8 @@ import { makeForm } from "../../../mcp_django/pages/static/mcp_django/console/fo
 import { enter, openPage } from "./page.js";
 import { texts } from "./texts.js";
 
-beforeEach(() => openPage());
+openPage();
+beforeEach(() => document.body.replaceChildren());
 
 /** Make a form for an object with these members. */
 function formOf(properties, required = Object.keys(properties), more = {}) {
@@ -176,6 +177,22 @@ test("a union has a chooser, and shows what was set by the alternative that it i
   assert.deepEqual(form.value(), { pay: { kind: "cash" } });
   form.setValue({ pay: 7 });
   assert.equal(form.element.querySelector("select").value, "2");
+});
+
+test("what members owe each other is checked", () => {
+  const schema = {
+    type: "object",
+    properties: { by: { enum: ["phone", "email"] }, phone: { type: "string" }, email: { type: "string" } },
+    if: { properties: { by: { const: "phone" } }, required: ["by"] },
+    then: { required: ["phone"] },
+    anyOf: [{ required: ["phone"] }, { required: ["email"] }],
+  };
+  const form = makeForm(schema, { texts });
+  assert.deepEqual(messages(form), [" no_alternative"]);
+  form.setValue({ by: "phone", email: "a" });
+  assert.deepEqual(messages(form), ["/phone phone: missing"]);
+  form.setValue({ by: "phone", phone: "1" });
+  assert.deepEqual(messages(form), []);
 });
 
 test("a schema that contains itself is shown as far as the reader wants", () => {

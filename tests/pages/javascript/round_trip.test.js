@@ -7,7 +7,8 @@ import { Chance } from "./chance.js";
 import { openPage } from "./page.js";
 import { texts } from "./texts.js";
 
-beforeEach(() => openPage());
+openPage();
+beforeEach(() => document.body.replaceChildren());
 
 /** Hold that what is set is read back, whatever the form had before. */
 function assertKeeps(schema, value, form = makeForm(schema, { texts })) {
@@ -24,12 +25,13 @@ for (const [name, schema] of Object.entries(schemas)) {
     const form = makeForm(schema, { texts });
     const chance = new Chance(name.length);
     for (let turn = 0; turn < 5; turn += 1) assertKeeps(schema, chance.value(schema, schema), form);
-    assert.notEqual(makeForm(schema, { texts }).element.firstChild.nextSibling.querySelector(".mcp-form-why"), undefined);
+    const unknown = makeForm(schema, { texts }).element.querySelector(".mcp-form-slot .mcp-form-why");
+    assert.equal(unknown, null);
   });
 }
 
 test("forms for schemas by chance give back what was set", () => {
-  for (let seed = 0; seed < 150; seed += 1) {
+  for (let seed = 0; seed < 60; seed += 1) {
     const chance = new Chance(seed);
     const schema = chance.schema();
     const form = makeForm(schema, { texts });

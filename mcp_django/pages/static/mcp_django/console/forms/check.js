@@ -32,14 +32,18 @@ export function check(schema, value, root) {
 /**
  * Compare a value with its schema, but not what is in it.
  *
- * @param {Schema} schema Without references.
+ * @param {Schema} schema Without references, and without the alternatives of a union.
  * @param {any} value
  * @param {Schema} root
  * @returns {Fault[]}
  */
 export function checkOutside(schema, value, root) {
   stepsLeft = MAX_STEPS;
-  return [...ownFaults(schema, value, []), ...rules(schema, value, root, [], 0)];
+  return [
+    ...ownFaults(schema, value, []),
+    ...rules(schema, value, root, [], 0),
+    ...alternatives(schema, value, root, [], 0),
+  ];
 }
 
 /**

@@ -112,6 +112,7 @@ export class ChoicesField {
 /** Yes or no, where one of them has to be. @implements {Field} */
 export class FlagField {
   constructor() {
+    this.isAlwaysGiven = true;
     this.control = make("input", { type: "checkbox", className: "mcp-form-flag" });
     this.element = this.control;
   }
@@ -136,18 +137,21 @@ export class FlagField {
   }
 }
 
-/** The one value null. @implements {Field} */
-export class NullField {
-  constructor() {
-    /** @type {HTMLElement | null} */
-    this.control = null;
-    this.element = make("code", {}, "null");
+/** The only value that there may be. @implements {Field} */
+export class FixedField {
+  /** @param {Choice} choice */
+  constructor(choice) {
+    this.isAlwaysGiven = true;
+    this.choice = choice;
+    this.control = make("output", { className: "mcp-form-fixed", tabIndex: -1 }, choice.label);
+    this.element = this.control;
   }
 
   value() {
-    return null;
+    return this.choice.value;
   }
 
+  /** It stays as it is. */
   setValue() {}
 
   broken() {

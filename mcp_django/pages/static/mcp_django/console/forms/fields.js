@@ -1,7 +1,7 @@
 /** Which field shows a place, and what it begins with. */
 
 import { ArrayField } from "./array.js";
-import { ChoiceField, ChoicesField, FlagField, NullField } from "./choice.js";
+import { ChoiceField, ChoicesField, FixedField, FlagField } from "./choice.js";
 import { JsonField } from "./json.js";
 import { MapField } from "./map.js";
 import { ObjectField } from "./object.js";
@@ -35,13 +35,11 @@ export function makeField(slot) {
             ...(nullable ? [{ label: "null", value: null }] : []),
           ]);
     case "choice":
-      return new ChoiceField(slot, choices);
+      return makeChoice(slot, choices);
     case "choices":
       return new ChoicesField(slot, choices);
     case "null":
-      return slot.isRequired
-        ? new NullField()
-        : new ChoiceField(slot, [{ label: "null", value: null }]);
+      return makeChoice(slot, [{ label: "null", value: null }]);
     case "object":
       return new ObjectField(slot);
     case "map":
@@ -58,6 +56,16 @@ export function makeField(slot) {
 }
 
 /**
+ * @param {Slot} slot
+ * @param {import("./kinds.js").Choice[]} choices
+ */
+function makeChoice(slot, choices) {
+  const [only] = choices;
+  const isFixed = slot.isRequired && choices.length === 1;
+  return isFixed && only ? new FixedField(only) : new ChoiceField(slot, choices);
+}
+
+/**
  * Give the value that a place begins with; undefined when the field knows.
  *
  * @param {Slot} slot
@@ -67,6 +75,5 @@ export function makeInitial(slot) {
   const { schema } = slot.kind;
   // That nothing is given means the same.
   const isNothing = schema.default === null && !slot.isRequired;
-  if ("default" in schema && !isNothing) return schema.default;
-  return slot.isRequired && "const" in schema ? schema.const : undefined;
+  return "default" in schema && !isNothing ? schema.default : undefined;
 }

@@ -20,8 +20,8 @@ import { merge, resolve, Unknown } from "./schema.js";
 
 /** Keywords by which members or items come and go; JSON is the better editor for them. */
 const UNKNOWN = [
-  ...["patternProperties", "dependentSchemas", "dependencies", "if", "then", "else"],
-  ...["prefixItems", "additionalItems", "$dynamicRef", "$recursiveRef"],
+  ...["patternProperties", "dependentSchemas", "dependencies", "prefixItems"],
+  ...[ "additionalItems", "$dynamicRef", "$recursiveRef"],
 ];
 
 const MOST_CHECKBOXES = 12;
@@ -59,12 +59,16 @@ function simple(schema, root, followed, depth) {
   for (const keyword of UNKNOWN) {
     if (Object.hasOwn(schema, keyword)) throw new Unknown("why_keyword", { keyword });
   }
+  if (!onlyRules([schema.then, schema.else], schema)) {
+    throw new Unknown("why_keyword", { keyword: "if" });
+  }
   const choices = choicesOf(schema, root);
   if (choices) {
     const nullable = choices.some((choice) => choice.value === null);
     return { kind: "choice", schema, nullable, choices };
   }
-  if (schema.anyOf !== undefined || schema.oneOf !== undefined) {
+  const alternatives = [schema.anyOf, schema.oneOf].flat().filter((one) => one !== undefined);
+  if (alternatives.length && !(hasMembers(schema) && onlyRules(alternatives, schema))) {
     return unionOf(schema, root, followed, depth);
   }
   const types = typesOf(schema);
@@ -102,7 +106,9 @@ function byType(type, schema, nullable, root) {
     case "null":
       return { kind: "null", schema, nullable };
     case "object": {
-      const isMap = !hasMembers(schema) && schema.additionalProperties !== false;
+      // Where members are told of, even none, the others are not asked for.
+      const others = schema.additionalProperties ?? !("properties" in schema);
+      const isMap = !hasMembers(schema) && others !== false;
       return orNull(isMap ? "map" : "object", schema, nullable);
     }
     case "array": {
@@ -113,6 +119,22 @@ function byType(type, schema, nullable, root) {
     default:
       throw new Unknown("why_type", { type });
   }
+}
+
+/**
+ * Say whether schemas only tell which of the members there are have to be there: what the
+ * form need not show, and is checked.
+ *
+ * @param {unknown[]} parts
+ * @param {Schema} schema Has the members.
+ */
+function onlyRules(parts, schema) {
+  return parts.every((part) => {
+    if (!isObject(part)) return part === undefined || typeof part === "boolean";
+    const names = Array.isArray(part.required) ? part.required : [];
+    const isKnown = names.every((name) => Object.hasOwn(schema.properties ?? {}, name));
+    return isKnown && Object.keys(part).every((keyword) => keyword === "required");
+  });
 }
 
 /** @param {Schema} schema */

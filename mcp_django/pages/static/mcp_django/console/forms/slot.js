@@ -44,6 +44,7 @@ import { same } from "../json.js";
  * @property {(value: any) => void} setValue Undefined takes away what was given.
  * @property {() => string[]} broken What is wrong with what was typed, before it is a value.
  * @property {() => Below[]} below
+ * @property {boolean} [isAlwaysGiven] Whether the reader need not do anything.
  */
 
 const MAX_DEPTH = 24;
@@ -200,7 +201,7 @@ export class Slot {
     control.id ||= freshId("field");
     const notes = this.#notes();
     control.setAttribute("aria-describedby", [...notes, this.errors].map((one) => one.id).join(" "));
-    if (this.isRequired && this.name !== undefined) control.setAttribute("aria-required", "true");
+    if (this.#isMarked) control.setAttribute("aria-required", "true");
     const label = make("label", { htmlFor: control.id }, ...this.#title());
     if (this.isPlain) label.className = "mcp-unseen";
     return make("div", { className: "mcp-field mcp-form-field" }, label, ...notes, this.field.element, this.errors);
@@ -216,15 +217,19 @@ export class Slot {
     return group;
   }
 
+  /** Whether it is said that the reader has to give a value. */
+  get #isMarked() {
+    return this.isRequired && this.name !== undefined && !this.field.isAlwaysGiven;
+  }
+
   #title() {
     const { texts } = this.form;
-    const isRequired = this.isRequired && this.name !== undefined;
     const label = this.label || format(texts.json_label);
     const plain = (/** @type {string} */ text) => text.toLowerCase().replace(/[\s_-]/g, "");
     const name = this.name && plain(this.name) !== plain(label) ? this.name : null;
     return [
       theirs(label),
-      isRequired && make("span", { className: "mcp-form-required", title: format(texts.required) }, " *"),
+      this.#isMarked && make("span", { className: "mcp-form-required", title: format(texts.required) }, " *"),
       name !== null && make("code", { className: "mcp-form-name", dir: "ltr" }, ` ${name}`),
     ];
   }

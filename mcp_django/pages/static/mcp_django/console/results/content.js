@@ -192,7 +192,8 @@ function showResource(resource, { texts }) {
     "p",
     { className: "mcp-result-uri mcp-small" },
     make("code", {}, theirs(uri)),
-    type && make("span", { className: "mcp-quiet" }, " ", theirs(type)),
+    // Of bytes it is said below them.
+    typeof blob !== "string" && type && make("span", { className: "mcp-quiet" }, " ", theirs(type)),
   );
   const element = make("div", { className: "mcp-result-resource" }, head);
   if (typeof text === "string") add(element, showText(text, texts, type));

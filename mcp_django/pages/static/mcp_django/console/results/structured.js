@@ -10,6 +10,7 @@ const MOST_ROWS = 50;
 const MOST_COLUMNS = 24;
 const MOST_LETTERS = 2_000;
 const OPEN_DEPTH = 2;
+const MOST_OPEN = 12;
 
 /**
  * Show a value.
@@ -71,7 +72,8 @@ function foldedValue(title, value, texts, depth) {
     isMade = true;
     details.append(showValue(value, texts, depth));
   };
-  if (depth <= OPEN_DEPTH && Object.keys(value).length <= MOST_ROWS) {
+  const isSmall = Object.keys(value).length <= MOST_OPEN;
+  if (depth < OPEN_DEPTH || (depth === OPEN_DEPTH && isSmall)) {
     details.open = true;
     fill();
   }

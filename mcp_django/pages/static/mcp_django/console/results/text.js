@@ -5,8 +5,9 @@ import { format } from "../texts.js";
 import { showMarkdown } from "./markdown.js";
 import { showValue } from "./structured.js";
 
-export const MOST_SHOWN = 20_000;
+const MOST_SHOWN = 5_000;
 const MOST_PARSED = 1_000_000;
+const MOST_MARKDOWN = 200_000;
 
 /**
  * Show a text as what it is.
@@ -46,7 +47,10 @@ function richOf(text, type, texts) {
     }
   }
   if (type === "text/markdown" || (isOpen && looksLikeMarkdown(text.slice(0, MOST_SHOWN)))) {
-    const show = () => showCut(text, texts, (part) => showMarkdown(part));
+    const show = () =>
+      showCut(text, texts, (part) =>
+        part.length <= MOST_MARKDOWN ? showMarkdown(part) : plainText(part),
+      );
     return { name: format(texts.as_markdown), show };
   }
   return undefined;
@@ -83,10 +87,13 @@ function looksLikeMarkdown(text) {
  * @param {string} text
  * @param {Record<string, string>} texts
  */
-export function showPlain(text, texts) {
-  return showCut(text, texts, (part) =>
-    make("div", { className: "mcp-result-text", dir: "auto" }, part),
-  );
+function showPlain(text, texts) {
+  return showCut(text, texts, plainText);
+}
+
+/** @param {string} text */
+function plainText(text) {
+  return make("div", { className: "mcp-result-text", dir: "auto" }, text);
 }
 
 /**
@@ -105,7 +112,8 @@ function showCut(text, texts, show) {
   const place = make("div", {}, show(text.slice(0, end)), note);
   note.append(all);
   all.addEventListener("click", () => {
-    const whole = make("div", { className: "mcp-result-text", dir: "auto", tabIndex: -1 }, text);
+    const whole = show(text);
+    whole.tabIndex = -1;
     place.replaceChildren(whole);
     whole.focus();
   });
