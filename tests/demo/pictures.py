@@ -48,6 +48,8 @@ def take_pictures(folder: Path) -> None:
         here.call(token, "search_books", text="whale").raise_for_status()
         page.goto(f"{site}/oauth/programs/")
         take(page, folder / "programs.png")
+        page.goto(f"{site}/mcp/connect/?client=cursor")
+        take(page, folder / "connect.png")
 
 
 def take(page: Page, file: Path) -> None:

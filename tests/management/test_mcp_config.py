@@ -106,6 +106,8 @@ def test_client_starts_the_server_itself() -> None:
     [
         ((), "give --url"),
         (("--url", "shop.example/mcp"), "no URL of a server"),
+        (("--url", "wss://localhost/mcp"), "must be http:// or https://"),
+        (("--url", "https://else.example/mcp"), "ALLOWED_HOSTS does not have it"),
         (("--url", URL, "--server", "x"), "no server 'x'; pass --server with one of"),
     ],
 )

@@ -131,6 +131,17 @@ async def test_page_names_what_its_reader_may_use() -> None:
     assert "count_users" in of_clerk
 
 
+async def test_page_leads_to_what_its_reader_may_do() -> None:
+    """We promise it: strangers read which programs work, and log in for the rest."""
+    reader = await User.objects.acreate(username="reader")
+    stranger, of_reader = await read_as(None), await read_as(reader)
+
+    assert "<li>Claude Code</li>" in stranger
+    assert 'href="/mcp/connect/"' not in stranger
+    assert 'href="/mcp/connect/"' in of_reader
+    assert 'href="/mcp/programs/"' in of_reader
+
+
 async def test_site_that_is_open_to_all_tells_strangers(settings: Settings) -> None:
     """Chosen: what each program sees without credentials, each reader may."""
     settings.MCP = {"AUTHENTICATION": []}

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.test import RequestFactory
 
@@ -108,6 +109,8 @@ def _plan(server: Server, options: Mapping[str, Any]) -> tuple[Target, Way]:
         command = _command(server, options["user"])
         return Target(server.name, title, "", command=command), Way.LOCAL
     url = _find_url(server) if options["url"] is None else check_url(options["url"])
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise CommandError(f"{url!r:.200} must be http:// or https://")
     token = os.environ.get(TOKEN, "").strip() or PLACEHOLDER
     return Target(server.name, title, url, token), _find_way(server, url, options)
 
@@ -124,6 +127,13 @@ def _find_way(server: Server, url: str, options: Mapping[str, Any]) -> Way:
     request = RequestFactory().get(
         parts.path or "/", secure=parts.scheme == "https", HTTP_HOST=parts.netloc
     )
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise CommandError(
+            f"the site does not answer at {parts.netloc!r}: ALLOWED_HOSTS does not "
+            "have it; add it there, or give another --url"
+        ) from None
     ways = ways_in(request, server, unquote(parts.path).rstrip("/"))
     if not ways:
         raise CommandError(
