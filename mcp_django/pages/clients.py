@@ -36,6 +36,8 @@ WORDS: Final = (
         "The workspace may have to allow it, and older versions call it “Settings → "
         "Connectors”."
     ),
+    gettext_noop("The command could not be confirmed there; the file could."),
+    gettext_noop("The name of the field, serverUrl, could not be confirmed there."),
     gettext_noop(
         "This is for version 2; version 1 has no level “servers” in its file."
     ),

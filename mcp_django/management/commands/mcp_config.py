@@ -190,9 +190,9 @@ def _as_text(client: Client, way: Way, steps: Sequence[Step]) -> str:
     for step in steps:
         says = f"Or: {step.says}" if step.is_instead else step.says
         parts.append(f"{says}\n\n{step.code or step.href}")
+    parts.append(f"Looked up on {client.checked} in {client.source}")
     if client.doubt:
         parts.append(client.doubt)
-    parts.append(f"Looked up on {client.checked} in {client.source}")
     return printable_lines("\n\n".join(parts))
 
 
