@@ -10,7 +10,8 @@ export class NoticesView {
   /** @param {Record<string, string>} texts */
   constructor(texts) {
     this.texts = texts;
-    this.list = make("ol", { className: "mcp-notices", role: "log", "aria-labelledby": "mcp-notices", tabIndex: 0 });
+    this.list = make("ol", {});
+    const log = make("div", { className: "mcp-notices", role: "log", "aria-labelledby": "mcp-notices", tabIndex: 0 }, this.list);
     this.empty = make("p", { className: "mcp-quiet" }, texts.noNotices);
     this.element = make(
       "section",
@@ -22,7 +23,7 @@ export class NoticesView {
         make("button", { type: "button", className: "mcp-second", onclick: () => this.#clear() }, texts.clear),
       ),
       this.empty,
-      this.list,
+      log,
     );
   }
 
