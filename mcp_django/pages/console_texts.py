@@ -71,7 +71,6 @@ def feature_texts() -> dict[str, str]:
         "prompts": _("Prompts"),
         "none": _("There is none that you may use."),
         "more": _("Load more"),
-        "loading": _("Loading…"),
         "choose": _("Choose a feature to see what it needs."),
         "unconnected": _("Connect to see what the server offers."),
         "filter": _("Filter by name"),
@@ -88,7 +87,7 @@ def feature_texts() -> dict[str, str]:
         "progress": _("Progress"),
         "result": _("Result"),
         "raw": _("The result as it came"),
-        "schema": _("Schema"),
+        "schema": _("As the server lists it"),
         "share": _("Copy a link to this call"),
         "shared": _(
             "The link is in the clipboard, and in the address bar. It fills in the "

@@ -12,6 +12,9 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
+from mcp_django.pages import console_texts
+from tests.javascript import CONSOLE
+
 pytestmark = pytest.mark.django_db
 
 
@@ -113,3 +116,24 @@ def test_site_without_a_login_page_refuses_strangers(settings: Settings) -> None
     assert show(None, "/console/").status_code == 403
     clerk = User.objects.create_user("clerk", is_staff=True)
     assert known_of(show(clerk, "/console/"))["path"] == ""
+
+
+def test_script_has_the_texts_it_uses_and_no_others() -> None:
+    """Chosen: texts are looked up by name, where a wrong one would show nothing."""
+    paths = [CONSOLE / "main.js", *CONSOLE.glob("views/*.js")]
+    source = "".join(path.read_text() for path in paths)
+    groups = set(console_texts.console_texts())
+    own = (
+        console_texts.connection_texts(),
+        console_texts.feature_texts(),
+        console_texts.question_texts(),
+        console_texts.message_texts(),
+    )
+    texts = set().union(*own)
+    used = set(re.findall(r"\btexts(?:\.\w+)?\.(\w+)", source)) - groups - {"js"}
+    # Some are named by what was found, such as how a connection ended.
+    links = "".join(path.read_text() for path in CONSOLE.glob("link/*.js"))
+    named = set(re.findall(r'["\s]([\w-]+)["\:]', source + links))
+
+    assert used <= texts
+    assert texts <= used | named

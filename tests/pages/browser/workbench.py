@@ -74,6 +74,12 @@ def hostile() -> str:
     return HOSTILE
 
 
+@server.tool(name="long_" * 25, description="Unbreakably" * 30)
+def long() -> dict[str, str]:
+    """Answer with what is hard to fit in."""
+    return {"member" * 20: "value" * 100}
+
+
 count = 0
 
 

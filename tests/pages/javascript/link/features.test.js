@@ -42,6 +42,7 @@ test("each kind of feature has its form and its request", () => {
     type: "object",
     properties: { id: { type: "string" }, q: { type: "string" } },
     required: ["id"],
+    additionalProperties: false,
   });
   assert.deepEqual(requestFor("templates", template, { id: "a b" }), {
     method: "resources/read",
@@ -52,6 +53,7 @@ test("each kind of feature has its form and its request", () => {
     type: "object",
     properties: { mood: { type: "string", description: "How" } },
     required: ["mood"],
+    additionalProperties: false,
   });
   assert.deepEqual(completionFor("prompts", prompt, "mood", "h", { mood: "h", other: "x", n: 1 }).params, {
     ref: { type: "ref/prompt", name: "p" },

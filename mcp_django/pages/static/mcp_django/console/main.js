@@ -81,7 +81,7 @@ class Console {
     this.connection.show("opening");
     const hears = {
       onQuestion: (/** @type {string} */ method, /** @type {any} */ params, /** @type {AbortSignal} */ signal) =>
-        this.questions.ask(method, params, signal),
+        this.#ask(method, params, signal),
       onNotice: (/** @type {string} */ method, /** @type {any} */ params) => this.#hear(method, params),
       onLost: (/** @type {unknown} */ error) => this.#lose(link, error, token),
     };
@@ -256,6 +256,20 @@ class Console {
     for (const kind of KINDS.filter((one) => LISTS[one].change === method)) {
       this.notices.change(texts.noticeChanged, { list: texts[kind] });
       this.#load(kind, false);
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {any} params
+   * @param {AbortSignal} signal
+   */
+  async #ask(method, params, signal) {
+    try {
+      return await this.questions.ask(method, params, signal);
+    } catch (error) {
+      if (signal.aborted) this.notices.change(this.texts.questions.withdrawn, {});
+      throw error;
     }
   }
 

@@ -91,6 +91,7 @@ function objectOf(members) {
     type: "object",
     properties: Object.fromEntries(members.map(([name, schema]) => [name, schema])),
     required: members.filter(([, , isNeeded]) => isNeeded).map(([name]) => name),
+    additionalProperties: false,
   };
 }
 

@@ -70,7 +70,7 @@ export class CallView {
             this.#call();
           },
         },
-        this.form.element,
+        kind !== "resources" && this.form.element,
         make("div", { className: "mcp-actions" }, this.button, this.#shareButton(), this.#subscribeButton()),
       ),
       this.progress,

@@ -87,10 +87,9 @@ export class FeaturesView {
   #show() {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
     const shown = KINDS.filter((kind) => this.#lists.has(kind)).map((kind) => this.#list(kind));
-    const { unconnected } = this.texts;
     this.filter.disabled = shown.length === 0;
     this.lists.replaceChildren(
-      ...(shown.length ? shown : [make("p", { className: "mcp-quiet" }, unconnected)]),
+      ...(shown.length ? shown : [make("p", { className: "mcp-quiet" }, this.texts.unconnected)]),
     );
     if (!focused) return;
     for (const button of this.lists.querySelectorAll("button")) {
