@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.module_loading import import_string
 
-from mcp_django.audit.rows import Row
+from mcp_django.audit.rows import Row, without_halves
 from mcp_django.audit.writer import Writer
 from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
@@ -25,6 +25,7 @@ from mcp_django.server.server import Server
 logger = FaultLog("mcp_django.audit")
 
 _MAX_DETAILS: Final = 10_000
+_MAX_TEXT: Final = 500
 _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """In JSON; PostgreSQL takes none."""
 
@@ -49,49 +50,40 @@ class Recorder:
 
 
 def row_of(server: Server, request: Request, outcome: Outcome, seconds: float) -> Row:
-    """Make the row of a request that has ended; on the path of each."""
+    """Make the row of a request that has ended; on the path of each.
+
+    Only what clients and handlers may make as long as they like is cut here, so that
+    little is kept; the rest where it is written.
+    """
     sender, client, feature = request.sender, request.peer.client_info, request.feature
     user = sender.user
     key = None if user is None else user.pk
-    return Row(  # in order: by name it would take longer
-        time.time() - seconds,
-        _text(server.name, 200),
-        _text(request.method, 100),
-        "" if feature is None else feature.kind,
-        "" if feature is None else _text(feature.name, 200),
-        "" if key is None else _text(str(key), 64),
-        "" if key is None else _text(user.get_username(), 200),
-        _text(sender.credential_label, 200),
-        _text(client.name, 200),
-        _text(client.version, 100),
-        request.version,
-        _text(sender.address, 64),
-        outcome.kind,
-        _text(outcome.reason, 500) if outcome.reason else "",
-        "" if outcome.error is None else _text(type(outcome.error).__name__, 200),
-        seconds,
-        _details(server, request),
-    )
-
-
-def _text(text: str, length: int) -> str:
-    """Cut a text, and leave out what databases do not take."""
-    text = text[:length]
-    if text.isascii() and "\0" not in text:  # mostly
-        return text
-    return _whole(text.replace("\0", ""))
-
-
-def _whole(text: str) -> str:
-    """Write a question mark where there is half a character."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _details(server: Server, request: Request) -> Any:
-    """Give what the project's own function says of a request; None without one."""
+    reason, error = outcome.reason, outcome.error
     describe = mcp_settings.AUDIT_DETAILS
-    if describe is None:
-        return None
+    fields = (
+        time.time() - seconds,
+        server.name,
+        request.method,
+        "" if feature is None else feature.kind,
+        "" if feature is None else feature.name[:_MAX_TEXT],
+        "" if key is None else str(key),
+        "" if key is None else user.get_username(),
+        sender.credential_label,
+        client.name[:_MAX_TEXT],
+        client.version[:_MAX_TEXT],
+        request.version,
+        sender.address,
+        outcome.kind,
+        "" if reason is None else reason[:_MAX_TEXT],
+        "" if error is None else type(error).__name__,
+        seconds,
+        None if describe is None else _details(describe, server, request),
+    )
+    return tuple.__new__(Row, fields)  # Row(...) would take as long as all of them
+
+
+def _details(describe: Any, server: Server, request: Request) -> Any:
+    """Give what the project's own function says of a request."""
     try:
         if isinstance(describe, str):
             describe = import_string(describe)
@@ -110,7 +102,7 @@ def _details(server: Server, request: Request) -> Any:
                 f"the details take {len(written)} characters, and at most "
                 f"{_MAX_DETAILS} are kept"
             )
-        return json.loads(_NUL.sub(r"\1", _whole(written)))
+        return json.loads(_NUL.sub(r"\1", without_halves(written)))
     except Exception as error:
         logger.error(
             "MCP['AUDIT_DETAILS'] failed, so that entries have no details; mend it",
@@ -119,15 +111,13 @@ def _details(server: Server, request: Request) -> Any:
         return None
 
 
-class _RecorderOfSite(Recorder):
-    """Records nothing in tests of the site, which may use no database there."""
-
-    def begin(self, server: Server, request: Request) -> End | None:
-        """See that a request begins, unless Django's own sign says that it tests."""
-        return None if "outbox" in vars(mail) else super().begin(server, request)
+def _add(row: Row) -> None:
+    """Have an entry written, except in tests of the site, which may use no database."""
+    if "outbox" not in vars(mail):  # Django's own sign of tests
+        writer.add(row)
 
 
 writer: Final = Writer()
 """Of this process."""
 
-recorder: Final = _RecorderOfSite(writer.add)
+recorder: Final = Recorder(_add)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import CharField
 
 from mcp_django.audit.models import Entry
 
@@ -75,10 +77,38 @@ def _adapted(
     """Give rows as the database takes them."""
     adapt_time = connection.ops.adapt_datetimefield_value
     details = Entry._meta.get_field("details")
+    lengths = [
+        field.max_length
+        for field in Entry._meta.fields
+        if isinstance(field, CharField) and field.max_length
+    ]
     zone = datetime.UTC if settings.USE_TZ else None
     for row in rows:
         at = datetime.datetime.fromtimestamp(row.time, zone)
+        texts: Sequence[str] = row[1:-2]
+        if not _fit(texts, lengths):
+            texts = list(map(_fitted, texts, lengths))
         kept = row.details
         if kept is not None:
             kept = details.get_db_prep_save(kept, connection)
-        yield (adapt_time(at), *row[1:-1], kept)
+        yield (adapt_time(at), *texts, row.seconds, kept)
+
+
+def _fit(texts: Sequence[str], lengths: Sequence[int]) -> bool:
+    """Say whether any database takes texts as they are; mostly it does."""
+    joined = "".join(texts)
+    return (
+        joined.isascii()
+        and "\0" not in joined
+        and all(map(operator.le, map(len, texts), lengths))
+    )
+
+
+def _fitted(text: str, length: int) -> str:
+    """Cut a text, and leave out what databases do not take."""
+    return without_halves(text[:length].replace("\0", ""))
+
+
+def without_halves(text: str) -> str:
+    """Write a question mark where there is half a character."""
+    return text.encode("utf-8", "replace").decode()

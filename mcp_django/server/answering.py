@@ -86,9 +86,8 @@ def answer_of(
     tallies.handled += 1
     # Mostly there are neither; for which server takes ten times as long to say.
     if request_handled.receivers or observers:
-        handling = Handling.begin(server, request)
-        if handling is not None:
-            return _observed(server, request, ask, is_ending, handling)
+        handling = Handling(server, request)
+        return _observed(server, request, ask, is_ending, handling)
     return _answer_of(server, request, ask, is_ending, None)
 
 
@@ -136,7 +135,9 @@ async def _answer_of(
             raise
         answer, failure = await failed(request, error), error
     if handling is not None:
-        await handling.tell_answer(answer, failure)
+        outcome = handling.end_by(answer, failure)
+        if handling.has_receivers:
+            await handling.tell(outcome)
     return answer
 
 

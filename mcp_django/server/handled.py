@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from functools import partial
 
 import anyio
@@ -12,7 +11,7 @@ from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.exceptions import ErrorAnswer
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
-from mcp_django.server.observers import End, begin_all, end_all, observers
+from mcp_django.server.observers import End, contain, observers
 from mcp_django.server.outcomes import Outcome
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
@@ -32,51 +31,55 @@ class Handling:
 
     Attributes:
         asked: By what the handler asked, where the answer to the request asks in turn.
+        has_receivers: Whether receivers want to hear of it.
     """
 
     __slots__ = (
         "_began",
         "_ends",
-        "_has_receivers",
         "_request",
         "_run_began",
         "_server",
         "asked",
+        "has_receivers",
     )
 
-    def __init__(
-        self, server: Server, request: Request, *, has_receivers: bool
-    ) -> None:
+    def __init__(self, server: Server, request: Request) -> None:
         self._server = server
         self._request = request
-        self._has_receivers = has_receivers
-        self._began = self._run_began = time.perf_counter()
-        self._ends: Sequence[End] = ()
-        self.asked: BaseException | None = None
-
-    @classmethod
-    def begin(cls, server: Server, request: Request) -> Handling | None:
-        """Begin to measure, if any of them wants to hear of this server."""
         # To ask for those of a server takes a while, also if there are none at all.
         receivers = request_handled.receivers
-        has_receivers = bool(receivers) and request_handled.has_listeners(server)
-        if not has_receivers and not observers:
-            return None
-        return cls(server, request, has_receivers=has_receivers)
+        self.has_receivers = bool(receivers) and request_handled.has_listeners(server)
+        self._began = self._run_began = time.perf_counter()
+        self._ends: list[End] = []
+        self.asked: BaseException | None = None
 
     def start(self) -> None:
         """Tell the observers that it begins, in the context of its handler."""
-        self._ends = begin_all(self._server, self._request)
+        for observer in tuple(observers):
+            try:
+                end = observer.begin(self._server, self._request)
+            except BaseException as error:
+                contain(error)
+            else:
+                if end is not None:
+                    self._ends.append(end)
 
     def end(self, outcome: Outcome) -> None:
         """Tell the observers how the request ended; more calls do nothing."""
-        ends, self._ends = self._ends, ()
-        if ends:
-            end_all(ends, outcome, time.perf_counter() - self._began)
+        if not self._ends:
+            return
+        ends, self._ends = self._ends, []
+        seconds = time.perf_counter() - self._began
+        for end in ends:
+            try:
+                end(outcome, seconds)
+            except BaseException as error:
+                contain(error)
 
     async def tell(self, outcome: Outcome) -> None:
         """Have the receivers told how a run ended; the next run begins."""
-        if not self._has_receivers:
+        if not self.has_receivers:
             return
         request = self._request
         send = partial(
@@ -91,10 +94,10 @@ class Handling:
         await tell(request, send)
         self._run_began = time.perf_counter()
 
-    async def tell_answer(
+    def end_by(
         self, answer: JSONObject | ErrorAnswer, failure: BaseException | None
-    ) -> None:
-        """Tell observers and receivers how the request ended.
+    ) -> Outcome:
+        """Tell the observers what the request is answered with; give it in words.
 
         Args:
             answer: What it is answered with.
@@ -112,8 +115,7 @@ class Handling:
         else:
             outcome = Outcome.of_result(answer, request.refused_because)
         self.end(outcome)
-        if self._has_receivers:
-            await self.tell(outcome)
+        return outcome
 
     async def tell_cancelled(self, error: BaseException) -> None:
         """Tell them of a cancellation, which is under way."""

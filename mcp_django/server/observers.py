@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from mcp_django.bulkheads.fault_log import FaultLog
@@ -58,30 +58,7 @@ def ignore(observer: Observer) -> None:
         observers.remove(observer)
 
 
-def begin_all(server: Server, request: Request) -> Sequence[End]:
-    """Tell all observers that a request begins; give what wants to see its end."""
-    ends = []
-    for observer in tuple(observers):
-        try:
-            end = observer.begin(server, request)
-        except BaseException as error:
-            _contain(error)
-        else:
-            if end is not None:
-                ends.append(end)
-    return ends
-
-
-def end_all(ends: Sequence[End], outcome: Outcome, seconds: float) -> None:
-    """Tell how a request ended."""
-    for end in ends:
-        try:
-            end(outcome, seconds)
-        except BaseException as error:
-            _contain(error)
-
-
-def _contain(error: BaseException) -> None:
+def contain(error: BaseException) -> None:
     """Say in the log that an observer failed.
 
     Raises:

@@ -85,13 +85,6 @@ async def test_entry_says_how_it_ended(
     assert (entry.outcome, entry.reason, entry.error) == (outcome, reason, error)
 
 
-async def test_name_that_no_database_takes_is_mended(server: Server) -> None:
-    """We chose it: PostgreSQL takes no NUL, and no driver half a character."""
-    entry = await record(server, "a\0b\ud800", {})
-
-    assert entry.feature == "ab?"
-
-
 async def test_function_of_the_project_adds_details(
     server: Server, settings: Settings
 ) -> None:

@@ -64,6 +64,24 @@ def test_entry_has_all_that_was_recorded(settings: Settings, use_tz: bool) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\0b\ud800", "ab?"),
+        ("x" * 300, "x" * 200),
+        ("é" * 300, "é" * 200),
+    ],
+)
+def test_text_that_no_database_takes_is_mended(given: str, kept: str) -> None:
+    """We chose it: PostgreSQL takes no NUL, and no driver half a character."""
+    writer = Writer()
+    writer.add(entry(given))
+
+    writer.close()
+
+    assert written() == [kept]
+
+
 def test_many_entries_are_written_at_once() -> None:
     """We chose it: a second of them may be more than may wait."""
     writer = Writer(flush_seconds=60)
