@@ -1,4 +1,4 @@
-"""Checks of message traces: their files are for nobody but the site's operator."""
+"""Checks of message traces: their files are for the site's operator alone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def check_traces(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Error(
-            f"MCP['TRACE_DIR'] is {str(folder)!r}, within {name}: whoever guesses the "
-            "name of a file there may read it.",
-            hint="Name a folder that is served to nobody.",
+            f"MCP['TRACE_DIR'] is {str(folder)!r}, within {name}: any visitor who "
+            "guesses the name of a file there may read it.",
+            hint="Name a folder that is not served.",
             id="mcp_django.E185",
         )
         for name in _SERVED

@@ -1,7 +1,7 @@
 """The life of the process, of which ASGI servers other than Daphne tell applications.
 
-They say that it starts before they take requests, so that a process which nobody has
-asked anything hears of its end, too. They say that it ends when their connections are
+They say that it starts before they take requests, so that a process which was not asked
+anything yet hears of its end, too. They say that it ends when their connections are
 gone, and wait for what is left then.
 """
 

@@ -67,7 +67,7 @@ def whose_is(carrier: object) -> Whose | None:
 
 
 def short_name(session: str) -> str:
-    """Give the short name of a session: it says which one, and lets nobody in.
+    """Give the short name of a session: it says which one, and opens none.
 
     Args:
         session: Its id, as a client has it; or its short name.
