@@ -40,7 +40,7 @@ def test_client_logs_in_where_that_is_offered() -> None:
     """We promise it: the same as the page."""
     text = run("--client", "codex", "--url", URL)
 
-    assert "Codex, by oauth" in text
+    assert "Codex: logs in with OAuth" in text
     assert f"\ncodex mcp add site --url {URL}\n" in text
     assert '\n[mcp_servers.site]\nurl = "https://localhost/mcp"\n' in text
     assert "Looked up on 2026-11-30 in https://developers.openai.com/" in text
@@ -68,7 +68,7 @@ def test_token_comes_from_the_environment(
 @modify_settings(INSTALLED_APPS={"remove": ["mcp_django.oauth", "oauth2_provider"]})
 def test_without_oauth_it_is_by_token() -> None:
     """We promise it."""
-    assert "by token" in run("--client", "gemini", "--url", URL)
+    assert "is given a token" in run("--client", "gemini", "--url", URL)
     with pytest.raises(CommandError, match="Claude takes no tokens"):
         run("--client", "claude", "--url", URL)
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -32,6 +32,13 @@ from mcp_django.pages.ways import takes_tokens, ways_in
 from mcp_django.server.routes import routes
 from mcp_django.server.server import Server
 from mcp_django.server.showing import translated
+
+_IN_WORDS: Final = {
+    Way.OPEN: "anybody is let in",
+    Way.OAUTH: "logs in with OAuth",
+    Way.TOKEN: "is given a token",
+    Way.LOCAL: "starts the server itself",
+}
 
 
 class Command(BaseCommand):
@@ -182,11 +189,11 @@ def _impossible(client: Client, way: Way) -> str:
             )
         case Way.LOCAL:
             return f"{client.title} starts no servers itself; leave --user out"
-    return f"{client.title} cannot be connected by {way.value}"
+    return f"{client.title} cannot be connected where it {_IN_WORDS[way]}"
 
 
 def _as_text(client: Client, way: Way, steps: Sequence[Step]) -> str:
-    parts = [f"{client.title}, by {way.value}"]
+    parts = [f"{client.title}: {_IN_WORDS[way]}"]
     for step in steps:
         says = f"Or: {step.says}" if step.is_instead else step.says
         parts.append(f"{says}\n\n{step.code or step.href}")
