@@ -187,7 +187,7 @@ async def test_tool_is_called_again_where_that_does_no_harm(
 async def test_tool_that_may_do_harm_is_not_called_twice(
     hints: dict[str, bool] | None,
 ) -> None:
-    """We promise it: whoever called it decides."""
+    """We promise it: its caller decides."""
     script = {**MODERN, "tools/list": tools(**(hints or {}))}
     async with connected(script) as (client, server):
         if hints is not None:

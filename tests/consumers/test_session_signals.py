@@ -51,7 +51,7 @@ async def site(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Valid(Authenticator):
-    """Believes everybody, until told otherwise."""
+    """Believes every user, until told otherwise."""
 
     is_valid = True
 

@@ -131,7 +131,7 @@ async def test_workers_without_redis_keep_to_the_rate_each(site: Site) -> None:
 async def test_client_that_exceeds_the_rate_comes_back_when_it_is_told(
     site: Site,
 ) -> None:
-    """We promise it: whoever uses ours sees nothing of it, but that it takes longer."""
+    """We promise it: users of ours see nothing of it, but that it takes longer."""
     url = f"{site.workers[0].url}/mcp"
     with anyio.fail_after(SOON_SECONDS):
         async with (

@@ -152,7 +152,7 @@ def test_without_its_table_nothing_is_off(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_change_counts_when_it_is_committed() -> None:
-    """We promise it: what is rolled back has not happened, and nobody is told."""
+    """We promise it: what is rolled back has not happened, and none is told."""
     process = Process()
     told: list[frozenset[SwitchedFeature]] = []
     process.keeper.on_changed = lambda: told.append(process.off.features)

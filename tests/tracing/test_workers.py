@@ -153,7 +153,7 @@ async def _another() -> AsyncIterator[None]:
 
 
 async def test_no_more_than_ten_run_at_a_time(folder: Path) -> None:
-    """We chose it: whoever forgets to stop them is told so."""
+    """We chose it: who forgets to stop them is told so."""
     current_worker()
     for _ in range(10):
         await atrace(everything=True, to_file=True)
@@ -263,7 +263,7 @@ async def test_follower_goes_on_when_the_layer_is_back() -> None:
     ],
 )
 async def test_what_is_traced_must_be_clear(given: Any, says: str) -> None:
-    """We chose it: a slip must not trace everybody, or for ever."""
+    """We chose it: a slip must not trace all users, or for ever."""
     with pytest.raises(ValueError, match=says):
         await atrace(**given)
 
