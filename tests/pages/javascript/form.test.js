@@ -227,6 +227,10 @@ for (const [schema, why] of [
   [{ type: "money" }, "why_type"],
   [{ allOf: [{ pattern: "a" }, { pattern: "b" }] }, "why_both"],
   [{ anyOf: 7 }, "why_no_schema"],
+  [{ type: 7 }, "why_no_schema"],
+  [{ type: "object", properties: [1] }, "why_no_schema"],
+  [{ enum: [] }, "why_no_schema"],
+  [{ type: "array", items: [{}] }, "why_keyword"],
 ]) {
   test(`a schema that is not known has a JSON editor that says why: ${JSON.stringify(schema)}`, () => {
     const form = makeForm(schema, { texts });
@@ -238,6 +242,21 @@ for (const [schema, why] of [
     assert.deepEqual(messages(form), [" no_json"]);
   });
 }
+
+test("limits that are not written as such are left out", () => {
+  const form = formOf({ a: { type: "integer", required: true, minimum: 1, exclusiveMinimum: true } }, []);
+  form.setValue({ a: 1 });
+  assert.deepEqual([form.value(), form.errors()], [{ a: 1 }, []]);
+  assert.doesNotThrow(() => makeForm({ type: "object", properties: { a: true }, required: 7 }, { texts }));
+});
+
+test("very long lists are JSON, and stay what they are", () => {
+  const form = formOf({ a: { type: "array", items: { type: "integer" } }, b: { type: "object" } });
+  const a = Array.from({ length: 5_000 }, (_, at) => at);
+  form.setValue({ a, b: Object.fromEntries(a.map((at) => [`n${at}`, at])) });
+  assert.equal(form.element.querySelectorAll(".mcp-form-json").length, 2);
+  assert.equal(form.value().a.length, 5_000);
+});
 
 test("the way out to JSON and back keeps the value", () => {
   const form = formOf({ a: { type: "string" }, b: { type: "array", items: { type: "integer" } } });

@@ -124,11 +124,20 @@ test("a text of JSON is a tree, and plain when wanted", () => {
   assert.equal(element.querySelector(".mcp-result-text").textContent, '{"a": 1}');
 });
 
+test("objects where texts should be are shown as JSON", () => {
+  const wrong = { toString: null, valueOf: 1 };
+  const link = { type: "resource_link", uri: "a://b", name: wrong, title: wrong, description: wrong, mimeType: wrong, size: wrong, annotations: { audience: [wrong], priority: wrong } };
+  const resource = { type: "resource", resource: { uri: wrong, mimeType: wrong, blob: "AAAA" } };
+  const use = { type: "tool_use", name: wrong, input: wrong };
+  const element = show({ content: [link, resource, use], messages: [{ role: wrong, content: [] }] });
+  assert.ok(element.textContent.includes('{"toString":null,"valueOf":1}'));
+});
+
 test("anything that a server may send is shown somehow", () => {
   const types = ["text", "image", "audio", "resource", "resource_link", "tool_use", "tool_result"];
   for (let seed = 0; seed < 300; seed += 1) {
     const chance = new Chance(seed);
-    const names = ["type", "text", "data", "mimeType", "resource", "uri", "content", "annotations", "role"];
+    const names = ["name", "title", "description", "size", "text", "data", "mimeType", "resource", "uri", "content", "annotations", "role", "blob"];
     const block = { ...Object.fromEntries(names.map((name) => [name, chance.any()])), type: chance.of(types) };
     const keys = ["content", "contents", "messages", "structuredContent"];
     assert.ok(show(chance.of([block, { [chance.of(keys)]: [block, chance.any()] }, { [chance.of(keys)]: chance.any() }, chance.any()])));

@@ -45,3 +45,14 @@ test("forms give back values that have nothing to do with their schema", () => {
     assertKeeps(chance.schema(), chance.any());
   }
 });
+
+test("what is no schema has a form all the same", () => {
+  const keywords = ["type", "properties", "required", "items", "enum", "const", "anyOf", "allOf", "$ref", "title", "format", "minItems", "minimum", "pattern", "default", "if", "then", "dependentRequired", "additionalProperties", "description", "examples", "oneOf"];
+  for (let seed = 0; seed < 400; seed += 1) {
+    const chance = new Chance(seed);
+    const entries = Array.from({ length: 1 + chance.below(4) }, () => [chance.of(keywords), chance.any()]);
+    const wrong = { ...chance.of([{}, { type: "object" }, { type: "array" }, { type: "string" }]), ...Object.fromEntries(entries) };
+    const schema = chance.of([wrong, { type: "object", properties: { a: wrong } }]);
+    assertKeeps(schema, chance.value(schema, schema));
+  }
+});

@@ -1,5 +1,7 @@
 /** Elements of the page. What others wrote comes in as text, and never as HTML. */
 
+import { textOf } from "./texts.js";
+
 /** @typedef {Node | string | null | undefined | false} Child */
 
 /**
@@ -77,5 +79,5 @@ export function field(label, control, hint) {
  * @param {unknown} text
  */
 export function theirs(text) {
-  return make("bdi", {}, String(text ?? ""));
+  return make("bdi", {}, textOf(text ?? ""));
 }

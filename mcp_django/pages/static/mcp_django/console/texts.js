@@ -9,6 +9,18 @@
  */
 export function format(text, values = {}) {
   return (text ?? "").replace(/\{(\w+)\}/g, (whole, name) =>
-    Object.hasOwn(values, name) ? String(values[name]) : whole,
+    Object.hasOwn(values, name) ? textOf(values[name]) : whole,
   );
+}
+
+/**
+ * Give a value of JSON as a text: a text as it is, all else as JSON.
+ *
+ * `String()` would call what an object has as `toString`.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function textOf(value) {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 }

@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 import { format } from "../texts.js";
-import { announce, button, focusFirst, PLACES } from "./buttons.js";
+import { announce, button, focusFirst, MOST_ROWS, PLACES } from "./buttons.js";
 import { Slot } from "./slot.js";
 
 /** @typedef {import("./slot.js").Field} Field */
@@ -82,7 +82,7 @@ export class ArrayField {
     this.isGiven = value !== undefined;
     this.rows = [];
     this.list.replaceChildren();
-    if (!Array.isArray(value)) return;
+    if (!Array.isArray(value) || value.length > MOST_ROWS) return;
     for (const item of value) this.#add().slot.setValue(item);
   }
 

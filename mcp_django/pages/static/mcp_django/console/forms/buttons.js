@@ -37,3 +37,6 @@ export function focusFirst(element) {
   const control = element.querySelector("input, select, textarea, button");
   control?.focus();
 }
+
+/** How many items or members are shown as fields; with more they are JSON. */
+export const MOST_ROWS = 200;

@@ -1,8 +1,9 @@
 /** What a value is not that its schema wants. The server decides; this tells it earlier. */
 
 import { includes, isObject, same, typeOf } from "../json.js";
-import { find, Unknown } from "./schema.js";
+import { textOf } from "../texts.js";
 import { matchesFormat } from "./formats.js";
+import { find, Unknown } from "./schema.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
 /** @typedef {{path: (string | number)[], text: string, values: Record<string, unknown>}} Fault */
@@ -87,6 +88,11 @@ function list(value) {
   return Array.isArray(value) ? value : [];
 }
 
+/** @param {unknown} value @returns {string[]} */
+function names(value) {
+  return list(value).filter((name) => typeof name === "string");
+}
+
 /**
  * @param {Fault["path"]} path
  * @param {string} text
@@ -107,7 +113,7 @@ function fault(path, text, values = {}) {
  */
 function* ownFaults(schema, value, path) {
   if (schema.type !== undefined && !isOfType(value, schema.type)) {
-    yield fault(path, "wrong_type", { type: [schema.type].flat().join(", ") });
+    yield fault(path, "wrong_type", { type: [schema.type].flat().map(textOf).join(", ") });
     return;
   }
   if ("const" in schema && !same(schema.const, value)) {
@@ -137,13 +143,18 @@ function isOfType(value, types) {
   return [types].flat().some((type) => type === own || (type === "integer" && Number.isInteger(value)));
 }
 
+const NUMBERS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+
 /**
  * @param {Schema} schema
  * @param {number} value
  * @param {Fault["path"]} path
  */
 function* ofNumber(schema, value, path) {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+  const [minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf] = NUMBERS.map(
+    // No number is less than NaN, or more.
+    (name) => (typeof schema[name] === "number" ? schema[name] : Number.NaN),
+  );
   if (value < minimum) yield fault(path, "too_small", { limit: minimum });
   if (value > maximum) yield fault(path, "too_large", { limit: maximum });
   if (value <= exclusiveMinimum) yield fault(path, "not_more", { limit: exclusiveMinimum });
@@ -226,7 +237,7 @@ function* rules(schema, value, root, path, depth) {
   }
   if (!isObject(value)) return;
   for (const [name, others] of Object.entries(schema.dependentRequired ?? {})) {
-    for (const other of Object.hasOwn(value, name) ? list(others) : []) {
+    for (const other of Object.hasOwn(value, name) ? names(others) : []) {
       if (!Object.hasOwn(value, other)) yield fault(path, "goes_with", { name, other });
     }
   }
@@ -280,7 +291,7 @@ function* ofItems(schema, value, root, path, depth) {
  * @returns {Generator<Fault>}
  */
 function* ofMembers(schema, value, root, path, depth) {
-  for (const name of list(schema.required)) {
+  for (const name of names(schema.required)) {
     if (!Object.hasOwn(value, name)) yield fault([...path, name], "missing");
   }
   const properties = isObject(schema.properties) ? schema.properties : {};

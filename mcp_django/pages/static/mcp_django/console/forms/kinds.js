@@ -1,6 +1,7 @@
 /** Which kind of field a schema is shown by. */
 
 import { includes, isObject } from "../json.js";
+import { textOf } from "../texts.js";
 import { merge, resolve, Unknown } from "./schema.js";
 
 /** @typedef {import("./schema.js").Schema} Schema */
@@ -112,6 +113,8 @@ function byType(type, schema, nullable, root) {
       return orNull(isMap ? "map" : "object", schema, nullable);
     }
     case "array": {
+      // Draft 7 has them one by one.
+      if (Array.isArray(schema.items)) throw new Unknown("why_keyword", { keyword: "items" });
       const choices = itemChoices(schema, root);
       if (choices) return { kind: "choices", schema, nullable, choices };
       return orNull("array", schema, nullable);
@@ -170,10 +173,8 @@ function orNull(kind, schema, nullable) {
  */
 function unionOf(schema, root, followed, depth) {
   const { anyOf, oneOf, ...base } = schema;
+  /** @type {unknown[]} */
   const alternatives = anyOf ?? oneOf;
-  if (!Array.isArray(alternatives) || !alternatives.length) {
-    throw new Unknown("why_no_schema");
-  }
   if (anyOf !== undefined && oneOf !== undefined) {
     throw new Unknown("why_both", { keyword: "anyOf, oneOf" });
   }
@@ -278,7 +279,8 @@ function choicesOf(schema, root) {
   for (const alternative of alternatives) {
     const one = resolve(alternative, root);
     if ("const" in one) {
-      choices.push({ label: one.title ?? labelOfValue(one.const), value: one.const });
+      const label = textOf(one.title ?? labelOfValue(one.const));
+      choices.push({ label, value: one.const });
       count += 1;
     } else if (Array.isArray(one.enum)) {
       choices.push(.../** @type {Choice[]} */ (choicesOf(one, root)));

@@ -2,7 +2,7 @@
 
 import { freshId, make } from "../dom.js";
 import { format } from "../texts.js";
-import { announce, button, PLACES } from "./buttons.js";
+import { announce, button, MOST_ROWS, PLACES } from "./buttons.js";
 import { isObject } from "../json.js";
 import { Slot } from "./slot.js";
 
@@ -75,7 +75,7 @@ export class MapField {
     this.isGiven = value !== undefined;
     this.rows = [];
     this.list.replaceChildren();
-    if (!isObject(value)) return;
+    if (!isObject(value) || Object.keys(value).length > MOST_ROWS) return;
     for (const [name, member] of Object.entries(value)) {
       const row = this.#add();
       row.name.value = name;

@@ -19,6 +19,20 @@ export class Unknown extends Error {
 
 const MAX_STEPS = 64;
 
+/** How keywords are written that fields are made of; without them there is no field. */
+const isList = (/** @type {unknown} */ value) => Array.isArray(value) && value.length > 0;
+/** @type {Record<string, (value: any) => boolean>} */
+const NEEDED = {
+  type: (value) => [value].flat().every((type) => typeof type === "string"),
+  properties: isObject,
+  enum: isList,
+  anyOf: isList,
+  oneOf: isList,
+  allOf: Array.isArray,
+};
+/** Those that only limit are left out when they are written otherwise, as in old drafts. */
+const LIMITS = /^(min|max)[A-Z]\w+$|^(minimum|maximum|exclusiveMinimum|exclusiveMaximum|multipleOf)$/;
+
 /** Keywords that say something to readers, where the outer one is the better. */
 const ANNOTATIONS = new Set([
   ...["title", "description", "default", "examples", "deprecated", "readOnly"],
@@ -43,19 +57,34 @@ export function resolve(schema, root, followed = new Set()) {
     if (part === true) return {};
     if (part === false) throw new Unknown("why_never");
     if (!isObject(part)) throw new Unknown("why_no_schema");
-    const { $ref, allOf, ...rest } = part;
-    const parts = [];
+    const { $ref, allOf = [], ...rest } = wellWritten(part);
+    const parts = [...allOf];
     if ($ref !== undefined) {
-      followed.add(String($ref));
-      parts.push(find(root, $ref));
-    }
-    if (allOf !== undefined) {
-      if (!Array.isArray(allOf)) throw new Unknown("why_no_schema");
-      parts.push(...allOf);
+      parts.unshift(find(root, $ref));
+      followed.add($ref);
     }
     return [...parts.map(flat), rest].reduce(merge, {});
   };
   return flat(schema);
+}
+
+/** @param {unknown} value */
+function isListOfTexts(value) {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
+}
+
+/**
+ * @param {Schema} schema
+ * @returns {Schema}
+ */
+function wellWritten(schema) {
+  const keywords = Object.entries(schema).filter(([keyword, value]) => {
+    const isRight = Object.hasOwn(NEEDED, keyword) ? NEEDED[keyword] : undefined;
+    if (isRight && !isRight(value)) throw new Unknown("why_no_schema");
+    if (keyword === "required") return isListOfTexts(value);
+    return !LIMITS.test(keyword) || typeof value === "number";
+  });
+  return Object.fromEntries(keywords);
 }
 
 /**

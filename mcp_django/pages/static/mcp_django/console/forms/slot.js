@@ -1,7 +1,7 @@
 /** A place in a form: the field that its schema makes, or a JSON editor in its stead. */
 
 import { add, freshId, make, theirs } from "../dom.js";
-import { format } from "../texts.js";
+import { format, textOf } from "../texts.js";
 import { check, checkOutside } from "./check.js";
 import { makeField, makeInitial } from "./fields.js";
 import { hintsOf } from "./hints.js";
@@ -70,7 +70,7 @@ export class Slot {
     this.kind = this.#kindOf(schema);
     this.followed = new Set([...(parent?.followed ?? []), ...this.kind.followed]);
     this.isRecursive = [...this.kind.followed].some((ref) => parent?.followed.has(ref));
-    this.label = label ?? String(this.kind.schema.title || name || "");
+    this.label = label ?? textOf(this.kind.schema.title || name || "");
     this.element = make("div", { className: "mcp-form-slot" });
     this.errors = make("ul", { className: "mcp-form-errors", id: freshId("errors"), hidden: true });
     form.places -= 1;

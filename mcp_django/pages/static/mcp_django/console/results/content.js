@@ -2,7 +2,7 @@
 
 import { add, make, theirs } from "../dom.js";
 import { isObject } from "../json.js";
-import { format } from "../texts.js";
+import { format, textOf } from "../texts.js";
 import { showBlob, showMedia } from "./media.js";
 import { showValue } from "./structured.js";
 import { showText } from "./text.js";
@@ -151,7 +151,7 @@ function inside(block, showing, depth) {
     case "image":
     case "audio":
       return typeof block.data === "string"
-        ? showMedia(block.data, String(block.mimeType), texts)
+        ? showMedia(block.data, textOf(block.mimeType), texts)
         : undefined;
     case "resource":
       return isObject(block.resource) ? showResource(block.resource, showing) : undefined;
@@ -173,7 +173,7 @@ function annotationsOf(annotations, texts) {
   if (!isObject(annotations)) return "";
   const { audience, priority, lastModified } = annotations;
   const notes = [];
-  if (Array.isArray(audience)) notes.push(format(texts.audience, { audience: audience.join(", ") }));
+  if (Array.isArray(audience)) notes.push(format(texts.audience, { audience: audience.map(textOf).join(", ") }));
   if (priority !== undefined) notes.push(format(texts.priority, { priority }));
   if (lastModified !== undefined) notes.push(format(texts.modified, { date: lastModified }));
   return notes.join(" · ");
@@ -197,7 +197,7 @@ function showResource(resource, { texts }) {
   );
   const element = make("div", { className: "mcp-result-resource" }, head);
   if (typeof text === "string") add(element, showText(text, texts, type));
-  else if (typeof blob === "string") add(element, showBlob(blob, type, String(uri), texts));
+  else if (typeof blob === "string") add(element, showBlob(blob, type, textOf(uri), texts));
   else add(element, showValue(resource, texts));
   return element;
 }
@@ -222,7 +222,7 @@ function showLink(link, { texts, onResource }) {
     make("p", { className: "mcp-result-name" }, theirs(title ?? name ?? uri)),
     description && make("p", {}, theirs(description)),
     make("p", { className: "mcp-small" }, make("code", {}, theirs(uri)), " ",
-      make("span", { className: "mcp-quiet" }, theirs(facts.join(", ")))),
+      make("span", { className: "mcp-quiet" }, theirs(facts.map(textOf).join(", ")))),
     read,
   );
 }
