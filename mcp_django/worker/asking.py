@@ -71,7 +71,10 @@ class Answers:
         if self.problem:
             lines.append(f"WARNING: {self.problem}")
         elif not self.workers:
-            lines.append("no worker answered: none has had an MCP request yet")
+            lines.append(
+                "no worker answered: none has had an MCP request yet, or joined "
+                "again the channel layer that was away"
+            )
         return lines
 
 

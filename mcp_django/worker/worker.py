@@ -106,6 +106,7 @@ class Worker:
         self.relay.on_told("notice", self._hear_notice)
         self.relay.on_lost(self.listeners.tell_everything)
         self._parts: dict[type, Any] = {}
+        self._joining: asyncio.TimerHandle | None = None
         self._ages = Ages()
         self._upkeep = Upkeep(
             loop, self.connections, self.listeners, self._ages, self.tasks, tick_seconds
@@ -156,10 +157,15 @@ class Worker:
         """Begin to look after what is open, and to hear what others tell.
 
         Who serves anything at all is also asked how it is, and told to end things.
+        Where the channel layer is away, it is tried again.
         """
+        if self._joining is not None:
+            self._joining.cancel()
         if not self.is_ending:
             self._begin_upkeep()
             self.relay.open_soon()
+            seconds = mcp_settings.RECHECK_SECONDS
+            self._joining = self._loop.call_later(seconds, self.begin)
 
     def _begin_upkeep(self) -> None:
         if self._upkeep.begin():

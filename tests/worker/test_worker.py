@@ -43,6 +43,7 @@ from tests.sessions.opening import (
     let_go,
     open_session,
 )
+from tests.worker.layers import Layer
 from tests.worker.vouching import Vouching, VouchingLater
 
 PATIENCE_SECONDS = patience.PATIENCE_SECONDS
@@ -68,6 +69,28 @@ async def ending(worker: Worker) -> AsyncIterator[Worker]:
         await opened.transport.close()
         let_go(worker, opened)
     await worker.close_all()
+
+
+async def test_worker_that_began_without_the_channel_layer_joins_later(
+    settings: Settings,
+) -> None:
+    """Our choice: operators see it, and what they end ends there, too."""
+    settings.MCP = {"RECHECK_SECONDS": 0.1, "AWAY_SECONDS": 0.05}
+    layer = Layer()
+    failures: list[str] = []
+
+    def fail() -> None:
+        failures.append("away")
+        raise ConnectionError("redis is away")
+
+    layer.on_join = fail
+    worker = Worker(asyncio.get_running_loop(), Relay(layer))
+    async with ending(worker):
+        worker.begin()
+        await until(lambda: bool(failures))
+        assert not worker.relay.mailbox
+        layer.on_join = None
+        await until(lambda: bool(worker.relay.mailbox))
 
 
 async def until(is_true: Callable[[], bool]) -> None:
