@@ -49,6 +49,9 @@ def connection_texts() -> dict[str, str]:
         "opening": _("Connecting…"),
         "open": _("Connected as {user}"),
         "away": _("The connection is lost, and the server does not answer."),
+        "unopened": _(
+            "The server answers, but does not open this transport. Its log may say why."
+        ),
         "ended": _("The server has ended the connection."),
         "loggedOut": _("Your login to the site has ended, and with it the connection."),
         "session": _("The server does not know the session any more."),
@@ -57,7 +60,9 @@ def connection_texts() -> dict[str, str]:
         "instructions": _("What the server tells programs"),
         "capabilities": _("What the server can do"),
         "logLevel": _("Log from"),
+        "noLog": _("not asked for"),
         "ping": _("Ping"),
+        "pong": _("The server answered a ping after {milliseconds} ms."),
     }
 
 

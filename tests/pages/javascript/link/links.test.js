@@ -50,7 +50,7 @@ async function connected(Kind, version, server, hears = {}) {
     else if (message.method === "initialize") answer({ protocolVersion: version, capabilities: {} });
     else server(message, answer, link);
   });
-  const all = { onQuestion: async () => ({}), onNotice: () => {}, onLost: () => {}, ...hears };
+  const all = { onQuestion: async () => ({}), onNotice: () => {}, onFault: () => {}, onLost: () => {}, ...hears };
   const link = new Kind({ carrier: /** @type {any} */ (carrier), version, hears: all });
   await link.connect();
   return { link, carrier };
@@ -144,6 +144,27 @@ for (const [Kind, version] of /** @type {const} */ ([[ModernLink, "2026-07-28"],
     assert.ok(carrier.isClosed);
   });
 }
+
+test("a server that tells of no changes is spoken to all the same", async () => {
+  /** @type {string[]} */
+  const told = [];
+  const { link } = await connected(
+    ModernLink,
+    "2026-07-28",
+    ({ id, method }, answer, own) => {
+      if (method === "tools/list") answer({ tools: [] });
+      else own.receive({ jsonrpc: "2.0", id, error: { code: -32603, message: "no streams here" } });
+    },
+    {
+      onFault: (method, error) => told.push(`${method}: ${/** @type {Error} */ (error).message}`),
+      onLost: () => told.push("lost"),
+    },
+  );
+  await new Promise(setImmediate);
+
+  assert.deepEqual(told, ["subscriptions/listen: no streams here"]);
+  assert.deepEqual(await link.request("tools/list", {}), { tools: [] });
+});
 
 test("a legacy session is opened, answers pings, and questions as the user does", async () => {
   const answers = { "elicitation/create": { action: "decline" } };

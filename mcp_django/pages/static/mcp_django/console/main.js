@@ -83,6 +83,7 @@ class Console {
       onQuestion: (/** @type {string} */ method, /** @type {any} */ params, /** @type {AbortSignal} */ signal) =>
         this.#ask(method, params, signal),
       onNotice: (/** @type {string} */ method, /** @type {any} */ params) => this.#hear(method, params),
+      onFault: (/** @type {string} */ method, /** @type {unknown} */ error) => this.#note(method, error),
       onLost: (/** @type {unknown} */ error) => this.#lose(link, error, token),
     };
     const link = makeLink({ binding, version, token, url: this.url, traffic: this.traffic, hears });
@@ -92,7 +93,7 @@ class Console {
       if (this.#link !== link) return;
       await this.#setLogLevel(this.connection.logLevel.value);
     } catch (error) {
-      await this.#lose(link, error, token);
+      await this.#lose(link, error, token, true);
       return;
     }
     this.connection.show("open");
@@ -120,13 +121,15 @@ class Console {
    * @param {Link} link
    * @param {unknown} error
    * @param {string} token
+   * @param {boolean} [isOpening] Whether there was no connection yet.
    */
-  async #lose(link, error, token) {
+  async #lose(link, error, token, isOpening = false) {
     if (this.#link !== link) return;
     this.#link = undefined;
     link.close();
     const { kind, detail } = await reasonOf(error, this.url, !token);
-    if (this.#link === undefined) this.connection.show(kind, detail);
+    const state = kind === "ended" && isOpening ? "unopened" : kind;
+    if (this.#link === undefined) this.connection.show(state, detail);
   }
 
   /** @param {Kind} kind */
@@ -148,7 +151,7 @@ class Console {
       const result = await link?.request(LISTS[kind].method, cursor === undefined ? {} : { cursor });
       if (link && this.#link === link) this.features.add(kind, result, goesOn);
     } catch (error) {
-      this.notices.log({ level: "error", logger: LISTS[kind].method, data: /** @type {Error} */ (error).message });
+      this.#note(LISTS[kind].method, error);
     }
   }
 
@@ -204,7 +207,7 @@ class Console {
         await link.subscribe(uri, true);
       } catch (error) {
         this.#subscribed.delete(uri);
-        this.notices.log({ level: "error", logger: uri, data: /** @type {Error} */ (error).message });
+        this.#note(uri, error);
       }
     }
   }
@@ -273,12 +276,22 @@ class Console {
     }
   }
 
+  /**
+   * Say that something failed beside.
+   *
+   * @param {string} what
+   * @param {unknown} error
+   */
+  #note(what, error) {
+    this.notices.log({ level: "error", logger: what, data: error instanceof Error ? error.message : error });
+  }
+
   /** @param {string} level */
   async #setLogLevel(level) {
     try {
       await this.#link?.setLogLevel(level);
     } catch (error) {
-      this.notices.log({ level: "error", logger: "logging/setLevel", data: /** @type {Error} */ (error).message });
+      this.#note("logging/setLevel", error);
     }
   }
 
@@ -288,9 +301,9 @@ class Console {
     const begun = performance.now();
     try {
       await link.ping();
-      this.connection.showPing(`${(performance.now() - begun).toFixed(0)} ms`);
+      this.connection.showPing((performance.now() - begun).toFixed(0));
     } catch (error) {
-      this.connection.showPing(/** @type {Error} */ (error).message);
+      this.#note("ping", error);
     }
   }
 

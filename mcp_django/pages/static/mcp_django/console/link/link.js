@@ -16,6 +16,8 @@ import { WebSocketCarrier } from "./websocket.js";
  * @property {(method: string, params: any, signal: AbortSignal) => Promise<object>} onQuestion
  *   Answers a question; may throw `QuestionRefused`.
  * @property {(method: string, params: any) => void} onNotice
+ * @property {(method: string, error: unknown) => void} onFault What we asked for by ourselves
+ *   failed, and the connection goes on.
  * @property {(reason: unknown) => void} onLost The connection has ended, by the server.
  *
  * @typedef {object} Wanted

@@ -1,7 +1,7 @@
 /** The modern era: each request says all that it needs, and nothing is remembered. */
 
 import { Pending } from "./pending.js";
-import { Lost, META, modernHeaders, modernRequest, Refused } from "./protocol.js";
+import { ErrorAnswer, Lost, META, modernHeaders, modernRequest, Refused } from "./protocol.js";
 import { answerRound } from "./questions.js";
 import { StreamableHTTP } from "./streamable_http.js";
 
@@ -208,6 +208,10 @@ export class ModernLink {
    * @param {unknown} error
    */
   #endListening(listening, error) {
-    if (this.#listening === listening) this.end(error);
+    if (this.#listening !== listening) return;
+    // A server may have no streams, or refuse to tell of a resource.
+    const goesOn = error instanceof ErrorAnswer || (error instanceof Refused && error.status !== 401);
+    if (goesOn) this.hears.onFault("subscriptions/listen", error);
+    else this.end(error);
   }
 }

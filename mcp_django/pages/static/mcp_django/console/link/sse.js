@@ -30,7 +30,8 @@ export class SSECarrier {
    * Open the stream, and learn from it where to post.
    *
    * @returns {Promise<void>}
-   * @throws {Lost} It cannot be opened; browsers do not tell why.
+   * @throws {Refused} The server refuses it by a status of HTTP.
+   * @throws {Lost} It cannot be opened.
    */
   open() {
     const post = { method: "GET", url: this.url, headers: { Accept: "text/event-stream" } };
@@ -53,10 +54,29 @@ export class SSECarrier {
       source.onerror = () => {
         // It would come back by itself, to a session that is another one.
         source.close();
-        reject(new Lost());
-        if (this.#source === source) this.onEnd(new Lost());
+        if (this.#postUrl) {
+          if (this.#source === source) this.onEnd(new Lost());
+        } else this.#whyNot().then(reject);
       };
     });
+  }
+
+  /** Ask why there is no stream, which `EventSource` does not tell. */
+  async #whyNot() {
+    const asking = new AbortController();
+    try {
+      const headers = { Accept: "text/event-stream" };
+      const response = await fetch(this.url, { headers, signal: asking.signal, cache: "no-store" });
+      if (response.ok) return new Lost();
+      const text = await response.text();
+      const { status } = response;
+      this.traffic.record({ direction: "in", via: VIA, message: undefined, text, status });
+      return new Refused(status, reasonIn(text));
+    } catch (error) {
+      return new Lost(String(error));
+    } finally {
+      asking.abort();
+    }
   }
 
   /**

@@ -35,12 +35,16 @@ export class WebSocketCarrier {
     const socket = new WebSocket(this.url, "mcp");
     this.#socket = socket;
     return new Promise((resolve, reject) => {
-      socket.onopen = () => resolve();
+      let isOpen = false;
+      socket.onopen = () => {
+        isOpen = true;
+        resolve();
+      };
       socket.onmessage = ({ data }) => this.#take(String(data));
       socket.onclose = ({ code, reason }) => {
         const lost = new Lost(`${code} ${reason}`.trim());
         reject(lost);
-        if (this.#socket === socket) this.onEnd(lost);
+        if (isOpen && this.#socket === socket) this.onEnd(lost);
       };
     });
   }

@@ -53,6 +53,7 @@ export class CallView {
       complete: complete && ((name, value) => complete(name, value, this.#values())),
     });
     this.note = make("div", { role: "status" });
+    this.said = make("div", { role: "status", className: "mcp-said" });
     this.progress = make("div", { className: "mcp-progress" });
     this.outcome = make("div", { className: "mcp-outcome" });
     this.button = make("button", { type: "submit" }, this.texts[VERBS[kind]]);
@@ -73,6 +74,7 @@ export class CallView {
         kind !== "resources" && this.form.element,
         make("div", { className: "mcp-actions" }, this.button, this.#shareButton(), this.#subscribeButton()),
       ),
+      this.said,
       this.progress,
       this.outcome,
       this.#details(this.texts.schema, feature),
@@ -86,12 +88,12 @@ export class CallView {
    */
   fill(values) {
     this.form.setValue(values);
-    this.#say(this.texts.fromLink);
+    this.#say(this.note, this.texts.fromLink);
   }
 
   /** Say that what is shown has changed meanwhile. */
   showChanged() {
-    this.#say(this.texts.changed);
+    this.#say(this.note, this.texts.changed);
   }
 
   /** Let go of what runs. */
@@ -134,7 +136,7 @@ export class CallView {
         className: "mcp-second",
         onclick: async () => {
           const isCopied = await this.acts.share(this.#values());
-          this.#say(isCopied ? this.texts.shared : this.texts.unshared);
+          this.#say(this.said, isCopied ? this.texts.shared : this.texts.unshared);
         },
       },
       this.texts.share,
@@ -158,7 +160,7 @@ export class CallView {
           try {
             await subscribe(!isSubscribed);
           } catch (error) {
-            this.#say(/** @type {Error} */ (error).message);
+            this.#say(this.said, /** @type {Error} */ (error).message);
             return;
           }
           isSubscribed = !isSubscribed;
@@ -178,6 +180,7 @@ export class CallView {
     const seconds = () => ((performance.now() - begun) / 1000).toFixed(2);
     this.button.disabled = true;
     this.note.replaceChildren();
+    this.said.replaceChildren();
     this.outcome.replaceChildren();
     this.#showProgress(undefined, running);
     try {
@@ -254,9 +257,12 @@ export class CallView {
     if (error?.data !== undefined) add(this.outcome, this.#details(this.texts.raw, error.data));
   }
 
-  /** @param {string} text */
-  #say(text) {
-    this.note.replaceChildren(make("p", { className: "mcp-notice" }, theirs(text)));
+  /**
+   * @param {HTMLElement} place
+   * @param {string} text
+   */
+  #say(place, text) {
+    place.replaceChildren(make("p", { className: "mcp-notice" }, theirs(text)));
   }
 
   /**

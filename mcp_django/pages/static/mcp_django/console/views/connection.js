@@ -8,7 +8,7 @@ import { format } from "../texts.js";
 /**
  * @typedef {import("../link/protocol.js").Binding} Binding
  * @typedef {{binding: Binding, version: string, token: string}} Choice
- * @typedef {"closed" | "opening" | "open" | "away" | "ended" | "loggedOut" | "session" | "refused"} State
+ * @typedef {"closed" | "opening" | "open" | "away" | "unopened" | "ended" | "loggedOut" | "session" | "refused"} State
  */
 
 const BINDINGS = /** @type {Binding[]} */ (["streamable-http", "sse", "websocket"]);
@@ -53,7 +53,7 @@ export class ConnectionView {
     this.logLevel = make(
       "select",
       { onchange: () => onLogLevel(this.logLevel.value) },
-      ...["", ...LOG_LEVELS].map((value) => make("option", { value }, value || "–")),
+      ...["", ...LOG_LEVELS].map((value) => make("option", { value }, value || texts.noLog)),
     );
     this.ping = make(
       "button",
@@ -111,7 +111,6 @@ export class ConnectionView {
     this.connect.hidden = isBusy;
     this.disconnect.hidden = !isBusy;
     this.ping.hidden = state !== "open";
-    this.ping.textContent = this.texts.ping;
     this.#isBusy = isBusy;
     this.#showToken();
     const wasLost = !isBusy && state !== "closed";
@@ -153,9 +152,11 @@ export class ConnectionView {
     }
   }
 
-  /** Say how long a ping took, or what came instead. @param {string} text */
-  showPing(text) {
-    this.ping.textContent = `${this.texts.ping}: ${text}`;
+  /** Say how long a ping took. @param {string} milliseconds */
+  showPing(milliseconds) {
+    this.status.querySelector(".mcp-pong")?.remove();
+    const text = format(this.texts.pong, { milliseconds });
+    add(this.status, make("p", { className: "mcp-quiet mcp-pong" }, text));
   }
 
   #showToken() {
