@@ -9,6 +9,7 @@ import {
   isModern,
   modernHeaders,
   modernRequest,
+  reasonIn,
 } from "../../../../mcp_django/pages/static/mcp_django/console/link/protocol.js";
 
 test("values that headers cannot carry are encoded", () => {
@@ -68,4 +69,10 @@ test("capabilities are those that a version knows", () => {
   assert.deepEqual(capabilitiesOf("2025-06-18").elicitation, {});
   assert.deepEqual(capabilitiesOf("2025-11-25").elicitation, { form: {}, url: {} });
   assert.deepEqual(["2025-11-25", "2026-07-28", "2027-01-01"].map(isModern), [false, true, true]);
+});
+
+test("the reason of a refusal is found in JSON and in plain text, and not in pages", () => {
+  assert.equal(reasonIn('{"error": {"code": 1, "message": "why"}}'), "why");
+  assert.equal(reasonIn("needs ASGI"), "needs ASGI");
+  for (const text of ["", "null", "[]", '{"a": 1}', "<html>"]) assert.equal(reasonIn(text), "", text);
 });

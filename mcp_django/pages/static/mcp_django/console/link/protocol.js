@@ -147,6 +147,19 @@ export function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/**
+ * Find the reason in the body of a refusal: an error of JSON-RPC, or plain text.
+ *
+ * @param {string} text
+ */
+export function reasonIn(text) {
+  try {
+    return String(JSON.parse(text)?.error?.message ?? "");
+  } catch {
+    return text.startsWith("<") ? "" : text.slice(0, 300);
+  }
+}
+
 /** An error that the server answered a request with. */
 export class ErrorAnswer extends Error {
   /** @param {RpcError} error */

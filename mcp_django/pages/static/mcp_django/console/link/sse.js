@@ -1,6 +1,6 @@
 /** HTTP+SSE: what the server says comes on one stream, what we say is posted. */
 
-import { Lost, Refused } from "./protocol.js";
+import { Lost, reasonIn, Refused } from "./protocol.js";
 
 /** @typedef {import("./protocol.js").Message} Message */
 
@@ -113,18 +113,5 @@ export class SSECarrier {
     const message = JSON.parse(text);
     this.traffic.record({ direction: "in", via: VIA, message, text });
     this.onMessage(message);
-  }
-}
-
-/**
- * Find the reason in the body of a refusal.
- *
- * @param {string} text
- */
-function reasonIn(text) {
-  try {
-    return String(JSON.parse(text).error?.message ?? "");
-  } catch {
-    return "";
   }
 }

@@ -1,7 +1,7 @@
 /** Streamable HTTP: each message is a post of its own, and its answer JSON or a stream. */
 
 import { EventReader, eventsOf } from "./event_stream.js";
-import { Lost, Refused } from "./protocol.js";
+import { Lost, reasonIn, Refused } from "./protocol.js";
 
 /**
  * @typedef {import("./protocol.js").Message} Message
@@ -219,7 +219,7 @@ export class StreamableHTTP {
       this.onMessage(answer);
       return undefined;
     }
-    return new Refused(status, answer?.error?.message ?? "");
+    return new Refused(status, reasonIn(text));
   }
 
   /** @param {any} message */
