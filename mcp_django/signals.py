@@ -115,13 +115,14 @@ The sender is the `Server`. It is sent before the client hears the answer by whi
 session is open, once for each session, in the process that opened it, with these
 arguments:
 
-session: Names the session in both signals, and is what `Context.session_label` gives;
-    an id it is not, and no credential.
-user: The site's user, or `AnonymousUser`.
-client_info: Name and version of the client, as it says them.
-protocol_version: Such as "2025-11-25".
-binding: "streamable-http", "sse", "websocket", "stdio" or "memory"; "custom" for
-    transports that say nothing.
+Args:
+    session: Names the session in both signals, as `Context.session_label` does; an id
+        it is not, and no credential.
+    user: The site's user, or `AnonymousUser`.
+    client_info: Name and version of the client, as it says them.
+    protocol_version: Such as "2025-11-25".
+    binding: "streamable-http", "sse", "websocket", "stdio" or "memory"; "custom" for
+        transports that say nothing.
 """
 
 session_closed = _ContainedSignal()
@@ -130,8 +131,9 @@ session_closed = _ContainedSignal()
 The sender is the `Server`. Sent once for each session, by the process that ended it,
 with the arguments of `session_opened` and these:
 
-why: A `mcp_django.server.session_lives.Why`, such as "client" or "operator".
-seconds: How long the session lasted.
+Args:
+    why: A `mcp_django.server.session_lives.Why`, such as "client" or "operator".
+    seconds: How long the session lasted.
 """
 
 credentials_changed = Signal()

@@ -9,7 +9,7 @@ the servers; `endpoints`, `routes` and `well_known` are where they are served.
 `lists` of them (with `cache_hints`, `fingerprints`, and texts for `showing`), or
 `session_requests`. `answering` runs it until there is an answer, which
 `observers` see; `handled` and `failures` tell receivers how that went, in `outcomes`,
-by `telling`, and `session_lives` of sessions.
+by `receivers`, and `session_lives` of sessions.
 `rights` says what the `permissions` of a feature allow, and `suggestions` are cut by
 it; `scopes` are what a program must be allowed besides, and `switched_off` is what no
 user may. `handlers` calls the function, in `transactions`. What it takes is in

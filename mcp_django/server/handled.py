@@ -13,9 +13,9 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.context import Context
 from mcp_django.server.observers import End, contain, observers
 from mcp_django.server.outcomes import Outcome
+from mcp_django.server.receivers import tell
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.telling import tell
 from mcp_django.signals import request_handled
 
 logger = FaultLog("mcp_django.server")

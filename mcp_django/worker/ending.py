@@ -10,8 +10,8 @@ from mcp_django.bulkheads.fair_threads import Held
 from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.shortages import summary_of
 from mcp_django.bulkheads.threads import held_by_handlers
+from mcp_django.server.receivers import has_some_to_tell
 from mcp_django.server.requests import Request
-from mcp_django.server.telling import has_some_to_tell
 from mcp_django.worker.connections import Connections
 
 logger = FaultLog("mcp_django.worker")

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from mcp_django.server.telling import all_told
+from mcp_django.server.receivers import all_told
 from mcp_django.signals import request_handled
 from tests.interaction import features
 from tests.interaction.client import BOUND, Answers, error_of

@@ -19,8 +19,8 @@ from mcp_django.server.answering import answer_of
 from mcp_django.server.asking import QuestionsAsked
 from mcp_django.server.context import Context
 from mcp_django.server.outcomes import FeatureName, Outcome
+from mcp_django.server.receivers import all_told
 from mcp_django.server.server import Server
-from mcp_django.server.telling import all_told
 from mcp_django.signals import request_handled
 from tests.server.calls import LATEST, MODERN, Caller
 from tests.sessions.client import PATIENCE_SECONDS

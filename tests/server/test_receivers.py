@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from mcp_django.bulkheads.threads import ThreadPool, handler_threads
-from mcp_django.server import telling
+from mcp_django.server import receivers
+from mcp_django.server.receivers import all_told, has_some_to_tell, tell
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
-from mcp_django.server.telling import all_told, has_some_to_tell, tell
 from tests.patience import PATIENCE_SECONDS
 from tests.server.calls import Caller
 
@@ -85,7 +85,7 @@ async def test_requests_wait_where_receivers_cannot_follow() -> None:
     """We promise it: what waits has a bound, and nothing of it is lost."""
     released = threading.Event()
     told: list[int] = []
-    most = telling._MOST_WAITING + telling._MOST_SIDE_BY_SIDE
+    most = receivers._MOST_WAITING + receivers._MOST_SIDE_BY_SIDE
 
     def tell_slowly(number: int) -> None:
         released.wait(PATIENCE_SECONDS)
