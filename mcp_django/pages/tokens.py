@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,13 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mcp_django.auth.interface import User
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.protocol.scopes import READ
 from mcp_django.tokens.choosing import ScopesField
 from mcp_django.tokens.models import Token, TokenQuerySet
 from mcp_django.tokens.scopes import known_scopes
 
-logger = logging.getLogger("mcp_django.pages")
+logger = FaultLog("mcp_django.pages")
 
 PERMISSION: Final = "mcp_tokens.add_own_token"
 """What a user needs to make tokens for oneself. Users have it when they were given it:
