@@ -88,7 +88,7 @@ class Watched:
 
 
 # While it runs, no test can run an event loop of its own.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium, which asks nothing of the internet."""
     if CHROMIUM is None and not os.environ.get("CI"):
@@ -107,21 +107,21 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Give the site, which does not run yet."""
     return Site(tmp_path_factory.mktemp("workbench"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(site: Site) -> Iterator[Site]:
-    """Serve the site for a module's tests."""
+    """Serve the site for all tests here."""
     with site.running():
         yield site
 
 
 # One for all: it keeps the modules that it has loaded.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def window(chromium: Browser) -> Iterator[BrowserContext]:
     """Give a browser's window, which may use the clipboard."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -16,8 +17,11 @@ ENDED = re.compile("has ended the connection|does not answer")
 pytestmark = pytest.mark.live
 
 
-def test_restart_is_said_and_the_way_back_works(chromium: Browser, site: Site) -> None:
+def test_restart_is_said_and_the_way_back_works(
+    chromium: Browser, tmp_path: Path
+) -> None:
     """We promise it: over each binding; what was filled in is kept."""
+    site = Site(tmp_path)
     watched = Watched(site)
     consoles = []
     context = chromium.new_context()
