@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from mcp_django.auth.interface import Identity
-from mcp_django.exchanges.session_id import read_session_id
 from mcp_django.transports.base import Transport
 from mcp_django.worker.addresses import unseal_address
 
@@ -77,8 +76,7 @@ def short_name(session: str) -> str:
     """
     if _SHORT.fullmatch(session):
         return session
-    found = read_session_id(session)
-    short = _short_of_address(session) if found is None else _short(found.key)
+    short = _short_of_session_id(session) or _short_of_address(session)
     if short is None:
         raise ValueError(
             "this is no id of a session of this site, or one that has expired; give "
@@ -101,9 +99,16 @@ def _session_of(exchange: _HTTPCarrier) -> str | None:
         for name, value in exchange.scope["headers"]:
             if name.lower() == b"mcp-session-id" and not id:
                 id = value.decode("latin-1")
-        session = read_session_id(id) if id else None
-        return None if session is None else _short(session.key)
+        return _short_of_session_id(id) if id else None
     return _short_of_address(id or exchange.query("session_id"))
+
+
+def _short_of_session_id(id: str) -> str | None:
+    # A server over stdio starts without what serves HTTP.
+    from mcp_django.exchanges.session_id import read_session_id
+
+    session = read_session_id(id)
+    return None if session is None else _short(session.key)
 
 
 def _short_of_address(id: str | None) -> str | None:

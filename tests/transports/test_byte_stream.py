@@ -72,7 +72,9 @@ async def test_both_halves_talk() -> None:
                 await server.start(tasks)
                 await client.send(PING)
                 assert await at_server.until_messages(1) == [PING]
-                assert at_server.senders == [Sender(user="alice", size=40)]
+                assert at_server.senders == [
+                    Sender(user="alice", size=40, binding="custom")
+                ]
                 tasks.start_soon(server.send, BIG)
                 assert await at_client.until_messages(1) == [BIG]
                 await client.close()

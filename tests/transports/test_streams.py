@@ -57,7 +57,8 @@ async def test_messages_travel_both_ways() -> None:
     """Our choice: items as the field has them, with the sender beside."""
     async with opened() as (witness, peer, read, write):
         await peer.send(PING)
-        sender = replace(ALICE, size=len(jsonrpc.serialize(PING)))
+        size = len(jsonrpc.serialize(PING))
+        sender = replace(ALICE, size=size, binding="memory")
         assert await read.receive() == SessionMessage(PING, sender=sender)
         await write.send(SessionMessage(PONG))
         assert await witness.until_messages(1) == [PONG]

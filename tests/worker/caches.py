@@ -39,10 +39,12 @@ class HangingCache(LocMemCache):
         works: Set while it answers.
         hanging: Threads that have waited, in the order in which they began.
         has_more: Released for each of them.
+        asked: What they asked for, as the cache keeps it, in this order.
     """
 
     works: ClassVar[threading.Event] = threading.Event()
     hanging: ClassVar[list[threading.Thread]] = []
+    asked: ClassVar[list[str]] = []
     has_more: ClassVar[threading.Semaphore] = threading.Semaphore(0)
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -53,6 +55,7 @@ class HangingCache(LocMemCache):
         """Hang from now on."""
         cls.works.clear()
         cls.hanging.clear()
+        cls.asked.clear()
         cls.has_more = threading.Semaphore(0)
 
     def _wait(self) -> None:
@@ -61,10 +64,11 @@ class HangingCache(LocMemCache):
             self.has_more.release()
             self.works.wait()
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
+    def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
         """Read, some time."""
+        self.asked.append(key)
         self._wait()
-        return super().get(*args, **kwargs)
+        return super().get(key, *args, **kwargs)
 
     def set(self, *args: Any, **kwargs: Any) -> None:
         """Write, some time."""

@@ -352,7 +352,9 @@ async def test_messages_are_handed_over_in_order() -> None:
     async with opened(transport) as witness:
         stream.write(b"event: message\n" + event_of(NOTE) + event_of(PONG))
         assert await witness.until_messages(2) == [NOTE, PONG]
-    assert witness.senders[1] == Sender(size=len(jsonrpc.serialize(PONG)))
+    assert witness.senders[1] == Sender(
+        size=len(jsonrpc.serialize(PONG)), binding="sse"
+    )
     assert witness.errors == []
     await stream.wait_until_left()
 

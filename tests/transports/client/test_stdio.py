@@ -52,7 +52,7 @@ async def test_messages_travel_both_ways() -> None:
     async with started(transport):
         await transport.send(PING)
         assert await witness.until_messages(1) == [PING]
-        assert witness.senders == [Sender(size=40)]
+        assert witness.senders == [Sender(size=40, binding="stdio")]
         for _ in range(3):
             await transport.send(BIG)
         assert await witness.until_messages(4) == [PING, BIG, BIG, BIG]

@@ -66,7 +66,7 @@ async def test_messages_travel_both_ways() -> None:
     async with listening(serve) as url, connected(url) as (client, witness):
         await client.send(PING)
         assert await witness.until_messages(1) == [PONG]
-    assert witness.senders == [Sender(size=36)]
+    assert witness.senders == [Sender(size=36, binding="websocket")]
     assert witness.errors == []
 
 

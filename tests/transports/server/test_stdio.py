@@ -205,7 +205,7 @@ async def test_messages_travel_both_ways(
     async with started(transport):
         await peer.write(line_of(PING))
         assert await witness.until_messages(1) == [PING]
-        assert witness.senders == [Sender(user="alice", size=40)]
+        assert witness.senders == [Sender(user="alice", size=40, binding="stdio")]
         await transport.send(PONG)
         assert await peer.read_line() == line_of(PONG)
         await peer.write(line_of(PING) * 2)

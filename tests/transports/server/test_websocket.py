@@ -83,7 +83,8 @@ async def test_messages_travel_both_ways() -> None:
     await connection.transport.send(result(1))
 
     assert connection.witness.messages == [PING]
-    assert connection.witness.senders == [Sender(user="alice", size=len(text))]
+    expected = Sender(user="alice", size=len(text), binding="websocket")
+    assert connection.witness.senders == [expected]
     assert connection.sent == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
 
 
