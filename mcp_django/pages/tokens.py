@@ -171,5 +171,5 @@ def _describe(token: Token, is_usable: bool) -> OwnToken:
 
 
 def _tokens_of(user: User) -> TokenQuerySet:
-    pk: Any = user.pk  # None for nobody, who has no tokens
+    pk: Any = user.pk  # None for a stranger, who has no tokens
     return Token.objects.filter(user_id=pk)
