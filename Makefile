@@ -42,7 +42,7 @@ demo: install ## Run the lending library on 127.0.0.1; PORT=8000.
 # Those that start programs mostly wait, so that there are three runs beside each other;
 # what the last two printed comes at the end.
 WORKERS_TESTS := tests/live
-PROGRAMS_TESTS := tests/cluster tests/demo tests/docs tests/management tests/testing
+PROGRAMS_TESTS := tests/cluster tests/demo tests/docs tests/management tests/pages tests/testing
 test: install ## Run all tests, those of running workers beside the others.
 	@logs=$$(mktemp -d); \
 	$(BIN)/pytest -p no:cacheprovider $(PROGRAMS_TESTS) > $$logs/1 2>&1 & programs=$$!; \

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -144,7 +145,8 @@ def make_session_id(
     marks: tuple[str, ...] = (),
 ) -> str:
     """Make the id of a new session: visible ASCII, at most `MAX_CHARACTERS`."""
-    key, now = secrets.token_urlsafe(_KEY_BYTES), round(time.time(), 3)
+    # Rounded down: what is ended a moment later was opened before.
+    key, now = secrets.token_urlsafe(_KEY_BYTES), math.floor(time.time() * 1000) / 1000
     return _id_of(HTTPSession(key, server_name, owner, peer, now, fingerprint, marks))
 
 

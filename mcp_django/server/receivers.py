@@ -79,6 +79,8 @@ class _Teller:
     def __init__(self) -> None:
         self._waiting: deque[Send] = deque()
         self._telling: set[asyncio.Task[None]] = set()
+        # Of these tasks, how many will still look for what waits.
+        self._looking = 0
         self._has_room = asyncio.Event()
         # Of one call; the first few are taken for slow ones.
         self._seconds = _SECONDS_TOGETHER
@@ -86,7 +88,7 @@ class _Teller:
     @property
     def is_busy(self) -> bool:
         """Whether something waits, or is being told."""
-        return bool(self._telling)
+        return self._looking > 0
 
     async def wait(self) -> None:
         """Wait until what is being told now was told."""
@@ -99,7 +101,8 @@ class _Teller:
             await self._has_room.wait()
         self._waiting.append(send)
         are_slow = self._most_together == 1
-        if len(self._telling) < (_MOST_SIDE_BY_SIDE if are_slow else 1):
+        if self._looking < (_MOST_SIDE_BY_SIDE if are_slow else 1):
+            self._looking += 1
             loop = asyncio.get_running_loop()
             task = loop.create_task(self._tell_all(), context=own_context())
             self._telling.add(task)
@@ -110,6 +113,12 @@ class _Teller:
         return min(_MOST_TOGETHER, max(1, int(_SECONDS_TOGETHER / self._seconds)))
 
     async def _tell_all(self) -> None:
+        try:
+            await self._tell_what_waits()
+        finally:
+            self._looking -= 1
+
+    async def _tell_what_waits(self) -> None:
         run = partial(handler_threads.beside.run, what=_describe)
         waiting = self._waiting
         while waiting:

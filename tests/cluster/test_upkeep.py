@@ -61,7 +61,7 @@ async def test_handler_that_cancels_everything_ends_no_upkeep(
             for _ in range(3):
                 with anyio.fail_after(2 * KEEP_ALIVE_SECONDS):
                     await stream.wait_until_open()
-    said = [line for line in worker.log_lines() if "it starts again" in line]
+    said = [line for line in worker.log_lines() if "and starts again" in line]
     assert len(said) == 1
 
 

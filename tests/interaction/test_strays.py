@@ -7,7 +7,7 @@ binding and in both eras.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -18,6 +18,7 @@ from django.dispatch import Signal
 from mcp.shared.exceptions import MCPError
 from pytest_django import Settings
 
+from mcp_django.server.receivers import all_told
 from mcp_django.signals import request_handled
 from tests.fault_lines import begin_anew
 from tests.interaction import straying
@@ -266,7 +267,7 @@ RECEIVERS: Final[Mapping[str, tuple[Signal, Callable[..., Any]]]] = {
 
 
 @pytest.fixture
-def receivers(place: str) -> Iterator[None]:
+async def receivers(place: str) -> AsyncIterator[None]:
     """Connect the receivers of a place."""
     if place not in RECEIVERS:
         yield
@@ -274,6 +275,7 @@ def receivers(place: str) -> Iterator[None]:
     signal, receiver = RECEIVERS[place]
     signal.connect(receiver)
     yield
+    await all_told()
     signal.disconnect(receiver)
 
 

@@ -216,8 +216,7 @@ async def test_server_that_is_not_there_is_explained(tmp_path: Path) -> None:
         answer = await initialize(bridge)
         assert answer["error"] == {
             "code": -32603,
-            "message": "cannot use the remote server; the next request tries "
-            "again: cannot reach "
+            "message": "cannot use the remote server: cannot reach "
             f"{url!r}: Connection refused",
         }
         await bridge.close_input()

@@ -322,7 +322,8 @@ async def test_stdio_process_goes_also_if_its_event_loop_is_blocked(
             await end(server, "SIGINT")
             with anyio.fail_after(SOON_SECONDS):
                 assert await server.wait() == 0
-    [line] = path.read_text().splitlines()
+    left, line = path.read_text().splitlines()
+    assert left == "the process ends, and 1 call is not over: tools/call 'block'"
     assert line.startswith("the end of the process is held up by its main thread, in b")
 
 

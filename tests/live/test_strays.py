@@ -118,8 +118,10 @@ async def test_process_answers_whatever_is_raised_and_ends_by_a_signal_only(
 
 
 def count_of(text: str, log: str) -> int:
-    """Count the entries of a log with a traceback."""
-    return len(re.findall(rf"{text}\n(?:Traceback|  \+ Exception Group)", log))
+    """Count what a log tells of: entries with a traceback, and more like them."""
+    entries = re.findall(rf"{text}\n(?:Traceback|  \+ Exception Group)", log)
+    held = rf"{text}: .* \((?P<more>\d+) more like it in the last minute\)"
+    return len(entries) + sum(int(m["more"]) for m in re.finditer(held, log))
 
 
 async def assert_alive(witness: RawStream, id: int) -> None:
