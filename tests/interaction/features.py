@@ -101,7 +101,7 @@ def wait_in_thread(context: SyncContext) -> str:
     return "waited"
 
 
-@slow.tool(timeout=0.01)
+@slow.tool(timeout=0.2)  # which is long for what it does itself
 async def ask_first(context: Context) -> str:
     """Ask, and be quick about the rest."""
     await context.elicit("Go on?", Sure)

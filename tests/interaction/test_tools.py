@@ -340,7 +340,7 @@ async def test_user_who_is_asked_may_take_longer_than_the_handler(
     """Our choice: `timeout=` is of what the handler does; a person is no handler."""
 
     async def ponder(params: types.ElicitRequestParams) -> types.ElicitResult:
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.25)
         return types.ElicitResult(action="accept", content={"sure": True})
 
     answers = Answers(elicit=ponder)
