@@ -153,6 +153,8 @@ OVER_ASGI: Final = (
             "5",
             ASGI,
         ),
+        # It closes idle connections, and mostly before anything can be asked.
+        listens_to_the_end=False,
     ),
     ServerProgram(
         "granian",

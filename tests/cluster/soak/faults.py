@@ -200,7 +200,9 @@ FAULTS: Final[Sequence[Fault]] = (
         "keys are rotated",
         strikes.rotate_keys,
         sees="what a restart shows; sessions go on as long as the old key is among "
-        "`SECRET_KEY_FALLBACKS`",
+        "`SECRET_KEY_FALLBACKS`; what is signed with the new key is refused where that "
+        "is not known yet",
+        signs=_EXPIRED,
     ),
     Fault(
         "the clock of a worker jumps ahead by an hour",
