@@ -1,7 +1,7 @@
 """What is done with servers from a shell: `commands`, and what several of them use.
 
 `arguments` reads what is given to a tool, `remote` reaches a server elsewhere,
-`schemas` says in a few words what a tool takes, and `terminal` shows results and asks a
+`schemas` checks it by the tool's schema, and `terminal` shows results and asks a
 person. `daphne_server` is the server that `mcp_daphne` and `runserver` run, with its
 `idle_timers`.
 """

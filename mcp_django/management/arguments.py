@@ -10,8 +10,9 @@ from typing import Any, Final
 from django.core.management.base import CommandError
 from mcp_types import Tool
 
-from mcp_django.management.schemas import find_local_fault, type_in_words
+from mcp_django.management.schemas import find_local_fault
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.schemas.words import type_in_words
 
 _TYPES: Final = frozenset(
     {"array", "boolean", "integer", "null", "number", "object", "string"}

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from mcp_types import ElicitRequestFormParams, ElicitRequestURLParams, ElicitResult
 
-from mcp_django.management.schemas import find_local_fault, type_in_words
+from mcp_django.management.schemas import find_local_fault
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
+from mcp_django.server.schemas.words import type_in_words
 
 _BAR_WIDTH: Final = 24
 _YES: Final = frozenset({"y", "yes", "true", "1"})

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcp_django.management.schemas import type_in_words
 from mcp_django.management.terminal import printable
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.features import Prompt, Resource, Tool
 from mcp_django.server.permissions import Permissions
+from mcp_django.server.schemas.words import type_in_words
 from mcp_django.server.server import Server
 from mcp_django.server.showing import shown, translated
 from mcp_django.server.texts import readable
