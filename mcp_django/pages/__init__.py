@@ -10,5 +10,6 @@ the pages of an endpoint are.
   project lets programs in
 * `programs` lists what may act as the reader; `tokens` are the reader's own
 * `console` is the page that speaks to the endpoint, with `console_texts` and
-  `form_texts` for its script; `models` is there for one permission
+  `form_texts` for its script
+* `admin` are pages in Django's admin; `models` is there for permissions alone
 """

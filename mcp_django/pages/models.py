@@ -18,3 +18,34 @@ class Console(models.Model):
 
     def __str__(self) -> str:
         return "console"
+
+
+class Live(models.Model):
+    """What is open in all workers; it has no table."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = (
+            ("view_live", _("Can see what is open in all workers")),
+            ("end_live", _("Can end what is open in all workers")),
+        )
+        verbose_name = _("live")
+        verbose_name_plural = _("live")
+
+    def __str__(self) -> str:
+        return "live"
+
+
+class Feature(models.Model):
+    """The features of all servers; it has no table."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = (("view_feature", _("Can see the features of all servers")),)
+        verbose_name = _("feature")
+        verbose_name_plural = _("features")
+
+    def __str__(self) -> str:
+        return "feature"
