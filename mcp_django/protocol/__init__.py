@@ -9,8 +9,8 @@ clients say of themselves in the legacy era, `initialize` reads.
 `client` is the client's half, with `input_rounds` of questions and a `result_cache`;
 `subscriptions` is what a client is told of changes. `models` reads what peers send,
 `uris` tells which name the same, `scopes` what may name one, `http_headers` what the
-headers of a post say, and `http_statuses` what a refusal of one is. `foreign_schemas`
-checks values by schemas of others: `compiled_schemas`, which `schema_compiler` makes of
-`compiled_parts`, where they are plain, else `counted_schemas`. May import
-`mcp_django.exceptions` only.
+headers of a post say, `http_statuses` what a refusal of one is, and `price` how many
+tokens a feature costs a model. `foreign_schemas` checks values by schemas of others:
+`compiled_schemas`, which `schema_compiler` makes of `compiled_parts`, where they are
+plain, else `counted_schemas`. May import `mcp_django.exceptions` only.
 """

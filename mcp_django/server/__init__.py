@@ -7,9 +7,9 @@ the servers; `endpoints`, `routes` and `well_known` are where they are served.
 
 `dispatch` goes from one of the `requests`, by its `params`, to what answers: a feature,
 `lists` of them (with `cache_hints`, `fingerprints`, and texts for `showing`), or
-`session_requests`. `answering` runs it until there is an answer, which
-`observers` see; `handled` and `failures` tell receivers how that went, in `outcomes`,
-by `receivers`, and `session_lives` of sessions.
+`session_requests`; what they cost a model, `prices` adds up. `answering` runs it until
+there is an answer, which `observers` see; `handled` and `failures` tell receivers how
+that went, in `outcomes`, by `receivers`, and `session_lives` of sessions.
 `rights` says what the `permissions` of a feature allow, and `suggestions` are cut by
 it; `scopes` are what a program must be allowed besides, and `switched_off` is what no
 user may. `handlers` calls the function, in `transactions`. What it takes is in
