@@ -72,7 +72,7 @@ check: install ## Lint, check types (of JavaScript with npm), imports, migration
 test-matrix: install ## Run every server, and the tests on each Python; ONLY=servers or 3.13-6.1.
 	@$(BIN)/python -m tests.matrix $(if $(ONLY),--only $(ONLY))
 
-packages: install ## Build, install in empty environments, test with lowest versions.
+packages: install ## Build into dist/ and use that in empty environments, also with lowest versions.
 	@$(BIN)/python -m tests.packaging
 
 conformance: install ## Run the official conformance suite; it needs npm and Chromium.
