@@ -1,7 +1,5 @@
 /** Elements of the page. What others wrote comes in as text, and never as HTML. */
 
-import { textOf } from "./texts.js";
-
 /** @typedef {Node | string | null | undefined | false} Child */
 
 /**
@@ -71,13 +69,4 @@ export function field(label, control, hint) {
     parts.push(note);
   }
   return make("div", { className: "mcp-field" }, ...parts);
-}
-
-/**
- * Make a text that others wrote, whose direction is its own.
- *
- * @param {unknown} text
- */
-export function theirs(text) {
-  return make("bdi", {}, textOf(text ?? ""));
 }

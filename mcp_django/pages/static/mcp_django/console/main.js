@@ -14,10 +14,11 @@ import { QuestionsView } from "./views/questions.js";
 import { TrafficView } from "./views/traffic.js";
 
 /**
- * @typedef {import("./link/shares.js").Kind} Kind
- * @typedef {import("./link/features.js").Feature} Feature
- * @typedef {import("./link/link.js").Link} Link
- * @typedef {import("./views/connection.js").Choice} Choice
+ * @import {Kind} from "./link/shares.js"
+ * @import {Feature} from "./link/features.js"
+ * @import {Link} from "./link/link.js"
+ * @import {Choice} from "./views/connection.js"
+ * @import {Calling} from "./views/call.js"
  */
 
 /** Holds the connection, and tells the parts of the page what comes over it. */
@@ -216,7 +217,7 @@ class Console {
    * @param {Kind} kind
    * @param {Feature} feature
    * @param {Record<string, any>} values
-   * @param {import("./views/call.js").Calling} calling
+   * @param {Calling} calling
    */
   async #request(kind, feature, values, { signal, onProgress }) {
     const { method, params } = requestFor(kind, feature, values);

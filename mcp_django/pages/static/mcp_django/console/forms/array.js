@@ -3,10 +3,8 @@
 import { make } from "../dom.js";
 import { format } from "../texts.js";
 import { announce, button, focusFirst, MOST_ROWS, PLACES } from "./buttons.js";
-import { Slot } from "./slot.js";
 
-/** @typedef {import("./slot.js").Field} Field */
-/** @typedef {import("./slot.js").Below} Below */
+/** @import {Slot, Field, Below} from "./slot.js" */
 /** @typedef {{slot: Slot, element: HTMLElement, remove: HTMLButtonElement}} Row */
 
 const MOST_AT_FIRST = 3;
@@ -39,7 +37,7 @@ export class ArrayField {
   #add() {
     const { form, kind } = this.slot;
     const label = this.#label(this.rows.length);
-    const slot = new Slot(form, kind.schema.items ?? {}, { label, parent: this.slot });
+    const slot = this.slot.makeBelow(kind.schema.items ?? {}, { label });
     const remove = button(format(form.texts.remove), () => this.#remove(row), this.#removing(label));
     const element = make("div", { className: "mcp-form-row" }, slot.element, remove);
     const row = { slot, element, remove };

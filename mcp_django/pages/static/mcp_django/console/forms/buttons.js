@@ -1,7 +1,5 @@
 /** Buttons that add and remove parts of a form. */
 
-import { make } from "../dom.js";
-
 /** How many places a form may grow by at once; what is beyond waits for the reader. */
 export const PLACES = 300;
 
@@ -13,7 +11,11 @@ export const PLACES = 300;
  * @param {string} [label] Said of it to those who do not see where it stands.
  */
 export function button(text, change, label) {
-  const made = make("button", { type: "button", className: "mcp-second mcp-form-button", onclick: change }, text);
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "mcp-second mcp-form-button";
+  made.textContent = text;
+  made.addEventListener("click", change);
   if (label !== undefined) made.setAttribute("aria-label", label);
   return made;
 }

@@ -5,7 +5,7 @@ import { textOf } from "../texts.js";
 import { matchesFormat } from "./formats.js";
 import { find, Unknown } from "./schema.js";
 
-/** @typedef {import("./schema.js").Schema} Schema */
+/** @import {Schema} from "./schema.js" */
 /** @typedef {{path: (string | number)[], text: string, values: Record<string, unknown>}} Fault */
 
 const MAX_DEPTH = 100;

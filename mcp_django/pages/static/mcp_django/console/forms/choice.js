@@ -4,9 +4,8 @@ import { make } from "../dom.js";
 import { format } from "../texts.js";
 import { same } from "../json.js";
 
-/** @typedef {import("./slot.js").Slot} Slot */
-/** @typedef {import("./slot.js").Field} Field */
-/** @typedef {import("./kinds.js").Choice} Choice */
+/** @import {Slot, Field} from "./slot.js" */
+/** @import {Choice} from "./kinds.js" */
 
 /**
  * Make a list to choose one from; the first entry stands for nothing.

@@ -1,4 +1,4 @@
-/** Which field shows a place, and what it begins with. */
+/** Which field shows a place. */
 
 import { ArrayField } from "./array.js";
 import { ChoiceField, ChoicesField, FixedField, FlagField } from "./choice.js";
@@ -9,8 +9,8 @@ import { NumberField, TextField } from "./text.js";
 import { UnionField } from "./union.js";
 import { format } from "../texts.js";
 
-/** @typedef {import("./slot.js").Slot} Slot */
-/** @typedef {import("./slot.js").Field} Field */
+/** @import {Slot, Field} from "./slot.js" */
+/** @import {Choice} from "./kinds.js" */
 
 /**
  * Make the field for a place.
@@ -57,23 +57,10 @@ export function makeField(slot) {
 
 /**
  * @param {Slot} slot
- * @param {import("./kinds.js").Choice[]} choices
+ * @param {Choice[]} choices
  */
 function makeChoice(slot, choices) {
   const [only] = choices;
   const isFixed = slot.isRequired && choices.length === 1;
   return isFixed && only ? new FixedField(only) : new ChoiceField(slot, choices);
-}
-
-/**
- * Give the value that a place begins with; undefined when the field knows.
- *
- * @param {Slot} slot
- * @returns {any}
- */
-export function makeInitial(slot) {
-  const { schema } = slot.kind;
-  // That nothing is given means the same.
-  const isNothing = schema.default === null && !slot.isRequired;
-  return "default" in schema && !isNothing ? schema.default : undefined;
 }

@@ -3,6 +3,7 @@
 import { freshId, make } from "../dom.js";
 import { format } from "../texts.js";
 import { PLACES } from "./buttons.js";
+import { makeField } from "./fields.js";
 import { isObject } from "../json.js";
 import { Slot } from "./slot.js";
 
@@ -41,7 +42,7 @@ import { Slot } from "./slot.js";
  */
 export function makeForm(schema, { texts, value, complete }) {
   const root = isObject(schema) ? schema : {};
-  const slot = new Slot({ root, texts, complete, places: PLACES }, schema, { label: "" });
+  const slot = new Slot({ root, texts, complete, makeField, places: PLACES }, schema, { label: "" });
   slot.begin();
   if (value !== undefined) slot.setValue(value);
   const summary = make("div", { className: "mcp-notice mcp-bad mcp-form-summary", tabIndex: -1, hidden: true });

@@ -3,8 +3,8 @@
 import { format } from "../texts.js";
 import { timeZone } from "./formats.js";
 
-/** @typedef {import("./slot.js").Slot} Slot */
-/** @typedef {import("./schema.js").Schema} Schema */
+/** @import {Slot} from "./slot.js" */
+/** @import {Schema} from "./schema.js" */
 
 /**
  * Say what a field wants.

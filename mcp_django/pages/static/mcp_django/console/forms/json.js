@@ -3,9 +3,7 @@
 import { make } from "../dom.js";
 import { format } from "../texts.js";
 
-/** @typedef {import("./slot.js").Slot} Slot */
-
-/** @typedef {import("./slot.js").Field} Field */
+/** @import {Slot, Field} from "./slot.js" */
 
 /** @implements {Field} */
 export class JsonField {

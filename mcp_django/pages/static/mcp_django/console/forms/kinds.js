@@ -4,7 +4,7 @@ import { includes, isObject } from "../json.js";
 import { textOf } from "../texts.js";
 import { merge, resolve, Unknown } from "./schema.js";
 
-/** @typedef {import("./schema.js").Schema} Schema */
+/** @import {Schema} from "./schema.js" */
 /** @typedef {{label: string, value: any}} Choice */
 /** @typedef {{label: string | null, type: string, schema: Schema}} Branch */
 /**

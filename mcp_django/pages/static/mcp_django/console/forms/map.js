@@ -4,10 +4,8 @@ import { freshId, make } from "../dom.js";
 import { format } from "../texts.js";
 import { announce, button, MOST_ROWS, PLACES } from "./buttons.js";
 import { isObject } from "../json.js";
-import { Slot } from "./slot.js";
 
-/** @typedef {import("./slot.js").Field} Field */
-/** @typedef {import("./slot.js").Below} Below */
+/** @import {Slot, Field, Below} from "./slot.js" */
 /** @typedef {{name: HTMLInputElement, slot: Slot, element: HTMLElement}} Row */
 
 /** @implements {Field} */
@@ -39,7 +37,7 @@ export class MapField {
     const { form, kind } = this.slot;
     const name = make("input", { id: freshId("name"), autocomplete: "off", spellcheck: false });
     const schema = kind.schema.additionalProperties ?? {};
-    const slot = new Slot(form, schema, { label: format(form.texts.member_value), parent: this.slot });
+    const slot = this.slot.makeBelow(schema, { label: format(form.texts.member_value) });
     const label = make("label", { htmlFor: name.id }, format(form.texts.member_name));
     const remove = button(format(form.texts.remove), () => this.#remove(row));
     const element = make(

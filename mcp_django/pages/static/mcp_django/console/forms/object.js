@@ -5,10 +5,8 @@ import { format } from "../texts.js";
 import { announce, button, focusFirst, PLACES } from "./buttons.js";
 import { MapField } from "./map.js";
 import { isObject } from "../json.js";
-import { Slot } from "./slot.js";
 
-/** @typedef {import("./slot.js").Field} Field */
-/** @typedef {import("./slot.js").Below} Below */
+/** @import {Slot, Field, Below} from "./slot.js" */
 
 /** @implements {Field} */
 export class ObjectField {
@@ -30,7 +28,7 @@ export class ObjectField {
 
   /** @param {boolean} begins Whether the members begin with their defaults. */
   #open(begins) {
-    const { form, kind } = this.slot;
+    const { kind } = this.slot;
     const { properties, required = [], additionalProperties } = kind.schema;
     const members = new Map(Object.entries(isObject(properties) ? properties : {}));
     for (const name of required) {
@@ -39,7 +37,7 @@ export class ObjectField {
     this.members = new Map();
     for (const [name, schema] of members) {
       const isRequired = required.includes(name);
-      this.members.set(name, new Slot(form, schema, { name, isRequired, parent: this.slot }));
+      this.members.set(name, this.slot.makeBelow(schema, { name, isRequired }));
     }
     if (begins) for (const member of this.members.values()) member.begin();
     const hasOthers = additionalProperties === true || isObject(additionalProperties);

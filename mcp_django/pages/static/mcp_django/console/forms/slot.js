@@ -1,16 +1,16 @@
 /** A place in a form: the field that its schema makes, or a JSON editor in its stead. */
 
-import { add, freshId, make, theirs } from "../dom.js";
+import { add, freshId, make } from "../dom.js";
 import { format, textOf } from "../texts.js";
+import { theirs } from "../theirs.js";
 import { check, checkOutside } from "./check.js";
-import { makeField, makeInitial } from "./fields.js";
 import { hintsOf } from "./hints.js";
 import { JsonField } from "./json.js";
 import { kindOf } from "./kinds.js";
 import { same } from "../json.js";
 
-/** @typedef {import("./schema.js").Schema} Schema */
-/** @typedef {import("./kinds.js").Kind} Kind */
+/** @import {Schema} from "./schema.js" */
+/** @import {Kind} from "./kinds.js" */
 /**
  * What all places of one form know.
  *
@@ -18,6 +18,7 @@ import { same } from "../json.js";
  * @property {Schema} root The whole schema, in which references are resolved.
  * @property {Record<string, string>} texts
  * @property {((name: string, text: string) => Promise<string[]>) | undefined} complete
+ * @property {(slot: Slot) => Field} makeField Makes the field that shows a place.
  * @property {number} places How many may still be made before the reader asks for more.
  */
 /**
@@ -75,7 +76,7 @@ export class Slot {
     this.errors = make("ul", { className: "mcp-form-errors", id: freshId("errors"), hidden: true });
     form.places -= 1;
     /** @type {Field} */
-    this.field = makeField(this);
+    this.field = form.makeField(this);
     this.isJson = this.kind.kind === "unknown";
     this.#show();
   }
@@ -98,17 +99,43 @@ export class Slot {
    * @param {any} value Undefined when nothing is given.
    */
   setValue(value) {
-    if (this.isJson && this.kind.kind !== "unknown") this.#use(makeField(this), false);
+    if (this.isJson && this.kind.kind !== "unknown") this.#use(this.form.makeField(this), false);
     this.field.setValue(value);
     if (!same(this.field.value(), value)) {
       this.useJson(value, format(this.form.texts.why_value));
     }
   }
 
+  /**
+   * Make a place below this one.
+   *
+   * @param {unknown} schema
+   * @param {object} options As of any place.
+   * @param {string} [options.name]
+   * @param {string} [options.label]
+   * @param {boolean} [options.isRequired]
+   * @param {boolean} [options.isPlain]
+   */
+  makeBelow(schema, options) {
+    return new Slot(this.form, schema, { ...options, parent: this });
+  }
+
+  /**
+   * Say whether a schema of this form allows a value.
+   *
+   * @param {unknown} schema
+   * @param {any} value
+   */
+  fits(schema, value) {
+    return !check(schema, value, this.form.root).length;
+  }
+
   /** Begin with what the schema says, or the field. */
   begin() {
-    const initial = makeInitial(this);
-    if (initial !== undefined) this.setValue(initial);
+    const { schema } = this.kind;
+    // That nothing is given means the same.
+    const isNothing = schema.default === null && !this.isRequired;
+    if ("default" in schema && !isNothing) this.setValue(schema.default);
   }
 
   /**

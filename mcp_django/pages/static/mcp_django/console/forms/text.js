@@ -5,8 +5,7 @@ import { format } from "../texts.js";
 import { fromLocal, toLocal } from "./formats.js";
 import { isInexact } from "./json.js";
 
-/** @typedef {import("./slot.js").Slot} Slot */
-/** @typedef {import("./slot.js").Field} Field */
+/** @import {Slot, Field} from "./slot.js" */
 
 /** @type {Record<string, Record<string, string>>} */
 const INPUTS = {

@@ -3,14 +3,11 @@
 import { make } from "../dom.js";
 import { format } from "../texts.js";
 import { announce, PLACES } from "./buttons.js";
-import { check } from "./check.js";
 import { chooser } from "./choice.js";
 import { typeOf } from "../json.js";
-import { Slot } from "./slot.js";
 
-/** @typedef {import("./slot.js").Field} Field */
-/** @typedef {import("./slot.js").Below} Below */
-/** @typedef {import("./kinds.js").Branch} Branch */
+/** @import {Slot, Field, Below} from "./slot.js" */
+/** @import {Branch} from "./kinds.js" */
 
 /** @implements {Field} */
 export class UnionField {
@@ -41,9 +38,8 @@ export class UnionField {
   #choose(at) {
     this.chooser.value = String(at);
     const branch = this.branches[at];
-    const { form } = this.slot;
-    const options = { label: this.labels[at] ?? "", isPlain: true, parent: this.slot };
-    this.chosen = branch ? new Slot(form, branch.schema, options) : null;
+    const options = { label: this.labels[at] ?? "", isPlain: true };
+    this.chosen = branch ? this.slot.makeBelow(branch.schema, options) : null;
     this.place.replaceChildren(...(this.chosen ? [this.chosen.element] : []));
     return this.chosen;
   }
@@ -58,8 +54,7 @@ export class UnionField {
       this.#choose(-1);
       return;
     }
-    const { root } = this.slot.form;
-    const right = this.branches.findIndex(({ schema }) => !check(schema, value, root).length);
+    const right = this.branches.findIndex(({ schema }) => this.slot.fits(schema, value));
     const type = typeOf(value);
     const similar = this.branches.findIndex(
       (branch) => branch.type === type || (branch.type === "integer" && type === "number"),

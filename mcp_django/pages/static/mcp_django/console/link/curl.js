@@ -1,6 +1,6 @@
 /** A message as a command for the shell. */
 
-/** @typedef {import("./traffic.js").Post} Post */
+/** @import {Post} from "./traffic.js" */
 
 export const TOKEN = "YOUR_TOKEN";
 

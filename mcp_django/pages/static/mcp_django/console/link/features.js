@@ -4,7 +4,7 @@ import { isObject } from "./protocol.js";
 import { expand, variablesOf } from "./uri_template.js";
 
 /**
- * @typedef {import("./shares.js").Kind} Kind
+ * @import {Kind} from "./shares.js"
  * @typedef {Record<string, any>} Feature As the server lists it.
  * @typedef {{method: string, params: Record<string, any>}} Request
  */

@@ -6,9 +6,11 @@ import { QUESTIONS } from "./questions.js";
 import { StreamableHTTP } from "./streamable_http.js";
 
 /**
- * @typedef {import("./protocol.js").Message} Message
- * @typedef {import("./protocol.js").Id} Id
- * @typedef {import("./link.js").Asking} Asking
+ * @import {Message, Id} from "./protocol.js"
+ * @import {Asking} from "./link.js"
+ * @import {WebSocketCarrier} from "./websocket.js"
+ * @import {SSECarrier} from "./sse.js"
+ * @import {Hears} from "./link.js"
  */
 
 /** Speaks the versions up to 2025-11-25 over any carrier. */
@@ -21,10 +23,9 @@ export class LegacyLink {
 
   /**
    * @param {object} options
-   * @param {StreamableHTTP | import("./websocket.js").WebSocketCarrier
-   *   | import("./sse.js").SSECarrier} options.carrier
+   * @param {StreamableHTTP | WebSocketCarrier | SSECarrier} options.carrier
    * @param {string} options.version
-   * @param {import("./link.js").Hears} options.hears
+   * @param {Hears} options.hears
    */
   constructor({ carrier, version, hears }) {
     this.carrier = carrier;

@@ -8,9 +8,9 @@ import { StreamableHTTP } from "./streamable_http.js";
 import { WebSocketCarrier } from "./websocket.js";
 
 /**
- * @typedef {import("./protocol.js").Binding} Binding
- * @typedef {import("./protocol.js").Message} Message
- * @typedef {import("./pending.js").Progress} Progress
+ * @import {Binding, Message} from "./protocol.js"
+ * @import {Progress} from "./pending.js"
+ * @import {Traffic} from "./traffic.js"
  *
  * @typedef {object} Hears What hears of what the server does by itself.
  * @property {(method: string, params: any, signal: AbortSignal) => Promise<object>} onQuestion
@@ -25,7 +25,7 @@ import { WebSocketCarrier } from "./websocket.js";
  * @property {string} version
  * @property {string} url Of the endpoint.
  * @property {string} [token]
- * @property {import("./traffic.js").Traffic} traffic
+ * @property {Traffic} traffic
  * @property {Hears} hears
  *
  * @typedef {object} Asking How a request is sent.

@@ -6,8 +6,11 @@ import { answerRound } from "./questions.js";
 import { StreamableHTTP } from "./streamable_http.js";
 
 /**
- * @typedef {import("./protocol.js").Message} Message
- * @typedef {import("./link.js").Asking} Asking
+ * @import {Message} from "./protocol.js"
+ * @import {Asking} from "./link.js"
+ * @import {WebSocketCarrier} from "./websocket.js"
+ * @import {SSECarrier} from "./sse.js"
+ * @import {Hears} from "./link.js"
  */
 
 const MAX_ROUNDS = 50;
@@ -25,10 +28,9 @@ export class ModernLink {
 
   /**
    * @param {object} options
-   * @param {StreamableHTTP | import("./websocket.js").WebSocketCarrier
-   *   | import("./sse.js").SSECarrier} options.carrier
+   * @param {StreamableHTTP | WebSocketCarrier | SSECarrier} options.carrier
    * @param {string} options.version
-   * @param {import("./link.js").Hears} options.hears
+   * @param {Hears} options.hears
    */
   constructor({ carrier, version, hears }) {
     this.carrier = carrier;

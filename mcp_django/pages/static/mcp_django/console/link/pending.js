@@ -3,7 +3,7 @@
 import { ErrorAnswer } from "./protocol.js";
 
 /**
- * @typedef {import("./protocol.js").Message} Message
+ * @import {Message} from "./protocol.js"
  * @typedef {{progress: number, total?: number, message?: string}} Progress
  * @typedef {object} Waiting
  * @property {(result: any) => void} resolve

@@ -2,6 +2,8 @@
 
 import { isObject } from "./protocol.js";
 
+/** @import {Hears} from "./link.js" */
+
 /** A question that the user does not answer. */
 export class QuestionRefused extends Error {
   /** @param {string} message For the server. */
@@ -21,7 +23,7 @@ export const QUESTIONS = ["elicitation/create", "sampling/createMessage", "roots
  * Spec: 2026-07-28 basic/patterns/mrtr.
  *
  * @param {unknown} asked Of a result: key to question.
- * @param {import("./link.js").Hears} hears
+ * @param {Hears} hears
  * @param {AbortSignal} signal
  * @returns {Promise<Record<string, object>>} Key to answer.
  */

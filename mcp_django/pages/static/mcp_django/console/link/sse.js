@@ -2,7 +2,8 @@
 
 import { Lost, reasonIn, Refused } from "./protocol.js";
 
-/** @typedef {import("./protocol.js").Message} Message */
+/** @import {Message} from "./protocol.js" */
+/** @import {Traffic} from "./traffic.js" */
 
 const VIA = "HTTP+SSE";
 
@@ -15,7 +16,7 @@ export class SSECarrier {
   /**
    * @param {object} options
    * @param {string} options.url Of the stream.
-   * @param {import("./traffic.js").Traffic} options.traffic
+   * @param {Traffic} options.traffic
    * @param {(message: Message) => void} options.onMessage
    * @param {(lost: Lost) => void} options.onEnd Not called for what `close` ends.
    */

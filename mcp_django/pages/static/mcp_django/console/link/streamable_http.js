@@ -4,9 +4,8 @@ import { EventReader, eventsOf } from "./event_stream.js";
 import { Lost, reasonIn, Refused } from "./protocol.js";
 
 /**
- * @typedef {import("./protocol.js").Message} Message
- * @typedef {import("./traffic.js").Post} Post
- * @typedef {import("./traffic.js").Traffic} Traffic
+ * @import {Message} from "./protocol.js"
+ * @import {Post, Traffic} from "./traffic.js"
  * @typedef {object} Sending
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal] Ends it.

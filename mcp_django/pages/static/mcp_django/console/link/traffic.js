@@ -1,6 +1,6 @@
 /** What was sent and received: each message with its time, and how it went. */
 
-/** @typedef {import("./protocol.js").Message} Message */
+/** @import {Message} from "./protocol.js" */
 
 /**
  * @typedef {object} Entry

@@ -2,7 +2,8 @@
 
 import { Lost } from "./protocol.js";
 
-/** @typedef {import("./protocol.js").Message} Message */
+/** @import {Message} from "./protocol.js" */
+/** @import {Traffic} from "./traffic.js" */
 
 const VIA = "WebSocket";
 
@@ -14,7 +15,7 @@ export class WebSocketCarrier {
   /**
    * @param {object} options
    * @param {string} options.url With `ws` or `wss`.
-   * @param {import("./traffic.js").Traffic} options.traffic
+   * @param {Traffic} options.traffic
    * @param {(message: Message) => void} options.onMessage
    * @param {(lost: Lost) => void} options.onEnd Not called for what `close` ends.
    */

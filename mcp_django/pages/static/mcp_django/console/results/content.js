@@ -1,8 +1,9 @@
 /** What a server answered, shown: whole results, messages and blocks of content. */
 
-import { add, make, theirs } from "../dom.js";
+import { add, make } from "../dom.js";
 import { isObject } from "../json.js";
 import { format, textOf } from "../texts.js";
+import { theirs } from "../theirs.js";
 import { showBlob, showMedia } from "./media.js";
 import { showValue } from "./structured.js";
 import { showText } from "./text.js";

@@ -1,7 +1,8 @@
 /** Images, sounds and other bytes of an answer, from `data:` URLs and within bounds. */
 
-import { make, theirs } from "../dom.js";
+import { make } from "../dom.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 /** @typedef {Record<string, string>} Texts */
 

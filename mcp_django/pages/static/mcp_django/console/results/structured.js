@@ -1,8 +1,9 @@
 /** Values of JSON: lists of objects as tables, all else as a tree that opens step by step. */
 
-import { make, theirs } from "../dom.js";
+import { make } from "../dom.js";
 import { isObject } from "../json.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 /** @typedef {Record<string, string>} Texts */
 

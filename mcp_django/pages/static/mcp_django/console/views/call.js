@@ -1,17 +1,18 @@
 /** One feature: its form, the call, and what comes of it. */
 
-import { add, make, theirs } from "../dom.js";
+import { add, make } from "../dom.js";
 import { makeForm } from "../forms/form.js";
 import { keyOf, schemaOf } from "../link/features.js";
 import { ErrorAnswer, isObject } from "../link/protocol.js";
 import { isAbort } from "../link/streamable_http.js";
 import { showContent } from "../results/content.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 /**
- * @typedef {import("../link/shares.js").Kind} Kind
- * @typedef {import("../link/features.js").Feature} Feature
- * @typedef {import("../link/pending.js").Progress} Progress
+ * @import {Kind} from "../link/shares.js"
+ * @import {Feature} from "../link/features.js"
+ * @import {Progress} from "../link/pending.js"
  *
  * @typedef {object} Calling
  * @property {AbortSignal} signal

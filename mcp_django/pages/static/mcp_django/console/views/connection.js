@@ -1,12 +1,13 @@
 /** The card in which one chooses how to connect, and sees how that goes. */
 
-import { add, field, make, theirs } from "../dom.js";
+import { add, field, make } from "../dom.js";
 import { versionsOf } from "../link/link.js";
 import { LOG_LEVELS } from "../link/protocol.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 /**
- * @typedef {import("../link/protocol.js").Binding} Binding
+ * @import {Binding} from "../link/protocol.js"
  * @typedef {{binding: Binding, version: string, token: string}} Choice
  * @typedef {"closed" | "opening" | "open" | "away" | "unopened" | "ended" | "loggedOut" | "session" | "refused"} State
  */

@@ -1,11 +1,12 @@
 /** The lists of what the server offers. */
 
-import { field, make, theirs } from "../dom.js";
+import { field, make } from "../dom.js";
 import { keyOf, KINDS, LISTS } from "../link/features.js";
+import { theirs } from "../theirs.js";
 
 /**
- * @typedef {import("../link/shares.js").Kind} Kind
- * @typedef {import("../link/features.js").Feature} Feature
+ * @import {Kind} from "../link/shares.js"
+ * @import {Feature} from "../link/features.js"
  */
 
 /** Shows lists, page by page, and lets one feature be chosen. */

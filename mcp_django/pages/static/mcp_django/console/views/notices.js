@@ -1,7 +1,8 @@
 /** What the server tells by itself: its log, and changes. */
 
-import { make, theirs } from "../dom.js";
+import { make } from "../dom.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 const MAX_NOTICES = 200;
 

@@ -1,10 +1,11 @@
 /** Dialogs in which the user answers what the server asks, one at a time. */
 
-import { add, field, make, theirs } from "../dom.js";
+import { add, field, make } from "../dom.js";
 import { makeForm } from "../forms/form.js";
 import { QuestionRefused } from "../link/questions.js";
 import { showContent } from "../results/content.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 
 /**
  * @typedef {object} Dialog What one question shows.

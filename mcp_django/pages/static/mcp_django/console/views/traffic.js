@@ -1,13 +1,13 @@
 /** The panel of messages, in both directions, as they come. */
 
-import { field, make, theirs } from "../dom.js";
+import { field, make } from "../dom.js";
 import { asCurl } from "../link/curl.js";
 import { format } from "../texts.js";
+import { theirs } from "../theirs.js";
 import { copy } from "./clipboard.js";
 
 /**
- * @typedef {import("../link/traffic.js").Entry} Entry
- * @typedef {import("../link/traffic.js").Traffic} Traffic
+ * @import {Entry, Traffic} from "../link/traffic.js"
  */
 
 const MAX_SHOWN = 100_000;
