@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from tests.docs.pages import files_of, write_files
+from tests.docs.projects import begin
 
 PAGES = (
     "how-to/custom-transport.md",
@@ -45,3 +46,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Import]:
     for name in list(sys.modules):
         if name.partition(".")[0] in PACKAGES:
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give the files of a project that was just begun, as the tutorial says."""
+    return begin(tmp_path_factory.mktemp("begun"))

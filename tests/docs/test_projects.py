@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks_of, write_files
-from tests.patience import PATIENCE_SECONDS
+from tests.docs.pages import blocks_of, write_files
+from tests.docs.projects import TUTORIAL, run_python
 
 pytestmark = pytest.mark.live
 
-TUTORIAL = "docs/tutorials/first-server.md"
 SERVER = "shop/mcp.py"
 ADDED = ("shop/models.py", "mysite/settings.py")
 """To these files a page adds; it shows the whole of all others."""
@@ -38,9 +34,6 @@ PAGES = (
     "docs/reference/api.md",
     "docs/reference/settings.md",
 )
-
-MIDDLEWARE = '    "django.middleware.security.SecurityMiddleware",\n'.replace('"', "'")
-CORS = '    "mcp_django.middleware.CorsMiddleware",\n'
 
 TRY = """
 import django
@@ -81,7 +74,7 @@ class Project:
 
 def projects() -> Iterator[Project]:
     """Give one project for each server, and where there is none for each setting."""
-    tutorial = dict(blocks_of(TUTORIAL))
+    tutorial = dict(blocks_of(f"docs/{TUTORIAL}"))
     yield Project("tutorial", tutorial)
     yield Project("README", dict(blocks_of("README.md")))
     for page in PAGES:
@@ -98,42 +91,6 @@ def projects() -> Iterator[Project]:
             yield Project(f"{Path(page).stem}-{number}", files)
 
 
-def run(folder: Path, *arguments: str) -> None:
-    """Run Python in a project."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
-        | {"DJANGO_SETTINGS_MODULE": "mysite.settings"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the files that Django's own commands make, changed as the tutorial says."""
-    folder = tmp_path_factory.mktemp("begun")
-    django = [sys.executable, "-m", "django"]
-    subprocess.run([*django, "startproject", "mysite", "."], cwd=folder, check=True)
-    subprocess.run([*django, "startapp", "shop"], cwd=folder, check=True)
-    files = {
-        str(path.relative_to(folder)): path.read_text()
-        for path in folder.glob("**/*.py")
-    }
-    settings = files["mysite/settings.py"]
-    assert MIDDLEWARE in settings
-    settings = settings.replace(MIDDLEWARE, MIDDLEWARE + CORS)
-    for name, text in blocks_of(TUTORIAL, is_named=False):
-        settings += text
-        assert name == ""
-    return {**files, "mysite/settings.py": settings}
-
-
 @pytest.mark.parametrize("project", [*projects()], ids=lambda project: project.name)
 def test_what_a_page_shows_runs_in_its_project(
     project: Project, begun: dict[str, str], tmp_path: Path
@@ -144,4 +101,5 @@ def test_what_a_page_shows_runs_in_its_project(
         files[name] = files[name] + text if name == "mysite/settings.py" else text
     write_files(files, tmp_path)
 
-    run(tmp_path, "-c", TRY)
+    done = run_python(tmp_path, "-c", TRY)
+    assert done.returncode == 0, done.stdout
