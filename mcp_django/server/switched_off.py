@@ -57,14 +57,17 @@ class SwitchedOff:
         features: Each that is known.
         learn: Called before it is said of a feature; makes sure that `features` are
             those that count, or raises `ServiceAway`. None where nothing fills it.
+        refresh: The same for what is no request and may wait, such as a command; raises
+            Django's `DatabaseError`. None where nothing fills it.
     """
 
-    __slots__ = ("features", "is_any", "learn")
+    __slots__ = ("features", "is_any", "learn", "refresh")
 
     def __init__(self) -> None:
         self.is_any = False
         self.features: frozenset[SwitchedFeature] = frozenset()
         self.learn: Learn | None = None
+        self.refresh: Callable[[], None] | None = None
 
     def set(self, features: Iterable[SwitchedFeature]) -> None:
         """Let these be switched off from now on, and no others."""

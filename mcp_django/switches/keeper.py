@@ -85,6 +85,7 @@ class Keeper:
     def begin(self) -> None:
         """Have each request wait until it is known what is switched off."""
         self._off.learn = self.learn
+        self._off.refresh = self.refresh
         self._off.is_any = True
 
     async def learn(self, request: Request) -> None:
@@ -105,13 +106,27 @@ class Keeper:
 
     async def _learn_in_test(self, request: Request) -> None:
         if self._is_touched:
-            try:
-                await request.ask_in_thread(self.read)
-            except Exception:  # of a test that may use no database, nor switch
-                self._off.set(())
-            self._is_touched = self._off.is_any
+            await request.ask_in_thread(self._read_in_test)
         else:
             self._off.set(self._off.features)
+
+    def _read_in_test(self) -> None:
+        try:
+            self.read()
+        except Exception:  # of a test that may use no database, nor switch
+            self._off.set(())
+        self._is_touched = self._off.is_any
+
+    def refresh(self) -> None:
+        """Read the table in this thread, for what is no request, such as a command.
+
+        Raises:
+            DatabaseError: It cannot be read.
+        """
+        if not self.is_test():
+            self.read()
+        elif self._is_touched:
+            self._read_in_test()
 
     async def read_in_thread(
         self,

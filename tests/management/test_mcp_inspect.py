@@ -14,6 +14,7 @@ from django.test import override_settings
 from django.utils import translation
 
 from mcp_django import Server
+from mcp_django.switches.switching import switch_off
 from tests import bakery
 from tests.site import mcp
 
@@ -150,6 +151,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
         "permission": "auth.view_user",
         "scopes": ["mcp:write"],
         "handler": "tests.site.mcp.count_users",
+        "switchedOff": False,
     }
     assert site["resources"] == [
         {
@@ -160,6 +162,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
             "permission": None,
             "scopes": ["mcp:read"],
             "handler": "tests.site.mcp.about",
+            "switchedOff": False,
         }
     ]
     assert site["resourceTemplates"] == [
@@ -170,6 +173,7 @@ def test_json_has_what_clients_see_and_what_they_do_not() -> None:
             "permission": "tests.site.mcp.is_staff",
             "scopes": ["mcp:read"],
             "handler": "tests.site.mcp.page",
+            "switchedOff": False,
             "variables": {
                 "type": "object",
                 "properties": {"slug": {"type": "string"}},
@@ -282,6 +286,24 @@ def test_what_is_not_printable_does_not_reach_the_terminal(other: Server) -> Non
     def paint() -> None: ...
 
     assert "  paint  -          -       -           mcp:write  ?[31mred?\n" in inspect()
+
+
+@pytest.mark.django_db
+def test_what_is_switched_off_is_marked() -> None:
+    """Chosen: else nothing here would say why clients do not see it."""
+    switch_off("tool", "hold")
+    switch_off("resource", "site://about", server="site")
+    switch_off("tool", "add", server="another")
+
+    shown = inspect()
+    [site] = inspect_json()
+
+    assert "  hold            door: string  -" in shown
+    assert "\n  (switched off)\n" in shown
+    assert shown.count("(switched off)") == 2
+    off = [tool["name"] for tool in site["tools"] if tool["switchedOff"]]
+    assert off == ["hold"]
+    assert [resource["switchedOff"] for resource in site["resources"]] == [True]
 
 
 @pytest.mark.usefixtures("german")

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import zip_longest
-from typing import Any, TypeAlias
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
+from mcp_django.management import drift
+from mcp_django.management.described import LISTS, describe
+from mcp_django.management.drift_in_words import write_differences
+from mcp_django.management.feature_tables import show
+from mcp_django.management.price_tables import ERROR, show_prices, warnings_of
 from mcp_django.management.terminal import printable
-from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.discovery import all_servers
-from mcp_django.server.features import Prompt, Resource, Tool
-from mcp_django.server.permissions import Permissions
-from mcp_django.server.schemas.words import type_in_words
 from mcp_django.server.server import Server
-from mcp_django.server.showing import shown, translated
-from mcp_django.server.texts import readable
+from mcp_django.server.switched_off import switched_off
 
-_NONE = "-"
-_MAX_WIDTH = 48
-
-Cell: TypeAlias = Sequence[str]
-"""The lines of one cell of a table."""
+_DRIFTED: Final = 1
+_UNUSABLE: Final = 2
 
 
 class Command(BaseCommand):
     """Show every server with its features, their schemas and permissions."""
 
-    help = "Show every MCP server with its features, their schemas and permissions."
+    help = (
+        "Show every MCP server with its features, what they cost a model, or what "
+        "changed of them."
+    )
     requires_system_checks = ()
     """None: who looks for what a check complains about has to see it."""
 
@@ -44,17 +45,119 @@ class Command(BaseCommand):
             action="store_true",
             help="write JSON, with complete schemas, in the order of registering",
         )
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--tokens",
+            action="store_true",
+            help="show about how many tokens each feature costs a model",
+        )
+        what.add_argument(
+            "--record", metavar="FILE", help="write what clients can notice to a file"
+        )
+        what.add_argument(
+            "--check",
+            metavar="FILE",
+            help="show what is not as in a recorded file; the exit status is 1 then",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write the table, or the JSON text."""
+        """Do what the options say."""
         servers = _select(options["server"])
+        if options["record"] is not None:
+            self._record(servers, options["record"])
+        elif options["check"] is not None:
+            self._check(servers, options)
+        else:
+            self._show(servers, options)
+
+    def _show(self, servers: Sequence[Server], options: dict[str, Any]) -> None:
+        """Write the tables, or the JSON text."""
+        self._look_what_is_off()
+        with_tokens = options["tokens"]
         if options["json"]:
-            described = {"servers": [_describe(server) for server in servers]}
-            self.stdout.write(json.dumps(described, indent=2, ensure_ascii=False))
+            described = [describe(each, with_tokens=with_tokens) for each in servers]
+            self._write_json({"servers": described})
         elif servers:
-            self.stdout.write("\n\n".join(map(_show, servers)))
+            tables = map(show_prices if with_tokens else show, servers)
+            self.stdout.write("\n\n".join(tables))
         else:
             self.stdout.write("There are no servers: no app's mcp.py has made one.")
+        if with_tokens and servers:
+            if not options["json"]:
+                self.stdout.write(f"\n{ERROR}")
+            for server in servers:
+                self._warn(*warnings_of(server))
+
+    def _look_what_is_off(self) -> None:
+        if switched_off.refresh is None:
+            return
+        try:
+            switched_off.refresh()
+        except Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            self._warn(f"the database does not say what is switched off: {reason}")
+
+    def _record(self, servers: Sequence[Server], path: str) -> None:
+        """Write what clients can notice.
+
+        Raises:
+            CommandError: The file cannot be written, or the servers not be told apart.
+        """
+        recorded = _recorded(servers)
+        text = json.dumps(recorded, indent=2, ensure_ascii=False)
+        try:
+            Path(path).write_text(f"{text}\n", encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise _unusable(f"{path!r} cannot be written: {error}") from error
+        count = sum(len(each[key]) for each in recorded["servers"] for key in LISTS)
+        self.stdout.write(
+            f"Recorded in {path}: {_count(count, 'feature')} of "
+            f"{_count(len(servers), 'server')}."
+        )
+
+    def _check(self, servers: Sequence[Server], options: dict[str, Any]) -> None:
+        """Write what is not as it was recorded, and end with the status that says so.
+
+        Raises:
+            CommandError: The file is no record, or the servers cannot be told apart.
+        """
+        path: str = options["check"]
+        try:
+            was = drift.read(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            hint = f"there is no file {path!r}; make it by `mcp_inspect --record`"
+            raise _unusable(hint) from None
+        except UnicodeDecodeError:
+            raise _unusable(f"{path!r} is no record: it is no text in UTF-8") from None
+        except OSError as error:
+            raise _unusable(f"{path!r} cannot be read: {error}") from error
+        except ValueError as error:
+            raise _unusable(f"{path!r} is no record: {error}") from None
+        if (name := options["server"]) is not None:
+            was["servers"] = [each for each in was["servers"] if each["name"] == name]
+        found = list(drift.compare(was, _recorded(servers)))
+        if options["json"]:
+            self._write_json({"differences": [each.as_json() for each in found]})
+        elif found:
+            self.stdout.write(write_differences(found))
+        else:
+            self.stdout.write(f"Everything is as recorded in {path}.")
+        if found:
+            self._say(
+                f"{_count(len(found), 'difference')} from {path}; if they are meant, "
+                "record anew by `mcp_inspect --record`"
+            )
+            sys.exit(_DRIFTED)
+
+    def _write_json(self, value: Any) -> None:
+        self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
+
+    def _warn(self, *texts: str) -> None:
+        for text in texts:
+            self._say(f"WARNING: {text}")
+
+    def _say(self, text: str) -> None:
+        self.stderr.write(printable(text), style_func=str)
 
 
 def _select(name: str | None) -> list[Server]:
@@ -73,175 +176,21 @@ def _select(name: str | None) -> list[Server]:
     return found
 
 
-# As JSON ------------------------------------------------------------------------
+def _recorded(servers: Sequence[Server]) -> dict[str, Any]:
+    """Give what is recorded of servers.
 
-
-def _describe(server: Server) -> JSONObject:
-    described: JSONObject = dict(translated(server, server.implementation))
-    if instructions := translated(server, {"instructions": server.instructions}).get(
-        "instructions"
-    ):
-        described["instructions"] = instructions
-    fixed, templates = _resources(server)
-    return described | {
-        "scopes": translated(server, dict(server.scopes)),
-        "loginScopes": list(server.login_scopes),
-        "tools": [_describe_feature(server, tool) for tool in server.tools.values()],
-        "resources": [_describe_feature(server, resource) for resource in fixed],
-        "resourceTemplates": [
-            _describe_feature(server, template)
-            | {"variables": translated(server, template.handler.signature.input_schema)}
-            for template in templates
-        ],
-        "prompts": [
-            _describe_feature(server, prompt) for prompt in server.prompts.values()
-        ],
-        "completions": [
-            {
-                "of": of,
-                "argument": argument,
-                "handler": _path(c.handler.signature.function),
-            }
-            for (of, argument), c in server.completions.items()
-        ],
-    }
-
-
-def _describe_feature(server: Server, feature: Tool | Resource | Prompt) -> JSONObject:
-    """Give what clients see of a feature, and what they do not see."""
-    return shown(server, feature) | {
-        "permission": _name_permission(feature.permission),
-        "scopes": sorted(feature.scopes),
-        "handler": _path(feature.handler.signature.function),
-    }
-
-
-def _resources(server: Server) -> tuple[list[Resource], list[Resource]]:
-    """Give fixed resources and templates."""
-    resources = server.resources.values()
-    return (
-        [resource for resource in resources if resource.template is None],
-        [resource for resource in resources if resource.template is not None],
-    )
-
-
-def _name_permission(permission: Permissions | None) -> str | None:
-    """Name permissions: Django's names, and paths of the functions that decide."""
-    return None if permission is None else str(permission)
-
-
-def _path(function: Callable[..., Any]) -> str:
-    """Give the dotted path of a function, or of what else can be called."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
-
-
-# As tables ----------------------------------------------------------------------
-
-
-def _show(server: Server) -> str:
-    fixed, templates = _resources(server)
-    described = translated(server, server.implementation)
-    titles = [described.get(key) for key in ("version", "title")]
-    tables = [
-        _table_of(
-            "Tools",
-            ("NAME", "ARGUMENTS", "RESULT"),
-            (
-                (t, [t.name], _members(t.entry["inputSchema"]), _result(t))
-                for t in server.tools.values()
-            ),
-        ),
-        _table_of(
-            "Resources",
-            ("URI", "TYPE"),
-            ((r, [r.uri], [r.mime_type or _NONE]) for r in fixed),
-        ),
-        _table_of(
-            "Resource templates",
-            ("URI", "VARIABLES", "TYPE"),
-            ((r, [r.uri], _variables(r), [r.mime_type or _NONE]) for r in templates),
-        ),
-        _table_of(
-            "Prompts",
-            ("NAME", "ARGUMENTS"),
-            ((p, [p.name], _variables(p)) for p in server.prompts.values()),
-        ),
-        _completions(server),
-    ]
-    title = "  ".join(["Server", server.name, *(title for title in titles if title)])
-    return "\n\n".join([title, *filter(None, tables)])
-
-
-def _table_of(
-    title: str, heads: Sequence[str], rows: Iterable[tuple[Any, *tuple[Cell, ...]]]
-) -> str:
-    """Write a table of features, what they need, and what they are; "" without any.
-
-    Args:
-        title: Above the table.
-        heads: Of the columns that this kind of feature has.
-        rows: Each a feature and its cells under `heads`.
+    Raises:
+        CommandError: Two have one name.
     """
-    table = [
-        [
-            *cells,
-            [_name_permission(feature.permission) or _NONE],
-            sorted(feature.scopes),
-            _description(feature),
-        ]
-        for feature, *cells in rows
-    ]
-    return _write(title, [*heads, "PERMISSION", "SCOPES", "DESCRIPTION"], table)
+    try:
+        return drift.record(servers)
+    except ValueError as error:
+        raise _unusable(f"{error}; give them different ones") from None
 
 
-def _completions(server: Server) -> str:
-    rows = [[[of], [argument]] for of, argument in server.completions]
-    return _write("Completions", ["OF", "ARGUMENT"], rows)
+def _unusable(text: str) -> CommandError:
+    return CommandError(text, returncode=_UNUSABLE)
 
 
-def _write(title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Align cells in columns; "" if there are no rows."""
-    if not rows:
-        return ""
-    table = [[[head] for head in heads], *rows]
-    widths = [
-        max(len(line) for cell in column for line in cell)
-        for column in zip(*table, strict=True)
-    ]
-    lines = [title]
-    for row in table:
-        for parts in zip_longest(*row, fillvalue=""):
-            aligned = map(str.ljust, map(printable, parts), widths)
-            lines.append(f"  {'  '.join(aligned)}".rstrip())
-    return "\n".join(lines)
-
-
-def _description(feature: Tool | Resource | Prompt) -> Cell:
-    entry = readable(feature.entry, str(feature.handler.feature))
-    description = str(entry.get("description", _NONE))
-    first_paragraph = description.partition("\n\n")[0]
-    return textwrap.wrap(first_paragraph, _MAX_WIDTH) or [_NONE]
-
-
-# Schemas in a few words ---------------------------------------------------------
-
-
-def _members(schema: Mapping[str, JSON]) -> Cell:
-    """Write the properties of an object, each such as "a: integer" or "b?: string"."""
-    required = schema.get("required", ())
-    return [
-        f"{name}{'' if name in required else '?'}: {type_in_words(member)}"
-        for name, member in schema.get("properties", {}).items()
-    ] or [_NONE]
-
-
-def _variables(feature: Resource | Prompt) -> Cell:
-    return _members(feature.handler.signature.input_schema)
-
-
-def _result(tool: Tool) -> Cell:
-    schema = tool.entry.get("outputSchema")
-    if schema is None:
-        return [_NONE]
-    return _members(schema) if schema.get("properties") else [type_in_words(schema)]
+def _count(number: int, name: str) -> str:
+    return f"{number} {name if number == 1 else f'{name}s'}"

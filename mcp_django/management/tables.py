@@ -1,0 +1,34 @@
+"""Tables that commands write for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TypeAlias
+
+from mcp_django.management.terminal import printable
+
+NONE = "-"
+"""Stands in a cell that has nothing to say."""
+
+Cell: TypeAlias = Sequence[str]
+"""The lines of one cell of a table."""
+
+
+def write_table(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> str:
+    """Align cells in columns; "" if there are no rows."""
+    if not rows:
+        return ""
+    table = [[[head] for head in heads], *rows]
+    widths = [
+        max(len(line) for cell in column for line in cell)
+        for column in zip(*table, strict=True)
+    ]
+    lines = [title]
+    for row in table:
+        for parts in zip_longest(*row, fillvalue=""):
+            aligned = map(str.ljust, map(printable, parts), widths)
+            lines.append(f"  {'  '.join(aligned)}".rstrip())
+    return "\n".join(lines)
