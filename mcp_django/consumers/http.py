@@ -57,7 +57,7 @@ class HTTPConsumer(AsyncConsumer):
             try:
                 await self.handle(exchange)
             except Refused as refused:
-                tallies.refuse(refused.status)
+                tallies.refuse(refused.status, refused.message)
                 await exchange.refuse(refused)
             except Disconnected:
                 pass

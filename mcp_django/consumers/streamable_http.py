@@ -77,7 +77,7 @@ class StreamableHTTPConsumer(HTTPConsumer):
             messages = jsonrpc.parse(body)
         except RemoteProtocolError as error:
             refusal = http_statuses.refusal_of(error)
-            tallies.refuse(refusal.status)
+            tallies.refuse(refusal.status, refusal.reason)
             await exchange.respond(refusal.status, jsonrpc.serialize(refusal.answer))
             return
         post = Post(self.server, exchange, identity, accepts, messages, sender)

@@ -114,7 +114,7 @@ async def _read(
                 connection.note_why("client")
             return
         except Refused as refused:
-            tallies.refuse(refused.status)
+            tallies.refuse(refused.status, refused.message)
             connection.note_why("credentials")
             await transport.close(POLICY_VIOLATION, refused.message)
             return

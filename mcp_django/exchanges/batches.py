@@ -60,7 +60,7 @@ async def answer_batch(
     for event in events:
         match event:
             case RequestReceived() if exceeded := exceeded_by(post.identity):
-                tallies.refuse(exceeded.status)
+                tallies.refuse(exceeded.status, exceeded.message)
                 error = jsonrpc.error(
                     event.id, exceeded.code, exceeded.message, exceeded.data
                 )

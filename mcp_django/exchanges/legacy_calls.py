@@ -26,6 +26,7 @@ from mcp_django.exchanges.post import Post
 from mcp_django.exchanges.questions import Questions
 from mcp_django.exchanges.running_calls import RunningCalls
 from mcp_django.exchanges.session_id import HTTPSession
+from mcp_django.exchanges.session_lives import end_by_operator
 from mcp_django.exchanges.session_state import CachedState
 from mcp_django.protocol.events import RequestReceived
 from mcp_django.protocol.jsonrpc import Message
@@ -72,6 +73,13 @@ class LegacyCall(Call):
         request.close_stream = reply.release
         super().__init__(post, worker, reply, request)
         self.session = session
+
+    async def end_session(self) -> None:
+        """End the session whose request it is."""
+        post = self.post
+        await end_by_operator(
+            self.worker, post.server, self.session, post.identity.user
+        )
 
     async def _note_answer(self, answer: ResultOrError) -> ResultOrError:
         if self._is_held:

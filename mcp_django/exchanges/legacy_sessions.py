@@ -29,7 +29,8 @@ from mcp_django.exchanges.session_id import (
     renew_session_id,
     session_in,
 )
-from mcp_django.exchanges.session_lives import SessionLives, tell_end
+from mcp_django.exchanges.session_lives import SessionLives
+from mcp_django.exchanges.session_lives import end_session as end_in_all_workers
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc, legacy
 from mcp_django.protocol.events import (
@@ -85,13 +86,8 @@ async def _end(server: Server, session: HTTPSession, identity: Identity) -> None
     Raises:
         ServiceAway: As for `OpenSessions.end`; it has ended all the same.
     """
-    sessions = current_worker().part(OpenSessions)
-    is_news = not sessions.has_heard_of_end(session)
-    try:
-        is_news = await sessions.end(session)
-    finally:
-        if is_news:
-            await tell_end(server, session, identity.user, "client")
+    worker, user = current_worker(), identity.user
+    await end_in_all_workers(worker, server, session, user, "client")
 
 
 async def require_session(

@@ -86,12 +86,12 @@ class Post:
         """Answer its one request with an error that has an HTTP status of its own."""
         answer = jsonrpc.error(id, error.code, error.message, error.data)
         status = 200 if error.status is None else error.status
-        tallies.refuse(status)
+        tallies.refuse(status, error.message)
         await self.exchange.respond(status, jsonrpc.serialize(answer), error.headers)
 
     async def refuse(self, refusal: Answered) -> None:
         """Answer it with what the protocol says at once."""
-        tallies.refuse(refusal.status)
+        tallies.refuse(refusal.status, refusal.reason)
         await self.exchange.respond(refusal.status, jsonrpc.serialize(refusal.answer))
 
     async def tell(self, taken: Taken) -> None:

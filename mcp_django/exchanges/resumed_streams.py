@@ -13,7 +13,7 @@ from mcp_django.exchanges.event_store import Replay, abandon, replay_after
 from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.leases import Watch
 from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.exchanges.streams import RETRY_MS, EventStream
+from mcp_django.exchanges.streams import RETRY_MS, SessionStream
 from mcp_django.server.server import Server
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_retry
 from mcp_django.transports.server.http_response import HTTPResponse
@@ -24,7 +24,7 @@ logger = FaultLog("mcp_django.exchanges")
 _POLL_SECONDS = 1.0
 
 
-class ResumedStream(EventStream):
+class ResumedStream(SessionStream):
     """The rest of the stream of a call, for a client that has lost its connection.
 
     The call may run on in another worker; what it sends is in the event store. If that
@@ -50,8 +50,7 @@ class ResumedStream(EventStream):
         replayed: Replay,
         watch: Watch | None = None,
     ) -> None:
-        super().__init__(server, worker, identity, response)
-        self._session = session
+        super().__init__(server, worker, identity, response, session)
         self._replayed = replayed
         self._has_more = worker.part(Followers).follow(session, replayed.name)
         self._following: Callable[[], object] | None = None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.server.server import Server
@@ -92,6 +94,32 @@ class SessionLives:
         opened = self._opened.pop(key)
         told = tell_end(opened.server, opened.session, opened.user, why)
         self._worker.start(told)
+
+
+async def end_session(
+    worker: Worker, server: Server, session: HTTPSession, user: Any, why: Why
+) -> None:
+    """End a session in every worker, and tell of it.
+
+    Raises:
+        ServiceAway: As for `OpenSessions.end`; it has ended all the same.
+    """
+    sessions = worker.part(OpenSessions)
+    is_news = not sessions.has_heard_of_end(session)
+    try:
+        is_news = await sessions.end(session)
+    finally:
+        if is_news:
+            await tell_end(server, session, user, why)
+
+
+async def end_by_operator(
+    worker: Worker, server: Server, session: HTTPSession, user: Any
+) -> None:
+    """End a session that an operator named by what is open of it."""
+    # Where the cache is away, workers that run know, and note it there later.
+    with suppress(ServiceAway):
+        await end_session(worker, server, session, user, "operator")
 
 
 async def tell_end(server: Server, session: HTTPSession, user: Any, why: Why) -> None:

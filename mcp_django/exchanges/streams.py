@@ -18,6 +18,7 @@ from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.calls import WaitForDisconnect, notify_nothing
 from mcp_django.exchanges.event_store import Replay
 from mcp_django.exchanges.session_id import HTTPSession
+from mcp_django.exchanges.session_lives import end_by_operator
 from mcp_django.exchanges.session_state import (
     CachedState,
     KeptRights,
@@ -27,7 +28,7 @@ from mcp_django.exchanges.session_state import (
 from mcp_django.exchanges.standalone_streams import StandaloneStreams
 from mcp_django.exchanges.stored_streams import StoredStream
 from mcp_django.protocol import jsonrpc
-from mcp_django.protocol.events import RequestReceived
+from mcp_django.protocol.events import Peer, RequestReceived
 from mcp_django.protocol.jsonrpc import Message
 from mcp_django.protocol.modern import complete
 from mcp_django.protocol.subscriptions import Subscription
@@ -93,6 +94,11 @@ class EventStream(OpenConnection, ABC):
     def identity(self) -> Identity:
         """Whose it is."""
         return self._identity
+
+    @property
+    def served_by(self) -> Server:
+        """The server whose stream it is."""
+        return self.server
 
     @property
     def unread_seconds(self) -> float:
@@ -208,8 +214,14 @@ class ListenStream(EventStream):
     ) -> None:
         super().__init__(server, worker, identity, response)
         self._subscription = subscription
+        self._peer = request.peer
         self._subscriber = Subscriber(server, request, subscription.uris)
         self._queue = NoticeQueue(self._send, worker.start)
+
+    @property
+    def peer(self) -> Peer:
+        """What its client says of itself."""
+        return self._peer
 
     async def notify(self, notice: Notice) -> None:
         """Tell the client of a change, if it wants to know."""
@@ -248,7 +260,37 @@ class ListenStream(EventStream):
         return self._subscription.notification(notice.method, notice.params)
 
 
-class StandaloneStream(EventStream):
+class SessionStream(EventStream):
+    """A stream of a legacy session.
+
+    Args:
+        session: The session, which outlives the stream.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        worker: Worker,
+        identity: Identity,
+        response: HTTPResponse,
+        session: HTTPSession,
+    ) -> None:
+        super().__init__(server, worker, identity, response)
+        self._session = session
+
+    @property
+    def peer(self) -> Peer:
+        """What the client of its session said of itself."""
+        return self._session.peer
+
+    async def end_session(self) -> None:
+        """End the session, which any worker would take up again."""
+        await end_by_operator(
+            self._worker, self.server, self._session, self._identity.user
+        )
+
+
+class StandaloneStream(SessionStream):
     """The stream of a legacy session that belongs to no call.
 
     Spec: 2025-11-25 basic/transports, "Listening for Messages from the Server".
@@ -280,12 +322,11 @@ class StandaloneStream(EventStream):
         replayed: Replay | None = None,
         is_behind: bool = False,
     ) -> None:
-        super().__init__(server, worker, identity, response)
+        super().__init__(server, worker, identity, response, session)
         self._sender = sender
         self._subscriber: Subscriber | None = None
         self.opened_at = (time.time(), secrets.token_urlsafe(6))
         self._began = time.monotonic()
-        self._session = session
         self._log = log
         self._replayed = replayed
         self._is_behind = is_behind

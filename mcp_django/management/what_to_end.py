@@ -23,7 +23,7 @@ WRONG: Final = 2
 HOW: Final = (
     "must be user:USERNAME, token:ID, token:oauth:ID, credential:LABEL, "
     "program:CLIENT_ID, feature:tool:NAME (or resource:, prompt:, or "
-    "feature:SERVER/tool:NAME) or all"
+    "feature:SERVER/tool:NAME), connection:ID or all"
 )
 
 _MAX_LOOKED_THROUGH: Final = 1000
@@ -63,6 +63,9 @@ def read_what(text: str) -> WhatToEnd:
             return WhatToEnd({"credential": name})
         case "program":
             return WhatToEnd({"program": name}, _unknown_program(name))
+        case "connection":
+            unknown = f"nothing is open that has the id {name!r:.200}; see --open"
+            return WhatToEnd({"connection": name}, unknown)
         case "feature":
             return WhatToEnd({"feature": name}, _unknown_feature(name))
     raise wrong(f"--end {HOW}, not {text!r:.200}")

@@ -10,7 +10,6 @@ from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import settings
 
-from mcp_django.auth.interface import owner_of
 from mcp_django.auth.labels import (
     label_of_access_token,
     label_of_application,
@@ -19,6 +18,7 @@ from mcp_django.auth.labels import (
 from mcp_django.exceptions import ServiceAway
 from mcp_django.exchanges.session_id import mark_of
 from mcp_django.exchanges.session_state import note_ends_before
+from mcp_django.operations.users import owner_of_saved
 from mcp_django.worker.asking import Answers, ask_all
 from mcp_django.worker.operator_ends import Ended
 
@@ -41,6 +41,7 @@ async def aend(
     credential: str | None = None,
     program: Any = None,
     feature: str | None = None,
+    connection: str | None = None,
     everything: bool = False,
 ) -> Answers:
     """End what is open, in all workers; say whose or what, exactly one of them.
@@ -58,6 +59,8 @@ async def aend(
             any of its tokens ends.
         feature: Such as "tool:refund", or "shop/tool:refund" for that of one server:
             its calls end, each with an error.
+        connection: One stream or call, by the `id` that `astatus(listed=...)` tells of
+            it. A session over Streamable HTTP that it belongs to ends, too.
         everything: Whether all sessions, streams and calls end.
 
     Returns:
@@ -72,18 +75,20 @@ async def aend(
         "credential": credential,
         "program": program,
         "feature": feature,
+        "connection": connection,
         "everything": everything or None,
     }
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         raise ValueError(
             "end() needs exactly one of user=, token=, credential=, program=, "
-            f"feature=, everything=True, not {' and '.join(named) or 'none'}"
+            "feature=, connection=, everything=True, not "
+            f"{' and '.join(named) or 'none'}"
         )
     before = time.time()
     match named:
         case ["user"]:
-            ended = Ended("user", [_owner_of(user)], before)
+            ended = Ended("user", [owner_of_saved(user)], before)
         case ["token"]:
             ended = Ended("credential", [_label_of(token)], before)
         case ["credential"]:
@@ -93,6 +98,8 @@ async def aend(
         case ["feature"]:
             name, server = split_feature(str(feature))
             ended = Ended("feature", [name], before, server)
+        case ["connection"]:
+            ended = Ended("connection", [_text(connection, "connection")], before)
         case _:
             ended = Ended("all", [""], before)
     return await _tell(ended)
@@ -105,6 +112,7 @@ def end(
     credential: str | None = None,
     program: Any = None,
     feature: str | None = None,
+    connection: str | None = None,
     everything: bool = False,
 ) -> Answers:
     """End what is open, in all workers; as `aend`, for code that is not async."""
@@ -114,13 +122,14 @@ def end(
         credential=credential,
         program=program,
         feature=feature,
+        connection=connection,
         everything=everything,
     )
 
 
 async def _tell(ended: Ended) -> Answers:
-    is_kept = True
-    if ended.by != "feature":
+    is_kept, is_lasting = True, ended.by not in ("feature", "connection")
+    if is_lasting:
         marks = [mark_of(ended.by, name) for name in ended.names]
         try:
             await note_ends_before(marks, ended.before)
@@ -129,7 +138,7 @@ async def _tell(ended: Ended) -> Answers:
     ask = {**ended.as_json(), "is_kept": is_kept}
     answers = await ask_all({"ask": "end", **ask})
     problems = [answers.problem, "" if is_kept else _UNKEPT]
-    if ended.by != "feature":
+    if is_lasting:
         problems += clocks_ahead(answers, time.time())
     answers.problem = "; ".join(filter(None, problems))
     return answers
@@ -165,13 +174,6 @@ def split_feature(feature: str) -> tuple[str, str]:
             f"{feature!r:.200}"
         )
     return found["feature"] or found["its_feature"], found["server"] or ""
-
-
-def _owner_of(user: Any) -> str:
-    owner = owner_of(user)
-    if not owner:
-        raise ValueError("user= must be saved; clients without a user share none")
-    return owner
 
 
 def _label_of(token: Any) -> str:

@@ -48,6 +48,12 @@ class Answered:
     answer: AnswerMessage
     status: int = 200
 
+    @property
+    def reason(self) -> str:
+        """Why it is refused, in a sentence; "" if it is not."""
+        answer = self.answer
+        return answer.error.message if isinstance(answer, JSONRPCError) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRestarted:

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from mcp_django.auth.interface import Identity
 from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol.events import Peer
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
@@ -79,6 +80,11 @@ class HeldSession(OpenConnection, Generic[T]):
     def waiting(self) -> Sequence[Request]:
         """Those that wait in its inbox."""
         return () if self.session is None else self.session.room.waiting
+
+    @property
+    def peer(self) -> Peer | None:
+        """What the client of its session said of itself."""
+        return None if self.session is None else self.session.peer
 
     @property
     def served_by(self) -> Server | None:

@@ -33,13 +33,14 @@ from mcp_django.protocol.events import (
     Event,
     Ignored,
     Notified,
+    Peer,
     RequestCancelled,
     RequestReceived,
     SessionRestarted,
 )
 from mcp_django.protocol.initialize import read_initialize
 from mcp_django.protocol.jsonrpc import JSONObject, Message, notification
-from mcp_django.protocol.legacy import LegacyServerProtocol
+from mcp_django.protocol.legacy import LegacyServerProtocol, State
 from mcp_django.protocol.server import ServerProtocol
 from mcp_django.server.answering import answer_of, deliver, failed
 from mcp_django.server.asking import Question
@@ -94,6 +95,7 @@ class Session:
     __slots__ = (
         "_is_finishing",
         "_life",
+        "_peer",
         "_protocol",
         "_questions",
         "_state",
@@ -126,6 +128,7 @@ class Session:
         self.id = id
         self.identity: Identity | None = None
         self._life: SessionLife | None = None
+        self._peer: Peer | None = None
         if is_heard(server):
             self._life = SessionLife(server, transport.binding, id, threads)
         self.room = Room(transport, self._tasks, self._answer)
@@ -135,6 +138,13 @@ class Session:
         self._subscriptions: Subscriptions | None = None
         transport.on_message = self.receive
         transport.on_clear = self.room.begin_waiting
+
+    @property
+    def peer(self) -> Peer | None:
+        """What its client said of itself last; None while it has said nothing."""
+        if self._peer is None and self._protocol.state is State.OPEN:
+            return self._protocol.peer
+        return self._peer
 
     # Messages of the client -----------------------------------------------------
 
@@ -159,9 +169,10 @@ class Session:
         elif self._is_finishing:
             await self._refuse(event.id, _FINISHING)
         elif exceeded := self._count():
-            tallies.refuse(exceeded.status)
+            tallies.refuse(exceeded.status, exceeded.message)
             await self._refuse_at_once(event.id, exceeded)
         else:
+            self._peer = event.peer
             request = make_request(
                 event,
                 sender,
@@ -249,6 +260,7 @@ class Session:
 
     async def _begin_anew(self) -> None:
         """End all that belongs to the legacy session, whose client begins anew."""
+        self._peer = None
         if self._state is not None:
             self._state.clear()
         await self.end_running(lambda request: request.session is not None, _RESTARTED)

@@ -10,7 +10,7 @@ under WSGI. `caches` asks the site's caches, `channel_layers` its channel layer,
 many goes in `lots`.
 
 By `asking` operators ask every worker something, and `operated` answers it there;
-`operator_ends` is what they end.
+`operator_ends` is what they end, and `listed` what is told of each connection.
 
 Over that, `relay` is the line to other workers, with a `mailbox` of one's own. By
 `handover` single ones take a message and say in an `acknowledgement` what its POST is

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Final, Literal, Protocol, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import anyio
 
@@ -14,6 +16,7 @@ from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import ErrorAnswer
+from mcp_django.protocol.events import Peer
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.server.session_lives import Why
@@ -61,6 +64,12 @@ class OpenConnection(Protocol):
         return ()
 
     @property
+    def peer(self) -> Peer | None:
+        """What its client says of itself; None while that is not known."""
+        running = self.running
+        return running[0].peer if running else None
+
+    @property
     def served_by(self) -> Server | None:
         """The server that answers its requests; None if it has none."""
         return None
@@ -104,6 +113,13 @@ class OpenConnection(Protocol):
         if any(map(is_meant, self.running)):
             await self.close()
 
+    async def end_session(self) -> None:
+        """End the session that it belongs to, if there is one that outlives it.
+
+        Called once it is closed by an operator who means this one.
+        """
+        return
+
     async def tick(self) -> None:
         """Keep it alive. Called every second; must not wait for its client."""
 
@@ -119,6 +135,22 @@ class OpenConnection(Protocol):
 
     async def close(self) -> None:
         """End it, for a reason that is not the client's; more calls do nothing."""
+
+
+class Entry(NamedTuple):
+    """What the worker knows of a connection that it looks after.
+
+    Attributes:
+        connection: The connection.
+        kind: Whether it stays.
+        number: Names it in this worker; no later one has the same.
+        since: When it was added, by `time.monotonic`.
+    """
+
+    connection: OpenConnection
+    kind: Kind
+    number: int
+    since: float
 
 
 class _Places:
@@ -166,7 +198,8 @@ class Connections:
     def __init__(self, make_way: MakeWay) -> None:
         self.is_ending = False
         self._make_way = make_way
-        self._all: dict[OpenConnection, Kind] = {}
+        self._all: dict[OpenConnection, Entry] = {}
+        self._numbers = itertools.count(1)
         self._counts: dict[Kind, dict[str, int]] = {"stream": {}, "call": {}}
         self._ending: set[OpenConnection] = set()
         self._ended: anyio.Event | None = None
@@ -181,9 +214,9 @@ class Connections:
         """Iterate over a copy: connections may end meanwhile."""
         return iter(list(self._all))
 
-    def with_kinds(self) -> list[tuple[OpenConnection, Kind]]:
-        """Give a copy, each with its kind."""
-        return list(self._all.items())
+    def entries(self) -> list[Entry]:
+        """Give a copy of all that is known of each, the oldest first."""
+        return list(self._all.values())
 
     async def reserve(
         self, owner: str, kind: Kind, count: int = 1
@@ -244,7 +277,8 @@ class Connections:
 
     def add(self, connection: OpenConnection, kind: Kind = "stream") -> None:
         """Begin to look after a connection."""
-        self._all[connection] = kind
+        number = next(self._numbers)
+        self._all[connection] = Entry(connection, kind, number, time.monotonic())
 
     def remove(self, connection: OpenConnection) -> None:
         """Look after it no longer."""
@@ -258,8 +292,8 @@ class Connections:
         """Give the open connections of one kind that a user has, and that stay."""
         return [
             connection
-            for connection, its_kind in self._all.items()
-            if its_kind == kind
+            for connection, entry in self._all.items()
+            if entry.kind == kind
             and connection.identity.owner == owner
             and connection not in self._ending
         ]

@@ -7,16 +7,18 @@ import secrets
 import socket
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Self, TypeAlias
 
 from mcp_django.bulkheads.tallies import tallies
 from mcp_django.bulkheads.threads import held_by_handlers
-from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.switched_off import switched_off
+from mcp_django.worker.listed import id_of, listed
 from mcp_django.worker.operator_ends import (
     Ended,
     end_connection,
+    end_one,
     end_requests,
     name_of,
 )
@@ -28,6 +30,7 @@ TOLD: Final = "operate"
 _MAX_USERS: Final = 1000
 """Users of whom a worker tells by name; of more, those that have most open."""
 
+_MOST_REASONS: Final = 30
 _MAX_ANSWERED: Final = 100
 
 EndSessions: TypeAlias = Callable[[Ended], None]
@@ -102,7 +105,8 @@ class Operated:
         streams: Counter[str] = Counter()
         by_user: dict[str, Counter[str]] = {}
         running: Counter[str] = Counter()
-        for connection, kind in self._worker.connections.with_kinds():
+        entries = self._worker.connections.entries()
+        for connection, kind, _, _ in entries:
             if kind == "stream":
                 streams[connection.sort] += 1
             else:
@@ -120,31 +124,56 @@ class Operated:
             "handled": tallies.handled,
             "refused": tallies.refused_by.total(),
             "refused_by": {str(s): n for s, n in tallies.refused_by.items()},
+            "refused_because": _most_frequent(tallies.refused_because),
             "relayed": tallies.relayed,
             "switched_off": sorted(map(str, switched_off.features)),
             **_largest(by_user),
+            **(listed(entries, self._id, ask) if "list" in ask else {}),
         }
 
     # Ending ---------------------------------------------------------------------
 
     def _end(self, ask: JSONObject) -> JSONObject:
         ended = Ended.of_json(ask)
-        counts: Counter[str] = Counter(streams=0, calls=0)
-        if ended.by == "feature":
-            for connection in self._worker.connections:
-                requests = ended.requests_of(connection)
-                if requests:
-                    counts["calls"] += len(requests)
-                    self._worker.start(end_requests(connection, requests))
-            return dict(counts)
+        match ended.by:
+            case "feature":
+                return self._end_calls(ended)
+            case "connection":
+                return self._end_named(ended.names)
         self._ended.append(ended)
         for end in self._end_sessions:
             end(ended)
-        for connection, kind in self._worker.connections.with_kinds():
+        counts = Counter[str](streams=0, calls=0)
+        for connection, kind, _, _ in self._worker.connections.entries():
             if ended.is_opened_by(connection.identity):
                 counts[f"{kind}s"] += 1
                 self._worker.start(end_connection(connection))
         return dict(counts)
+
+    def _end_calls(self, ended: Ended) -> JSONObject:
+        counts = Counter[str](streams=0, calls=0)
+        for connection in self._worker.connections:
+            requests = ended.requests_of(connection)
+            if requests:
+                counts["calls"] += len(requests)
+                self._worker.start(end_requests(connection, requests))
+        return dict(counts)
+
+    def _end_named(self, names: Sequence[str]) -> JSONObject:
+        counts = Counter[str](streams=0, calls=0)
+        for entry in self._worker.connections.entries():
+            if id_of(entry, self._id) in names:
+                counts[f"{entry.kind}s"] += 1
+                self._worker.start(end_one(entry.connection))
+        return dict(counts)
+
+
+def _most_frequent(reasons: Counter[tuple[int, str]]) -> list[list[JSON]]:
+    """Give statuses, reasons and counts of what was refused most often."""
+    return [
+        [status, reason, count]
+        for (status, reason), count in reasons.most_common(_MOST_REASONS)
+    ]
 
 
 def _largest(by_user: dict[str, Counter[str]]) -> JSONObject:

@@ -16,9 +16,10 @@ from mcp_django.server.server import Server
 from mcp_django.server.uris.identity import matches
 from mcp_django.worker.connections import OpenConnection, close
 
-By: TypeAlias = Literal["all", "user", "credential", "program", "feature"]
+By: TypeAlias = Literal["all", "user", "credential", "program", "feature", "connection"]
 """What is named: users by primary key, credentials by `Identity.label`, programs by
-`Identity.program`, features such as "tool:refund"."""
+`Identity.program`, features such as "tool:refund", connections by the `id` that
+`worker.listed` tells of them."""
 
 _ENDED: Final = ErrorAnswer(INTERNAL_ERROR, "the request was ended by an operator")
 _NAMED_IN: Final = {
@@ -69,7 +70,7 @@ class Ended:
                 return identity.label in self.names
             case "program":
                 return identity.program in self.names
-            case "feature":
+            case "feature" | "connection":
                 return False
 
     def requests_of(self, connection: OpenConnection) -> list[Request]:
@@ -90,6 +91,12 @@ async def end_connection(connection: OpenConnection) -> None:
         await connection.end_running(lambda request: True, _ENDED)
     finally:
         await close(connection, "operator")
+
+
+async def end_one(connection: OpenConnection) -> None:
+    """End a connection, and the session that it belongs to."""
+    await end_connection(connection)
+    await connection.end_session()
 
 
 async def end_requests(connection: OpenConnection, ended: list[Request]) -> None:

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from mcp_django.bulkheads.threads import authentication_threads
 from mcp_django.oauth.preset import oauth2_provider
-from mcp_django.operations import aend
+from mcp_django.operations import aend, astatus
 from mcp_django.server.switched_off import switched_off
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
@@ -317,3 +317,81 @@ async def test_listening_ends_with_its_user(ada: User, bob: User) -> None:
     await finish(streams[0])
     assert await counts(everything=True) == (1, 0)
     await finish(streams[1])
+
+
+# One connection ---------------------------------------------------------------------
+
+
+async def listed(**what: Any) -> list[dict[str, Any]]:
+    """Give what the worker lists."""
+    [worker] = (await astatus(listed=10, **what)).workers
+    return list(worker["open"])
+
+
+def status_of_command() -> str:
+    """Give what `mcp_status` says of what is open."""
+    out = StringIO()
+    with pytest.raises(SystemExit):  # other processes cannot be asked
+        call_command("mcp_status", open=3, stdout=out)
+    return out.getvalue()
+
+
+async def test_what_is_open_is_listed_and_ends_one_by_one(
+    ada: User, bob: User, door: Door
+) -> None:
+    """Chosen: an operator sees whose it is, by what and since when, and ends it."""
+    token, headers = await issue(ada)
+    _, bobs = await issue(bob)
+    session = await open_session(headers=headers)
+    async with (
+        standalone(session) as stream,
+        open_stream(shop, headers=headers) as sse,
+        open_websocket(shop, headers=bobs) as websocket,
+    ):
+        await sse.initialize()
+        websocket.send(HOLD)
+        await arrival(door)
+        call = begin_modern(HOLD, headers=headers)
+        await arrival(door)
+
+        rows = {row["sort"]: row for row in await listed()}
+        assert list(rows) == ["websocket", "call", "standalone", "sse"]
+        assert [row["sort"] for row in await listed(user=bob)] == ["websocket"]
+        call_row = rows["call"]
+        assert call_row["seconds"] >= 0
+        assert call_row == {
+            "id": call_row["id"],
+            "sort": "call",
+            "seconds": call_row["seconds"],
+            "server": "shop",
+            "user": str(ada.pk),
+            "credential": f"token {token.pk}",
+            "program": "",
+            "client": "",  # this one says nothing of itself
+            "client_version": "",
+            "version": "2026-07-28",
+            "running": ["tool:hold"],
+            "unnamed": 0,
+            "waiting": 0,
+        }
+        assert rows["standalone"]["client"] == rows["sse"]["client"] != ""
+        assert rows["standalone"]["version"] == rows["sse"]["version"] == "2025-11-25"
+
+        said = await anyio.to_thread.run_sync(status_of_command)
+        assert f"  {rows['call']['id']} call for " in said
+        assert (
+            f" s, user ada (id {ada.pk}), by token {token.pk}, server shop, "
+            "2026-07-28, runs tool:hold\n"
+        ) in said
+        assert "\n  1 more open\n" in said
+
+        assert await counts(connection=rows["call"]["id"]) == (0, 1)
+        assert (await finish(call)).json()["error"] == ENDED
+        assert await counts(connection=rows["websocket"]["id"]) == (1, 0)
+        assert (await websocket.receive())["error"] == ENDED
+        assert await counts(connection=rows["standalone"]["id"]) == (1, 0)
+        await stream.wait_for_end()
+        # It ends for good: another stream would be no end.
+        assert (await session.post(call_of("add", a=1))).status == 404
+        assert await counts(connection="another:1") == (0, 0)
+    assert await listed() == []

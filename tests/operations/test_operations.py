@@ -16,10 +16,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from mcp_django.auth.interface import Identity
-from mcp_django.bulkheads.tallies import tallies
+from mcp_django.bulkheads.tallies import Tallies, tallies
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.session_state import has_ended
-from mcp_django.operations import Answers, aend
+from mcp_django.operations import Answers, aend, astatus
 from mcp_django.operations.ending import clocks_ahead
 from mcp_django.worker.asking import NO_LAYER, ask_all, ask_over
 from mcp_django.worker.channel_layers import make_service
@@ -107,6 +107,39 @@ async def test_every_worker_says_what_is_open_there() -> None:
     assert found[1]["users"] == {"7": {"streams": 1}, "8": {"streams": 1}}
     assert {worker["state"] for worker in found} == {"serving"}
     json.dumps(answers.as_json())
+
+
+async def test_list_is_bounded_and_says_what_it_leaves_out() -> None:
+    """Chosen: a worker may have ten thousand, and one message has to bring it."""
+    worker = current_worker()
+    for pk in (7, 8, 7, 7):
+        Stream(worker, pk)
+    [found] = (await astatus(listed=2)).workers
+    assert ([row["user"] for row in found["open"]], found["unlisted"]) == (
+        ["7", "8"],
+        2,
+    )
+    [found] = (await astatus(listed=2, user=User(pk=7))).workers
+    assert ([row["user"] for row in found["open"]], found["unlisted"]) == (
+        ["7", "7"],
+        1,
+    )
+    with pytest.raises(ValueError, match="must be saved"):
+        await astatus(listed=2, user=User())
+    await worker.close_all()
+
+
+def test_reasons_are_counted_without_advice_and_within_a_bound() -> None:
+    """Chosen: clients have a hand in some, and must not make us keep all of them."""
+    counts = Tallies()
+    for _ in range(2):
+        counts.refuse(400, "the id is missing; the stream names it")
+    for number in range(1000):
+        counts.refuse(415, f"send no x{number}")
+    assert counts.refused_by == {400: 2, 415: 1000}
+    assert counts.refused_because[400, "the id is missing"] == 2
+    assert counts.refused_because[415, "send no x999"] == 1
+    assert len(counts.refused_because) == 100
 
 
 async def test_what_is_open_of_one_user_ends_in_every_worker() -> None:
@@ -275,6 +308,9 @@ async def test_what_is_to_end_must_be_clear(given: Any, says: str) -> None:
         ({"end": "feature:sit/tool:hold"}, "no server 'sit'; did you mean 'site'?"),
         ({"end": "program:desktop"}, "no program 'desktop' has opened anything"),
         ({"end": "all", "watch": 1.0}, "without --end"),
+        ({"end": "connection:w:1"}, "nothing is open that has the id 'w:1'"),
+        ({"open": 0}, "--open must be between 1 and 200"),
+        ({"end": "all", "open": 5}, "without --end"),
         ({"watch": 0.0}, "between 0.1 and 3600"),
     ],
 )

@@ -6,19 +6,18 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import Error
 
 from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.management.terminal import printable
 from mcp_django.management.what_to_end import HOW, read_what, wrong
 from mcp_django.operations import Answers, end, status
+from mcp_django.operations.users import names_of
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.worker.listed import MOST
 
 _MAX_SHOWN: Final = 20
 
@@ -40,6 +39,14 @@ class Command(BaseCommand):
             const=2.0,
             help="go on, and look again every so many seconds; 2",
         )
+        parser.add_argument(
+            "--open",
+            metavar="COUNT",
+            type=int,
+            nargs="?",
+            const=20,
+            help="also list what is open, so much of each worker; 20",
+        )
         parser.add_argument("--end", metavar="WHAT", help=f"end what is open: {HOW}")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +56,10 @@ class Command(BaseCommand):
             raise wrong(
                 "--watch must be between 0.1 and 3600 seconds, and without --end"
             )
-        answers = _end(options["end"]) if options["end"] else status()
+        count = options["open"]
+        if count is not None and (options["end"] or not 0 < count <= MOST):
+            raise wrong(f"--open must be between 1 and {MOST}, and without --end")
+        answers = _end(options["end"]) if options["end"] else status(listed=count or 0)
         while True:
             self._write(answers, options)
             if pause is None:
@@ -58,7 +68,7 @@ class Command(BaseCommand):
                 time.sleep(pause)
             except KeyboardInterrupt:
                 return
-            before, answers = answers, status()
+            before, answers = answers, status(listed=count or 0)
             _add_rates(answers, before)
         if answers.are_missing:
             sys.exit(1)
@@ -117,11 +127,38 @@ def _lines(answers: Answers) -> list[str]:
         for owner, counts in worker["users"].items():
             users[owner] += sum(counts.values())
     shown = users.most_common(_MAX_SHOWN)
-    names = _names_of([owner for owner, _ in shown if owner])
-    for owner, count in shown:
-        name = f"{names[owner]} (id {owner})" if owner in names else f"id {owner}"
-        lines.append(f"  {f'user {name}' if owner else 'no user'}: {count} open")
+    # One of an earlier version lists nothing.
+    opened = [row for worker in workers for row in worker.get("open", ())]
+    names = names_of({*dict(shown), *(row["user"] for row in opened)})
+    lines += [f"  {_user(owner, names)}: {count} open" for owner, count in shown]
+    lines += [_open(row, names) for row in opened]
+    if unlisted := sum(worker.get("unlisted", 0) for worker in workers):
+        lines.append(f"  {unlisted} more open")
     return lines
+
+
+def _user(owner: str, names: Mapping[str, str]) -> str:
+    if not owner:
+        return "no user"
+    return f"user {names[owner]} (id {owner})" if owner in names else f"user id {owner}"
+
+
+def _open(row: JSONObject, names: Mapping[str, str]) -> str:
+    """Say in a line what is open."""
+    client = " ".join(filter(None, [row["client"], row["client_version"]]))
+    running = row["running"] + [f"{row['unnamed']} more"] * bool(row["unnamed"])
+    parts = [
+        f"{row['id']} {row['sort']} for {row['seconds']:.0f} s",
+        _user(row["user"], names),
+        row["credential"] and f"by {row['credential']}",
+        row["program"] and f"of {row['program']}",
+        client and f"client {client}",
+        row["server"] and f"server {row['server']}",
+        row["version"],
+        running and f"runs {', '.join(running)}",
+        row["waiting"] and f"{row['waiting']} waiting",
+    ]
+    return f"  {', '.join(filter(None, parts))}"
 
 
 def _switched_off(workers: Sequence[JSONObject]) -> list[str]:
@@ -134,16 +171,6 @@ def _switched_off(workers: Sequence[JSONObject]) -> list[str]:
         f"  {name} is switched off" + (f" in {n} of {count} workers" * (n < count))
         for name, n in sorted(off.items())
     ]
-
-
-def _names_of(owners: Sequence[str]) -> dict[str, str]:
-    """Give the names by which `--end` knows users, as far as the database says them."""
-    users = get_user_model()._default_manager
-    try:
-        found = users.in_bulk(owners)
-        return {str(pk): user.get_username() for pk, user in found.items()}
-    except (Error, ValueError, ValidationError):  # or of another user model
-        return {}
 
 
 def _line(worker: JSONObject) -> str:
