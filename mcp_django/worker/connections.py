@@ -335,6 +335,22 @@ async def close(connection: OpenConnection, why: Why) -> None:
     await _end(connection.close())
 
 
+async def answer_and_close(
+    connection: OpenConnection, error: ErrorAnswer, why: Why
+) -> None:
+    """Close one connection, after its clients were told why of what still runs there.
+
+    Args:
+        connection: Which one.
+        error: The answer of each request that runs or waits.
+        why: For what is told of sessions.
+    """
+    try:
+        await connection.end_running(lambda request: True, error)
+    finally:
+        await close(connection, why)
+
+
 async def finish(connection: OpenConnection, why: Why) -> None:
     """Close one connection when nothing runs any more; its failure is no other's."""
     connection.note_why(why)

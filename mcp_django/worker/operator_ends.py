@@ -14,7 +14,7 @@ from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.requests import Request
 from mcp_django.server.server import Server
 from mcp_django.server.uris.identity import matches
-from mcp_django.worker.connections import OpenConnection, close
+from mcp_django.worker.connections import OpenConnection, answer_and_close
 
 By: TypeAlias = Literal["all", "user", "credential", "program", "feature", "connection"]
 """What is named: users by primary key, credentials by `Identity.label`, programs by
@@ -87,10 +87,7 @@ class Ended:
 
 async def end_connection(connection: OpenConnection) -> None:
     """End what runs there with an error that says why, and then the connection."""
-    try:
-        await connection.end_running(lambda request: True, _ENDED)
-    finally:
-        await close(connection, "operator")
+    await answer_and_close(connection, _ENDED, "operator")
 
 
 async def end_one(connection: OpenConnection) -> None:

@@ -18,16 +18,19 @@ from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from django.core.cache import BaseCache
 from django.utils.crypto import salted_hmac
 
 from mcp_django.auth.interface import Authenticator, Identity
+from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.conf import mcp_settings
 from mcp_django.exceptions import RateExceeded, ServiceAway
 from mcp_django.worker.caches import cache_of
 from mcp_django.worker.worker import Worker, current_worker
+
+logger = FaultLog("mcp_django.worker")
 
 _SECONDS_BETWEEN_SETTLEMENTS: Final = 1.0
 _RECENT_SECONDS: Final = 2.5
@@ -35,6 +38,7 @@ _RECENT_SECONDS: Final = 2.5
 _KEPT_SECONDS: Final = math.ceil(_RECENT_SECONDS)
 _MAX_REPORTS: Final = 1000
 """Reports that are read at once: of so many workers, times the seconds."""
+_MAX_SHOWN: Final = 100
 _PREFIX: Final = "mcp_django:rates"
 _NUMBER_KEY: Final = f"{_PREFIX}:number"
 
@@ -273,7 +277,7 @@ class Rates:
     async def _settle(self) -> None:
         """Tell the others what was counted, and heed what they have told."""
         self._settled_at = time.monotonic()
-        rate = mcp_settings.MAX_RATE
+        rate = rate_in_force()
         if rate is None:  # settings changed, as in tests
             self._tally.clear()
             return
@@ -348,7 +352,7 @@ def exceeded_by(identity: Identity) -> RateExceeded | None:
     Args:
         identity: Whose it is.
     """
-    rate = mcp_settings.MAX_RATE
+    rate = rate_in_force()
     if rate is None:
         return None
     of_token = mcp_settings.RATE_FOR == "token" and identity.credential is not None
@@ -362,6 +366,25 @@ def exceeded_by(identity: Identity) -> RateExceeded | None:
     if not seconds:
         return None
     return RateExceeded(rate, "token" if of_token else "user", seconds)
+
+
+def rate_in_force() -> float | None:
+    """Give `MCP["MAX_RATE"]`; None, and a line in the log, if it is no rate.
+
+    A check refuses it, but what serves the site need not have run the checks.
+    """
+    rate: Any = mcp_settings.MAX_RATE
+    if rate is None:
+        return None
+    is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    if is_number and 0 < rate < math.inf:
+        return float(rate)
+    logger.error(
+        "MCP['MAX_RATE'] is %s, so no requests are counted; give a finite number, more "
+        "than zero, or None",
+        repr(rate)[:_MAX_SHOWN],
+    )
+    return None
 
 
 def _name_of(authenticator: Authenticator | None) -> str:

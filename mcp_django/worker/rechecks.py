@@ -7,7 +7,9 @@ import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from mcp_django.auth.interface import Authenticator, Identity
 from mcp_django.bulkheads.decisions import SaysNothing, ask_in_thread, truth_of
@@ -17,12 +19,24 @@ from mcp_django.bulkheads.site_services import kept, service_of_site
 from mcp_django.bulkheads.strays import ends_task
 from mcp_django.bulkheads.threads import recheck_threads
 from mcp_django.conf import mcp_settings
-from mcp_django.exceptions import ServiceAway
-from mcp_django.worker.connections import Connections, OpenConnection, close
+from mcp_django.exceptions import ErrorAnswer, ServiceAway
+from mcp_django.worker.connections import (
+    Connections,
+    OpenConnection,
+    answer_and_close,
+)
 from mcp_django.worker.lots import in_lots
 from mcp_django.worker.tasks import Start
 
 logger = FaultLog("mcp_django.worker")
+
+# Which of them it is may be known only to the log: unknown, expired or revoked.
+_REVOKED: Final = ErrorAnswer(
+    INTERNAL_ERROR, "the request was ended: its credentials are no longer valid"
+)
+_UNCHECKED: Final = ErrorAnswer(
+    INTERNAL_ERROR, "the request was ended: its credentials could not be checked"
+)
 
 
 def seconds_without_yes() -> float:
@@ -51,6 +65,8 @@ class _Known:
 
 class Rechecks:
     """Ends what is of users that logged out, were deactivated or lost a token.
+
+    What runs is answered with an error that says so, and then its connection is closed.
 
     An authenticator that says no, or fails, ends the streams of that user at once. One
     that cannot be asked, because its database is away, or does not answer, is asked
@@ -94,7 +110,7 @@ class Rechecks:
                 begun[key] = known
                 if known.is_unasked and now - known.yes_at >= seconds_without_yes():
                     known.is_unasked = False
-                    self._end(connections, "no authenticator can vouch for its user")
+                    self._end(connections, _UNCHECKED)
                 elif not known.is_asked and now >= known.due_at - step:
                     known.is_asked = True
                     self._start(self._recheck(connections, known))
@@ -135,7 +151,7 @@ class Rechecks:
         else:
             # What was opened meanwhile is asked about at the next look.
             known.due_at = now
-            self._end(connections, "its credentials are no longer valid")
+            self._end(connections, _REVOKED)
 
     def _turn(self, authenticator: Authenticator, known: _Known) -> asyncio.Semaphore:
         """Give what lets few ask an authenticator, so that others have threads, too."""
@@ -145,11 +161,11 @@ class Rechecks:
             self._at_once[lane] = asyncio.Semaphore(1 if known.has_hung else most)
         return self._at_once[lane]
 
-    def _end(self, connections: Sequence[OpenConnection], reason: str) -> None:
+    def _end(self, connections: Sequence[OpenConnection], why: ErrorAnswer) -> None:
         for connection in connections:
             if connection in self._connections:
-                logger.info("a stream ends: %s", reason)
-                self._start(close(connection, "credentials"))
+                logger.info("a stream ends: %s", why.message)
+                self._start(answer_and_close(connection, why, "credentials"))
 
 
 async def _holds(

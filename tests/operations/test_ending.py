@@ -299,6 +299,34 @@ async def test_what_is_open_over_sse_and_websocket_ends_after_its_errors(
         assert await websocket.read() == Closed(1001, "")
 
 
+async def test_calls_of_a_credential_that_no_longer_holds_end_with_errors(
+    ada: User, door: Door, settings: Settings
+) -> None:
+    """Chosen: as what an operator ends; a client must not wait for an answer."""
+    settings.MCP = {"RECHECK_SECONDS": 0.1}
+    token, headers = await issue(ada)
+    _, answers = await begin_everything(door, headers)
+    async with (
+        open_stream(shop, headers=headers) as stream,
+        open_websocket(shop, headers=headers) as websocket,
+    ):
+        await stream.initialize()
+        await stream.post(HOLD)
+        websocket.send(HOLD)
+        for _ in range(2):
+            await arrival(door)
+        await authentication_threads.run(token.revoke)
+        ended = {
+            "code": -32603,
+            "message": "the request was ended: its credentials are no longer valid",
+        }
+        assert await answers() == [ended, ended]
+        assert (await stream.read_message())["error"] == ended
+        await stream.connection.wait_for_end()
+        assert (await websocket.receive())["error"] == ended
+        assert isinstance(await websocket.read(), Closed)
+
+
 async def test_listening_ends_with_its_user(ada: User, bob: User) -> None:
     """Chosen: a listening request is answered; streams of others go on."""
     listen = {

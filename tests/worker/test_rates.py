@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 from anyio.to_thread import run_sync
@@ -296,6 +297,22 @@ async def test_rate_is_of_a_user_or_of_a_token(settings: Settings) -> None:
     # Without a credential to count by, it is the user.
     assert exceeded_by(identity("rates 3")) is None
     assert exceeded_by(identity("rates 3")) is not None
+
+
+@pytest.mark.parametrize("rate", ["5/s", "5", 0, -1, True, float("nan"), float("inf")])
+async def test_what_is_no_rate_limits_nothing_and_the_log_says_so(
+    settings: Settings, caplog: pytest.LogCaptureFixture, rate: Any
+) -> None:
+    """Chosen: a check refuses it; where none ran, requests must not fail for it."""
+    settings.MCP = {"MAX_RATE": rate}
+
+    for _ in range(3):
+        assert exceeded_by(identity("rates 4")) is None
+
+    assert caplog.messages == [
+        f"MCP['MAX_RATE'] is {rate!r}, so no requests are counted; give a finite "
+        "number, more than zero, or None"
+    ]
 
 
 async def test_clients_without_a_user_are_not_counted(settings: Settings) -> None:
