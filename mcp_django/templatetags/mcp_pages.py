@@ -6,6 +6,8 @@ from typing import Any
 
 from django import template
 from django.template.context import Context
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from mcp_django.conf import mcp_settings
 from mcp_django.rendering import site_name_of
@@ -20,3 +22,23 @@ def mcp_site_name(context: Context) -> Any:
     if request is not None:
         return site_name_of(request)
     return mcp_settings.SITE_NAME or context.get("site_name", "")
+
+
+@register.filter
+def mcp_number(value: int) -> str:
+    """Write a count as readers write it, with its thousands apart."""
+    return number_format(value, force_grouping=True)
+
+
+@register.filter
+def mcp_duration(seconds: float | None) -> str:
+    """Write how long something took, to two or three digits; "" of nothing."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        n_ms = number_format(seconds * 1000, decimal_pos=0 if seconds >= 0.01 else 1)
+        return _("%(number)s ms") % {"number": n_ms}
+    if seconds < 100:
+        number = number_format(seconds, decimal_pos=1)
+        return _("%(number)s s") % {"number": number}
+    return _("%(number)s min") % {"number": number_format(seconds / 60, decimal_pos=0)}
