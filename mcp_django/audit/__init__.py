@@ -5,5 +5,9 @@ thread of its own, many at a time, so that no request waits for the database. `m
 is what is kept and for how long, and `admin` shows it. `bins` counts many entries at
 once; `use` says by it how each feature was used.
 
+What the admin shows: `filters` narrow the list to `periods` and values, `figures` are
+what is counted of it, `chart` says where each part of the drawing is, and `overview`
+puts what is above the list into `texts` for its template.
+
 May import all of the server half. Start reading at `recorder`.
 """

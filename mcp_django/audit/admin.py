@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from mcp_django.audit.figures import OUTCOMES
+from mcp_django.audit.filters import OutcomeFilter, PeriodFilter, ValueFilter
 from mcp_django.audit.models import Entry
+from mcp_django.audit.overview import Overview
+from mcp_django.audit.texts import seconds_text
+from mcp_django.bulkheads.missing_migrations import commands_for
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entry]
@@ -15,25 +27,53 @@ else:
     # Generic in the stubs only.
     ModelAdmin = admin.ModelAdmin
 
+_MAX_REASON = 80
+
 
 @admin.register(Entry)
 class EntryAdmin(ModelAdmin):
     """Shows what was asked; nothing can be changed or deleted here."""
 
+    change_list_template = "admin/mcp_audit/entry/change_list.html"
+    # What matters most is on the left: beside the filters there is little room.
     list_display = (
         "time",
         "username",
-        "method",
         "feature",
-        "outcome",
-        "seconds",
+        "ended",
+        "took",
         "client_name",
         "credential",
+        "method",
     )
-    list_filter = ("time", "outcome", "method", "feature_kind", "server")
-    search_fields = ("username", "feature", "client_name", "credential", "address")
+    list_filter = (
+        PeriodFilter,
+        ("outcome", OutcomeFilter),
+        ("reason", ValueFilter),
+        ("error", ValueFilter),
+        ("server", ValueFilter),
+        ("feature_kind", ValueFilter),
+        ("feature", ValueFilter),
+        ("username", ValueFilter),
+        ("client_name", ValueFilter),
+        ("method", ValueFilter),
+        ("protocol_version", ValueFilter),
+    )
+    search_fields = (
+        "username",
+        "feature",
+        "client_name",
+        "credential",
+        "address",
+        "reason",
+    )
     # Counting a large table takes longer than showing a page of it.
     show_full_result_count = False
+    # It would count each of the values that are offered.
+    show_facets = admin.ShowFacets.NEVER
+
+    class Media:
+        css: ClassVar = {"all": ("mcp_django/audit.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Let nothing be added by hand."""
@@ -50,3 +90,40 @@ class EntryAdmin(ModelAdmin):
     ) -> bool:
         """Let nothing be deleted but by age."""
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list below its overview, or that migrations have to be run."""
+        try:
+            response = super().changelist_view(request, extra_context)
+            if isinstance(response, TemplateResponse) and response.context_data:
+                changelist = response.context_data.get("cl")
+                if isinstance(changelist, ChangeList):
+                    response.context_data["overview"] = Overview.of(changelist)
+        except DatabaseError as error:
+            commands = commands_for(error)
+            if commands is None:
+                raise
+            self.message_user(
+                request,
+                gettext("The database lacks migrations: run %(commands)s first.")
+                % {"commands": commands},
+                messages.ERROR,
+            )
+            return HttpResponseRedirect(
+                reverse("admin:index", current_app=self.admin_site.name)
+            )
+        return response
+
+    @admin.display(description=_("outcome"), ordering="outcome")
+    def ended(self, entry: Entry) -> str:
+        """Say how a request ended, and why."""
+        outcome = str(OUTCOMES.get(entry.outcome, entry.outcome))
+        why = Truncator(entry.reason or entry.error).chars(_MAX_REASON)
+        return f"{outcome}: {why}" if why else outcome
+
+    @admin.display(description=_("took"), ordering="seconds")
+    def took(self, entry: Entry) -> str:
+        """Say how long a request took."""
+        return seconds_text(entry.seconds)

@@ -3,13 +3,16 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo_project.library.seed_audit import MADE_UP
 from tests.demo.conftest import ROOT, Demo
 
 TABLES = ("auth_user", "library_book", "library_copy", "library_loan")
@@ -35,6 +38,17 @@ def test_seeding_fills_the_library(demo: Demo) -> None:
     assert demo.count("library_book") > 100
     assert demo.count("library_copy") >= 2 * demo.count("library_book")
     assert demo.count("library_loan") > 0
+
+
+def test_seeding_makes_up_a_past_for_the_audit_trail(demo: Demo) -> None:
+    """We chose it: charts are not empty, and what was made up is told from the rest."""
+    with closing(sqlite3.connect(demo.database)) as connection:
+        [days] = connection.execute(
+            "SELECT count(DISTINCT date(time)) FROM mcp_audit_entry "
+            "WHERE credential = ?",
+            [MADE_UP],
+        ).fetchone()
+    assert days > 30
 
 
 def test_second_make_demo_keeps_data_and_token(demo: Demo) -> None:

@@ -4,17 +4,20 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from demo_project.library.seed import add_catalog, add_users
+from demo_project.library.seed_audit import MADE_UP, add_audit_entries
 from mcp_django.bulkheads.missing_migrations import needing_database
 
 
 class Command(BaseCommand):
-    """Add the demo's users and books where they are missing."""
+    """Add the demo's users, books and past where they are missing."""
 
     help = (
-        "Adds the users admin and reader, and the catalog if the library is empty. "
-        "Running it again changes nothing."
+        "Adds the users admin and reader, the catalog if the library is empty, and "
+        "some weeks of made-up entries to the audit trail. Running it again on the "
+        "same day changes nothing; later it adds entries of the days since then."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -26,5 +29,11 @@ class Command(BaseCommand):
         with needing_database():
             add_users()
             is_new = add_catalog()
+            count = add_audit_entries(timezone.now())
         if is_new:
             self.stdout.write("Filled the library.")
+        if count:
+            self.stdout.write(
+                f"Added {count} entries to the audit trail; their credential is "
+                f"“{MADE_UP}”."
+            )
