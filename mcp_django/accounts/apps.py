@@ -16,7 +16,7 @@ class AccountsConfig(AppConfig):
 
     name = "mcp_django.accounts"
     label = "mcp_accounts"
-    verbose_name = _("Accounts at other MCP servers")
+    verbose_name = _("MCP accounts at other servers")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

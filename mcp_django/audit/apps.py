@@ -11,7 +11,7 @@ class AuditConfig(AppConfig):
 
     name = "mcp_django.audit"
     label = "mcp_audit"
-    verbose_name = _("Audit trail of MCP")
+    verbose_name = _("MCP audit trail")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -21,7 +21,7 @@ class OAuthConfig(AppConfig):
 
     name = "mcp_django.oauth"
     label = "mcp_oauth"
-    verbose_name = _("OAuth for MCP")
+    verbose_name = _("MCP OAuth")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

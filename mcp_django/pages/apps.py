@@ -19,7 +19,7 @@ class PagesConfig(AppConfig):
 
     name = "mcp_django.pages"
     label = "mcp_pages"
-    verbose_name = _("Pages for MCP")
+    verbose_name = _("MCP")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

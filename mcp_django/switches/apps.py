@@ -11,7 +11,7 @@ class SwitchesConfig(AppConfig):
 
     name = "mcp_django.switches"
     label = "mcp_switches"
-    verbose_name = _("Switches of MCP")
+    verbose_name = _("MCP switches")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
