@@ -4,7 +4,9 @@
 
 * `features` shows what the servers offer: `offered` reads it, `schema_tables` shows
   what features take, and `switching` switches them off and on
-* `live` shows what is open in all workers, and ends it
+* `live` shows what is open in all workers, and ends it: `live_view` puts into words
+  what workers say, `credential_rows` names what programs connect with, `live_ends`
+  is what ends
 """
 
 from __future__ import annotations
