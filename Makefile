@@ -10,7 +10,7 @@ DOCS_INSTALLED := .venv/.docs-installed
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check test-matrix packages conformance conformance-server cluster soak faults bench docs pictures clean
+.PHONY: help install demo test check test-matrix packages conformance conformance-server cluster soak faults bench docs messages pictures clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -112,6 +112,9 @@ $(DOCS_INSTALLED): $(INSTALLED)
 docs: $(DOCS_INSTALLED) ## Make the site of these pages, in build/docs; warnings are errors.
 	@$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --jobs auto docs build/docs
 	@echo "Open build/docs/index.html"
+
+messages: install ## Bring translations up to the texts, and compile them; ADD=pt_BR begins one.
+	@$(BIN)/python -m tests.translations $(ADD)
 
 pictures: install ## Take the pictures of the demo in the docs; it needs Chromium.
 	@$(BIN)/python -m tests.demo.pictures

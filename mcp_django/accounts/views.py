@@ -242,14 +242,19 @@ def _show_failure(
         error,
         of=server.url,
     )
-    # Ours, or the other server's; the template escapes it.
-    return _show_page(request, server, str(error), status=502)
+    # Ours, or the other server's, and in English; the template escapes it.
+    return _show_page(request, server, str(error), status=502, is_english=True)
 
 
 def _show_page(
-    request: HttpRequest, server: OtherServer, reason: str, *, status: int = 200
+    request: HttpRequest,
+    server: OtherServer,
+    reason: str,
+    *,
+    status: int = 200,
+    is_english: bool = False,
 ) -> HttpResponse:
-    context = {"server": server, "reason": reason}
+    context = {"server": server, "reason": reason, "is_english": is_english}
     template = "mcp_django/accounts/failed.html"
     return render_page(request, template, context, status=status)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from mcp_django.pages.form_texts import forms_texts, results_texts
 
@@ -117,7 +118,7 @@ def feature_texts() -> dict[str, str]:
         "noticeChanged": _("{list} have changed, and were loaded again."),
         "noticeVisited": _("The page that you were asked to visit is done with."),
         "noticeUpdated": _("Resource {uri} has changed."),
-        "clear": _("Clear"),
+        "clear": pgettext("console", "Clear"),
     }
 
 
@@ -149,7 +150,7 @@ def question_texts() -> dict[str, str]:
 def message_texts() -> dict[str, str]:
     """Give those about the panel of messages."""
     return {
-        "title": _("Messages"),
+        "title": pgettext("console", "Messages"),
         "none": _("Nothing yet: each message that is sent or received comes here."),
         "filter": _("Filter messages"),
         "direction": _("Direction"),
@@ -159,7 +160,7 @@ def message_texts() -> dict[str, str]:
         "curl": _("Copy as curl"),
         "copied": _("Copied"),
         "uncopied": _("Your browser does not let it be copied. Copy it from here:"),
-        "clear": _("Clear"),
+        "clear": pgettext("console", "Clear"),
         "count": _("{shown} of {count}"),
         "dropped": _("Older ones are left out."),
         "result": _("Result"),

@@ -15,7 +15,7 @@ from django.forms import CharField, CheckboxSelectMultiple, ChoiceField, Form
 from django.forms.widgets import HiddenInput
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mcp_django.auth.interface import User
 from mcp_django.bulkheads.fault_log import FaultLog
@@ -58,7 +58,7 @@ class TokenForm(Form):
             ("30", gettext_lazy("in 30 days")),
             ("90", gettext_lazy("in 90 days")),
             ("365", gettext_lazy("in a year")),
-            (_NEVER, gettext_lazy("never")),
+            (_NEVER, pgettext_lazy("expires", "never")),
         ),
     )
 

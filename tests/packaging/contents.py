@@ -19,7 +19,7 @@ OF_SDIST = frozenset(
 OF_WHEEL = frozenset({"METADATA", "RECORD", "WHEEL", "licenses/LICENSE"})
 """What a wheel has beside it, in its folder of metadata."""
 
-KINDS = frozenset({".css", ".html", ".js", ".py", ".toml", ".typed"})
+KINDS = frozenset({".css", ".html", ".js", ".mo", ".py", ".toml", ".typed"})
 """What there has to be some of, so that none is lost where it is looked for."""
 
 

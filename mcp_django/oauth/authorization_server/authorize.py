@@ -14,6 +14,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.utils.encoding import iri_to_uri
+from django.utils.translation import gettext, gettext_noop
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
 from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views import AuthorizationView
@@ -44,7 +45,9 @@ from mcp_django.rendering import render_page
 
 _ERROR_TEMPLATE: Final = "mcp_django/oauth/error.html"
 
-_UNKNOWN_CLIENT: Final = "the program is not known here; it has to register again"
+_UNKNOWN_CLIENT: Final = gettext_noop(
+    "The program is not known here; it has to register again."
+)
 _UNREAD: Final = "the document of the client could not be read, or is not allowed here"
 
 
@@ -308,7 +311,12 @@ class AuthorizeView(OAuthlibView, AuthorizationView):  # type: ignore[misc]
                 "error_description": error.description,
             }
             return JsonResponse(told, status=400)
-        context = {"reason": error.description, "document": document}
+        reason = gettext(error.description)
+        context = {
+            "reason": reason,
+            "is_english": reason == error.description,
+            "document": document,
+        }
         return render_page(self.request, _ERROR_TEMPLATE, context, status=400)
 
     def _is_program(self) -> bool:

@@ -1,0 +1,119 @@
+"""Reads, updates and compiles the catalogs, one for each language of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po, write_po
+
+from tests.translations.sources import PACKAGE
+
+LOCALE: Final = PACKAGE / "locale"
+
+
+class DatelessCatalog(Catalog):
+    """A catalog whose header has no dates, so that what did not change stays the same.
+
+    Args:
+        language: As its folder is called, such as "zh_Hans".
+        header: Comments at the top of its file.
+    """
+
+    def __init__(self, language: str, header: str) -> None:
+        super().__init__(locale=language, fuzzy=False, header_comment=header)
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        """What the file says of itself."""
+        return [
+            ("Project-Id-Version", "mcp_django"),
+            ("Language", str(self.locale)),
+            ("Plural-Forms", self.plural_forms),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Transfer-Encoding", "8bit"),
+        ]
+
+    @mime_headers.setter
+    def mime_headers(self, value: Iterable[tuple[str, str]]) -> None:
+        """Take nothing from elsewhere."""
+
+
+def languages() -> list[str]:
+    """Give the languages that have a catalog, by the names of their folders."""
+    return sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
+
+
+def source_of(language: str) -> Path:
+    """Say where the catalog is that translators work on."""
+    return LOCALE / language / "LC_MESSAGES" / "django.po"
+
+
+def compiled_of(language: str) -> Path:
+    """Say where the catalog is that Django reads."""
+    return source_of(language).with_suffix(".mo")
+
+
+def read(language: str) -> Catalog:
+    """Read the catalog of a language, with what is left to do in it."""
+    with source_of(language).open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def read_compiled(language: str) -> Catalog:
+    """Read what Django reads."""
+    with compiled_of(language).open("rb") as file:
+        return read_mo(file)
+
+
+def update(language: str, found: Catalog) -> Catalog:
+    """Bring a catalog up to what was found in the package, and compile it.
+
+    Translations of texts that stayed are kept. Those of texts that are much like a new
+    one are offered for that, marked as fuzzy; all others go.
+
+    Args:
+        language: As its folder is called; one that is new is begun.
+        found: The messages of the package.
+    """
+    source = source_of(language)
+    if source.exists():
+        known = read(language)
+    else:
+        source.parent.mkdir(parents=True)
+        name = Locale.parse(language).english_name
+        known = Catalog(locale=language, header_comment=f"# mcp_django in {name}.")
+    known.update(found)
+    updated = DatelessCatalog(language, known.header_comment)
+    for message in known:
+        if message.id:
+            updated[message.id] = message
+    with source.open("wb") as file:
+        write_po(
+            file,
+            updated,
+            width=88,
+            include_lineno=False,
+            include_previous=True,
+            ignore_obsolete=True,
+        )
+    with compiled_of(language).open("wb") as file:
+        write_mo(file, updated)
+    return updated
+
+
+def is_translated(message: Message) -> bool:
+    """Say whether nothing is left to do for a message."""
+    texts = texts_of(message)
+    return bool(texts) and all(texts) and not message.fuzzy
+
+
+def texts_of(message: Message) -> list[str]:
+    """Give a translation, in all its plural forms."""
+    text = message.string
+    return [text] if isinstance(text, str) else list(text or ())
