@@ -122,11 +122,16 @@ def test_translations_end_as_their_messages_do(language: str) -> None:
         for message in translations(language)
         for text in texts_of(message)
         if end_of(text) != end_of(singular(message))
-        or text != text.strip()
+        or blanks_around(text) > blanks_around(singular(message))
         or any(character < " " for character in text)
     ]
 
     assert not wrong
+
+
+def blanks_around(text: str) -> int:
+    """Count the ends at which a text has a blank; Chinese may do without."""
+    return text[0].isspace() + text[-1].isspace()
 
 
 def end_of(text: str) -> str:
@@ -153,9 +158,11 @@ def test_words_of_django_stay_as_django_translates_them(language: str) -> None:
     The month of May is the example: our word for a right needs a context.
     """
     root = Path(django.__file__).parent
+    # Not many sites have admindocs, which call types classes in German.
     changed = []
     ours = list(translations(language))
-    for file in root.glob(f"**/locale/{language}/LC_MESSAGES/django.mo"):
+    catalogs = set(root.glob(f"**/locale/{language}/LC_MESSAGES/django.mo"))
+    for file in catalogs - set(root.glob("contrib/admindocs/**/django.mo")):
         with file.open("rb") as opened:
             theirs = read_mo(opened)
         for message in ours:

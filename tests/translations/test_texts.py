@@ -22,7 +22,9 @@ _TRANSLATED: Final = re.compile(
 )
 _CODE: Final = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 _NO_TEXT: Final = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->", re.DOTALL)
-_READ_OUT: Final = re.compile(r'\b(?:alt|aria-label|placeholder|title)="([^"]*)"')
+_READ_OUT: Final = re.compile(
+    r'(?<![\w-])(?:alt|aria-label|placeholder|title)="([^"]*)"'
+)
 NOT_SHOWN: Final = frozenset({"lock_holder", "locked_until"})
 """Fields that no page has."""
 
