@@ -28,7 +28,8 @@ PAGES = {
     "/mcp/programs/": "What may act as you",
     "/oauth/programs/": "No program may act as you.",
     "/admin/mcp_tokens/token/add/": "Never more than what the user may do.",
-    "/admin/mcp_audit/entry/": "audit trail",
+    "/admin/mcp_audit/entry/": "No entry fits. "
+    "Choose a longer period, or fewer filters.",
 }
 """Path -> a text of ours that is on the page."""
 
