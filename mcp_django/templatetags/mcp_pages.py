@@ -36,9 +36,13 @@ def mcp_duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 1:
-        n_ms = number_format(seconds * 1000, decimal_pos=0 if seconds >= 0.01 else 1)
+        n_ms = _rounded(seconds * 1000, 0 if seconds >= 0.01 else 1)
         return _("%(number)s ms") % {"number": n_ms}
     if seconds < 100:
-        number = number_format(seconds, decimal_pos=1)
-        return _("%(number)s s") % {"number": number}
-    return _("%(number)s min") % {"number": number_format(seconds / 60, decimal_pos=0)}
+        return _("%(number)s s") % {"number": _rounded(seconds, 1)}
+    return _("%(number)s min") % {"number": _rounded(seconds / 60, 0)}
+
+
+def _rounded(value: float, n_digits: int) -> str:
+    # Django's function cuts digits off.
+    return number_format(round(value, n_digits), decimal_pos=n_digits)

@@ -139,8 +139,10 @@ class FeatureAdmin(PageAdmin):
                 return HttpResponseRedirect(request.get_full_path())
         order = request.GET.get("o", "")
         use, switches = _use(request), _switches()
+        offers = all_offers()
+        features = [offered for offer in offers for offered in offer.features]
         sections = [
-            _section(offer, switches, use, _ORDERS.get(order)) for offer in all_offers()
+            _section(offer, switches, use, _ORDERS.get(order)) for offer in offers
         ]
         context = {
             "title": capfirst(self.opts.verbose_name_plural),
@@ -149,6 +151,8 @@ class FeatureAdmin(PageAdmin):
             "use": use,
             "counted_since": _counted_since(use),
             "switching": switching,
+            "strays": [] if switches is None else switches.not_of(features),
+            "switches_url": self._url_of_list("mcp_switches_switch"),
             "days": USE_DAYS,
             "max_tools": MAX_TOOLS,
             "max_tokens": MAX_TOKENS,
@@ -185,9 +189,14 @@ class FeatureAdmin(PageAdmin):
             "feature": offered.name,
             "period": "month",
         }
+        url = self._url_of_list("mcp_audit_entry")
+        return url and f"{url}?{urlencode(named)}"
+
+    def _url_of_list(self, model: str) -> str:
+        """Give where rows of a model are listed; "" in an admin site without it."""
         try:
-            return f"{self._url('mcp_audit_entry_changelist')}?{urlencode(named)}"
-        except NoReverseMatch:  # an admin site without it
+            return self._url(f"{model}_changelist")
+        except NoReverseMatch:
             return ""
 
     def _url(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from django import forms
@@ -42,6 +42,11 @@ class Switches:
             SwitchedFeature(kind, name),
         )
         return [self._switches[each] for each in words if each in self._switches]
+
+    def not_of(self, offered: Iterable[Offered]) -> list[Switch]:
+        """Give those that switch none of these features off."""
+        meant = {switch.pk for each in offered for switch in self.of(each)}
+        return [s for s in self._switches.values() if s.pk not in meant]
 
     def covers(self, server: Server, feature: Feature) -> bool:
         """Say whether a feature is off, as `price_of_server` asks it."""
