@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -61,13 +62,16 @@ class Entry(models.Model):
 
 
 def prune(days: float) -> int:
-    """Delete entries that are older; give how many they were.
+    """Delete entries that are older; give how many they were."""
+    return sum(prune_in_lots(days))
+
+
+def prune_in_lots(days: float) -> Iterator[int]:
+    """Delete entries that are older; give how many they were, lot by lot.
 
     A thousand at a time, so that nothing is locked for long.
     """
     entries = Entry.objects.using(router.db_for_write(Entry)).order_by()
     old = entries.filter(time__lt=timezone.now() - timedelta(days=days))
-    count = 0
     while found := list(old.values_list("pk", flat=True)[:_PRUNED_AT_ONCE]):
-        count += entries.filter(pk__in=found).delete()[0]
-    return count
+        yield entries.filter(pk__in=found).delete()[0]

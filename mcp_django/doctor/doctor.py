@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import anyio
@@ -20,6 +21,11 @@ from mcp_django.doctor.sessions import examine_session
 from mcp_django.doctor.visits import Visit
 from mcp_django.transports.client.http_library import httpx2
 
+_STEPS: Final = 9
+
+OnStep: TypeAlias = Callable[[int, int, str], None]
+"""Told which step begins, of how many, and what is examined; some may be left out."""
+
 
 async def examine(
     url: str,
@@ -29,6 +35,7 @@ async def examine(
     seconds: float = 10.0,
     within: float = 120.0,
     http: httpx2.AsyncClient | None = None,
+    on_step: OnStep = lambda step, of, what: None,
 ) -> Sequence[Finding]:
     """Examine an MCP server as clients meet it.
 
@@ -39,6 +46,7 @@ async def examine(
         seconds: For each request.
         within: Seconds for all.
         http: Makes the requests; None to make it.
+        on_step: Told of each step that begins.
 
     Returns:
         What was found, in the order of the steps.
@@ -49,7 +57,7 @@ async def examine(
         visit = Visit(url, Asker(http, seconds), token)
         visit.asker.is_local = is_local(urlsplit(url).hostname or "")
         with anyio.move_on_after(within) as scope:
-            await _run(visit, registers=registers)
+            await _run(visit, on_step, registers=registers)
     if scope.cancelled_caught:
         visit.fail(
             "time",
@@ -59,17 +67,21 @@ async def examine(
     return visit.findings
 
 
-async def _run(visit: Visit, *, registers: bool) -> None:
-    await examine_url(visit)
-    if not await examine_endpoint(visit):
+async def _run(visit: Visit, on_step: OnStep, *, registers: bool) -> None:
+    async def go(step: int, what: str, examine: Callable[[Visit], Any]) -> Any:
+        on_step(step, _STEPS, what)
+        return await examine(visit)
+
+    await go(0, "the URL", examine_url)
+    if not await go(1, "the endpoint", examine_endpoint):
         return
-    await examine_headers(visit)
+    await go(2, "headers", examine_headers)
     if visit.needs_login:
-        await examine_resource_metadata(visit)
-        await examine_servers(visit)
-        await examine_login_endpoints(visit)
+        await go(3, "the metadata of the resource", examine_resource_metadata)
+        await go(4, "the metadata of the server for logins", examine_servers)
+        await go(5, "where it logs users in", examine_login_endpoints)
         if registers:
-            await examine_registration(visit)
-    await examine_clients(visit)
+            await go(6, "registering", examine_registration)
+    await go(7, "what each client would do", examine_clients)
     if visit.token or not visit.needs_login:
-        await examine_session(visit)
+        await go(8, "a session", examine_session)

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from mcp_django.management.drift import ABSENT, Difference
-from mcp_django.management.terminal import printable
 from mcp_django.protocol.jsonrpc import JSON
+from mcp_django.terminal import printable
 
 _MAX_INLINE: Final = 60
 _MAX_VALUE: Final = 300

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
-from mcp_django.management.terminal import printable
+from mcp_django.terminal import printable
 
 NONE = "-"
 """Stands in a cell that has nothing to say."""

@@ -30,7 +30,7 @@ from pydantic import BaseModel, Field
 
 from mcp_django import Context, Server, ToolError
 from mcp_django.management.arguments import read_arguments
-from mcp_django.management.terminal import Form
+from mcp_django.management.forms import Form
 from mcp_django.protocol.jsonrpc import JSONObject
 from tests.live import processes
 from tests.site import mcp

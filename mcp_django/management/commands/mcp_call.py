@@ -40,22 +40,18 @@ from mcp_django.exceptions import (
 )
 from mcp_django.management.arguments import read_arguments
 from mcp_django.management.commands.mcp_stdio import find_user
+from mcp_django.management.forms import Form
 from mcp_django.management.remote import (
     add_login_arguments,
     check_login_options,
     check_url,
     headers_from,
 )
-from mcp_django.management.terminal import (
-    Form,
-    ProgressLine,
-    printable,
-    printable_lines,
-)
 from mcp_django.protocol.jsonrpc import JSON
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.serving import serve
+from mcp_django.terminal import ProgressLine, printable, printable_lines
 from mcp_django.transports.base import Sender
 from mcp_django.transports.memory import MemoryTransport
 
@@ -135,7 +131,7 @@ class Command(BaseCommand):
         if options["logout"]:
             self._log_out(auth, options["server"])
             return
-        line = ProgressLine(self._draw)
+        line = ProgressLine(self.stderr)
         form = Form(partial(self._ask, stdin), self._tell)
 
         def hear(log: LoggingMessageNotificationParams) -> None:

@@ -18,7 +18,6 @@ from django.test import RequestFactory
 from mcp_django.conf import mcp_settings
 from mcp_django.management.commands.mcp_stdio import find_server, find_user
 from mcp_django.management.remote import TOKEN, check_url
-from mcp_django.management.terminal import printable_lines
 from mcp_django.pages.clients import (
     PLACEHOLDER,
     Client,
@@ -32,6 +31,7 @@ from mcp_django.pages.ways import takes_tokens, ways_in
 from mcp_django.server.routes import routes
 from mcp_django.server.server import Server
 from mcp_django.server.showing import translated
+from mcp_django.terminal import printable_lines
 
 _IN_WORDS: Final = {
     Way.OPEN: "anybody is let in",

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcp_django.doctor.findings import Finding, Verdict
 from mcp_django.management.remote import TOKEN, check_url, headers_from
-from mcp_django.management.terminal import printable
+from mcp_django.terminal import ProgressLine, printable
 
 _MARKS: Final = {
     Verdict.OK: "ok  ",
@@ -65,16 +65,21 @@ class Command(BaseCommand):
         except ModuleNotFoundError as error:
             raise CommandError(str(error)) from None
         token = _token() if options["token"] else ""
-        findings = anyio.run(
-            partial(
-                examine,
-                url,
-                token=token,
-                registers=options["register"],
-                seconds=options["timeout"],
-                within=12 * options["timeout"],
+        line = ProgressLine(self.stderr)
+        try:
+            findings = anyio.run(
+                partial(
+                    examine,
+                    url,
+                    token=token,
+                    registers=options["register"],
+                    seconds=options["timeout"],
+                    within=12 * options["timeout"],
+                    on_step=line.show,
+                )
             )
-        )
+        finally:
+            line.clear()
         if options["json"]:
             self.stdout.write(_as_json(url, findings))
         else:

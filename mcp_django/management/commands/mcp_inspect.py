@@ -16,10 +16,10 @@ from mcp_django.management.described import LISTS, describe
 from mcp_django.management.drift_in_words import write_differences
 from mcp_django.management.feature_tables import show
 from mcp_django.management.price_tables import ERROR, show_prices, warnings_of
-from mcp_django.management.terminal import printable
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.server import Server
 from mcp_django.server.switched_off import switched_off
+from mcp_django.terminal import printable
 
 _DRIFTED: Final = 1
 _UNUSABLE: Final = 2

@@ -12,11 +12,11 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandParser
 
 from mcp_django.bulkheads.missing_migrations import needing_database
-from mcp_django.management.terminal import printable
 from mcp_django.management.what_to_end import HOW, read_what, wrong
 from mcp_django.operations import Answers, end, status
 from mcp_django.operations.users import names_of
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.terminal import printable
 from mcp_django.worker.listed import MOST
 
 _MAX_SHOWN: Final = 20

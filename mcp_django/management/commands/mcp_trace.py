@@ -10,8 +10,8 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mcp_django.management.commands.mcp_stdio import find_user
-from mcp_django.management.terminal import printable
 from mcp_django.protocol.jsonrpc import JSONObject
+from mcp_django.terminal import printable
 from mcp_django.tracing import stop, trace, traces
 from mcp_django.tracing.following import follow
 from mcp_django.tracing.plan import MAX_MINUTES

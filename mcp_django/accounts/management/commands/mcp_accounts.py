@@ -12,6 +12,7 @@ from mcp_django.accounts import encryption
 from mcp_django.accounts.encryption import Undecryptable
 from mcp_django.accounts.models import Account
 from mcp_django.bulkheads.missing_migrations import needing_database
+from mcp_django.terminal import track
 
 _AT_ONCE: Final = 500
 """Rows that are in memory at a time."""
@@ -70,7 +71,8 @@ class Command(BaseCommand):
             CommandError: Some cannot be read, and are not to be deleted.
         """
         counts: Counter[str] = Counter()
-        for account in _accounts():
+        total = Account.objects.count()
+        for account in track(_accounts(), self.stderr, total=total, message="accounts"):
             counts[self._reencrypt(account, delete_unreadable)] += 1
         self.stdout.write(
             f"Encrypted {counts['anew']} anew; {counts['current']} were so already."

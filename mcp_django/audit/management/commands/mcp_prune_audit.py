@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mcp_django.audit.models import prune
+from mcp_django.audit.models import prune_in_lots
 from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.conf import mcp_settings
+from mcp_django.terminal import track
 
 _MAX_DAYS = 36_500
 
@@ -44,7 +45,8 @@ class Command(BaseCommand):
                 "to delete older ones"
             )
         with needing_database():
-            count = prune(days)
+            lots = prune_in_lots(days)
+            count = sum(track(lots, self.stderr, message="thousand entries deleted"))
         self.stdout.write(f"{count} entries deleted that are older than {days:g} days")
 
 

@@ -17,6 +17,7 @@ from mcp_django.operations import end
 from mcp_django.switches.models import Kind, Switch, in_words
 from mcp_django.switches.named import doubt_of
 from mcp_django.switches.switching import switch_off, switch_on
+from mcp_django.terminal import printable
 
 _COLUMNS = ("KIND", "NAME", "SERVER", "SINCE", "BY", "WHY")
 _ALL = "(all)"
@@ -161,10 +162,6 @@ def _row(switch: Switch) -> Sequence[str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    # What could make a terminal do something else than show text is replaced.
-    cells = [
-        ["".join(c if c.isprintable() else "?" for c in cell) for cell in row]
-        for row in rows
-    ]
+    cells = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

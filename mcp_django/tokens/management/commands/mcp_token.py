@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcp_django.bulkheads.missing_migrations import needing_database
+from mcp_django.terminal import printable
 from mcp_django.tokens.models import Token
 from mcp_django.tokens.scopes import known_scopes
 
@@ -256,10 +257,7 @@ def _time(moment: datetime | None) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """Align cells in columns, with what is not printable replaced."""
-    cells = [
-        ["".join(c if c.isprintable() else "?" for c in cell) for cell in row]
-        for row in rows
-    ]
+    cells = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(

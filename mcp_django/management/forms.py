@@ -1,10 +1,9 @@
-"""What commands show to a person at a terminal, and ask them."""
+"""What servers ask, asked of a person at a terminal."""
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -13,56 +12,10 @@ from mcp_types import ElicitRequestFormParams, ElicitRequestURLParams, ElicitRes
 from mcp_django.management.schemas import find_local_fault
 from mcp_django.protocol.jsonrpc import JSON, JSONObject
 from mcp_django.server.schemas.words import type_in_words
+from mcp_django.terminal import printable, printable_lines
 
-_BAR_WIDTH: Final = 24
 _YES: Final = frozenset({"y", "yes", "true", "1"})
 _NO: Final = frozenset({"n", "no", "false", "0"})
-
-
-def printable(text: str) -> str:
-    """Replace what could make a terminal do something else than show text."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def printable_lines(text: str) -> str:
-    """Do the same, and keep lines and tabulators."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
-
-
-class ProgressLine:
-    """One line that shows how far something is, drawn anew with each report.
-
-    Args:
-        write: Writes a text as it is, and flushes it.
-    """
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._shown = 0
-
-    def show(self, progress: float, total: float | None, message: str | None) -> None:
-        """Draw the line, in place of the last one."""
-        columns = shutil.get_terminal_size().columns - 1
-        line = printable(_describe(progress, total, message))[:columns]
-        self._write("\r" + line.ljust(self._shown))
-        self._shown = len(line)
-
-    def clear(self) -> None:
-        """Make room for something else."""
-        if self._shown:
-            self._write("\r" + " " * self._shown + "\r")
-            self._shown = 0
-
-
-def _describe(progress: float, total: float | None, message: str | None) -> str:
-    if total is not None and total > 0:
-        share = min(max(progress / total, 0), 1)
-        done = round(share * _BAR_WIDTH)
-        bar = f"[{'#' * done}{' ' * (_BAR_WIDTH - done)}]"
-        parts = [f"{bar} {share:4.0%} {progress:g}/{total:g}"]
-    else:
-        parts = [f"{progress:g}"]
-    return "  ".join([*parts, *([message] if message else [])])
 
 
 class Form:
