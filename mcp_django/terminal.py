@@ -67,8 +67,12 @@ class ProgressLine:
             total: How far it goes; None if that is not known.
             message: What happens.
         """
+        self.say(_describe(progress, total, message))
+
+    def say(self, text: str) -> None:
+        """Draw a text, where it is not known how far something is."""
         columns = shutil.get_terminal_size().columns - 1
-        line = printable(_describe(progress, total, message))[:columns]
+        line = printable(text)[:columns]
         self._write("\r" + line.ljust(self._shown))
         self._shown = len(line)
 

@@ -465,6 +465,7 @@ def test_progress_and_log_are_shown_at_a_terminal() -> None:
     assert f"\r{'3'.ljust(len(half))}" in drawn
     assert 'info: {"height": 1}\n' in drawn
     assert "a detail" not in drawn
+    assert drawn.startswith("\rconnecting to calls\rcalling climb")
     assert drawn.endswith("\r")
 
 
@@ -495,6 +496,8 @@ def test_form_is_filled_in_field_by_field() -> None:
         "note": None,
     }
     shown = streams.stderr.getvalue()
+    # What was drawn is gone before that.
+    assert " \rThe server asks: " in shown
     assert "The server asks: What ?[2Jdo you want?\n" in shown
     for line in (
         "- Who gets it [string]",

@@ -127,19 +127,15 @@ class Command(BaseCommand):
         # There is no input in a process without a console.
         stdin: TextIO | None = options.get("stdin") or sys.stdin
         check_login_options(options, "logout")
+        self._line = ProgressLine(self.stderr)
         auth = self._find_auth(options, stdin)
         if options["logout"]:
             self._log_out(auth, options["server"])
             return
-        line = ProgressLine(self.stderr)
         form = Form(partial(self._ask, stdin), self._tell)
-
-        def hear(log: LoggingMessageNotificationParams) -> None:
-            line.clear()
-            self._tell(printable_lines(_describe_log(log)))
-
+        self._line.say(f"connecting to {options['server']}")
         with (
-            self._explaining_errors(target, line, is_told_who=bool(auth or headers)),
+            self._explaining_errors(target, is_told_who=bool(auth or headers)),
             SyncClient(
                 target,
                 headers=headers,
@@ -147,7 +143,7 @@ class Command(BaseCommand):
                 timeout=options["timeout"],
                 max_total_timeout=max(600.0, options["timeout"]),
                 log_level=_LOG_LEVELS[options["verbosity"]],
-                on_log=hear,
+                on_log=lambda log: self._tell(printable_lines(_describe_log(log))),
                 on_elicit=form.answer if stdin and stdin.isatty() else None,
             ) as client,
         ):
@@ -155,11 +151,13 @@ class Command(BaseCommand):
             has_tools = client.server_capabilities.tools is not None
             tools = client.list_tools() if has_tools else []
             if options["tool"] is None:
+                self._line.clear()
                 self._list(tools)
                 return
             tool = _find_tool(tools, options["tool"])
             arguments = read_arguments(tool, options["arguments"])
-            on_progress = line.show if self.stderr.isatty() else None
+            self._line.say(f"calling {tool.name}")
+            on_progress = self._line.show if self.stderr.isatty() else None
             result = client.call_tool(tool.name, arguments, on_progress=on_progress)
         self._show(result, as_json=options["json"])
 
@@ -199,13 +197,12 @@ class Command(BaseCommand):
 
     @contextmanager
     def _explaining_errors(
-        self, target: Target, line: ProgressLine, *, is_told_who: bool
+        self, target: Target, *, is_told_who: bool
     ) -> Iterator[None]:
         """Turn what goes wrong in the block into what a person at a shell reads.
 
         Args:
             target: Of the client.
-            line: Which may be shown, and goes.
             is_told_who: Whether the server is told who asks.
 
         Raises:
@@ -231,7 +228,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("interrupted", returncode=_INTERRUPTED) from None
         finally:
-            line.clear()
+            self._line.clear()
 
     # Standard output ----------------------------------------------------------------
 
@@ -262,14 +259,13 @@ class Command(BaseCommand):
     # Standard error -----------------------------------------------------------------
 
     def _tell(self, text: str) -> None:
+        self._line.clear()
         self.stderr.write(text, style_func=str)
 
-    def _draw(self, text: str) -> None:
-        self.stderr.write(text, style_func=str, ending="")
-        self.stderr.flush()
-
     def _ask(self, stdin: TextIO | None, prompt: str) -> str | None:
-        self._draw(prompt)
+        self._line.clear()
+        self.stderr.write(prompt, style_func=str, ending="")
+        self.stderr.flush()
         line = stdin.readline() if stdin else ""
         return line.rstrip("\n") if line else None
 
