@@ -25,7 +25,7 @@ from mcp_django.pages.admin.offered import (
     Offered,
     ServerOffer,
     all_offers,
-    find_offered,
+    offered_by_id,
 )
 from mcp_django.pages.admin.page import PageAdmin
 from mcp_django.pages.console import may_use_console
@@ -91,6 +91,11 @@ class Section:
     price: ServerPrice
     groups: list[tuple[Promise, list[Row]]]
 
+    @property
+    def n_off(self) -> int:
+        """How many of its features are switched off."""
+        return sum(bool(row.switches) for _label, rows in self.groups for row in rows)
+
 
 @admin.register(Feature)
 class FeatureAdmin(PageAdmin):
@@ -119,7 +124,7 @@ class FeatureAdmin(PageAdmin):
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
-        offered = find_offered(unquote(feature_id))
+        offered = offered_by_id().get(unquote(feature_id))
         if offered is None:
             text = _("There is no feature “%(feature)s”, or not any more.")
             self.message_user(
@@ -133,9 +138,8 @@ class FeatureAdmin(PageAdmin):
     def _show_all(self, request: HttpRequest) -> HttpResponse:
         switching = _switching(self, request)
         if request.method == "POST" and switching is not None:
-            ids = request.POST.getlist("feature")
-            chosen = [found for id in ids if (found := find_offered(id)) is not None]
-            if switching.take(chosen):
+            known, ids = offered_by_id(), request.POST.getlist("feature")
+            if switching.take([known[id] for id in ids if id in known]):
                 return HttpResponseRedirect(request.get_full_path())
         order = request.GET.get("o", "")
         use, switches = _use(request), _switches()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from django.contrib.admin.utils import quote
 from django.utils.functional import Promise
@@ -222,17 +222,13 @@ def all_offers() -> list[ServerOffer]:
     return [ServerOffer.of(server) for server in all_servers()]
 
 
-def find_offered(id: str) -> Offered | None:
-    """Find a feature by its `Offered.id`; None if this process has none such."""
-    for server in all_servers():
-        registered: Sequence[Mapping[Any, Feature]] = (
-            server.tools,
-            server.resources,
-            server.prompts,
-        )
-        for features in registered:
-            for feature in features.values():
-                offered = Offered.of(server, feature)
-                if offered.id == id:
-                    return offered
-    return None
+def offered_by_id() -> dict[str, Offered]:
+    """Read all features of this process, by `Offered.id`.
+
+    Two servers of one name are a system check's business; here the first wins.
+    """
+    found: dict[str, Offered] = {}
+    for offer in all_offers():
+        for offered in offer.features:
+            found.setdefault(offered.id, offered)
+    return found

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db import router
+from django.db import router, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -31,7 +31,7 @@ class Switches:
 
     def __init__(self) -> None:
         # A replica may not have yet what was just switched.
-        rows = Switch.objects.using(router.db_for_write(Switch))
+        rows = Switch.objects.using(_database())
         self._switches = {switch.feature: switch for switch in rows}
 
     def of(self, offered: Offered) -> list[Switch]:
@@ -118,27 +118,29 @@ class Switching:
     def _switch_off(
         self, chosen: Sequence[Offered], why: str, end_calls: bool = False
     ) -> None:
-        done = []
-        for offered in chosen:
-            try:
+        done: list[Offered] = []
+        # All at once: also because each would wait for the disk.
+        with transaction.atomic(_database()):
+            for offered in chosen:
                 if self._switch_one_off(offered, why):
                     done.append(offered)
-            except ValueError as error:  # such as a URI longer than the table takes
-                self._say(messages.ERROR, f"{offered.id:.100}: {error}")
+            switches = Switches()
+            for offered in done:
+                switch = switches.of(offered)[0]
+                self._admin.log_addition(self._request, switch, [{"added": {}}])
         self._report(_("Switched off: %(features)s."), done)
         if end_calls:
             for offered in chosen:
                 self._end_calls(offered)
 
     def _switch_one_off(self, offered: Offered, why: str) -> bool:
-        user = self._request.user
-        is_new = switch_off(
-            offered.kind, offered.name, server=offered.server, why=why, by=user
-        )
-        if is_new:
-            [switch, *_others] = Switches().of(offered)
-            self._admin.log_addition(self._request, switch, [{"added": {}}])
-        return is_new
+        """Switch a feature off; say whether it was on."""
+        kind, name, user = offered.kind, offered.name, self._request.user
+        try:
+            return switch_off(kind, name, server=offered.server, why=why, by=user)
+        except ValueError as error:  # such as a URI that is longer than the table takes
+            self._say(messages.ERROR, f"{offered.id:.100}: {error}")
+            return False
 
     def _end_calls(self, offered: Offered) -> None:
         answers = end(feature=offered.id)
@@ -156,14 +158,15 @@ class Switching:
         """Switch on what is off for its server, or for all if the button says so."""
         is_for_all = self._request.POST["on"] == "all"
         switches, done, left = Switches(), [], []
-        for offered in chosen:
-            for switch in switches.of(offered):
-                if is_for_all is not (switch.server == ""):
-                    left.append(offered)
-                    continue
-                self._admin.log_deletions(self._request, [switch])  # type: ignore[arg-type]  # it iterates alone
-                switch_on(offered.kind, offered.name, server=switch.server)
-                done.append(offered)
+        with transaction.atomic(_database()):
+            for offered in chosen:
+                for switch in switches.of(offered):
+                    if is_for_all is not (switch.server == ""):
+                        left.append(offered)
+                        continue
+                    self._admin.log_deletions(self._request, [switch])  # type: ignore[arg-type]  # it iterates alone
+                    switch_on(offered.kind, offered.name, server=switch.server)
+                    done.append(offered)
         self._report(_("Switched on: %(features)s."), done)
         if left:
             text = _("Still off, for all servers or for one: %(features)s.")
@@ -177,6 +180,10 @@ class Switching:
 
     def _say(self, level: int, text: str) -> None:
         self._admin.message_user(self._request, text, level)
+
+
+def _database() -> str:
+    return router.db_for_write(Switch)
 
 
 def _names(chosen: Sequence[Offered]) -> str:
