@@ -96,7 +96,9 @@ class EntryAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show the list below its overview, or that migrations have to be run."""
         try:
-            response = super().changelist_view(request, extra_context)
+            response = super().changelist_view(
+                request, {"title": _("Audit trail")} | (extra_context or {})
+            )
             if isinstance(response, TemplateResponse) and response.context_data:
                 changelist = response.context_data.get("cl")
                 if isinstance(changelist, ChangeList):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.utils import formats
@@ -29,7 +29,8 @@ _LEAST: Final = 1.5
 """Pixels of the least bar, so that one failure among thousands is seen."""
 
 _MAX_LINES: Final = 4
-_MAX_LABELS: Final = 7
+_MAX_LABELS: Final = 5
+_ROUND_MINUTES: Final = (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 _GAP: Final = 0.15
 _EDGE: Final = 0.07
 
@@ -71,6 +72,11 @@ class Line:
     y1: str
     x2: str
     y2: str
+
+    @property
+    def is_dot(self) -> bool:
+        """Whether it has no length."""
+        return (self.x1, self.y1) == (self.x2, self.y2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,23 +264,28 @@ def _count_step(most: int) -> int:
 
 
 def _time_labels(intervals: Sequence[Interval]) -> list[Label]:
+    """Name some times, as round as there are."""
     length = intervals[-1].until - intervals[0].since
-    step = intervals[0].until - intervals[0].since
-    places = list(range(len(intervals)))
+    minutes = [_minute_of_day(each.since) for each in intervals]
     if length <= timedelta(days=2):
         form = "TIME_FORMAT"
-    elif length <= timedelta(days=300):
-        form = "MONTH_DAY_FORMAT"
-        if step < timedelta(hours=20):
-            places = [
-                place
-                for place in places
-                if (clock := local(intervals[place].since)).hour * 60 + clock.minute
-                < step / timedelta(minutes=1)
-            ]
+        places = next(
+            found
+            for step in _ROUND_MINUTES
+            if len(found := [p for p, at in enumerate(minutes) if at % step == 0])
+            <= _MAX_LABELS
+        )
     else:
-        form = "YEAR_MONTH_FORMAT"
-    every = math.ceil(len(places) / _MAX_LABELS)
+        form = "MONTH_DAY_FORMAT"
+        if length > timedelta(days=300):
+            form = "YEAR_MONTH_FORMAT"
+        # Where days are cut into parts: the first of each day.
+        places = [
+            place
+            for place, at in enumerate(minutes)
+            if place == 0 or at <= minutes[place - 1]
+        ][minutes[0] > 0 :]
+        places = places[:: math.ceil(len(places) / _MAX_LABELS)]
     return [
         Label(
             _number(place * 100 / len(intervals)),
@@ -282,8 +293,13 @@ def _time_labels(intervals: Sequence[Interval]) -> list[Label]:
             is_extra=bool(number % 2),
             anchor=_anchor(place / len(intervals)),
         )
-        for number, place in enumerate(places[::every])
+        for number, place in enumerate(places)
     ]
+
+
+def _minute_of_day(at: datetime) -> int:
+    clock = local(at)
+    return clock.hour * 60 + clock.minute
 
 
 def _anchor(share: float) -> str:

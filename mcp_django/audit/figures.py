@@ -125,16 +125,25 @@ class Figures:
 
     @classmethod
     def of(
-        cls, entries: QuerySet[Entry], period: Period, limit: int = MAX_COUNTED
+        cls,
+        entries: QuerySet[Entry],
+        period: Period,
+        *,
+        count: int | None = None,
+        limit: int = MAX_COUNTED,
     ) -> Figures:
         """Count entries; four queries at most.
 
         Args:
             entries: Those of the period, maybe fewer; in any order.
             period: Which the intervals cut.
-            limit: How many entries are counted at most.
+            count: How many they are, if that is known.
+            limit: How many are counted at most.
         """
-        entries, left_out = bounded(entries, limit)
+        left_out = None
+        if count is None or count > limit:
+            entries, left_out = bounded(entries, limit)
+        entries = entries.order_by()
         since = left_out or period.since
         if since is None:
             times = entries.order_by("time").values_list("time", flat=True)

@@ -49,7 +49,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = _("entry")
-        verbose_name_plural = _("audit trail")
+        verbose_name_plural = _("entries")
         ordering = ("-time", "-pk")
         indexes = (
             models.Index(fields=("time",), name="mcp_audit_time"),

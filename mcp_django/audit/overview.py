@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
 from django.utils import formats
+from django.utils.translation import gettext
 
 from mcp_django.audit.chart import Chart, Column
 from mcp_django.audit.figures import OUTCOMES, Figures, Interval
@@ -82,7 +83,11 @@ class Overview:
     @classmethod
     def of(cls, changelist: ChangeList) -> Overview:
         """Look at what a list shows, on all its pages."""
-        figures = Figures.of(changelist.queryset, _period_of(changelist))
+        figures = Figures.of(
+            changelist.queryset,
+            _period_of(changelist),
+            count=changelist.result_count,
+        )
         chart = Chart.of(figures.intervals) if figures.intervals else None
         total = figures.total
         return cls(
@@ -122,7 +127,9 @@ def _shares(changelist: ChangeList, figures: Figures) -> list[Share]:
 
 def _percent(share: float) -> str:
     places = 0 if share >= 0.1 else 1 if share >= 0.001 else 2
-    return formats.number_format(share * 100, decimal_pos=places)
+    return gettext("%(number)s%%") % {
+        "number": formats.number_format(share * 100, decimal_pos=places)
+    }
 
 
 def _row(changelist: ChangeList, column: Column) -> Row:

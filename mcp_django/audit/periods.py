@@ -29,7 +29,7 @@ DEFAULT: Final = "week"
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2999
 _MAX_INTERVALS: Final = 62
-_MINUTES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+_MINUTES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360)
 _DAYS: Final = (1, 2, 7, 14, 28, 91, 364)
 
 
@@ -103,7 +103,9 @@ def cut(since: datetime, until: datetime) -> list[datetime]:
         When each interval begins, and when the last ends: two times at least. The first
         begins at `since` or before, and the last ends at `until` or later.
     """
-    length = max(until - since, timedelta(minutes=1))
+    # Whole minutes: an hour that has just begun to be more is an hour.
+    minute = timedelta(minutes=1)
+    length = max((until - since) // minute, 1) * minute
     for minutes in _MINUTES:
         if length / timedelta(minutes=minutes) <= _MAX_INTERVALS - 2:
             return list(_of_hours(since, until, timedelta(minutes=minutes)))

@@ -71,10 +71,10 @@ def test_newest_are_counted_where_there_are_too_many() -> None:
     for hours in (1, 2, 3, 4):
         keep(hours)
 
-    found = figures(limit=2)
-
-    assert (found.total.requests, found.limit) == (2, 2)
-    assert found.left_out == NOW - timedelta(hours=3)
+    for found in (figures(limit=2), figures(count=4, limit=2)):
+        assert (found.total.requests, found.limit) == (2, 2)
+        assert found.left_out == NOW - timedelta(hours=3)
+    assert figures(count=4).left_out is None
 
 
 def test_reasons_are_those_of_what_was_refused_or_failed() -> None:

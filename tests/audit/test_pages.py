@@ -201,7 +201,7 @@ def test_page_asks_the_database_as_often_for_many_entries(
     for number in range(30):
         keep(f"sell {number}", username=str(number), outcome="refused", reason="no")
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         admin_client.get(ADMIN)
 
 

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'entry',
-                'verbose_name_plural': 'audit trail',
+                'verbose_name_plural': 'entries',
                 'ordering': ('-time', '-pk'),
                 'indexes': [models.Index(fields=['time'], name='mcp_audit_time'), models.Index(fields=['user_pk', 'time'], name='mcp_audit_user_time'), models.Index(fields=['feature', 'time'], name='mcp_audit_feature_time')],
             },
