@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.features import Prompt, Resource, Tool
@@ -18,11 +18,21 @@ LISTS: Final = ("tools", "resources", "resourceTemplates", "prompts")
 """The lists of features that a server is described with."""
 
 
-def describe(server: Server, *, with_tokens: bool = False) -> JSONObject:
+IsOff: TypeAlias = Callable[[Server, Tool | Resource | Prompt], bool | None]
+"""Says whether a feature is switched off; None if that is not known."""
+
+
+def describe(
+    server: Server,
+    *,
+    is_off: IsOff = switched_off.covers,
+    with_tokens: bool = False,
+) -> JSONObject:
     """Describe a server with all its features, in the order of registering.
 
     Args:
         server: Which one.
+        is_off: Asked of each feature.
         with_tokens: Whether to say what it costs a model; see `server.prices`.
     """
     described: JSONObject = dict(translated(server, server.implementation))
@@ -31,7 +41,9 @@ def describe(server: Server, *, with_tokens: bool = False) -> JSONObject:
     ):
         described["instructions"] = instructions
     fixed, templates = resources_of(server)
-    of_feature = partial(_describe_feature, server, with_tokens=with_tokens)
+    of_feature = partial(
+        _describe_feature, server, is_off=is_off, with_tokens=with_tokens
+    )
     described |= {
         "scopes": translated(server, dict(server.scopes)),
         "loginScopes": list(server.login_scopes),
@@ -66,14 +78,18 @@ def _tokens_of(server: Server) -> JSONObject:
 
 
 def _describe_feature(
-    server: Server, feature: Tool | Resource | Prompt, *, with_tokens: bool
+    server: Server,
+    feature: Tool | Resource | Prompt,
+    *,
+    is_off: IsOff,
+    with_tokens: bool,
 ) -> JSONObject:
     """Give what clients see of a feature, and what they do not see."""
     described = shown(server, feature) | {
         "permission": name_permission(feature.permission),
         "scopes": sorted(feature.scopes),
         "handler": _path(feature.handler.signature.function),
-        "switchedOff": switched_off.covers(server, feature),
+        "switchedOff": is_off(server, feature),
     }
     return described | ({"tokens": price_of(server, feature)} if with_tokens else {})
 

@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import override_settings
 from django.utils import translation
 
 from mcp_django import Server
+from mcp_django.server.switched_off import switched_off
 from mcp_django.switches.switching import switch_off
 from tests import bakery
 from tests.site import mcp
@@ -304,6 +306,26 @@ def test_what_is_switched_off_is_marked() -> None:
     off = [tool["name"] for tool in site["tools"] if tool["switchedOff"]]
     assert off == ["hold"]
     assert [resource["switchedOff"] for resource in site["resources"]] == [True]
+
+
+def test_database_that_does_not_say_what_is_off_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chosen: all else is shown, and nothing is said of what is not known."""
+
+    def refresh() -> None:
+        raise OperationalError("connection refused\nIs the server running?")
+
+    monkeypatch.setattr(switched_off, "refresh", refresh)
+    output, errors = StringIO(), StringIO()
+
+    call_command("mcp_inspect", "--json", stdout=output, stderr=errors)
+
+    assert errors.getvalue() == (
+        "WARNING: the database does not say what is switched off: connection refused\n"
+    )
+    [site] = json.loads(output.getvalue())["servers"]
+    assert {tool["switchedOff"] for tool in site["tools"]} == {None}
 
 
 @pytest.mark.usefixtures("german")

@@ -49,6 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
             files[name] = files.get(name, "") + text
     write_files(files, folder)
     run(folder, "-m", "django", "makemigrations", "shop")
+    run(folder, "-m", "django", "mcp_inspect", "--record", "features.json")
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from mcp_django.management import drift
-from mcp_django.management.described import LISTS, describe
+from mcp_django.management.described import LISTS, IsOff, describe
 from mcp_django.management.drift_in_words import write_differences
 from mcp_django.management.feature_tables import show
 from mcp_django.management.price_tables import ERROR, show_prices, warnings_of
@@ -72,10 +71,13 @@ class Command(BaseCommand):
 
     def _show(self, servers: Sequence[Server], options: dict[str, Any]) -> None:
         """Write the tables, or the JSON text."""
-        self._look_what_is_off()
+        is_off = self._look_what_is_off()
         with_tokens = options["tokens"]
         if options["json"]:
-            described = [describe(each, with_tokens=with_tokens) for each in servers]
+            described = [
+                describe(each, is_off=is_off, with_tokens=with_tokens)
+                for each in servers
+            ]
             self._write_json({"servers": described})
         elif servers:
             tables = map(show_prices if with_tokens else show, servers)
@@ -88,14 +90,16 @@ class Command(BaseCommand):
             for server in servers:
                 self._warn(*warnings_of(server))
 
-    def _look_what_is_off(self) -> None:
-        if switched_off.refresh is None:
-            return
+    def _look_what_is_off(self) -> IsOff:
+        """Give what says which features are off, or that this is not known."""
         try:
-            switched_off.refresh()
+            if switched_off.refresh is not None:
+                switched_off.refresh()
         except Error as error:
             reason = str(error).strip().partition("\n")[0]
             self._warn(f"the database does not say what is switched off: {reason}")
+            return lambda server, feature: None
+        return switched_off.covers
 
     def _record(self, servers: Sequence[Server], path: str) -> None:
         """Write what clients can notice.
@@ -116,14 +120,15 @@ class Command(BaseCommand):
         )
 
     def _check(self, servers: Sequence[Server], options: dict[str, Any]) -> None:
-        """Write what is not as it was recorded, and end with the status that says so.
+        """Write what is not as it was recorded.
 
         Raises:
-            CommandError: The file is no record, or the servers cannot be told apart.
+            CommandError: Something is not; the file is no record; or the servers cannot
+                be told apart.
         """
         path: str = options["check"]
         try:
-            was = drift.read(Path(path).read_text(encoding="utf-8"))
+            was = drift.read(Path(path).read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             hint = f"there is no file {path!r}; make it by `mcp_inspect --record`"
             raise _unusable(hint) from None
@@ -143,11 +148,11 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"Everything is as recorded in {path}.")
         if found:
-            self._say(
+            raise CommandError(
                 f"{_count(len(found), 'difference')} from {path}; if they are meant, "
-                "record anew by `mcp_inspect --record`"
+                "record anew by `mcp_inspect --record`",
+                returncode=_DRIFTED,
             )
-            sys.exit(_DRIFTED)
 
     def _write_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value, indent=2, ensure_ascii=False))
