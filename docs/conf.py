@@ -50,7 +50,8 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = f"mcp_django {release}"
-html_copy_source = True
+# Of what programs read there is something better: see the extension "llms".
+html_copy_source = False
 html_show_sphinx = False
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

@@ -32,16 +32,29 @@ _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:)([^)#\s]+)")
 
 
 def read_source(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Take a page's text from where it stands, with links that hold on the site."""
-    page = app.srcdir / f"{docname}.md"
+    """Take a page's text from where it stands."""
+    source[0] = text_of(app.srcdir, docname)
+
+
+def text_of(srcdir: Path, docname: str) -> str:
+    """Give a page's text, with links that hold on the site.
+
+    Args:
+        srcdir: Folder of the pages.
+        docname: The page below it, without a suffix.
+    """
+    page = Path(srcdir) / f"{docname}.md"
     file = TOP_PAGES.get(docname, page)
-    text = source[0] if file == page else file.read_text()
+    text = file.read_text()
+    if docname == "readme":
+        # On the site the first page has this title already.
+        text = text.replace("# mcp_django\n", "# README\n", 1)
 
     def moved(found: re.Match[str]) -> str:
         target = (file.parent / found[1]).resolve()
         return os.path.relpath(_PAGE_OF.get(target, target), page.parent)
 
-    source[0] = _LINK.sub(moved, text)
+    return _LINK.sub(moved, text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
