@@ -64,7 +64,7 @@ class SwitchOffForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
     )
     end_calls = forms.BooleanField(
-        label=gettext_lazy("End its calls that run, too"), required=False
+        label=gettext_lazy("End calls that run, too"), required=False
     )
 
     def __init__(self, data: Any = None, *, may_end: bool) -> None:

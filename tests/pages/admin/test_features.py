@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -96,6 +97,11 @@ def text_of(client: Client, address: str) -> str:
     response = client.get(address)
     assert response.status_code == 200
     return response.content.decode()
+
+
+def after_form(page: str) -> str:
+    """Give what is in the form of the list."""
+    return page.partition('<form method="post">')[2]
 
 
 def said_to(client: Client, address: str, **posted: Any) -> str:
@@ -410,8 +416,10 @@ def test_calls_that_run_are_ended_by_users_who_may() -> None:
 
 
 def test_post_by_no_button_changes_nothing() -> None:
-    """Chosen."""
+    """We promise it: browsers press the first button at Enter in a check box."""
     client = staff_with("add_switch", "delete_switch")
+    first, *_others = re.findall("<button[^>]*>", after_form(text_of(client, LIST)))
+    assert first == '<button type="submit" hidden>'
     said_to(client, LIST, feature="shop/tool:refund")
     assert not Switch.objects.exists()
 
