@@ -5,6 +5,7 @@ import { completionFor, keyOf, KINDS, LISTS, requestFor } from "./link/features.
 import { makeLink, reasonOf } from "./link/link.js";
 import { readCall, writeCall } from "./link/shares.js";
 import { Traffic } from "./link/traffic.js";
+import { number } from "./texts.js";
 import { CallView } from "./views/call.js";
 import { copy } from "./views/clipboard.js";
 import { ConnectionView } from "./views/connection.js";
@@ -302,7 +303,7 @@ class Console {
     const begun = performance.now();
     try {
       await link.ping();
-      this.connection.showPing((performance.now() - begun).toFixed(0));
+      this.connection.showPing(number(performance.now() - begun));
     } catch (error) {
       this.#note("ping", error);
     }

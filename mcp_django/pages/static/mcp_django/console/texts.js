@@ -14,6 +14,23 @@ export function format(text, values = {}) {
 }
 
 /**
+ * Write a number as the language of the page does.
+ *
+ * @param {number} value
+ * @param {number} [digits] How many there are behind the point, or comma.
+ * @returns {string}
+ */
+export function number(value, digits = 0) {
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  try {
+    return new Intl.NumberFormat(document.documentElement.lang || "en", options).format(value);
+  } catch {
+    // A page of the project's own may name a language that is none.
+    return value.toFixed(digits);
+  }
+}
+
+/**
  * Give a value of JSON as a text: a text as it is, all else as JSON.
  *
  * `String()` would call what an object has as `toString`.

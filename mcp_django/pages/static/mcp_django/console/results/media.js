@@ -1,7 +1,7 @@
 /** Images, sounds and other bytes of an answer, from `data:` URLs and within bounds. */
 
 import { make } from "../dom.js";
-import { format } from "../texts.js";
+import { format, number } from "../texts.js";
 import { theirs } from "../theirs.js";
 
 /** @typedef {Record<string, string>} Texts */
@@ -38,7 +38,7 @@ export function showBlob(data, type, uri, texts) {
   const plainType = type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   const padding = data.endsWith("==") ? 2 : data.endsWith("=") ? 1 : 0;
   const size = Math.floor(((data.length - padding) * 3) / 4);
-  const facts = [plainType, format(texts.bytes, { size })].filter(Boolean).join(", ");
+  const facts = [plainType, format(texts.bytes, { size: number(size) })].filter(Boolean).join(", ");
   const notes = make("p", { className: "mcp-quiet mcp-small" }, theirs(facts), " ");
   const element = make("div", { className: "mcp-result-media" }, notes);
   if (/[^\w+/=\s-]/.test(data)) {

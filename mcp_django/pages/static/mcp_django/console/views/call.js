@@ -6,7 +6,7 @@ import { keyOf, schemaOf } from "../link/features.js";
 import { ErrorAnswer, isObject } from "../link/protocol.js";
 import { isAbort } from "../link/streamable_http.js";
 import { showContent } from "../results/content.js";
-import { format } from "../texts.js";
+import { format, number } from "../texts.js";
 import { theirs } from "../theirs.js";
 
 /**
@@ -178,7 +178,7 @@ export class CallView {
     const running = new AbortController();
     this.#running = running;
     const begun = performance.now();
-    const seconds = () => ((performance.now() - begun) / 1000).toFixed(2);
+    const seconds = () => number((performance.now() - begun) / 1000, 2);
     this.button.disabled = true;
     this.note.replaceChildren();
     this.said.replaceChildren();

@@ -2,7 +2,7 @@
 
 import { field, make } from "../dom.js";
 import { asCurl } from "../link/curl.js";
-import { format } from "../texts.js";
+import { format, number } from "../texts.js";
 import { theirs } from "../theirs.js";
 import { copy } from "./clipboard.js";
 
@@ -192,5 +192,5 @@ function clock(time) {
 
 /** @param {string} text */
 function bytes(text) {
-  return text.length < 1000 ? `${text.length} B` : `${(text.length / 1000).toFixed(1)} kB`;
+  return text.length < 1000 ? `${text.length} B` : `${number(text.length / 1000, 1)} kB`;
 }
