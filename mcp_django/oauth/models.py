@@ -44,8 +44,8 @@ class Consent(models.Model):
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("consent")
-        verbose_name_plural = _("consents")
+        verbose_name = _("allowed program")
+        verbose_name_plural = _("allowed programs")
         ordering = ("-created_at", "-pk")
         constraints = (
             models.UniqueConstraint(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -122,6 +122,9 @@ class TokenAdmin(ModelAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "hint", f"user__{get_user_model().USERNAME_FIELD}")
     actions = ("revoke",)
+
+    class Media:
+        css: ClassVar = {"all": ("mcp_django/admin-lists.css",)}
 
     # Pages ------------------------------------------------------------------------
 

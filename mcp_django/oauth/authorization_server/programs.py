@@ -84,20 +84,30 @@ def permits_of(user: Any) -> list[Permit]:
 
 def _permits_by_token(user: Any) -> Iterator[Permit]:
     """Give what tokens allow that are still good, also those without a consent."""
-    now = timezone.now()
-    of_user = {"user_id": user.pk, "application__isnull": False}
-    access = get_access_token_model().objects.filter(expires__gt=now, **of_user)
-    refresh = get_refresh_token_model().objects.filter(revoked=None, **of_user)
-    for token in (
-        *access.select_related("application"),
-        *refresh.select_related("application", "access_token"),
-    ):
+    for token in _live_tokens(user_id=user.pk, application__isnull=False):
         granted = getattr(token, "access_token", None) or token
         scopes = getattr(granted, "scope", "").split()
         for resource in token.resource or [""]:
             yield Permit(
                 token.application.client_id, resource, scopes, token.application.name
             )
+
+
+def _live_tokens(**named: Any) -> list[Any]:
+    """Give access tokens, and then refresh tokens, that are still good."""
+    now = timezone.now()
+    access = get_access_token_model().objects.filter(expires__gt=now, **named)
+    refresh = get_refresh_token_model().objects.filter(revoked=None, **named)
+    return [
+        *access.select_related("application"),
+        *refresh.select_related("application", "access_token"),
+    ]
+
+
+def live_tokens_of(consent: Consent) -> list[Any]:
+    """Give the rows of tokens by which a program acts as it was allowed to."""
+    named = {"user_id": consent.user_id, "application__client_id": consent.client_id}
+    return [row for row in _live_tokens(**named) if consent.resource in row.resource]
 
 
 def revoke(user: Any, client_id: str, resource: str) -> None:

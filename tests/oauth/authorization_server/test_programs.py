@@ -252,6 +252,38 @@ def test_admin_finds_what_users_allowed(ada: User, admin: Client) -> None:
     assert admin.post(f"{CONSENTS}{consent.pk}/change/", {}).status_code == 403
 
 
+def test_admin_tells_of_a_program_and_asks_before_it_is_revoked(
+    ada: User, admin: Client
+) -> None:
+    """Chosen: what it may do, and the tokens that end with it, by their pages."""
+    allow(ada, register())
+    [consent] = Consent.objects.all()
+    [token] = get_access_token_model().objects.all()
+    other = get_access_token_model().objects.get(pk=token.pk)
+    other.pk, other.token, other.resource = None, "another", ["https://elsewhere/mcp"]
+    other.save()
+
+    html = admin.get(f"{CONSENTS}{consent.pk}/change/").content.decode()
+    for part in (
+        "<code>mcp:read</code>",
+        f'href="/admin/oauth2_provider/accesstoken/{token.pk}/change/">Access token',
+        ">Refresh token ",
+        ">Revoke</a>",
+    ):
+        assert part in html
+    assert f"/accesstoken/{other.pk}/" not in html
+
+    text = read(admin, f"{CONSENTS}{consent.pk}/delete/")
+    assert f"Revoke Claude, which may act as ada at {RESOURCE}?" in text
+    assert "2 tokens end, and what is open with them." in text
+    selected = {"action": "delete_selected", "_selected_action": consent.pk}
+    text = admin.post(CONSENTS, selected).content.decode()
+    assert "<bdi>ada</bdi>" in text
+    assert "All of their tokens end" in text
+    assert ">Revoke selected programs</option>" in admin.get(CONSENTS).content.decode()
+    assert Consent.objects.exists()
+
+
 @pytest.mark.parametrize("is_one", [True, False], ids=["one", "selected"])
 def test_admin_revokes_for_any_user(is_one: bool, ada: User, admin: Client) -> None:
     """Chosen: with all tokens, by what the admin has for deleting."""
