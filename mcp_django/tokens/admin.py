@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -30,6 +31,8 @@ from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 from mcp_django.tokens.scopes import known_scopes
 
 _USERS_ON_PAGE: Final = 20
+_CONFIRMED: Final = "_revoke_confirmed"
+_REVOKES: Final = frozenset({"_revoke", _CONFIRMED})
 _NAMES: Final = ("email", "first_name", "last_name")
 
 if TYPE_CHECKING:
@@ -172,7 +175,8 @@ class TokenAdmin(ModelAdmin):
     ) -> Any:
         """Show the form, or revoke, or say that migrations have to be run."""
         try:
-            if object_id and request.method == "POST" and "_revoke" in request.POST:
+            wants_revocation = not _REVOKES.isdisjoint(request.POST)
+            if object_id and request.method == "POST" and wants_revocation:
                 return self._revoke_one(request, object_id)
             return super().changeform_view(request, object_id, form_url, extra_context)
         except DatabaseError as error:
@@ -193,14 +197,29 @@ class TokenAdmin(ModelAdmin):
         )
 
     def _revoke_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Revoke the token of a page, whatever is in its form, and show it again."""
+        """Ask whether to revoke the token of a page, or do it and show it again."""
         token = self.get_object(request, unquote(object_id))
         if not self.has_change_permission(request, token):
             raise PermissionDenied
+        if token is not None and _CONFIRMED not in request.POST:
+            return self._ask_whether_to_revoke(request, token)
         if token is not None:
             self.revoke(request, self.get_queryset(request).filter(pk=token.pk))
         # If it is gone, that page says so.
         return HttpResponseRedirect(request.get_full_path())
+
+    def _ask_whether_to_revoke(
+        self, request: HttpRequest, token: Token
+    ) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": gettext("Revoke a token"),
+            "token": token,
+        }
+        return TemplateResponse(request, "admin/mcp_tokens/token/revoke.html", context)
 
     # Parts of pages ---------------------------------------------------------------
 

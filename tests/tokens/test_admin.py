@@ -224,11 +224,16 @@ def test_state_is_beside_the_name(admin_client: Client, ada: User) -> None:
 
 
 def test_button_revokes_the_token_of_the_page(admin_client: Client, ada: User) -> None:
-    """Chosen: whatever is in the form, and once."""
+    """Chosen: after a question, whatever is in the form, and once."""
     token, _ = Token.issue(ada, "Laptop")
     url = change_url(token)
     assert 'name="_revoke"' in admin_client.get(url).text
-    response = admin_client.post(url, {"name": "", "_revoke": "Revoke"}, follow=True)
+    question = admin_client.post(url, {"name": "", "_revoke": "Revoke"}).text
+    assert "Revoke the token <bdi>Laptop</bdi>" in question
+    assert "acts as <bdi>ada</bdi>?" in question
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    response = admin_client.post(url, {"_revoke_confirmed": "Revoke"}, follow=True)
     assert response.redirect_chain == [(url, 302)]
     assert "1 token was revoked." in response.text
     assert 'name="_revoke"' not in response.text
