@@ -1,5 +1,7 @@
 """`manage.py seed_demo`: make the demo worth looking at."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +11,7 @@ from django.utils import timezone
 from demo_project.library.seed import add_catalog, add_users
 from demo_project.library.seed_audit import MADE_UP, add_audit_entries
 from mcp_django.bulkheads.missing_migrations import needing_database
+from mcp_django.terminal import track
 
 
 class Command(BaseCommand):
@@ -26,10 +29,14 @@ class Command(BaseCommand):
             raise CommandError(
                 "the demo's passwords are public: seed it with DEMO_DEBUG=1 only"
             )
+        steps: tuple[Callable[[], bool | int | None], ...] = (
+            add_users,
+            add_catalog,
+            partial(add_audit_entries, timezone.now()),
+        )
+        shown = track(steps, self.stderr, total=len(steps), message="steps")
         with needing_database():
-            add_users()
-            is_new = add_catalog()
-            count = add_audit_entries(timezone.now())
+            _, is_new, count = [step() for step in shown]
         if is_new:
             self.stdout.write("Filled the library.")
         if count:
