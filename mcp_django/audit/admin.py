@@ -72,6 +72,28 @@ class EntryAdmin(ModelAdmin):
     # It would count each of the values that are offered.
     show_facets = admin.ShowFacets.NEVER
 
+    fieldsets = (
+        (None, {"fields": ("time", "outcome", "reason", "error", "seconds")}),
+        (
+            _("What was asked"),
+            {"fields": ("server", "method", "feature_kind", "feature", "details")},
+        ),
+        (
+            _("Who asked"),
+            {
+                "fields": (
+                    "username",
+                    "user_pk",
+                    "credential",
+                    "client_name",
+                    "client_version",
+                    "protocol_version",
+                    "address",
+                )
+            },
+        ),
+    )
+
     class Media:
         css: ClassVar = {"all": ("mcp_django/audit.css",)}
 
