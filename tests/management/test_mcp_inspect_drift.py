@@ -261,6 +261,18 @@ def test_file_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
     assert run("--check", tmp_path)[0] == UNUSABLE
 
 
+def test_what_record_would_leave_out_of_account_is_refused(tmp_path: Path) -> None:
+    """Chosen: nothing that is asked for is dropped."""
+    path = tmp_path / "recorded.json"
+
+    assert run("--record", path, "--json") == (
+        UNUSABLE,
+        "",
+        "--record writes JSON to its file; leave out --json",
+    )
+    assert not path.exists()
+
+
 def test_servers_of_one_name_cannot_be_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,9 +60,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do what the options say."""
+        """Do what the options say.
+
+        Raises:
+            CommandError: They cannot be given together; or as for what they say.
+        """
         servers = _select(options["server"])
         if options["record"] is not None:
+            if options["json"]:
+                raise _unusable("--record writes JSON to its file; leave out --json")
             self._record(servers, options["record"])
         elif options["check"] is not None:
             self._check(servers, options)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from django.contrib.auth.hashers import (
@@ -163,10 +163,16 @@ def unused() -> QuerySet[Any]:
     return clients
 
 
-def forget(clients: QuerySet[Any]) -> int:
+def forget(
+    clients: QuerySet[Any], track: Callable[[Sequence[int]], Iterable[int]] = iter
+) -> int:
     """Delete those of some clients that are unused now.
 
     A token that is made meanwhile either counts, or finds its client gone.
+
+    Args:
+        clients: Which of them.
+        track: Iterates over the first positions of batches, and may show how far it is.
 
     Returns:
         How many they were.
@@ -174,7 +180,7 @@ def forget(clients: QuerySet[Any]) -> int:
     forgotten = 0
     ids = list(clients.values_list("pk", flat=True))
     using = router.db_for_write(clients.model)
-    for start in range(0, len(ids), _BATCH):
+    for start in track(range(0, len(ids), _BATCH)):
         with transaction.atomic(using=using):
             of_batch = clients.model.objects.filter(pk__in=ids[start : start + _BATCH])
             locked = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 from argparse import ArgumentTypeError
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+
+from mcp_django.terminal import track
 
 _DAYS = 30
 _MAX_DAYS = 36_500
@@ -45,9 +48,13 @@ class Command(BaseCommand):
         from mcp_django.oauth.authorization_server.clients import forget, unused
 
         latest = timezone.now() - datetime.timedelta(days=days)
-        count = forget(unused().filter(created__lt=latest))
+        count = forget(unused().filter(created__lt=latest), self._track)
         self.stdout.write(f"Forgot {count} client(s) without a user")
         call_command("clearcimdapplications", stdout=self.stdout)
+
+    def _track(self, starts: Sequence[int]) -> Iterable[int]:
+        message = "batches of clients"
+        return track(starts, self.stderr, total=len(starts), message=message)
 
 
 def _days(text: str) -> int:
