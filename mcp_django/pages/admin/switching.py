@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -14,7 +16,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mcp_django.operations import end
+from mcp_django.operations import Answers, aend
+from mcp_django.pages.admin.live_view import warnings_of
 from mcp_django.pages.admin.offered import Feature, Offered
 from mcp_django.server.server import Server
 from mcp_django.server.switched_off import SwitchedFeature
@@ -24,6 +27,8 @@ from mcp_django.switches.switching import switch_off, switch_on
 _OFF: Final = "mcp_switches.add_switch"
 _ON: Final = "mcp_switches.delete_switch"
 _END: Final = "mcp_pages.end_live"
+
+_ASKED_AT_ONCE: Final = 10
 
 
 class Switches:
@@ -130,8 +135,7 @@ class Switching:
                 self._admin.log_addition(self._request, switch, [{"added": {}}])
         self._report(_("Switched off: %(features)s."), done)
         if end_calls:
-            for offered in chosen:
-                self._end_calls(offered)
+            self._end_calls(chosen)
 
     def _switch_one_off(self, offered: Offered, why: str) -> bool:
         """Switch a feature off; say whether it was on."""
@@ -142,16 +146,17 @@ class Switching:
             self._say(messages.ERROR, f"{offered.id:.100}: {error}")
             return False
 
-    def _end_calls(self, offered: Offered) -> None:
-        answers = end(feature=offered.id)
-        count = sum(worker["calls"] for worker in answers.workers)
+    def _end_calls(self, chosen: Sequence[Offered]) -> None:
+        """End the calls of features in all workers, and say how many they were."""
+        several = async_to_sync(_end_calls_of)(chosen)
+        workers = (worker for answers in several for worker in answers.workers)
+        count = sum(worker["calls"] for worker in workers)
         text = ngettext(
-            "%(count)d call of %(feature)s was ended.",
-            "%(count)d calls of %(feature)s were ended.",
-            count,
+            "%(count)d call was ended.", "%(count)d calls were ended.", count
         )
-        self._say(messages.SUCCESS, text % {"count": count, "feature": offered.id})
-        for warning in answers.warnings():
+        self._say(messages.SUCCESS, text % {"count": count})
+        warnings = (each for answers in several for each in warnings_of(answers))
+        for warning in dict.fromkeys(warnings):
             self._say(messages.WARNING, warning)
 
     def _switch_on(self, chosen: Sequence[Offered]) -> None:
@@ -180,6 +185,16 @@ class Switching:
 
     def _say(self, level: int, text: str) -> None:
         self._admin.message_user(self._request, text, level)
+
+
+async def _end_calls_of(chosen: Sequence[Offered]) -> list[Answers]:
+    """End calls, of some features at a time: each asks all workers, and waits."""
+    several: list[Answers] = []
+    for start in range(0, len(chosen), _ASKED_AT_ONCE):
+        some = chosen[start : start + _ASKED_AT_ONCE]
+        ends = (aend(feature=offered.id) for offered in some)
+        several += await asyncio.gather(*ends)
+    return several
 
 
 def _database() -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -16,7 +17,7 @@ from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pydantic import BaseModel, Field
@@ -26,7 +27,17 @@ from mcp_django.audit.models import Entry
 from mcp_django.server.switched_off import switched_off
 from mcp_django.switches.models import MAX_WHY, Switch
 from mcp_django.switches.switching import switch_off
+from mcp_django.tokens.models import Token
+from mcp_django.worker.worker import current_worker
+from tests.consumers import streamable
+from tests.consumers.conftest import door
+from tests.consumers.connections import open_stream
+from tests.consumers.shop import server
+from tests.pages.admin.staff import make_staff
 from tests.site import mcp as module
+from tests.site.mcp import Door
+
+__all__ = ["door"]
 
 pytestmark = pytest.mark.django_db
 
@@ -78,12 +89,9 @@ def with_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def staff_with(*permissions: str) -> Client:
-    """Log in a user of the admin who has permissions, such as "add_switch"."""
-    user = User.objects.create_user("olga", password="olga", is_staff=True)
-    found = Permission.objects.filter(codename__in=("view_feature", *permissions))
-    user.user_permissions.set(found)
+    """Log in a user of the admin who sees the page, and may do what is said."""
     client = Client()
-    client.force_login(user)
+    client.force_login(make_staff("view_feature", *permissions))
     return client
 
 
@@ -406,13 +414,31 @@ def test_reason_that_is_too_long_is_refused() -> None:
     assert not Switch.objects.exists()
 
 
-def test_calls_that_run_are_ended_by_users_who_may() -> None:
+async def test_calls_that_run_are_ended_by_users_who_may(
+    monkeypatch: pytest.MonkeyPatch, door: Door, ada: User
+) -> None:
     """We promise it: as `mcp_switch off --end` does."""
-    client = staff_with("add_switch", "end_live")
+    monkeypatch.setattr(module, "shop", server)
+    _, token = await sync_to_async(Token.issue)(ada, "laptop")
+    user = await sync_to_async(make_staff)("view_feature", "add_switch", "end_live")
+    client = AsyncClient()
+    await client.aforce_login(user)
+    headers = {"authorization": f"Bearer {token}"}
+    async with open_stream(streamable.shop, headers=headers) as stream:
+        await stream.initialize()
+        await stream.post(streamable.call_of("hold", door="here"))
+        await streamable.arrival(door)
 
-    said = said_to(client, page_of("shop/tool:refund"), off="1", end_calls="on")
+        posted = {"off": "1", "end_calls": "on", "feature": "shop/tool:hold"}
+        response = await client.post(LIST, posted, follow=True)
 
-    assert "0 calls of shop/tool:refund were ended." in said
+        assert "1 call was ended." in response.content.decode()
+        told = [await stream.read_message() for _ in range(2)]
+        methods = [message.get("method") for message in told]
+        assert "notifications/tools/list_changed" in methods
+        answer = told[methods.index(None)]
+        assert answer["error"]["message"] == "the request was ended by an operator"
+    await current_worker().close_all()
 
 
 def test_post_by_no_button_changes_nothing() -> None:
