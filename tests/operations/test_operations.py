@@ -155,6 +155,23 @@ async def test_what_is_open_of_one_user_ends_in_every_worker() -> None:
     assert [worker["streams"] for worker in answers.workers] == [1, 1]
 
 
+async def test_one_connection_ends_in_whichever_worker_it_is() -> None:
+    """Chosen: its id names the worker, so and others of its number stay."""
+    layer = Layer()
+    async with two_workers(layer) as (one, two):
+        for worker, pk in ((one, 7), (two, 7)):
+            Stream(worker, pk)
+        listed = await ask(layer, ask="status", list=5)
+        [row] = next(w for w in listed.workers if w["mailbox"] == two.relay.mailbox)[
+            "open"
+        ]
+        end = {**END, "by": "connection", "names": [row["id"]], "nonce": "n2"}
+        answers = await ask(layer, **end)
+        await until(lambda: not len(two.connections))
+        assert len(one.connections) == 1
+    assert sorted(worker["streams"] for worker in answers.workers) == [0, 1]
+
+
 async def test_question_that_the_group_lost_is_asked_again(settings: Any) -> None:
     """Chosen: a channel layer loses messages without a word."""
     settings.MCP = {"RELAY_TIMEOUT": 0.4}
