@@ -49,29 +49,29 @@ def languages() -> list[str]:
     return sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
 
 
-def source_of(language: str) -> Path:
+def source_of(language: str, folder: Path = LOCALE) -> Path:
     """Say where the catalog is that translators work on."""
-    return LOCALE / language / "LC_MESSAGES" / "django.po"
+    return folder / language / "LC_MESSAGES" / "django.po"
 
 
-def compiled_of(language: str) -> Path:
+def compiled_of(language: str, folder: Path = LOCALE) -> Path:
     """Say where the catalog is that Django reads."""
-    return source_of(language).with_suffix(".mo")
+    return source_of(language, folder).with_suffix(".mo")
 
 
-def read(language: str) -> Catalog:
+def read(language: str, folder: Path = LOCALE) -> Catalog:
     """Read the catalog of a language, with what is left to do in it."""
-    with source_of(language).open("rb") as file:
+    with source_of(language, folder).open("rb") as file:
         return read_po(file, locale=language, abort_invalid=True)
 
 
-def read_compiled(language: str) -> Catalog:
+def read_compiled(language: str, folder: Path = LOCALE) -> Catalog:
     """Read what Django reads."""
-    with compiled_of(language).open("rb") as file:
+    with compiled_of(language, folder).open("rb") as file:
         return read_mo(file)
 
 
-def update(language: str, found: Catalog) -> Catalog:
+def update(language: str, found: Catalog, folder: Path = LOCALE) -> Catalog:
     """Bring a catalog up to what was found in the package, and compile it.
 
     Translations of texts that stayed are kept. Those of texts that are much like a new
@@ -80,10 +80,11 @@ def update(language: str, found: Catalog) -> Catalog:
     Args:
         language: As its folder is called; one that is new is begun.
         found: The messages of the package.
+        folder: Where the catalogs are.
     """
-    source = source_of(language)
+    source = source_of(language, folder)
     if source.exists():
-        known = read(language)
+        known = read(language, folder)
     else:
         source.parent.mkdir(parents=True)
         name = Locale.parse(language).english_name
@@ -102,7 +103,7 @@ def update(language: str, found: Catalog) -> Catalog:
             include_previous=True,
             ignore_obsolete=True,
         )
-    with compiled_of(language).open("wb") as file:
+    with compiled_of(language, folder).open("wb") as file:
         write_mo(file, updated)
     return updated
 

@@ -22,7 +22,7 @@ from tests.translations.catalogs import (
     read_compiled,
     texts_of,
 )
-from tests.translations.sources import find_messages
+from tests.translations.sources import ROOT, find_messages
 
 MENDED_BY: Final = "run `make messages`, and translate what it says is left"
 
@@ -172,3 +172,23 @@ def test_words_of_django_stay_as_django_translates_them(language: str) -> None:
                 changed.append((message.id, texts_of(message)[0], texts_of(known)[0]))
 
     assert not changed, "translate them so, or give ours a context with `pgettext`"
+
+
+GLOSSARY: Final = ROOT / "docs" / "explanation" / "translations.md"
+_COLUMNS: Final = ("de", "es", "fr", "zh_Hans")
+
+
+@pytest.mark.parametrize("language", _COLUMNS)
+def test_words_of_the_glossary_are_used(language: str) -> None:
+    """Chosen: a glossary that no catalog follows would mislead."""
+    rows = [line for line in GLOSSARY.read_text("utf-8").splitlines() if "|" in line]
+    words = [row.split("|")[2 + _COLUMNS.index(language)] for row in rows[2:]]
+    said = " ".join(t for m in translations(language) for t in texts_of(m)).lower()
+
+    assert words
+    assert not [
+        word
+        for cell in words
+        for word in re.split("[,\uff0c]", cell)
+        if word.strip().lower() not in said
+    ]
