@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from mcp_django.audit.bins import (
     MAX_COUNTED,
@@ -24,11 +24,11 @@ from mcp_django.audit.models import Entry
 from mcp_django.audit.periods import Period, cut
 
 OUTCOMES: Final = {
-    "answered": _("answered"),
-    "asked": _("asked"),
-    "cancelled": _("cancelled"),
-    "refused": _("refused"),
-    "failed": _("failed"),
+    "answered": pgettext_lazy("outcome of a request", "answered"),
+    "asked": pgettext_lazy("outcome of a request", "asked"),
+    "cancelled": pgettext_lazy("outcome of a request", "cancelled"),
+    "refused": pgettext_lazy("outcome of a request", "refused"),
+    "failed": pgettext_lazy("outcome of a request", "failed"),
 }
 """How requests end, from good to bad."""
 

@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from mcp_django.audit.figures import OUTCOMES
 from mcp_django.audit.models import Entry
@@ -175,7 +176,13 @@ class ValueFilter(admin.FieldListFilter):
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Offer all, and the frequent values."""
         self.others = other_parameters(changelist, (self.field_path, self.empty_name))
-        yield self._choice(changelist, _("All"), not self.is_active, None, None)
+        yield self._choice(
+            changelist,
+            pgettext("values of a filter", "All"),
+            not self.is_active,
+            None,
+            None,
+        )
         offered = [name for name, _count in self.counts.most_common(_MAX_LINKS)]
         if self.value and self.value not in offered:
             offered.insert(0, self.value)
@@ -187,7 +194,13 @@ class ValueFilter(admin.FieldListFilter):
                 is_chosen, label = name == self.value, self.label_of(name)
                 yield self._choice(changelist, label, is_chosen, name, None)
             else:
-                yield self._choice(changelist, _("none"), self.is_empty, None, "1")
+                yield self._choice(
+                    changelist,
+                    pgettext("value of a filter", "none"),
+                    self.is_empty,
+                    None,
+                    "1",
+                )
 
     def label_of(self, value: str) -> Any:
         """Say a value in words for people."""

@@ -54,6 +54,31 @@ if not child:
     os._exit(0)
 os.waitpid(child, 0)
 """
+COUNT = """
+from datetime import timedelta
+from django.utils import timezone
+from mcp_django.audit.figures import Figures
+from mcp_django.audit.models import Entry
+from mcp_django.audit.periods import Period
+from mcp_django.audit.use import use_of_features
+since = timezone.now() - timedelta(days=7)
+Entry.objects.bulk_create(
+    Entry(
+        time=since + timedelta(hours=number), server="shop", method="tools/call",
+        feature_kind="tool", feature="sell", seconds=number / 100,
+        outcome="answered" if number % 4 else "refused",
+        reason="" if number % 4 else "no",
+    )
+    for number in range(1, 101)
+)
+found = Figures.of(Entry.objects.all(), Period("week", since))
+[why] = found.reasons
+bars = [each.counts.requests for each in found.intervals]
+print(*sorted(found.total.outcomes.items()), why.reason, why.count)
+print(max(bars), sum(bars), round(found.total.median, 1))
+print(use_of_features(since).of("shop", "tool", "sell").refused)
+print(use_of_features(since, limit=10).of("shop", "tool", "sell").calls)
+"""
 
 
 class Trail:
@@ -201,6 +226,16 @@ def test_process_that_is_forked_writes_its_own_entries(trail: Trail) -> None:
     assert trail.entries("string_agg(feature, ',' ORDER BY feature)") == (
         "of the child,of the parent"
     )
+
+
+def test_chart_and_use_are_counted_by_postgresql(trail: Trail) -> None:
+    """We promise it: as by SQLite, though databases do not agree on times."""
+    assert trail.manage("shell", "-v", "0", "-c", COUNT).splitlines() == [
+        "('answered', 75) ('refused', 25) no 25",
+        "3 100 0.5",
+        "25",
+        "10",
+    ]
 
 
 def log_of(daphne: Daphne) -> str:
