@@ -63,7 +63,7 @@ class Command(BaseCommand):
         """Do what the options say.
 
         Raises:
-            CommandError: They cannot be given together; or as for what they say.
+            CommandError: They exclude each other, or name what is not there.
         """
         servers = _select(options["server"])
         if options["record"] is not None:
