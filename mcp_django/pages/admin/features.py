@@ -138,7 +138,8 @@ class FeatureAdmin(PageAdmin):
     def _show_all(self, request: HttpRequest) -> HttpResponse:
         switching = _switching(self, request)
         if request.method == "POST" and switching is not None:
-            known, ids = offered_by_id(), request.POST.getlist("feature")
+            known = offered_by_id()
+            ids = dict.fromkeys(request.POST.getlist("feature"))
             if switching.take([known[id] for id in ids if id in known]):
                 return HttpResponseRedirect(request.get_full_path())
         order = request.GET.get("o", "")
@@ -156,7 +157,7 @@ class FeatureAdmin(PageAdmin):
             "counted_since": _counted_since(use),
             "switching": switching,
             "strays": [] if switches is None else switches.not_of(features),
-            "switches_url": self._url_of_list("mcp_switches_switch"),
+            "switches_url": self._url_of_switches(request),
             "days": USE_DAYS,
             "max_tools": MAX_TOOLS,
             "max_tokens": MAX_TOKENS,
@@ -195,6 +196,11 @@ class FeatureAdmin(PageAdmin):
         }
         url = self._url_of_list("mcp_audit_entry")
         return url and f"{url}?{urlencode(named)}"
+
+    def _url_of_switches(self, request: HttpRequest) -> str:
+        """Give where all switches are listed; "" for a user who may not see that."""
+        may_see = request.user.has_perm("mcp_switches.view_switch")
+        return self._url_of_list("mcp_switches_switch") if may_see else ""
 
     def _url_of_list(self, model: str) -> str:
         """Give where rows of a model are listed; "" in an admin site without it."""

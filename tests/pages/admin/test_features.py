@@ -381,13 +381,18 @@ def test_what_is_off_for_all_servers_is_switched_on_by_its_own_button() -> None:
 
 def test_what_is_off_and_not_here_is_told() -> None:
     """We promise it: another process may have it, or it is misspelled."""
-    client = staff_with()
+    client = staff_with("view_switch")
     switch_off("tool", "refund")
     assert "not in this list" not in text_of(client, LIST)
     switch_off("tool", "refnud", server="shop")
     page = text_of(client, LIST)
     assert "not in this list" in page
-    assert '/admin/mcp_switches/switch/?q=refnud"><bdi>shop/tool:refnud</bdi>' in page
+    found = "/admin/mcp_switches/switch/?q=refnud"
+    assert f'<a href="{found}"><bdi>shop/tool:refnud</bdi>' in page
+    User.objects.get().user_permissions.remove(
+        Permission.objects.get(codename="view_switch")
+    )
+    assert found not in text_of(client, LIST)
 
 
 @pytest.mark.parametrize(
