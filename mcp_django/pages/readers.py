@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Final
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from mcp_django.auth.authenticators import is_open_to_all
 from mcp_django.auth.interface import User
@@ -47,8 +49,9 @@ def for_users(
 ) -> Callable[..., HttpResponseBase]:
     """Have strangers log in before they see a page, unless the site is open to all.
 
-    Where the site has no page to log in at, they are refused. If the database lacks
-    what the page needs, the page says so.
+    Where the site has no page to log in at, they are refused. A form that was sent
+    after the login had ended is lost, which is said. If the database lacks what the
+    page needs, the page says so.
     """
 
     @wraps(view)
@@ -59,6 +62,9 @@ def for_users(
         url = login_url(request)
         if url is None:
             raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            told = _("Your login had ended, and nothing was done. Please try again.")
+            messages.warning(request, told, fail_silently=True)
         return HttpResponseRedirect(url)
 
     return guarded

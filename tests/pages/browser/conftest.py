@@ -1,11 +1,16 @@
-"""A Daphne that serves the workbench, and a browser that notes what must not happen."""
+"""The demo on a Daphne, and a browser that notes what must not happen.
+
+One browser and one site serve all tests here, and all windows but those without
+scripts are one, which keeps the files that it has loaded.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
+import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,54 +23,94 @@ from playwright.sync_api import (
     Page,
     Request,
     expect,
-    sync_playwright,
 )
 
-from tests.live.daphne import Daphne, running_daphne
+from tests.demo.conftest import CHROMIUM, start_chromium
+from tests.live import processes
+from tests.live.daphne import Daphne, serving
+from tests.live.node import has_npm
+from tests.pages.browser.console import Console
 from tests.patience import PATIENCE_SECONDS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SETTINGS = "tests.pages.browser.settings"
 
 
-@dataclass
 class Site:
-    """The workbench's site.
+    """The site, which is served until the end of a block.
 
     Attributes:
-        folder: Where its database and its log are.
-        port: Where it listens, once it has been started.
-        starts: How often that was.
+        port: Where Daphne listens, once it has been started.
     """
 
-    folder: Path
-    port: int = 0
-    starts: int = 0
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self._daphne: Daphne | None = None
+        self._starts = 0
+        self._stack = ExitStack()
+        self._prepare = [sys.executable, "-m", "tests.pages.browser.prepare"]
 
     @property
     def url(self) -> str:
         """Its address without a path."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes find in their environment."""
+        return {
+            "DEMO_DATABASE": str(self.folder / "demo.sqlite3"),
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
+        }
+
+    def __enter__(self) -> Site:
+        processes.run(self._prepare, self.environment)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve it, always at the same address."""
+        self._starts += 1
+        daphne = self._stack.enter_context(
+            serving(
+                "tests.pages.browser.asgi:application",
+                log=self.folder / f"daphne-{self._starts}.log",
+                port=self.port,
+                extra=self.environment,
+            )
+        )
+        self.port = int(daphne.url.rpartition(":")[2])
+
+    def stop(self) -> None:
+        """End the process that serves it."""
+        self._stack.close()
+
     @contextmanager
-    def running(self) -> Iterator[Daphne]:
-        """Serve it until the end of the block, always at the same address."""
-        self.starts += 1
-        with running_daphne(
-            self.folder,
-            name=f"daphne-{self.starts}",
-            port=self.port,
-            application="tests.pages.browser.asgi:application",
-            settings="tests.pages.browser.settings",
-        ) as daphne:
-            self.port = int(daphne.url.rpartition(":")[2])
-            yield daphne
+    def over_wsgi(self) -> Iterator[str]:
+        """Serve it over WSGI, too; give the address."""
+        log = self.folder / "wsgi.log"
+
+        def port() -> str | None:
+            text = log.read_text() if log.exists() else ""
+            found = re.search(r"^Listening on (\d+)$", text, re.MULTILINE)
+            return found and found[1]
+
+        with processes.running(
+            [sys.executable, "-m", "tests.pages.browser.wsgi"],
+            log=log,
+            extra=self.environment,
+            is_ready=lambda: port() is not None,
+        ):
+            yield f"http://127.0.0.1:{port()}"
 
 
 @dataclass
 class Watched:
-    """What a page did that it must not do."""
+    """What pages did that they must not do."""
 
-    site: Site
     faults: list[str] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
@@ -82,8 +127,8 @@ class Watched:
             self.faults.append(message.text)
 
     def _look_at(self, request: Request) -> None:
-        own = (f"{self.site.url}/", self.site.url.replace("http", "ws"), "data:")
-        if not request.url.startswith(own):
+        # Of this site, at whichever port.
+        if not re.match(r"((http|ws)://127\.0\.0\.1:\d+/|data:)", request.url):
             self.faults.append(f"request: {request.url}")
 
 
@@ -91,54 +136,53 @@ class Watched:
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium, which asks nothing of the internet."""
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("Chromium is not installed (Debian's package: chromium)")
+    if not (CHROMIUM and has_npm()) and not os.environ.get("CI"):
+        pytest.skip("Chromium or npm is not installed (Debian: chromium, npm)")
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-                *("--disable-background-networking", "--disable-component-update"),
-                "--disable-sync",
-            ],
-        )
+    with start_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Give the site, which does not run yet."""
-    return Site(tmp_path_factory.mktemp("workbench"))
-
-
-@pytest.fixture(scope="package")
-def served(site: Site) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve the site for all tests here."""
-    with site.running():
+    with Site(tmp_path_factory.mktemp("site")) as site:
         yield site
 
 
-# One for all: it keeps the modules that it has loaded.
 @pytest.fixture(scope="package")
 def window(chromium: Browser) -> Iterator[BrowserContext]:
     """Give a browser's window, which may use the clipboard."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
     context.close()
 
 
 @pytest.fixture
-def page(window: BrowserContext, site: Site) -> Iterator[Page]:
-    """Give a page, of which it is seen at the end that it did no wrong."""
+def watched() -> Iterator[Watched]:
+    """Note what pages do; at the end, see that they did no wrong."""
+    watched = Watched()
+    yield watched
+    assert watched.faults == []
+
+
+@pytest.fixture
+def page(window: BrowserContext, site: Site, watched: Watched) -> Iterator[Page]:
+    """Give a page of a user who has not logged in."""
+    window.clear_cookies()
     page = window.new_page()
-    watched = Watched(site)
     watched.watch(page)
     yield page
     page.close()
-    assert watched.faults == []
+
+
+@pytest.fixture
+def console(page: Page, site: Site) -> Console:
+    """Give the console of the workbench."""
+    return Console(page, f"{site.url}/bench")
 
 
 @pytest.fixture

@@ -1,19 +1,32 @@
-"""A site with a console, for a Daphne of its own and more features than fit a page."""
+"""The demo in operation, with a workbench beside: DEBUG off, hashed static files."""
 
 from __future__ import annotations
 
-import os
+from demo_project.settings import *  # noqa: F403 - settings are made to be taken over
+from demo_project.settings import DATABASE, MCP
 
-from tests.settings import *  # noqa: F403 - settings are made to be taken over
-from tests.settings import DATABASES as _DATABASES
-from tests.settings import INSTALLED_APPS as _APPS
-
-DEBUG = True
-_OTHERS = ("mcp_django.oauth", "mcp_django.accounts", "oauth2_provider", "tests.site")
-INSTALLED_APPS = [app for app in _APPS if app not in _OTHERS]
+DEBUG = False
 ROOT_URLCONF = "tests.pages.browser.urls"
-DATABASES = {
-    "default": {**_DATABASES["default"], "NAME": os.environ["CONFORMANCE_DATABASE"]}
+STATIC_ROOT = DATABASE.parent / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "tests.pages.browser.static_files.HashedModules"},
 }
-LOGIN_URL = "enter"
-MCP = {"PAGE_SIZE": 6, "RECHECK_SECONDS": 1.0}
+PASSWORD_HASHERS = [
+    f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("MD5", "PBKDF2")
+]
+# Pages of six, so that the workbench has more features than fit one.
+MCP = {**MCP, "PAGE_SIZE": 6, "RECHECK_SECONDS": 1.0}
+
+
+class _NoMigrations(dict[str, None]):
+    """Has the tables made as the models say, which is quicker."""
+
+    def __contains__(self, label: object) -> bool:
+        return True
+
+    def __getitem__(self, label: str) -> None:
+        return None
+
+
+MIGRATION_MODULES = _NoMigrations()

@@ -6,15 +6,10 @@ asked anything of another site (see `page`).
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
-
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-from tests.pages.browser.conftest import Site
+from tests.pages.browser.console import Console, log_in
 
 pytestmark = pytest.mark.live
 
@@ -25,70 +20,6 @@ WAYS = [
     ("websocket", "2026-07-28"),
     ("websocket", "2025-11-25"),
 ]
-
-
-@dataclass
-class Console:
-    """The console on a page, as its user sees it."""
-
-    page: Page
-    site: Site
-
-    def open(self, binding: str = "streamable-http", version: str = "") -> None:
-        """Open the page as a clerk, and connect."""
-        self.page.goto(f"{self.site.url}/enter/?next=/mcp/console/")
-        self.connect(binding, version)
-
-    def connect(self, binding: str, version: str = "") -> None:
-        """Choose how to connect, and do."""
-        self.page.get_by_label("Transport").select_option(binding)
-        if version:
-            self.page.get_by_label("Protocol version").select_option(version)
-        self.button("Connect").click()
-        expect(self.status).to_contain_text("Connected as clerk")
-        expect(self.page.get_by_role("heading", name="Prompts")).to_be_visible()
-
-    @property
-    def status(self) -> Locator:
-        """What is said of the connection."""
-        return self.page.locator(".mcp-status")
-
-    @property
-    def outcome(self) -> Locator:
-        """What came of the last call."""
-        return self.page.locator(".mcp-outcome")
-
-    @property
-    def dialog(self) -> Locator:
-        """What the server asks."""
-        return self.page.get_by_role("dialog")
-
-    @property
-    def notices(self) -> Locator:
-        """What the server told by itself."""
-        return self.page.get_by_role("log")
-
-    def button(self, name: str) -> Locator:
-        """Find a button."""
-        return self.page.get_by_role("button", name=name, exact=True)
-
-    def share(self, kind: str, name: str, **values: Any) -> None:
-        """Follow a link to a call, which fills in its form."""
-        fragment = urlencode({kind: name, "with": json.dumps(values)})
-        self.page.evaluate("fragment => { location.hash = fragment }", fragment)
-        expect(self.page.locator(".mcp-call")).to_contain_text("A link has filled in")
-
-    def call(self, name: str, **values: Any) -> None:
-        """Have a tool called with these arguments."""
-        self.share("tools", name, **values)
-        expect(self.outcome).to_be_empty()
-        self.button("Call").click()
-
-
-@pytest.fixture
-def console(page: Page, served: Site) -> Console:
-    """Give the console of the site that runs."""
-    return Console(page, served)
 
 
 @pytest.mark.parametrize(("binding", "version"), WAYS)
@@ -195,7 +126,7 @@ def test_shared_call_fills_in_the_form_and_calls_nothing(console: Console) -> No
 
 def test_link_to_nothing_is_said(console: Console) -> None:
     """We promise it: what is not here is not shown, and named as the text it is."""
-    console.page.goto(f"{console.site.url}/enter/?next=/mcp/console/")
+    console.visit()
     console.page.evaluate("location.hash = 'tools=%3Cb%3Enone'")
     console.connect("streamable-http")
 
@@ -228,7 +159,7 @@ def test_messages_are_filtered_and_copied_as_curl(console: Console) -> None:
     expect(message).to_contain_text("Copied")
     command = console.page.evaluate("navigator.clipboard.readText()")
 
-    assert command.startswith(f"curl -N '{console.site.url}/mcp' \\\n")
+    assert command.startswith(f"curl -N '{console.endpoint}' \\\n")
     assert "-H 'Mcp-Name: add'" in command
     assert '"arguments":{"a":1}' in command
 
@@ -237,11 +168,12 @@ def test_logout_elsewhere_is_said_and_leads_back(console: Console) -> None:
     """We promise it: a session that ends while the page is open."""
     console.open("websocket")
     console.share("tools", "quote", text="kept")
-    console.page.request.get(f"{console.site.url}/leave/")
+    console.log_out_elsewhere()
 
     expect(console.status).to_contain_text("Your login to the site has ended")
     console.page.get_by_role("link", name="Log in again").click()
-    console.page.wait_for_url("**/mcp/console/#tools=quote**")
+    log_in(console.page, "clerk")
+    console.page.wait_for_url("**/bench/console/#tools=quote**")
     console.connect("websocket")
     console.button("Call").click()
     expect(console.outcome).to_contain_text("kept")
@@ -249,7 +181,7 @@ def test_logout_elsewhere_is_said_and_leads_back(console: Console) -> None:
 
 def test_refusal_of_a_token_is_said(console: Console) -> None:
     """We promise it: what the server says, and no silence."""
-    console.page.goto(f"{console.site.url}/enter/?next=/mcp/console/")
+    console.visit()
     console.page.get_by_text("Token, instead of your login").first.click()
     console.page.locator("input[type=password]").fill("mcp_wrong")
     console.button("Connect").click()

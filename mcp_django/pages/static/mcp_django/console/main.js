@@ -65,12 +65,16 @@ class Console {
       {},
       make("section", { className: "mcp-card" }, make("p", { className: "mcp-quiet" }, texts.features.choose)),
     );
-    root.append(
-      this.connection.element,
+    // What has nothing to show yet waits, so that a narrow page begins with what is to do.
+    this.work = make(
+      "div",
+      { className: "mcp-works", hidden: true },
       make("div", { className: "mcp-work" }, this.features.element, this.place),
       this.notices.element,
-      new TrafficView({ texts: texts.messages, traffic: this.traffic }).element,
     );
+    this.messages = new TrafficView({ texts: texts.messages, traffic: this.traffic }).element;
+    this.messages.hidden = true;
+    root.append(this.connection.element, this.work, this.messages);
     window.addEventListener("hashchange", () => this.#openShared());
   }
 
@@ -81,6 +85,7 @@ class Console {
    */
   async connect({ binding, version, token }) {
     this.connection.show("opening");
+    this.messages.hidden = false;
     const hears = {
       onQuestion: (/** @type {string} */ method, /** @type {any} */ params, /** @type {AbortSignal} */ signal) =>
         this.#ask(method, params, signal),
@@ -99,6 +104,7 @@ class Console {
       return;
     }
     this.connection.show("open");
+    this.work.hidden = false;
     this.connection.showServer(link.server);
     const { capabilities = {} } = link.server;
     await Promise.all(
@@ -352,4 +358,7 @@ class Console {
 
 const root = document.getElementById("mcp-console");
 const data = document.getElementById("mcp-console-data");
-if (root && data) new Console(root, JSON.parse(data.textContent ?? ""));
+if (root && data) {
+  new Console(root, JSON.parse(data.textContent ?? ""));
+  document.getElementById("mcp-no-script")?.remove();
+}

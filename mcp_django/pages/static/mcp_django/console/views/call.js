@@ -179,7 +179,8 @@ export class CallView {
     this.#running = running;
     const begun = performance.now();
     const seconds = () => number((performance.now() - begun) / 1000, 2);
-    this.button.disabled = true;
+    // Disabled for good it would lose the focus, and a dialog could not give it back.
+    this.button.setAttribute("aria-disabled", "true");
     this.note.replaceChildren();
     this.said.replaceChildren();
     this.outcome.replaceChildren();
@@ -194,7 +195,8 @@ export class CallView {
       this.#showFailure(error, seconds());
     } finally {
       this.#running = undefined;
-      this.button.disabled = false;
+      this.button.removeAttribute("aria-disabled");
+      if (this.progress.contains(document.activeElement)) this.button.focus();
       this.progress.replaceChildren();
     }
   }
