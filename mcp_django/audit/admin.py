@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from mcp_django.audit.bins import MAX_COUNTED
 from mcp_django.audit.figures import OUTCOMES
 from mcp_django.audit.filters import OutcomeFilter, PeriodFilter, ValueFilter
 from mcp_django.audit.models import Entry
@@ -32,7 +33,13 @@ _MAX_REASON = 80
 
 @admin.register(Entry)
 class EntryAdmin(ModelAdmin):
-    """Shows what was asked; nothing can be changed or deleted here."""
+    """Shows what was asked; nothing can be changed or deleted here.
+
+    Attributes:
+        max_counted: How many entries the numbers above the list are of at most.
+    """
+
+    max_counted = MAX_COUNTED
 
     change_list_template = "admin/mcp_audit/entry/change_list.html"
     # What matters most is on the left: beside the filters there is little room.
@@ -124,7 +131,9 @@ class EntryAdmin(ModelAdmin):
             if isinstance(response, TemplateResponse) and response.context_data:
                 changelist = response.context_data.get("cl")
                 if isinstance(changelist, ChangeList):
-                    response.context_data["overview"] = Overview.of(changelist)
+                    response.context_data["overview"] = Overview.of(
+                        changelist, self.max_counted
+                    )
         except DatabaseError as error:
             commands = commands_for(error)
             if commands is None:

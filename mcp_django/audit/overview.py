@@ -81,12 +81,18 @@ class Overview:
     outcome_labels: Sequence[Any] = tuple(OUTCOMES.values())
 
     @classmethod
-    def of(cls, changelist: ChangeList) -> Overview:
-        """Look at what a list shows, on all its pages."""
+    def of(cls, changelist: ChangeList, limit: int) -> Overview:
+        """Look at what a list shows, on all its pages.
+
+        Args:
+            changelist: The list.
+            limit: How many of its entries are counted at most.
+        """
         figures = Figures.of(
             changelist.queryset,
             _period_of(changelist),
             count=changelist.result_count,
+            limit=limit,
         )
         chart = Chart.of(figures.intervals) if figures.intervals else None
         total = figures.total

@@ -9,13 +9,16 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
+from django.template.response import TemplateResponse
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
+from mcp_django.audit.admin import EntryAdmin
 from mcp_django.audit.models import Entry
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +115,24 @@ def test_overview_is_of_what_the_list_shows(admin_client: Client) -> None:
         ("failed", "1"),
     ]
     assert sorted(each.reason for each in overview.reasons) == ["", "no"]
+
+
+def test_page_says_from_when_on_it_counts(rf: RequestFactory, admin_user: User) -> None:
+    """We promise it: where there are too many entries the newest are counted."""
+    for days in (1, 2, 3):
+        keep("sell", days=days)
+
+    class Short(EntryAdmin):
+        max_counted = 1
+
+    request = rf.get(ADMIN)
+    request.user = admin_user
+    page = Short(Entry, admin.site).changelist_view(request)
+
+    assert isinstance(page, TemplateResponse)
+    text = " ".join(page.rendered_content.split())
+    assert "There are more than 1 entries, so that only those since" in text
+    assert "<dt>Requests</dt><dd>1</dd>" in text
 
 
 def test_interval_and_reason_lead_to_their_entries(admin_client: Client) -> None:
