@@ -80,7 +80,7 @@ PAGES = {
 """What stands on a page for a user who has made a token."""
 
 WAIT_SECONDS = 60
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "de", "es", "fr", "zh-hans")
 """Of each, the landing page says other things."""
 
 
