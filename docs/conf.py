@@ -31,11 +31,14 @@ extensions = [
     "sphinx.ext.napoleon",
     "repository_links",
     "llms",
+    "offline",
 ]
 exclude_patterns = ["_extensions", "_build"]
 
 # Of Markdown: anchors as code hosts make them.
 myst_heading_anchors = 4
+# Pictures of telephones say how wide they are, as code hosts take it.
+myst_enable_extensions = ["html_image"]
 
 # Of docstrings: `names` in backticks are code, and "Spec" is a section of ours.
 default_role = "code"
@@ -47,6 +50,9 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
+
+# Addresses of examples, and of one's own machine.
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost|[\w.-]+\.example)\b"]
 
 html_theme = "furo"
 html_title = f"mcp_django {release}"
