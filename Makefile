@@ -116,8 +116,8 @@ docs: $(DOCS_INSTALLED) ## Make the site of these pages, in build/docs; warnings
 messages: install ## Bring translations up to the texts, and compile them; ADD=pt_BR begins one.
 	@$(BIN)/python -m tests.translations $(ADD)
 
-pictures: install ## Take the pictures of the demo in the docs; it needs Chromium.
-	@$(BIN)/python -m tests.demo.pictures
+pictures: install ## Take the pictures of all pages in the docs, with Chromium; ONLY=console.
+	@$(BIN)/python -m tests.demo.pictures $(ONLY)
 
 clean: ## Go back to a fresh clone: no .venv, no demo database, no caches.
 	@rm -rf .venv .matrix build dist demo.sqlite3 demo.sqlite3-* .coverage

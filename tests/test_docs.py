@@ -245,6 +245,17 @@ def test_links_between_pages_resolve(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
+def test_pictures_are_those_that_pages_show() -> None:
+    """Chosen: none is missing, and none is taken that is not looked at."""
+    shown = {
+        found
+        for page in PAGES
+        for found in re.findall(r"pictures/([\w-]+\.webp)", page.read_text())
+    }
+
+    assert shown == {path.name for path in (ROOT / "docs/how-to/pictures").iterdir()}
+
+
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 

@@ -161,7 +161,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def start_chromium() -> Iterator[Browser]:
+def start_chromium(*options: str) -> Iterator[Browser]:
     """Start the system's Chromium, which asks nothing of the internet."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -169,7 +169,7 @@ def start_chromium() -> Iterator[Browser]:
             args=[
                 *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
                 *("--disable-background-networking", "--disable-component-update"),
-                "--disable-sync",
+                *("--disable-sync", *options),
             ],
         )
         yield browser

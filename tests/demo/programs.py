@@ -69,9 +69,11 @@ def listening() -> Iterator[Callback]:
         waiting = Callback(server.server_port)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield waiting
-        server.shutdown()
-        thread.join()
+        try:
+            yield waiting
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass
@@ -79,10 +81,11 @@ class Program:
     """A program that has registered itself.
 
     Attributes:
-        site: Address of the demo.
+        site: Address of the demo, as its users know it.
         client_id: What it was registered as.
         callback: Where it waits for answers on the user's machine.
         redirect_uri: Where it waits.
+        listens_at: Where the demo is, if not at that address.
         verifier: Its secret of this login.
     """
 
@@ -90,13 +93,27 @@ class Program:
     client_id: str
     callback: Callback
     redirect_uri: str
+    listens_at: str
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
     @classmethod
     def register(
-        cls, site: str, callback: Callback, name: str, redirect_uri: str = ""
+        cls,
+        site: str,
+        callback: Callback,
+        name: str,
+        redirect_uri: str = "",
+        known_as: str = "",
     ) -> Program:
-        """Register one, which waits at the callback unless it is elsewhere."""
+        """Register one, which waits at the callback unless it is elsewhere.
+
+        Args:
+            site: Where the demo listens.
+            callback: Where a program on this machine waits.
+            name: What it calls itself.
+            redirect_uri: Where it waits, if not there.
+            known_as: Address of the demo, as its users know it, if not that.
+        """
         waits_at = redirect_uri or callback.uri
         answer = httpx2.post(
             f"{site}/oauth/register",
@@ -109,7 +126,8 @@ class Program:
             },
         )
         assert answer.status_code == 201, answer.text
-        return cls(site, answer.json()["client_id"], callback, waits_at)
+        client_id = answer.json()["client_id"]
+        return cls(known_as or site, client_id, callback, waits_at, site)
 
     @property
     def resource(self) -> str:
@@ -135,7 +153,7 @@ class Program:
         told = self.callback.wait()
         assert (told["state"], told["iss"]) == ("s7", self.site)
         answer = httpx2.post(
-            f"{self.site}/oauth/token",
+            f"{self.listens_at}/oauth/token",
             data={
                 "grant_type": "authorization_code",
                 "code": told["code"],
@@ -159,7 +177,7 @@ class Program:
         params = {"name": tool, "arguments": arguments, "_meta": meta}
         request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         return httpx2.post(
-            self.resource,
+            f"{self.listens_at}/mcp",
             json=request,
             headers={
                 "Accept": "application/json, text/event-stream",
