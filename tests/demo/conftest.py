@@ -70,7 +70,7 @@ class Demo:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            timeout=60,
+            timeout=180,
         )
         return done.stdout
 
