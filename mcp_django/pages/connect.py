@@ -13,6 +13,7 @@ from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
 from mcp_django.pages.clients import Client, Step, Target, Way, all_clients
@@ -57,6 +58,11 @@ class ConnectPage:
         if tokens is None or not tokens.may_make(request.user):
             raise PermissionDenied
         form = tokens.TokenForm(request.POST)
+        if form.is_valid() and tokens.has_too_many(request.user):
+            told = _(
+                "You have %(most)d tokens already. Revoke one that you do not use."
+            )
+            form.add_error(None, told % {"most": tokens.MOST_TOKENS})
         if not form.is_valid():
             return self._show(request, place, form=form)
         try:

@@ -31,6 +31,10 @@ PERMISSION: Final = "mcp_tokens.add_own_token"
 """What a user needs to make tokens for oneself. Users have it when they were given it:
 who may add tokens for others may be anybody."""
 
+MOST_TOKENS: Final = 50
+"""How many usable tokens users may have who make another. Nobody has as many programs,
+and a form that is sent by a script fills no table; others may make more for a user."""
+
 _NEVER: Final = "never"
 _ENDED_SHOWN: Final = 10
 """How many expired and revoked tokens are listed; those are of little use."""
@@ -78,6 +82,12 @@ def may_make(user: User) -> bool:
     """Say whether a user may make tokens of one's own; no stranger may."""
     has_permission = getattr(user, "has_perm", None)  # User models need not have it.
     return user.is_authenticated and bool(has_permission and has_permission(PERMISSION))
+
+
+def has_too_many(user: User) -> bool:
+    """Say whether a user has as many usable tokens as one may make."""
+    usable = _tokens_of(user).usable(timezone.now())
+    return usable.count() >= MOST_TOKENS
 
 
 class MadeAlready(Exception):

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.test import Client, modify_settings
 from pytest_django import Settings
 
+from mcp_django.pages.tokens import MOST_TOKENS
 from mcp_django.tokens.models import Token
 
 PAGE = "/mcp/connect/"
@@ -219,6 +220,22 @@ def test_wrong_form_makes_no_token(
     assert answer.status_code == 200
     assert told in html.unescape(answer.content.decode())
     assert not Token.objects.exists()
+
+
+def test_tokens_that_one_makes_are_bounded(maker: User) -> None:
+    """Chosen: those that open nothing any more do not count."""
+    for number in range(MOST_TOKENS):
+        token, _ = Token.issue(maker, f"Token {number}")
+    browser = browser_of(maker)
+    refused = browser.post(PAGE, fields_of(read(browser))).content.decode()
+    told_of = Token.objects.count()
+    token.revoke()
+    made = browser.post(PAGE, fields_of(read(browser))).content.decode()
+
+    assert f"You have {MOST_TOKENS} tokens already." in refused
+    assert told_of == MOST_TOKENS
+    assert "already" not in made
+    assert Token.objects.count() == MOST_TOKENS + 1
 
 
 def test_tokens_are_made_by_permission_only(maker: User) -> None:
