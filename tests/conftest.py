@@ -38,10 +38,11 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("unhurried")
 
 
-def pytest_collection_finish() -> None:
-    """Let no collection of garbage look through what stays to the end.
+@pytest.fixture(autouse=True, scope="module")
+def _frozen() -> None:
+    """Let no collection of garbage look through what stayed of all before.
 
-    That is a second for each test that looks for leaks.
+    That is a second and more for each test that looks for leaks.
     """
     gc.collect()
     gc.freeze()
