@@ -124,12 +124,11 @@ class FeatureAdmin(PageAdmin):
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
-        offered = offered_by_id().get(unquote(feature_id))
+        id = unquote(feature_id)
+        offered = offered_by_id().get(id)
         if offered is None:
             text = _("There is no feature “%(feature)s”, or not any more.")
-            self.message_user(
-                request, text % {"feature": unquote(feature_id)}, messages.WARNING
-            )
+            self.message_user(request, text % {"feature": id[:200]}, messages.WARNING)
             return HttpResponseRedirect(self._url("mcp_pages_feature_changelist"))
         return self._unless_tables_lack(
             request, lambda: self._show_one(request, offered)
