@@ -6,6 +6,7 @@ In braces stand names of values that the script fills in.
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 def forms_texts() -> dict[str, str]:
@@ -129,7 +130,7 @@ def results_texts() -> dict[str, str]:
         "audience": _("for {audience}"),
         "priority": _("priority {priority}"),
         "modified": _("changed {date}"),
-        "read": _("Read"),
+        "read": pgettext("console", "Read"),
         "read_one": _("Read {name}"),
         "bytes": _("{size} bytes"),
         "save": _("Save"),

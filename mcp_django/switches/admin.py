@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from mcp_django.server.discovery import servers
 from mcp_django.switches.models import Kind, Switch
@@ -71,7 +72,7 @@ class SwitchAdmin(ModelAdmin):
     @admin.display(description=_("server"), ordering="server")
     def of(self, switch: Switch) -> str:
         """Name the server, or all."""
-        return switch.server or str(_("all"))
+        return switch.server or pgettext("servers", "all")
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Switch | None = None
