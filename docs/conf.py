@@ -32,6 +32,7 @@ extensions = [
     "repository_links",
     "llms",
     "offline",
+    "number_search",
 ]
 exclude_patterns = ["_extensions", "_build"]
 
