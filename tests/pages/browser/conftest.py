@@ -64,7 +64,7 @@ class Site:
         }
 
     def __enter__(self) -> Site:
-        processes.run(self._prepare, self.environment)
+        processes.run(self._prepare, self.environment, 3 * PATIENCE_SECONDS)
         self.start()
         return self
 
