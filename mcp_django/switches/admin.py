@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 
 from mcp_django.server.discovery import servers
 from mcp_django.switches.models import Kind, Switch
-from mcp_django.switches.named import doubt_of, names_of
+from mcp_django.switches.named import find_unknown, names_of
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Switch]
@@ -94,10 +94,15 @@ class SwitchAdmin(ModelAdmin):
         if not change:
             obj.by = request.user.get_username()[:200]
         super().save_model(request, obj, form, change)
-        if not change and (doubt := doubt_of(obj.kind, obj.name, obj.server)):
-            self.message_user(
-                request,
-                _("Other processes may have it, but look at the spelling: %(doubt)s.")
-                % {"doubt": doubt},
-                messages.WARNING,
+        if change or (unknown := find_unknown(obj.kind, obj.name, obj.server)) is None:
+            return
+        known = ", ".join(unknown.alike)
+        if known:
+            text = _(
+                "“%(name)s” is not in this process. Others may have it, but look at "
+                "the spelling; there is: %(known)s."
             )
+        else:
+            text = _("“%(name)s” is not in this process. Others may have it.")
+        values = {"name": unknown.name, "known": known}
+        self.message_user(request, text % values, messages.WARNING)

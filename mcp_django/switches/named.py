@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mcp_django.server.discovery import all_servers
 from mcp_django.server.server import Server
@@ -23,15 +24,40 @@ def doubt_of(kind: str, name: str, server: str = "") -> str:
 
     It may all the same be right: what other processes serve need not be here.
     """
-    servers = [each.name for each in all_servers()]
-    if server and server not in servers:
-        return f"this project has no server {server!r}{_instead(server, servers)}"
-    known = names_of(kind, server)
-    if name in known:
+    unknown = find_unknown(kind, name, server)
+    if unknown is None:
         return ""
+    there = ", ".join(map(repr, unknown.alike))
+    instead = f"; there is {there}" if there else ""
+    if unknown.is_server:
+        return f"this project has no server {server!r}{instead}"
     where = f"server {server!r} has" if server else "no server of this project has"
     no = "no" if server else "a"
-    return f"{where} {no} {kind} {name!r}{_instead(name, known)}"
+    return f"{where} {no} {kind} {name!r}{instead}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A name that the project does not have.
+
+    Attributes:
+        name: It.
+        is_server: Whether it is that of a server, and not of a feature.
+        alike: Names that may have been meant, the likeliest first.
+    """
+
+    name: str
+    is_server: bool
+    alike: list[str]
+
+
+def find_unknown(kind: str, name: str, server: str = "") -> Unknown | None:
+    """Give the name, of the server or the feature, that is not here, if one is not."""
+    servers = [each.name for each in all_servers()]
+    if server and server not in servers:
+        return Unknown(server, True, _alike(server, servers))
+    known = names_of(kind, server)
+    return None if name in known else Unknown(name, False, _alike(name, known))
 
 
 def _features_of(server: Server, kind: str) -> Iterable[str]:
@@ -44,7 +70,6 @@ def _features_of(server: Server, kind: str) -> Iterable[str]:
             return server.resources
 
 
-def _instead(name: str, known: list[str]) -> str:
+def _alike(name: str, known: list[str]) -> list[str]:
     """Name what may have been meant."""
-    close = difflib.get_close_matches(name, known, n=3) or known[:10]
-    return f"; there is {', '.join(map(repr, close))}" if close else ""
+    return difflib.get_close_matches(name, known, n=3) or known[:10]
