@@ -60,6 +60,7 @@ class Site:
         """What its processes find in their environment."""
         return {
             "DEMO_DATABASE": str(self.folder / "demo.sqlite3"),
+            "DEMO_STATIC_ROOT": str(self.folder / "static"),
             "DJANGO_SETTINGS_MODULE": SETTINGS,
         }
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from demo_project.settings import *  # noqa: F403 - settings are made to be taken over
-from demo_project.settings import DATABASE, MCP
+from demo_project.settings import MCP
 
 DEBUG = False
 ROOT_URLCONF = "tests.pages.browser.urls"
-STATIC_ROOT = DATABASE.parent / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "tests.pages.browser.static_files.HashedModules"},
