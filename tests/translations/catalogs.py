@@ -19,13 +19,27 @@ LOCALE: Final = PACKAGE / "locale"
 class DatelessCatalog(Catalog):
     """A catalog whose header has no dates, so that what did not change stays the same.
 
+    Its plural forms stay, too: releases of Babel differ in how many a language has.
+
     Args:
-        language: As its folder is called, such as "zh_Hans".
-        header: Comments at the top of its file.
+        known: The catalog whose header it has; of its messages there is none.
     """
 
-    def __init__(self, language: str, header: str) -> None:
-        super().__init__(locale=language, fuzzy=False, header_comment=header)
+    def __init__(self, known: Catalog) -> None:
+        super().__init__(
+            locale=known.locale, fuzzy=False, header_comment=known.header_comment
+        )
+        self._known = known
+
+    @property
+    def num_plurals(self) -> int:
+        """How many forms a plural has."""
+        return self._known.num_plurals
+
+    @property
+    def plural_forms(self) -> str:
+        """Which number has which form."""
+        return self._known.plural_forms
 
     @property
     def mime_headers(self) -> list[tuple[str, str]]:
@@ -90,7 +104,7 @@ def update(language: str, found: Catalog, folder: Path = LOCALE) -> Catalog:
         name = Locale.parse(language).english_name
         known = Catalog(locale=language, header_comment=f"# mcp_django in {name}.")
     known.update(found)
-    updated = DatelessCatalog(language, known.header_comment)
+    updated = DatelessCatalog(known)
     for message in known:
         if message.id:
             updated[message.id] = message
