@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.text import Truncator
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mcp_django.audit.bins import MAX_COUNTED
@@ -20,7 +17,7 @@ from mcp_django.audit.filters import OutcomeFilter, PeriodFilter, ValueFilter
 from mcp_django.audit.models import Entry
 from mcp_django.audit.overview import Overview
 from mcp_django.audit.texts import seconds_text
-from mcp_django.bulkheads.missing_migrations import commands_for
+from mcp_django.bulkheads.admin_views import unless_tables_lack
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entry]
@@ -120,34 +117,32 @@ class EntryAdmin(ModelAdmin):
         """Let nothing be deleted but by age."""
         return False
 
+    @unless_tables_lack
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list below its overview, or that migrations have to be run."""
-        try:
-            response = super().changelist_view(
-                request, {"title": _("Audit trail")} | (extra_context or {})
-            )
-            if isinstance(response, TemplateResponse) and response.context_data:
-                changelist = response.context_data.get("cl")
-                if isinstance(changelist, ChangeList):
-                    response.context_data["overview"] = Overview.of(
-                        changelist, self.max_counted
-                    )
-        except DatabaseError as error:
-            commands = commands_for(error)
-            if commands is None:
-                raise
-            self.message_user(
-                request,
-                gettext("The database lacks migrations: run %(commands)s first.")
-                % {"commands": commands},
-                messages.ERROR,
-            )
-            return HttpResponseRedirect(
-                reverse("admin:index", current_app=self.admin_site.name)
-            )
+        """Show the list below its overview."""
+        response = super().changelist_view(
+            request, {"title": _("Audit trail")} | (extra_context or {})
+        )
+        if isinstance(response, TemplateResponse) and response.context_data:
+            changelist = response.context_data.get("cl")
+            if isinstance(changelist, ChangeList):
+                response.context_data["overview"] = Overview.of(
+                    changelist, self.max_counted
+                )
         return response
+
+    @unless_tables_lack
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show one entry."""
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def ended(self, entry: Entry) -> str:

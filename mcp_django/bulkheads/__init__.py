@@ -4,8 +4,8 @@ Caches, channel layers, databases, authenticators and permissions are the site's
 may hang or fail. `services` asks them within a bound, and refuses at once while one is
 away; `site_services` are those that run code of the site. `faults` and `databases` tell
 by what was raised that something is away, `missing_migrations` that a database lacks a
-table. `decisions` are what code of the site says yes or no to, and `deadlines` end what
-takes too long; what goes on all the same is `abandoned`.
+table, which `admin_views` say. `decisions` are what code of the site says yes or no to,
+and `deadlines` end what takes too long; what goes on all the same is `abandoned`.
 
 `threads` are the pools for it, one for each kind of code. They are `fair_threads`,
 which run what may hang for ever, and `shortages` tells what holds them.

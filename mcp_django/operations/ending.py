@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -78,31 +79,43 @@ async def aend(
         "connection": connection,
         "everything": everything or None,
     }
-    named = [name for name, value in given.items() if value is not None]
+    return await _tell(await meant_by(given, "end"))
+
+
+async def meant_by(given: Mapping[str, Any], called: str) -> Ended:
+    """Give what an operator names, which is to end or to be listed.
+
+    Args:
+        given: What `aend` takes; exactly one value is not None.
+        called: The function that it was given to, for the error.
+
+    Raises:
+        ValueError: It is none of these, or several.
+    """
+    named = {name: value for name, value in given.items() if value is not None}
     if len(named) != 1:
         raise ValueError(
-            "end() needs exactly one of user=, token=, credential=, program=, "
+            f"{called}() needs exactly one of user=, token=, credential=, program=, "
             "feature=, connection=, everything=True, not "
             f"{' and '.join(named) or 'none'}"
         )
+    [(name, value)] = named.items()
     before = time.time()
-    match named:
-        case ["user"]:
-            ended = Ended("user", [owner_of_saved(user)], before)
-        case ["token"]:
-            ended = Ended("credential", [_label_of(token)], before)
-        case ["credential"]:
-            ended = Ended("credential", [_text(credential, "credential")], before)
-        case ["program"]:
-            ended = Ended("program", await _names_of_program(program), before)
-        case ["feature"]:
-            name, server = split_feature(str(feature))
-            ended = Ended("feature", [name], before, server)
-        case ["connection"]:
-            ended = Ended("connection", [_text(connection, "connection")], before)
-        case _:
-            ended = Ended("all", [""], before)
-    return await _tell(ended)
+    match name:
+        case "user":
+            return Ended("user", [owner_of_saved(value)], before)
+        case "token":
+            return Ended("credential", [_label_of(value)], before)
+        case "credential":
+            return Ended("credential", [_text(value, name)], before)
+        case "program":
+            return Ended("program", await _names_of_program(value), before)
+        case "feature":
+            feature, server = split_feature(str(value))
+            return Ended("feature", [feature], before, server)
+        case "connection":
+            return Ended("connection", [_text(value, name)], before)
+    return Ended("all", [""], before)
 
 
 def end(

@@ -33,6 +33,17 @@ def names_of(owners: Collection[str]) -> dict[str, str]:
     users = get_user_model()._default_manager
     try:
         found = users.in_bulk([owner for owner in owners if owner])
-    except (Error, ValueError, ValidationError):  # or of another user model
+    except (Error, OverflowError, ValueError, ValidationError):
+        # The database is away, or they are of another user model.
         return {}
     return {str(pk): user.get_username() for pk, user in found.items()}
+
+
+def is_primary_key(text: str) -> bool:
+    """Say whether a text can be the primary key of a user."""
+    field = get_user_model()._meta.pk
+    try:
+        field.clean(text, None)
+    except (ValidationError, ValueError):
+        return False
+    return True

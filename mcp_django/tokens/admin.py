@@ -13,19 +13,18 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import DatabaseError
 from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from mcp_django.bulkheads.missing_migrations import commands_for
+from mcp_django.bulkheads.admin_views import unless_tables_lack
 from mcp_django.tokens.choosing import EVERYTHING, ScopesField
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 from mcp_django.tokens.scopes import known_scopes
@@ -154,18 +153,14 @@ class TokenAdmin(ModelAdmin):
             {"results": results, "pagination": {"more": page.has_next()}}
         )
 
+    @unless_tables_lack
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list, or that migrations have to be run."""
-        try:
-            return super().changelist_view(request, extra_context)
-        except DatabaseError as error:
-            commands = commands_for(error)
-            if commands is None:
-                raise
-            return self._say_what_to_run(request, commands)
+        """Show the list."""
+        return super().changelist_view(request, extra_context)
 
+    @unless_tables_lack
     def changeform_view(
         self,
         request: HttpRequest,
@@ -173,28 +168,11 @@ class TokenAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Show the form, or revoke, or say that migrations have to be run."""
-        try:
-            wants_revocation = not _REVOKES.isdisjoint(request.POST)
-            if object_id and request.method == "POST" and wants_revocation:
-                return self._revoke_one(request, object_id)
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except DatabaseError as error:
-            commands = commands_for(error)
-            if commands is None:
-                raise
-            return self._say_what_to_run(request, commands)
-
-    def _say_what_to_run(self, request: HttpRequest, commands: str) -> HttpResponse:
-        self.message_user(
-            request,
-            gettext("The database lacks migrations: run %(commands)s first.")
-            % {"commands": commands},
-            messages.ERROR,
-        )
-        return HttpResponseRedirect(
-            reverse("admin:index", current_app=self.admin_site.name)
-        )
+        """Show the form, or revoke."""
+        wants_revocation = not _REVOKES.isdisjoint(request.POST)
+        if object_id and request.method == "POST" and wants_revocation:
+            return self._revoke_one(request, object_id)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def _revoke_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask whether to revoke the token of a page, or do it and show it again."""

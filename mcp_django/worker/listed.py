@@ -9,13 +9,15 @@ from typing import Final
 from mcp_django.protocol.events import Peer
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.worker.connections import Entry
-from mcp_django.worker.operator_ends import name_of
+from mcp_django.worker.operator_ends import Ended, name_of
 
 MOST: Final = 200
 """Connections that one worker lists: as many as one message over Redis may bring."""
 
 _MOST_RUNNING: Final = 5
 _MAX_TEXT: Final = 100
+_MAX_TEXT_OF_ONE: Final = 2_000
+"""Characters of a name, where one connection alone was asked for."""
 
 
 def listed(entries: Iterable[Entry], worker: str, ask: JSONObject) -> JSONObject:
@@ -24,24 +26,34 @@ def listed(entries: Iterable[Entry], worker: str, ask: JSONObject) -> JSONObject
     Args:
         entries: All of a worker, the oldest first.
         worker: Its name, with which the id of each begins.
-        ask: What is asked: `list`, how many at most; `owner`, whose, if it is there.
+        ask: What is asked: `list`, how many at most; `meant`, what would `end` if it
+            were asked to, if it is there.
 
     Returns:
         `open`, the connections, and `unlisted`, how many more there are.
     """
-    owner = ask.get("owner")
-    meant = [
-        entry
-        for entry in entries
-        if owner is None or entry.connection.identity.owner == owner
-    ]
-    meant.sort(key=lambda entry: not entry.connection.running)
+    found = list(entries)
+    longest = _MAX_TEXT
+    if "meant" in ask:
+        meant = Ended.of_json(ask["meant"])
+        found = [entry for entry in found if _is_meant(entry, worker, meant)]
+        longest = _MAX_TEXT_OF_ONE if meant.by == "connection" else _MAX_TEXT
+    found.sort(key=lambda entry: not entry.connection.running)
     most = min(ask["list"], MOST)
     now = time.monotonic()
     return {
-        "open": [_row(entry, worker, now) for entry in meant[:most]],
-        "unlisted": max(0, len(meant) - most),
+        "open": [_row(entry, worker, now, longest) for entry in found[:most]],
+        "unlisted": max(0, len(found) - most),
     }
+
+
+def _is_meant(entry: Entry, worker: str, meant: Ended) -> bool:
+    match meant.by:
+        case "connection":
+            return id_of(entry, worker) in meant.names
+        case "feature":
+            return bool(meant.requests_of(entry.connection))
+    return meant.is_opened_by(entry.connection.identity)
 
 
 def id_of(entry: Entry, worker: str) -> str:
@@ -49,7 +61,7 @@ def id_of(entry: Entry, worker: str) -> str:
     return f"{worker}:{entry.number}"
 
 
-def _row(entry: Entry, worker: str, now: float) -> JSONObject:
+def _row(entry: Entry, worker: str, now: float, longest: int) -> JSONObject:
     connection = entry.connection
     identity, server = connection.identity, connection.served_by
     running = connection.running
@@ -62,7 +74,7 @@ def _row(entry: Entry, worker: str, now: float) -> JSONObject:
         "credential": identity.label,
         "program": identity.program,
         **_of_peer(connection.peer),
-        "running": [name_of(each)[:_MAX_TEXT] for each in running[:_MOST_RUNNING]],
+        "running": [name_of(each)[:longest] for each in running[:_MOST_RUNNING]],
         "unnamed": max(0, len(running) - _MOST_RUNNING),
         "waiting": len(connection.waiting),
     }

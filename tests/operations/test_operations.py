@@ -15,7 +15,6 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from mcp_django.auth.interface import Identity
 from mcp_django.bulkheads.tallies import Tallies, tallies
 from mcp_django.exchanges.open_sessions import OpenSessions
 from mcp_django.exchanges.session_state import has_ended
@@ -23,41 +22,14 @@ from mcp_django.operations import Answers, aend, astatus
 from mcp_django.operations.ending import clocks_ahead
 from mcp_django.worker.asking import NO_LAYER, ask_all, ask_over
 from mcp_django.worker.channel_layers import make_service
-from mcp_django.worker.connections import OpenConnection
 from mcp_django.worker.operated import Operated
 from mcp_django.worker.relay import Relay
 from mcp_django.worker.worker import Worker, current_worker
 from tests.exchanges.http_sessions import open_session
+from tests.operations.streams import Stream
 from tests.patience import PATIENCE_SECONDS
 from tests.worker.caches import BROKEN
 from tests.worker.layers import Layer, until
-
-
-class Stream(OpenConnection):
-    """A stream of a user, which says whether it was closed."""
-
-    sort = "listen"
-
-    def __init__(self, worker: Worker, pk: int) -> None:
-        self._worker = worker
-        self._identity = Identity(User(pk=pk))
-        worker.hold(self)
-
-    @property
-    def identity(self) -> Identity:
-        return self._identity
-
-    async def tick(self) -> None:
-        pass
-
-    async def finish(self) -> None:
-        await self.close()
-
-    async def abort(self) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        self._worker.let_go(self)
 
 
 @asynccontextmanager
@@ -126,6 +98,24 @@ async def test_list_is_bounded_and_says_what_it_leaves_out() -> None:
     )
     with pytest.raises(ValueError, match="must be saved"):
         await astatus(listed=2, user=User())
+    with pytest.raises(ValueError, match=r"status\(\) needs exactly one of .* and "):
+        await astatus(listed=2, user=User(pk=7), connection="x:1")
+    await worker.close_all()
+
+
+async def test_one_of_many_is_found_beyond_what_is_listed() -> None:
+    """Chosen: what an operator asks for is no less there because others are older."""
+    worker = current_worker()
+    for pk in (7, 8, 9):
+        Stream(worker, pk)
+    [found] = (await astatus(listed=3)).workers
+    id = found["open"][2]["id"]
+    whats: list[dict[str, Any]] = [{"connection": id}, {"credential": "of 9"}]
+    for what in whats:
+        [found] = (await astatus(listed=1, **what)).workers
+        assert ([row["id"] for row in found["open"]], found["unlisted"]) == ([id], 0)
+    [found] = (await astatus(listed=1, feature="tool:none")).workers
+    assert (found["open"], found["unlisted"]) == ([], 0)
     await worker.close_all()
 
 

@@ -101,7 +101,8 @@ def _rows_of(
 ) -> dict[str, CredentialRow]:
     try:
         rows = model._default_manager.in_bulk(keys)
-    except (ValueError, ValidationError):  # another issuer names its programs so
+    except (OverflowError, ValueError, ValidationError):
+        # Another issuer names its programs so.
         return {}
     found = {}
     for pk, row in rows.items():

@@ -12,7 +12,6 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
@@ -20,7 +19,7 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from mcp_django.bulkheads.missing_migrations import commands_for
+from mcp_django.bulkheads.admin_views import unless_tables_lack
 from mcp_django.pages.admin.offered import (
     Offered,
     ServerOffer,
@@ -112,10 +111,7 @@ class FeatureAdmin(PageAdmin):
         name = "mcp_pages_feature_change"
         return [path("<path:feature_id>/change/", view, name=name)]
 
-    def show(self, request: HttpRequest) -> HttpResponse:
-        """Show all features, server by server."""
-        return self._unless_tables_lack(request, lambda: self._show_all(request))
-
+    @unless_tables_lack
     def feature_view(self, request: HttpRequest, feature_id: str) -> HttpResponse:
         """Show one feature, or switch it.
 
@@ -130,11 +126,11 @@ class FeatureAdmin(PageAdmin):
             text = _("There is no feature “%(feature)s”, or not any more.")
             self.message_user(request, text % {"feature": id[:200]}, messages.WARNING)
             return HttpResponseRedirect(self._url("mcp_pages_feature_changelist"))
-        return self._unless_tables_lack(
-            request, lambda: self._show_one(request, offered)
-        )
+        return self._show_one(request, offered)
 
-    def _show_all(self, request: HttpRequest) -> HttpResponse:
+    @unless_tables_lack
+    def show(self, request: HttpRequest) -> HttpResponse:
+        """Show all features, server by server."""
         switching = _switching(self, request)
         if request.method == "POST" and switching is not None:
             known = offered_by_id()
@@ -210,20 +206,6 @@ class FeatureAdmin(PageAdmin):
 
     def _url(self, name: str) -> str:
         return reverse(f"admin:{name}", current_app=self.admin_site.name)
-
-    def _unless_tables_lack(
-        self, request: HttpRequest, view: Callable[[], HttpResponse]
-    ) -> HttpResponse:
-        """Answer by a view, or say that migrations have to be run."""
-        try:
-            return view()
-        except DatabaseError as error:
-            commands = commands_for(error)
-            if commands is None:
-                raise
-        text = _("The database lacks migrations: run %(commands)s first.")
-        self.message_user(request, text % {"commands": commands}, messages.ERROR)
-        return HttpResponseRedirect(self._url("index"))
 
 
 # What installed apps know -----------------------------------------------------------

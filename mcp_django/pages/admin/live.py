@@ -17,6 +17,7 @@ from mcp_django.pages.admin.live_ends import End, choices_for
 from mcp_django.pages.admin.live_view import LISTED, LiveView, warnings_of
 from mcp_django.pages.admin.page import PageAdmin
 from mcp_django.pages.models import Live
+from mcp_django.worker.asking import AWAY
 
 
 @admin.register(Live)
@@ -74,12 +75,12 @@ class LiveAdmin(PageAdmin):
         return self._ask(request, what)
 
     def _ask(self, request: HttpRequest, what: End) -> HttpResponse:
-        answers = status(listed=LISTED, user=what.user)
-        for worker in answers.workers:
-            rows = worker.get("open", [])
-            worker["open"] = [row for row in rows if what.is_meant(row)]
+        meant = {} if what.kind == "all" else what.arguments
+        answers = status(listed=LISTED, **meant)
         live = LiveView(answers, request, self.admin_site)
-        if what.kind == "connection" and not live.open:
+        # What a worker has that does not answer may go on.
+        is_known = not answers.silent and answers.problem != AWAY
+        if what.kind == "connection" and is_known and not live.open:
             self.message_user(request, _("It is over already."), messages.INFO)
             return self._back()
         context = {
@@ -122,6 +123,8 @@ class LiveAdmin(PageAdmin):
 def _find_user(name: str) -> Any:
     """Find a user by the name to log in with; None if there is none."""
     users = get_user_model()
+    if "\0" in name:  # which PostgreSQL takes for a mistake
+        return None
     try:
         return users._default_manager.get_by_natural_key(name)
     except users.DoesNotExist:

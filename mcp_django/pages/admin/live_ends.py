@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.utils.translation import gettext as _
 
 from mcp_django.operations.ending import split_feature
-from mcp_django.operations.users import names_of
+from mcp_django.operations.users import is_primary_key, names_of
 from mcp_django.pages.admin.live_view import Open, Owner
 
 _KINDS: Final = ("connection", "user", "credential", "program", "feature")
@@ -35,6 +35,8 @@ class End:
         if text == "all":
             return cls("all")
         if kind not in _KINDS or not name:
+            return None
+        if kind == "user" and not is_primary_key(name):
             return None
         if kind == "feature":
             try:
@@ -61,18 +63,6 @@ class End:
     def user(self) -> Any:
         """The user that is meant, of whom the primary key will do; else None."""
         return get_user_model()(pk=self.name) if self.kind == "user" else None
-
-    def is_meant(self, row: Mapping[str, Any]) -> bool:
-        """Say whether a connection ends by it, as workers list it."""
-        match self.kind:
-            case "all":
-                return True
-            case "connection":
-                return bool(row["id"] == self.name)
-            case "feature":
-                feature, server = split_feature(self.name)
-                return feature in row["running"] and server in ("", row["server"])
-        return bool(row[self.kind] == self.name)
 
 
 @dataclass(frozen=True, slots=True)

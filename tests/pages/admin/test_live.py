@@ -11,11 +11,13 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 
 from mcp_django.operations import astatus
+from mcp_django.pages.admin.live_view import LISTED
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
 from tests.consumers.conftest import door
 from tests.consumers.connections import open_stream
 from tests.consumers.streamable import arrival, call_of, shop
+from tests.operations.streams import Stream
 from tests.pages.admin.staff import make_staff
 from tests.site.mcp import Door
 
@@ -65,6 +67,9 @@ def test_ending_takes_a_permission_of_its_own(client: Client) -> None:
         ("user:", "does not say what to end"),
         ("feature:hold", "does not say what to end"),
         ("planet:earth", "does not say what to end"),
+        ("user:\0", "does not say what to end"),
+        ("user:ada", "does not say what to end"),
+        (f"user:{10**30}", "does not say what to end"),
         ("connection:w:1", "It is over already"),
     ],
 )
@@ -87,6 +92,30 @@ def test_user_that_there_is_not_is_said(client: Client) -> None:
     text = client.get(PAGE, {"user": "<ada>"}).content.decode()
 
     assert "There is no user <bdi>&lt;ada&gt;</bdi>" in text
+
+
+async def test_one_that_the_page_does_not_list_can_be_ended(ada: User) -> None:
+    """Chosen: a list has an end, and the newest are what an operator looks for."""
+    olga = await sync_to_async(make_staff)("view_live", "end_live")
+    client = AsyncClient()
+    await client.aforce_login(olga)
+    worker = current_worker()
+    for pk in [ada.pk + 1] * LISTED + [ada.pk]:
+        Stream(worker, pk)
+    [row] = (await astatus(listed=1, user=ada)).workers[0]["open"]
+
+    page = await content_of(client, PAGE)
+    assert row["id"].replace(":", "%3A") not in page
+    assert "Not listed: 1 more" in page
+    question = await content_of(client, f"{END}?what=connection:{row['id']}")
+    for what in (
+        f"connection:{row['id']}",
+        f"user:{ada.pk}",
+        f"credential:of {ada.pk}",
+    ):
+        assert f'value="{what}"' in question
+    assert "Not listed" not in question
+    await worker.close_all()
 
 
 async def test_what_is_open_is_shown_and_ended_after_a_question(

@@ -177,7 +177,3 @@ def test_question_of_one_connection_offers_what_is_more_of_its_kind() -> None:
         ("feature:shop/tool:hold", "All calls of shop/tool:hold, of all users"),
     ]
     assert all(End.read(str(choice.end)) == choice.end for choice in choices)
-    assert all(choice.end.is_meant(given) for choice in choices)
-    other = row(id="w1:2", user="8", credential="x", program="y", server="bar")
-    assert not any(choice.end.is_meant(other) for choice in choices)
-    assert End("all").is_meant(other)
