@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import anyio
 from django.core.signals import setting_changed
@@ -34,6 +35,9 @@ logger = FaultLog("mcp_django.database")
 _FAULTS: Final = (OperationalError, InterfaceError, InternalError)
 
 _outages: dict[str, Outage] = {}
+_due: Final[WeakKeyDictionary[BaseDatabaseWrapper, set[Callable[[], object]]]] = (
+    WeakKeyDictionary()
+)
 _lock = threading.Lock()
 
 
@@ -138,6 +142,25 @@ def after_commit(function: Callable[[], object], using: str) -> None:
         connection.on_commit(function)
     else:
         function()
+
+
+def once_after_commit(function: Callable[[], object], using: str) -> None:
+    """As `after_commit`; call it once, however often a transaction asks for it.
+
+    Args:
+        function: What to call, in this thread; equal to itself when it is given again.
+        using: Alias of the database whose transaction is meant.
+    """
+    due = _due.setdefault(connections[using], set())
+    due.add(function)
+
+    def call() -> None:
+        # Each asks for itself: savepoints that are rolled back take theirs along.
+        if function in due:
+            due.remove(function)
+            function()
+
+    after_commit(call, using)
 
 
 def _note_wait(thread: int) -> None:

@@ -12,7 +12,7 @@ from django.core import mail
 from django.db import DatabaseError, connections, router
 from django.db.models.signals import post_delete, post_save
 
-from mcp_django.bulkheads.databases import after_commit
+from mcp_django.bulkheads.databases import once_after_commit
 from mcp_django.bulkheads.decisions import ask_in_thread
 from mcp_django.bulkheads.fault_log import FaultLog
 from mcp_django.bulkheads.missing_migrations import lacks_something
@@ -195,10 +195,10 @@ class Keeper:
         return frozenset(row.feature for row in rows)
 
     def note_change(self, using: str) -> None:
-        """Read the table once a change of it is committed, and have others do so."""
+        """Read the table when changes of it are committed, and have others do so."""
         if self.is_test():
             self._is_touched = self._off.is_any = True
-        after_commit(self._changed, using)
+        once_after_commit(self._changed, using)
 
     def _changed(self) -> None:
         try:

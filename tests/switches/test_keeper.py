@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import anyio
 import pytest
@@ -166,6 +166,25 @@ def test_change_counts_when_it_is_committed() -> None:
         process.keeper.note_change("default")
         raise ZeroDivisionError
     assert told == [{REFUND}]
+
+
+def test_table_is_read_once_for_all_changes_of_a_transaction() -> None:
+    """We promise it: an operator may switch hundreds of features off at once."""
+    process = Process()
+    told: list[frozenset[SwitchedFeature]] = []
+    process.keeper.on_changed = lambda: told.append(process.off.features)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        process.keeper.note_change("default")
+        raise ZeroDivisionError
+    for _ in range(2):
+        with transaction.atomic():
+            with suppress(ZeroDivisionError), transaction.atomic():
+                process.keeper.note_change("default")
+                raise ZeroDivisionError
+            process.keeper.note_change("default")
+            put(SwitchedFeature("tool", f"refund {len(told)}"))
+            process.keeper.note_change("default")
+    assert [len(features) for features in told] == [1, 2]
 
 
 def test_requests_on_trio_have_the_table_read_themselves(settings: Settings) -> None:
