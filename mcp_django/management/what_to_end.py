@@ -15,6 +15,7 @@ from django.core.management.base import CommandError
 from django.db.models import Model
 
 from mcp_django.operations.ending import split_feature
+from mcp_django.operations.users import user_named
 from mcp_django.server.discovery import all_servers
 
 WRONG: Final = 2
@@ -77,14 +78,14 @@ def wrong(text: str) -> CommandError:
 
 
 def _user(name: str) -> Any:
-    users = get_user_model()
-    try:
-        return users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist:
+    user = user_named(name)
+    if user is None:
+        users = get_user_model()
         field = users.USERNAME_FIELD
         some = users._default_manager.filter(**{f"{field}__istartswith": name[:1]})
         names = some.values_list(field, flat=True)[:_MAX_LOOKED_THROUGH]
-        raise wrong(f"there is no user {name!r:.200}{_near(name, names)}") from None
+        raise wrong(f"there is no user {name!r:.200}{_near(name, names)}")
+    return user
 
 
 def _token(name: str) -> Any:

@@ -1,8 +1,9 @@
 """Operation: how all workers are, and ending what is open there, from code.
 
 `status` asks every worker how it is, and `ending` ends sessions, streams and calls;
-both ask by `worker.asking`. `users` names users as workers do. `manage.py mcp_status`
-does the same at a terminal, and the page "Live" in the admin.
+both ask by `worker.asking`. `users` names users as workers do, and `rows` finds what
+they name. `manage.py mcp_status` does the same at a terminal, and the page "Live" in
+the admin.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db import Error
 
 from mcp_django.auth.interface import owner_of
+from mcp_django.operations.rows import key_of, rows_named
 
 
 def owner_of_saved(user: Any) -> str:
@@ -30,20 +30,28 @@ def names_of(owners: Collection[str]) -> dict[str, str]:
     Args:
         owners: What workers name users by; "" is no user.
     """
-    users = get_user_model()._default_manager
     try:
-        found = users.in_bulk([owner for owner in owners if owner])
-    except (Error, OverflowError, ValueError, ValidationError):
-        # The database is away, or they are of another user model.
+        found = rows_named(get_user_model(), owners)
+    except Error:
         return {}
-    return {str(pk): user.get_username() for pk, user in found.items()}
+    return {owner: user.get_username() for owner, user in found.items()}
 
 
 def is_primary_key(text: str) -> bool:
     """Say whether a text can be the primary key of a user."""
-    field = get_user_model()._meta.pk
+    return key_of(get_user_model(), text) is not None
+
+
+def user_named(name: str) -> Any:
+    """Find a user by the name to log in with; None if there is none.
+
+    Raises:
+        django.db.Error: The database is away, or its migrations have not run.
+    """
+    users = get_user_model()
+    if "\0" in name:  # which PostgreSQL takes for a mistake
+        return None
     try:
-        field.clean(text, None)
-    except (ValidationError, ValueError):
-        return False
-    return True
+        return users._default_manager.get_by_natural_key(name)
+    except users.DoesNotExist:
+        return None

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import anyio
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
@@ -25,6 +24,7 @@ from mcp_django.management.remote import (
     check_url,
     headers_from,
 )
+from mcp_django.operations.users import user_named
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio
@@ -195,14 +195,10 @@ def find_user(username: str | None) -> User:
     """
     if username is None:
         return AnonymousUser()
-    model = get_user_model()
-    try:
-        with needing_database():
-            user = model._default_manager.get_by_natural_key(username)
-    except model.DoesNotExist:
-        raise CommandError(
-            f"no user {username!r}; pass --user with a username"
-        ) from None
+    with needing_database():
+        user: User | None = user_named(username)
+    if user is None:
+        raise CommandError(f"no user {username!r}; pass --user with a username")
     if not user.is_active:
         raise CommandError(f"user {username!r} is not active")
     return user

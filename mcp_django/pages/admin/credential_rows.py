@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.core.exceptions import ValidationError
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,6 +19,7 @@ from mcp_django.auth.labels import (
     label_of_application,
     label_of_token,
 )
+from mcp_django.operations.rows import rows_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,32 +86,28 @@ def find_rows(
     found = {label: CredentialRow(label, label) for label in labels}
     for kind in _KINDS:
         beginning = kind.label_of("")
-        keys = [
+        names = [
             label.removeprefix(beginning)
             for label in labels
             if label.startswith(beginning)
         ]
-        model = _model(kind.model()) if keys else None
+        model = _model(kind.model()) if names else None
         if model is not None and _may_view(model, request, site):
-            found |= _rows_of(kind, model, keys, site)
+            found |= _rows_of(kind, model, names, site)
     return found
 
 
 def _rows_of(
-    kind: _Kind, model: type[Model], keys: Collection[str], site: AdminSite
+    kind: _Kind, model: type[Model], names: Collection[str], site: AdminSite
 ) -> dict[str, CredentialRow]:
-    try:
-        rows = model._default_manager.in_bulk(keys)
-    except (OverflowError, ValueError, ValidationError):
-        # Another issuer names its programs so.
-        return {}
     found = {}
-    for pk, row in rows.items():
+    # Another issuer may name its programs by what is no key here.
+    for pk, row in rows_named(model, names).items():
         label = kind.label_of(pk)
         name = (kind.name_of and kind.name_of(row)) or label
         options = model._meta
         view = f"{options.app_label}_{options.model_name}_change"
-        url = reverse(f"admin:{view}", args=[pk], current_app=site.name)
+        url = reverse(f"admin:{view}", args=[quote(pk)], current_app=site.name)
         found[label] = CredentialRow(label, name, url)
     return found
 

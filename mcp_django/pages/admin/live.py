@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -13,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mcp_django.operations import end, status
+from mcp_django.operations.users import user_named
 from mcp_django.pages.admin.live_ends import End, choices_for
 from mcp_django.pages.admin.live_view import LISTED, LiveView, warnings_of
 from mcp_django.pages.admin.page import PageAdmin
@@ -42,7 +42,7 @@ class LiveAdmin(PageAdmin):
     def show(self, request: HttpRequest) -> HttpResponse:
         """Ask all workers, and show what they say."""
         name = request.GET.get("user", "").strip()
-        user = _find_user(name) if name else None
+        user = user_named(name) if name else None
         answers = status(listed=LISTED, user=user)
         context = {
             "live": LiveView(answers, request, self.admin_site),
@@ -118,14 +118,3 @@ class LiveAdmin(PageAdmin):
     def _back(self) -> HttpResponse:
         view = "admin:mcp_pages_live_changelist"
         return HttpResponseRedirect(reverse(view, current_app=self.admin_site.name))
-
-
-def _find_user(name: str) -> Any:
-    """Find a user by the name to log in with; None if there is none."""
-    users = get_user_model()
-    if "\0" in name:  # which PostgreSQL takes for a mistake
-        return None
-    try:
-        return users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist:
-        return None
