@@ -1,4 +1,4 @@
-"""What commands show to a person at a terminal: text that is only text, and progress.
+"""What commands show to a person at a terminal: plain text, tables, and progress.
 
 A command of any app may use it; it needs nothing of MCP.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -43,6 +43,14 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Do the same, and keep lines and tabulators."""
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write rows, which have as many cells each, as lines in which cells stand below
+    each other."""
+    cells = [list(map(printable, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
 
 
 class ProgressLine:

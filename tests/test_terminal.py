@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management.base import OutputWrapper
 
-from mcp_django.terminal import ProgressLine, printable, printable_lines, track
+from mcp_django.terminal import ProgressLine, aligned, printable, printable_lines, track
 from tests.bulkheads.clocks import Clock
 
 
@@ -94,3 +94,12 @@ def test_what_is_not_printable_is_replaced() -> None:
 
     assert printable(text) == "?[2J?a?b?"
     assert printable_lines(text) == "?[2J\ta\nb?"
+
+
+def test_cells_stand_below_each_other() -> None:
+    """Chosen: no line ends in spaces, and no text does anything but stand there."""
+    assert aligned([("NAME", "WHY"), ("a\tb\x1b", ""), ("longer", "of use")]) == [
+        "NAME    WHY",
+        "a?b?",
+        "longer  of use",
+    ]

@@ -11,12 +11,12 @@ from django.template.response import TemplateResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
+from mcp_django.amounts import duration_text
 from mcp_django.audit.bins import MAX_COUNTED
 from mcp_django.audit.figures import OUTCOMES
 from mcp_django.audit.filters import OutcomeFilter, PeriodFilter, ValueFilter
 from mcp_django.audit.models import Entry
 from mcp_django.audit.overview import Overview
-from mcp_django.audit.texts import seconds_text
 from mcp_django.bulkheads.admin_views import unless_tables_lack
 
 if TYPE_CHECKING:
@@ -154,4 +154,4 @@ class EntryAdmin(ModelAdmin):
     @admin.display(description=_("took"), ordering="seconds")
     def took(self, entry: Entry) -> str:
         """Say how long a request took."""
-        return seconds_text(entry.seconds)
+        return duration_text(entry.seconds)

@@ -15,9 +15,9 @@ from typing import Final
 from django.utils import formats
 from django.utils.translation import gettext, ngettext
 
+from mcp_django.amounts import count_text, duration_text
 from mcp_django.audit.figures import OUTCOMES, Interval
 from mcp_django.audit.periods import local
-from mcp_django.audit.texts import number_text, seconds_text
 
 HEIGHT: Final = 132
 """Pixels of each of the two panels."""
@@ -136,13 +136,13 @@ class Chart:
             lines=list(_lines(intervals, lowest, highest)),
             times=_time_labels(intervals),
             counts=[
-                Label(_number(HEIGHT - count * scale), number_text(count))
+                Label(_number(HEIGHT - count * scale), count_text(count))
                 for count in range(0, top + 1, step)
             ],
             seconds=[
                 Label(
                     _number(_height_of(10.0**decade, lowest, highest)),
-                    seconds_text(10.0**decade),
+                    duration_text(10.0**decade),
                 )
                 for decade in range(lowest, highest + 1)
             ],
@@ -174,10 +174,10 @@ def _text_of(interval: Interval) -> str:
     parts = [
         label_of(interval),
         ngettext("%(count)s request", "%(count)s requests", counts.requests)
-        % {"count": number_text(counts.requests)},
+        % {"count": count_text(counts.requests)},
     ]
     parts += [
-        f"{label}: {number_text(counts.outcomes[outcome])}"
+        f"{label}: {count_text(counts.outcomes[outcome])}"
         for outcome, label in OUTCOMES.items()
         if counts.outcomes[outcome] and outcome != "answered"
     ]
@@ -185,8 +185,8 @@ def _text_of(interval: Interval) -> str:
         parts.append(
             gettext("median %(median)s, 95th percentile %(percentile)s")
             % {
-                "median": seconds_text(counts.median),
-                "percentile": seconds_text(counts.percentile_95),
+                "median": duration_text(counts.median),
+                "percentile": duration_text(counts.percentile_95),
             }
         )
     return "\n".join(parts)

@@ -10,11 +10,11 @@ from django.contrib.admin.views.main import ChangeList
 from django.utils import formats
 from django.utils.translation import gettext
 
+from mcp_django.amounts import count_text, duration_text
 from mcp_django.audit.chart import Chart, Column
 from mcp_django.audit.figures import OUTCOMES, Figures, Interval
 from mcp_django.audit.filters import PeriodFilter
 from mcp_django.audit.periods import Period, local
-from mcp_django.audit.texts import number_text, seconds_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,14 @@ class Overview:
         total = figures.total
         return cls(
             chart,
-            number_text(total.requests),
-            seconds_text(total.median),
-            seconds_text(total.percentile_95),
+            count_text(total.requests),
+            duration_text(total.median),
+            duration_text(total.percentile_95),
             _shares(changelist, figures),
             [] if chart is None else [_row(changelist, each) for each in chart.columns],
             _reasons(changelist, figures),
             figures.left_out and local(figures.left_out),
-            number_text(figures.limit),
+            count_text(figures.limit),
         )
 
 
@@ -122,7 +122,7 @@ def _shares(changelist: ChangeList, figures: Figures) -> list[Share]:
         Share(
             outcome,
             label,
-            number_text(outcomes[outcome]),
+            count_text(outcomes[outcome]),
             _percent(outcomes[outcome] / requests),
             changelist.get_query_string({"outcome": outcome}),
         )
@@ -143,10 +143,10 @@ def _row(changelist: ChangeList, column: Column) -> Row:
     return Row(
         column,
         _zoom(changelist, column.interval),
-        number_text(counts.requests),
-        [number_text(counts.outcomes[outcome]) for outcome in OUTCOMES],
-        seconds_text(counts.median),
-        seconds_text(counts.percentile_95),
+        count_text(counts.requests),
+        [count_text(counts.outcomes[outcome]) for outcome in OUTCOMES],
+        duration_text(counts.median),
+        duration_text(counts.percentile_95),
     )
 
 
@@ -166,7 +166,7 @@ def _reasons(changelist: ChangeList, figures: Figures) -> list[Why]:
             each.outcome,
             OUTCOMES[each.outcome],
             each.reason or each.error,
-            number_text(each.count),
+            count_text(each.count),
             local(each.last_time),
             changelist.get_query_string(
                 {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
-from mcp_django.terminal import printable
+from mcp_django.terminal import aligned
 
 NONE = "-"
 """Stands in a cell that has nothing to say."""
@@ -22,13 +22,5 @@ def write_table(
     if not rows:
         return ""
     table = [[[head] for head in heads], *rows]
-    widths = [
-        max(len(line) for cell in column for line in cell)
-        for column in zip(*table, strict=True)
-    ]
-    lines = [title]
-    for row in table:
-        for parts in zip_longest(*row, fillvalue=""):
-            aligned = map(str.ljust, map(printable, parts), widths)
-            lines.append(f"  {'  '.join(aligned)}".rstrip())
-    return "\n".join(lines)
+    lines = aligned(line for row in table for line in zip_longest(*row, fillvalue=""))
+    return "\n".join([title, *(f"  {line}".rstrip() for line in lines)])

@@ -14,7 +14,6 @@ from mcp_django.audit.chart import HEIGHT, Chart
 from mcp_django.audit.figures import Counts, Figures, Interval
 from mcp_django.audit.models import Entry
 from mcp_django.audit.periods import Period
-from mcp_django.audit.texts import number_text, seconds_text
 
 pytestmark = pytest.mark.django_db
 
@@ -136,28 +135,3 @@ def test_places_are_written_as_svg_does_in_any_language() -> None:
 
         assert chart.bars[1].x == "15.36"
         assert chart.counts[-1].text == "1.500"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "\N{EN DASH}"),
-        (0.0, "0 ms"),
-        (0.000_12, "0.12 ms"),
-        (0.0018, "1.8 ms"),
-        (0.0123, "12 ms"),
-        (0.1, "100 ms"),
-        (0.9996, "1 s"),
-        (1.25, "1.2 s"),
-        (100, "100 s"),
-        (7200, "7,200 s"),
-    ],
-)
-def test_durations_have_two_digits_that_count(seconds: float | None, text: str) -> None:
-    """We chose it: more would pretend to be exact."""
-    assert seconds_text(seconds).replace("\xa0", " ") == text
-
-
-def test_counts_are_grouped() -> None:
-    """We chose it: large numbers are read, not counted."""
-    assert number_text(1_234_567) == "1,234,567"

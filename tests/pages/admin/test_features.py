@@ -184,7 +184,7 @@ def test_page_tells_all_of_a_tool() -> None:
         "auth.view_user",
         "mcp:write",
         f"{__name__}.refund",
-        "90.0 s",
+        "90\N{NO-BREAK SPACE}s",
         "&quot;inputSchema&quot;: {",
     ):
         assert said in page

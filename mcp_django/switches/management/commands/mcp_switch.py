@@ -17,7 +17,7 @@ from mcp_django.operations import end
 from mcp_django.switches.models import Kind, Switch, in_words
 from mcp_django.switches.named import doubt_of
 from mcp_django.switches.switching import switch_off, switch_on
-from mcp_django.terminal import printable
+from mcp_django.terminal import aligned
 
 _COLUMNS = ("KIND", "NAME", "SERVER", "SINCE", "BY", "WHY")
 _ALL = "(all)"
@@ -132,7 +132,7 @@ class Command(BaseCommand):
             ]
             self.stdout.write(json.dumps({"switchedOff": shown}, indent=2))
         elif switches:
-            self.stdout.write(_table([_COLUMNS, *map(_row, switches)]))
+            self.stdout.write("\n".join(aligned([_COLUMNS, *map(_row, switches)])))
         else:
             self.stdout.write("Nothing is switched off.")
 
@@ -159,9 +159,3 @@ def _row(switch: Switch) -> Sequence[str]:
         switch.by,
         switch.why,
     )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    cells = [list(map(printable, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

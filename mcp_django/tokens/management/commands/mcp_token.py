@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcp_django.bulkheads.missing_migrations import needing_database
-from mcp_django.terminal import printable
+from mcp_django.terminal import aligned
 from mcp_django.tokens.models import Token
 from mcp_django.tokens.scopes import known_scopes
 
@@ -159,7 +159,7 @@ class Command(BaseCommand):
         if not rows:
             self.stdout.write("There are no tokens.")
             return
-        self.stdout.write(_table([COLUMNS, *rows]))
+        self.stdout.write("\n".join(aligned([COLUMNS, *rows])))
 
     def revoke(self, names: Sequence[str]) -> None:
         """Revoke all the tokens named, or none if one of them is not found."""
@@ -253,15 +253,3 @@ def _time(moment: datetime | None) -> str:
     if timezone.is_aware(moment):
         moment = timezone.localtime(moment)
     return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Align cells in columns, with what is not printable replaced."""
-    cells = [list(map(printable, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in cells
-    )

@@ -1,4 +1,4 @@
-"""Counts and durations in words for people."""
+"""Counts and durations in words for people, as the reader's language writes them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from django.utils.translation import gettext
 NOTHING: Final = "\N{EN DASH}"
 
 
-def number_text(count: int) -> str:
-    """Write a count as the reader's language does."""
-    return formats.number_format(count, use_l10n=True, force_grouping=True)
+def count_text(count: int) -> str:
+    """Write a count, with its thousands apart."""
+    return formats.number_format(count, force_grouping=True)
 
 
-def seconds_text(seconds: float | None) -> str:
-    """Write a duration with two digits that count, and a unit that fits."""
+def duration_text(seconds: float | None) -> str:
+    """Write a duration with two digits that count, and a unit that fits.
+
+    Of nothing it is a dash.
+    """
     if seconds is None:
         return NOTHING
     if seconds < 0.9995:
         return gettext("%(number)s\N{NO-BREAK SPACE}ms") % {
             "number": _rounded(seconds * 1000)
         }
-    return gettext("%(number)s\N{NO-BREAK SPACE}s") % {"number": _rounded(seconds)}
+    if seconds < 100:
+        return gettext("%(number)s\N{NO-BREAK SPACE}s") % {"number": _rounded(seconds)}
+    return gettext("%(number)s\N{NO-BREAK SPACE}min") % {
+        "number": _rounded(seconds / 60)
+    }
 
 
 def _rounded(number: float) -> str:
