@@ -17,7 +17,7 @@ from mcp_django.exchanges.post import HTTPExchange
 from mcp_django.exchanges.resumed_streams import ResumedStream
 from mcp_django.exchanges.session_id import HTTPSession
 from mcp_django.exchanges.session_state import take_gap
-from mcp_django.exchanges.streams import StandaloneStream
+from mcp_django.exchanges.session_streams import StandaloneStream
 from mcp_django.protocol.http_headers import accepted
 from mcp_django.server.server import Server
 from mcp_django.transports.base import Sender

@@ -13,7 +13,7 @@ from mcp_django.exchanges.event_store import Replay, abandon, replay_after
 from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.leases import Watch
 from mcp_django.exchanges.session_id import HTTPSession
-from mcp_django.exchanges.streams import RETRY_MS, SessionStream
+from mcp_django.exchanges.session_streams import RETRY_MS, SessionStream
 from mcp_django.server.server import Server
 from mcp_django.transports.event_stream import KEEP_ALIVE, encode_retry
 from mcp_django.transports.server.http_response import HTTPResponse

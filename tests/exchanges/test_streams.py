@@ -19,8 +19,9 @@ from mcp_django.exchanges.event_writes import EventWrites
 from mcp_django.exchanges.followers import Followers
 from mcp_django.exchanges.leases import Lease, Watch
 from mcp_django.exchanges.resumed_streams import ResumedStream
+from mcp_django.exchanges.session_streams import StandaloneStream
 from mcp_django.exchanges.stored_streams import StoredStream
-from mcp_django.exchanges.streams import ListenStream, StandaloneStream
+from mcp_django.exchanges.streams import ListenStream
 from mcp_django.protocol.subscriptions import Subscription
 from mcp_django.server.notices import Notice
 from mcp_django.server.server import Server
