@@ -86,7 +86,7 @@ def feature_texts() -> dict[str, str]:
         "get": pgettext("console", "Get"),
         "cancel": _("Cancel"),
         "running": _("Running…"),
-        "canceled": _("Canceled after {seconds} s"),
+        "cancelled": _("Cancelled after {seconds} s"),
         "answered": _("Answered after {seconds} s"),
         "failed": _("Failed after {seconds} s"),
         "error": _("Error {code}: {message}"),

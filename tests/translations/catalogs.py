@@ -107,6 +107,11 @@ def update(language: str, found: Catalog, folder: Path = LOCALE) -> Catalog:
     updated = DatelessCatalog(known)
     for message in known:
         if message.id:
+            # What a text was before is said once, while its translation is in doubt.
+            comments = [
+                line for line in message.user_comments if not line.startswith("|")
+            ]
+            message.user_comments = comments
             updated[message.id] = message
     with source.open("wb") as file:
         write_po(

@@ -68,7 +68,7 @@ def test_everything_works_over_each_binding(
     expect(page.get_by_role("progressbar")).to_have_js_property("value", 1)
     expect(console.notices).to_contain_text("waiting begins")
     console.button("Cancel").click()
-    expect(console.outcome).to_contain_text("Canceled")
+    expect(console.outcome).to_contain_text("Cancelled")
 
     console.button("How often it was turned").click()
     console.button("Tell me of changes").click()

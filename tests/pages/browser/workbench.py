@@ -62,7 +62,7 @@ async def folders(context: Context) -> str:
 
 @server.tool
 async def wait(context: Context) -> None:
-    """Report progress, and wait until it is canceled."""
+    """Report progress, and wait until it is cancelled."""
     await context.log("warning", "waiting begins", logger="workbench")
     await context.report_progress(1, 4, "A quarter is done")
     await anyio.sleep_forever()

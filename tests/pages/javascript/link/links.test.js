@@ -95,15 +95,15 @@ test("a question that is refused ends the modern request", async () => {
   await assert.rejects(link.request("tools/call", {}), QuestionRefused);
 });
 
-test("subscriptions are wanted by a new request, and the one before is canceled", async () => {
+test("subscriptions are wanted by a new request, and the one before is cancelled", async () => {
   const { link, carrier } = await connected(ModernLink, "2026-07-28", () => {});
   await link.subscribe("a://b", true);
   const [first, second] = carrier.sent.filter(({ method }) => method === "subscriptions/listen");
 
   assert.deepEqual(first.params.notifications, { toolsListChanged: true });
   assert.deepEqual(second.params.notifications, { toolsListChanged: true, resourceSubscriptions: ["a://b"] });
-  const canceled = carrier.sent.find(({ method }) => method === "notifications/cancelled");
-  assert.equal(canceled.params.requestId, first.id);
+  const cancelled = carrier.sent.find(({ method }) => method === "notifications/cancelled");
+  assert.equal(cancelled.params.requestId, first.id);
 });
 
 for (const [Kind, version] of /** @type {const} */ ([[ModernLink, "2026-07-28"], [LegacyLink, "2025-11-25"]])) {

@@ -168,7 +168,7 @@ export class LegacyLink {
    */
   #cancel(id, reason) {
     this.#pending.fail(id, reason);
-    const params = { requestId: id, reason: "canceled by the user" };
+    const params = { requestId: id, reason: "cancelled by the user" };
     this.#notify("notifications/cancelled", params).catch((error) => this.#failed(id, error));
   }
 

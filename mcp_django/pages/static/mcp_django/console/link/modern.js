@@ -180,7 +180,7 @@ export class ModernLink {
   #cancel(id, reason) {
     this.#pending.fail(id, reason);
     if (this.#isClosed || this.carrier instanceof StreamableHTTP) return;
-    const params = { requestId: id, reason: "canceled by the user" };
+    const params = { requestId: id, reason: "cancelled by the user" };
     this.carrier
       .send({ jsonrpc: "2.0", method: "notifications/cancelled", params })
       .catch((error) => this.end(error));

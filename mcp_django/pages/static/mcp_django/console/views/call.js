@@ -248,12 +248,12 @@ export class CallView {
    * @param {string} seconds
    */
   #showFailure(error, seconds) {
-    const isCanceled = isAbort(error);
-    const status = format(isCanceled ? this.texts.canceled : this.texts.failed, { seconds });
+    const isCancelled = isAbort(error);
+    const status = format(isCancelled ? this.texts.cancelled : this.texts.failed, { seconds });
     this.outcome.replaceChildren(make("h3", {}, this.texts.result));
-    const notice = make("div", { role: "alert", className: `mcp-notice${isCanceled ? "" : " mcp-bad"}` }, make("p", {}, status));
+    const notice = make("div", { role: "alert", className: `mcp-notice${isCancelled ? "" : " mcp-bad"}` }, make("p", {}, status));
     add(this.outcome, notice);
-    if (isCanceled) return;
+    if (isCancelled) return;
     const message = String(error?.message ?? error);
     const text = error instanceof ErrorAnswer ? format(this.texts.error, { code: error.code, message }) : message;
     add(notice, make("p", {}, theirs(text)));
