@@ -32,8 +32,9 @@ PERMISSION: Final = "mcp_tokens.add_own_token"
 who may add tokens for others may be anybody."""
 
 MOST_TOKENS: Final = 50
-"""How many usable tokens users may have who make another. Nobody has as many programs,
-and a form that is sent by a script fills no table; others may make more for a user."""
+"""How many usable tokens users may have who make another: more than they have programs,
+and so few that a script which sends the form fills no table. Others may make more for
+a user."""
 
 _NEVER: Final = "never"
 _ENDED_SHOWN: Final = 10

@@ -72,7 +72,7 @@ def said(begun: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_does_what_its_tests_say(page: str, said: str) -> None:
-    """Chosen: whoever pastes it begins with something that works."""
+    """Chosen: who pastes it begins with something that works."""
     app = app_of(page)
     results = {
         test: result for test, name, result in _RESULT.findall(said) if name == app

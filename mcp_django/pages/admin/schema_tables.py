@@ -79,7 +79,7 @@ def _inside(schema: Any, path: str, depth: int = 0) -> Iterator[Member]:
     """Give the members that are in what a schema describes.
 
     Args:
-        schema: It may be nested deeper than is of use to anybody.
+        schema: It may be nested deeper than is of use.
         path: Of what it describes; "" for all of it.
         depth: Of the schema.
     """
