@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from mcp_django.protocol.jsonrpc import JSONObject
 from mcp_django.server.features import Prompt, Resource, Tool
-from mcp_django.server.permissions import Permissions
+from mcp_django.server.permissions import Permissions, path_of
 from mcp_django.server.prices import price_of, price_of_server
 from mcp_django.server.server import Server
 from mcp_django.server.showing import shown, translated
@@ -59,7 +59,7 @@ def describe(
             {
                 "of": of,
                 "argument": argument,
-                "handler": _path(c.handler.signature.function),
+                "handler": path_of(c.handler.signature.function),
             }
             for (of, argument), c in server.completions.items()
         ],
@@ -88,7 +88,7 @@ def _describe_feature(
     described = shown(server, feature) | {
         "permission": name_permission(feature.permission),
         "scopes": sorted(feature.scopes),
-        "handler": _path(feature.handler.signature.function),
+        "handler": path_of(feature.handler.signature.function),
         "switchedOff": is_off(server, feature),
     }
     return described | ({"tokens": price_of(server, feature)} if with_tokens else {})
@@ -106,9 +106,3 @@ def resources_of(server: Server) -> tuple[list[Resource], list[Resource]]:
 def name_permission(permission: Permissions | None) -> str | None:
     """Name permissions: Django's names, and paths of the functions that decide."""
     return None if permission is None else str(permission)
-
-
-def _path(function: Callable[..., Any]) -> str:
-    """Give the dotted path of a function, or of what else can be called."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"

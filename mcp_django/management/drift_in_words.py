@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final
 
 from mcp_django.management.drift import ABSENT, Difference
@@ -57,8 +57,10 @@ def _lines_inside(each: Difference) -> Iterator[str]:
 def _changed_lines(was: JSON, now: JSON) -> Iterator[str]:
     """Give the lines that differ, each with what it is: `-` was, `+` is."""
     old, new = (_lines_of_value(value) for value in (was, now))
-    for line in difflib.unified_diff(old, new, n=0, lineterm=""):
-        if not line.startswith(("---", "+++", "@@")):
+    lines = difflib.unified_diff(old, new, n=0, lineterm="")
+    # The first two name files, which these are not.
+    for line in islice(lines, 2, None):
+        if not line.startswith("@@"):
             yield f"{line[0]} {line[1:]}"
 
 

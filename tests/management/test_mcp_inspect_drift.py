@@ -11,6 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mcp_django import Server
+from mcp_django.management.drift import Difference
+from mcp_django.management.drift_in_words import write_differences
 from tests.site import mcp
 
 SAME = 0
@@ -208,6 +210,22 @@ def test_values_that_only_python_takes_for_the_same_differ(path: Path) -> None:
         "Server shop\n  ~ tool refund\n"
         "      inputSchema.additionalProperties was 0, is false\n"
     )
+
+
+def test_lines_that_look_like_those_of_a_difference_are_shown() -> None:
+    """We promise it: a text may begin with anything."""
+    was, now = (f"Find orders.\n{rest}" for rest in ("-- all", "++ some\n@@"))
+    long = "\n" + "Of all customers of the shop." * 3
+
+    text = write_differences(
+        [Difference("shop", "tool", "find", "description", was + long, now + long)]
+    )
+
+    assert text.splitlines()[-3:] == [
+        "        - -- all",
+        "        + ++ some",
+        "        + @@",
+    ]
 
 
 @pytest.mark.parametrize(
