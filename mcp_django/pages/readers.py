@@ -6,15 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
-from django.utils.http import urlencode
+from django.urls import NoReverseMatch, Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from mcp_django.auth.authenticators import is_open_to_all
@@ -34,14 +34,18 @@ async def reader_of(request: HttpRequest) -> User:
 
 
 def login_url(request: HttpRequest) -> str | None:
-    """Say where the reader logs in and comes back; None where the site has no place."""
+    """Say where the reader logs in and comes back; None where the site has no place.
+
+    A `LOGIN_URL` that the project has set is taken at its word: something in front of
+    the site may serve it, or a redirect to each language.
+    """
     try:
         url = resolve_url(settings.LOGIN_URL)
-        if url.startswith("/"):
-            resolve(url.removeprefix(get_script_prefix().rstrip("/")))
+        if settings.LOGIN_URL == global_settings.LOGIN_URL:
+            resolve(url)
     except (NoReverseMatch, Resolver404):
         return None
-    return f"{url}?{urlencode({'next': request.get_full_path()})}"
+    return redirect_to_login(request.get_full_path(), url).url
 
 
 def for_users(

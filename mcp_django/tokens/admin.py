@@ -11,7 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, Q, QuerySet
 from django.forms import CheckboxSelectMultiple, ModelChoiceField, ModelForm
@@ -92,6 +92,8 @@ def find_users(term: str) -> QuerySet[AbstractBaseUser]:
     known = {field.name for field in model._meta.get_fields()}
     fields = [model.USERNAME_FIELD, *(name for name in _NAMES if name in known)]
     users = model._default_manager.order_by(model.USERNAME_FIELD)
+    if "\0" in term:  # which PostgreSQL takes for a mistake
+        return users.none()
     if "is_active" in known:
         users = users.filter(is_active=True)
     for word in term.split():
@@ -261,6 +263,18 @@ class TokenAdmin(ModelAdmin):
         if obj is None:
             kwargs["form"] = AddTokenForm
         return super().get_form(request, obj, change, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Take from the address whose the token is to be, if that is any user."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        users = get_user_model()._default_manager
+        try:
+            is_user = users.filter(pk=given.get("user", "")).exists()
+        except (OverflowError, ValueError, ValidationError):
+            is_user = False
+        if not is_user:
+            given.pop("user", None)
+        return given
 
     def get_fields(
         self, request: HttpRequest, obj: Token | None = None

@@ -57,8 +57,24 @@ def test_strangers_log_in_first(client: Client) -> None:
 
     assert answer.status_code == 302
     assert answer["Location"] == (
-        "/accounts/login/?next=%2Fmcp%2Fconnect%2F%3Fclient%3Dcursor"
+        "/accounts/login/?next=/mcp/connect/%3Fclient%3Dcursor"
     )
+
+
+@pytest.mark.parametrize(
+    ("login_url", "location"),
+    [
+        ("/sso/login?app=library", "/sso/login?app=library&next="),
+        ("https://sso.example/?app=1", "https://sso.example/?app=1&next="),
+        ("/login", "/login?next="),
+    ],
+)
+def test_login_is_where_the_project_says(
+    login_url: str, location: str, settings: Settings
+) -> None:
+    """Chosen: a proxy may serve it, as Django's own `login_required` takes it."""
+    settings.LOGIN_URL = login_url
+    assert Client().get("/mcp/connect/")["location"] == f"{location}/mcp/connect/"
 
 
 def test_strangers_are_refused_where_there_is_no_login(

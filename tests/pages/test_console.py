@@ -90,7 +90,7 @@ def test_page_brings_what_its_script_needs(settings: Settings) -> None:
     assert known["path"] == "/mcp"
     assert known["user"] == "<b>clerk"
     assert known["versions"]["modern"] == ["2026-07-28"]
-    assert known["loginUrl"] == "/accounts/login/?next=%2Fmcp%2Fconsole%2F"
+    assert known["loginUrl"] == "/accounts/login/?next=/mcp/console/"
     assert known["texts"]["connection"]["connect"] == "Connect"
     assert (known["takesCookies"], without_cookies["takesCookies"]) == (True, False)
 

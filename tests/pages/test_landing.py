@@ -43,7 +43,7 @@ async def test_browser_is_shown_the_page(path: str, accept: str) -> None:
     assert answer.header("x-content-type-options") == "nosniff"
     assert "Accept" in (answer.header("vary") or "")
     assert "http://testserver/mcp<" in answer.body.decode()
-    assert "/accounts/login/?next=%2Fmcp" in answer.body.decode()
+    assert "/accounts/login/?next=/mcp" in answer.body.decode()
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,15 @@ def test_token_is_shown_before_the_next_is_added(
     assert len(texts_in(response.text)) == 1
 
 
+def test_address_may_say_whose_a_new_token_is(admin_client: Client, ada: User) -> None:
+    """Chosen: as in other forms of the admin, but what is no user is left out."""
+    chosen = f'<option value="{ada.pk}" selected>'
+    assert chosen in admin_client.get(ADD, {"user": str(ada.pk)}).text
+    for given in ("\0", "ada", "0", str(10**30)):
+        response = admin_client.get(ADD, {"user": given})
+        assert (response.status_code, chosen in response.text) == (200, False)
+
+
 def test_token_may_get_an_end(admin_client: Client, ada: User) -> None:
     """Chosen: the form takes what `Token.issue` takes."""
     admin_client.post(ADD, add_data(ada, date="2999-12-31"))
