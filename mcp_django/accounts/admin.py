@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mcp_django.accounts import encryption
 from mcp_django.accounts.models import Account
+from mcp_django.bulkheads.admin_views import tells_of_lacking_tables
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Account]
@@ -19,6 +20,7 @@ else:
 
 
 @admin.register(Account)
+@tells_of_lacking_tables
 class AccountAdmin(ModelAdmin):
     """Shows accounts; they are made and changed by their users alone.
 

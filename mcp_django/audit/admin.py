@@ -17,7 +17,7 @@ from mcp_django.audit.figures import OUTCOMES
 from mcp_django.audit.filters import OutcomeFilter, PeriodFilter, ValueFilter
 from mcp_django.audit.models import Entry
 from mcp_django.audit.overview import Overview
-from mcp_django.bulkheads.admin_views import unless_tables_lack
+from mcp_django.bulkheads.admin_views import tells_of_lacking_tables
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Entry]
@@ -29,6 +29,7 @@ _MAX_REASON = 80
 
 
 @admin.register(Entry)
+@tells_of_lacking_tables
 class EntryAdmin(ModelAdmin):
     """Shows what was asked; nothing can be changed or deleted here.
 
@@ -117,7 +118,6 @@ class EntryAdmin(ModelAdmin):
         """Let nothing be deleted but by age."""
         return False
 
-    @unless_tables_lack
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -132,17 +132,6 @@ class EntryAdmin(ModelAdmin):
                     changelist, self.max_counted
                 )
         return response
-
-    @unless_tables_lack
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Show one entry."""
-        return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def ended(self, entry: Entry) -> str:

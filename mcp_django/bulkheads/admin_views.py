@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from django.contrib import messages
 from django.db import DatabaseError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 Admin = TypeVar("Admin", bound="ModelAdmin[Any]")
+AdminClass = TypeVar("AdminClass", bound="type[ModelAdmin[Any]]")
+
+_VIEWS: Final = ("changelist_view", "changeform_view", "delete_view", "history_view")
 
 
 def unless_tables_lack(
@@ -45,3 +48,13 @@ def unless_tables_lack(
         return HttpResponseRedirect(index)
 
     return guarded
+
+
+def tells_of_lacking_tables(admin: AdminClass) -> AdminClass:
+    """Have all pages of a `ModelAdmin` lead to the index if migrations have to be run.
+
+    Beside `unless_tables_lack` for pages that Django's own admin does not have.
+    """
+    for name in _VIEWS:
+        setattr(admin, name, unless_tables_lack(getattr(admin, name)))
+    return admin

@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mcp_django.bulkheads.admin_views import unless_tables_lack
+from mcp_django.bulkheads.admin_views import tells_of_lacking_tables
 from mcp_django.oauth.models import Consent
 from mcp_django.server.discovery import all_scopes
 
@@ -32,6 +32,7 @@ else:
 
 
 @admin.register(Consent)
+@tells_of_lacking_tables
 class ConsentAdmin(ModelAdmin):
     """Lists what users allowed programs; to delete it revokes the program.
 
@@ -113,24 +114,6 @@ class ConsentAdmin(ModelAdmin):
         url = reverse(view, args=[token.pk], current_app=self.admin_site.name)
         return format_html('<a href="{}">{}</a>', url, text)
 
-    @unless_tables_lack
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list."""
-        return super().changelist_view(request, extra_context)
-
-    @unless_tables_lack
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Show what a user allowed."""
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
     # What may be done -------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -152,7 +135,6 @@ class ConsentAdmin(ModelAdmin):
             actions["delete_selected"] = (*deleting[:2], description)
         return actions
 
-    @unless_tables_lack
     def delete_view(
         self,
         request: HttpRequest,

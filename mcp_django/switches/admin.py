@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
-from mcp_django.bulkheads.admin_views import unless_tables_lack
+from mcp_django.bulkheads.admin_views import tells_of_lacking_tables
 from mcp_django.server.discovery import servers
 from mcp_django.switches.models import Kind, Switch
 from mcp_django.switches.named import find_unknown, names_of
@@ -58,6 +58,7 @@ class SwitchForm(SwitchModelForm):
 
 
 @admin.register(Switch)
+@tells_of_lacking_tables
 class SwitchAdmin(ModelAdmin):
     """Adding a row switches a feature off, deleting it on again.
 
@@ -69,24 +70,6 @@ class SwitchAdmin(ModelAdmin):
     list_display = ("name", "kind", "of", "why", "by", "at")
     list_filter = ("kind", "server")
     search_fields = ("name", "server", "why", "by")
-
-    @unless_tables_lack
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list."""
-        return super().changelist_view(request, extra_context)
-
-    @unless_tables_lack
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Show the form."""
-        return super().changeform_view(request, object_id, form_url, extra_context)
 
     @admin.display(description=_("server"), ordering="server")
     def of(self, switch: Switch) -> str:

@@ -24,7 +24,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from mcp_django.bulkheads.admin_views import unless_tables_lack
+from mcp_django.bulkheads.admin_views import tells_of_lacking_tables
 from mcp_django.tokens.choosing import EVERYTHING, ScopesField
 from mcp_django.tokens.models import Token, TokenQuerySet, TokenState
 from mcp_django.tokens.scopes import known_scopes
@@ -104,6 +104,7 @@ def find_users(term: str) -> QuerySet[AbstractBaseUser]:
 
 
 @admin.register(Token)
+@tells_of_lacking_tables
 class TokenAdmin(ModelAdmin):
     """Issues, lists and revokes tokens; a token's text is shown once, after adding.
 
@@ -155,14 +156,6 @@ class TokenAdmin(ModelAdmin):
             {"results": results, "pagination": {"more": page.has_next()}}
         )
 
-    @unless_tables_lack
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show the list."""
-        return super().changelist_view(request, extra_context)
-
-    @unless_tables_lack
     def changeform_view(
         self,
         request: HttpRequest,

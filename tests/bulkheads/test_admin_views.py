@@ -19,6 +19,8 @@ from django.test import Client
         ("mcp_oauth.consent", "1/change/"),
         ("mcp_oauth.consent", "1/delete/"),
         ("mcp_audit.entry", "1/change/"),
+        ("mcp_accounts.account", ""),
+        ("mcp_tokens.token", "1/history/"),
     ],
 )
 def test_admin_says_what_to_run(client: Client, model: str, page: str) -> None:
