@@ -44,9 +44,7 @@ WORDS: Final = (
     gettext_noop(
         "That it logs in by OAuth could not be confirmed; if it does not, use a token."
     ),
-    gettext_noop(
-        "The program is for version 2 of that SDK; others take the same URL and header."
-    ),
+    gettext_noop("Other SDKs take the same URL and header."),
 )
 """What `clients.toml` says in words, for those who translate."""
 

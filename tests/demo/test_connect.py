@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx2
@@ -12,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from mcp_django.pages.clients import Target, Way, find_client
 from tests.demo.conftest import Demo
 from tests.demo.programs import browsing, log_in
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -87,3 +91,29 @@ def test_program_of_the_page_calls_the_site(demo: Demo, site: str) -> None:
     [step] = client.steps(Target("library", "", f"{site}/mcp", token), Way.TOKEN)
 
     assert "search_books" in demo.run("-c", step.code).split()
+
+
+def test_program_of_the_page_logs_in(chromium: Browser, site: str) -> None:
+    """We promise it: so does the one that its user lets in in the browser."""
+    client = find_client("sdk")
+    assert client is not None
+    [step] = client.steps(Target("library", "", f"{site}/mcp"), Way.OAUTH)
+
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", step.code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "BROWSER": "false"},
+        ) as program,
+        browsing(chromium) as page,
+    ):
+        assert program.stderr is not None
+        shown = (re.search(r"https?://\S+", line) for line in program.stderr)
+        page.goto(next(url[0] for url in shown if url))
+        log_in(page)
+        page.get_by_role("button", name="Allow").click()
+        printed, faults = program.communicate(timeout=PATIENCE_SECONDS)
+
+    assert "search_books" in printed.split(), faults
