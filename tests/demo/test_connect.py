@@ -105,7 +105,7 @@ def test_program_of_the_page_logs_in(chromium: Browser, site: str) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "BROWSER": "false"},
+            env={**os.environ, "BROWSER": "true"},
         ) as program,
         browsing(chromium) as page,
     ):

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from demo_project.port import why_not
+from tests.demo.conftest import Demo
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTALLED = [f"--assume-old=.venv/{done}" for done in (".demo-installed", ".installed")]
+
+LOADED = """
+import sys
+from importlib.metadata import packages_distributions
+
+import demo_project.asgi
+
+known = packages_distributions()
+names = {name.partition(".")[0] for name in sys.modules}
+found = [known[name] for name in names & known.keys()]
+print(*{owners[0] for owners in found if len(owners) == 1})
+"""
 
 
 def test_port_in_use_is_said_to_be() -> None:
@@ -38,7 +54,7 @@ def test_port_that_is_none_is_refused(text: str) -> None:
 def test_make_asks_for_the_port_first(target: str) -> None:
     """We chose it: nothing has happened when the answer is no."""
     made = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/.installed", target, "PORT=8123"],
+        ["make", "--dry-run", *INSTALLED, target, "PORT=8123"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,3 +65,16 @@ def test_make_asks_for_the_port_first(target: str) -> None:
     commands = [line for line in made.stdout.splitlines() if "/bin/" in line]
     assert commands[0] == ".venv/bin/python -m demo_project.port 8123"
     assert "migrate" in commands[1]
+
+
+def test_demo_needs_nothing_that_only_tests_need(demo: Demo) -> None:
+    """We promise it: `make demo` installs a third of what `make install` does."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    wanted = [*groups["test"], *groups["dev"]]
+    names = {re.split(r"[^\w-]", text)[0] for text in wanted if isinstance(text, str)}
+
+    loaded = set(demo.run("-c", LOADED).split())
+
+    assert "channels" in loaded
+    # The second is brought by django-oauth-toolkit, too.
+    assert not loaded & (names - {"mcp-django-channels", "jwcrypto"})
