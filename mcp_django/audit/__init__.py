@@ -7,7 +7,7 @@ once; `use` says by it how each feature was used.
 
 What the admin shows: `filters` narrow the list to `periods` and values, `figures` are
 what is counted of it, `chart` says where each part of the drawing is, and `overview`
-puts what is above the list into `texts` for its template.
+puts what is above the list into words for its template.
 
 May import all of the server half. Start reading at `recorder`.
 """

@@ -125,7 +125,7 @@ class FeatureAdmin(PageAdmin):
         if offered is None:
             text = _("There is no feature “%(feature)s”, or not any more.")
             self.message_user(request, text % {"feature": id[:200]}, messages.WARNING)
-            return HttpResponseRedirect(self._url("mcp_pages_feature_changelist"))
+            return HttpResponseRedirect(self.url)
         return self._show_one(request, offered)
 
     @unless_tables_lack
@@ -189,23 +189,13 @@ class FeatureAdmin(PageAdmin):
             "feature": offered.name,
             "period": "month",
         }
-        url = self._url_of_list("mcp_audit_entry")
+        url = self.url_of_list("mcp_audit_entry")
         return url and f"{url}?{urlencode(named)}"
 
     def _url_of_switches(self, request: HttpRequest) -> str:
         """Give where all switches are listed; "" for a user who may not see that."""
         may_see = request.user.has_perm("mcp_switches.view_switch")
-        return self._url_of_list("mcp_switches_switch") if may_see else ""
-
-    def _url_of_list(self, model: str) -> str:
-        """Give where rows of a model are listed; "" in an admin site without it."""
-        try:
-            return self._url(f"{model}_changelist")
-        except NoReverseMatch:
-            return ""
-
-    def _url(self, name: str) -> str:
-        return reverse(f"admin:{name}", current_app=self.admin_site.name)
+        return self.url_of_list("mcp_switches_switch") if may_see else ""
 
 
 # What installed apps know -----------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -69,7 +69,7 @@ class LiveAdmin(PageAdmin):
         if what is None:
             text = _("The address does not say what to end.")
             self.message_user(request, text, messages.ERROR)
-            return self._back()
+            return HttpResponseRedirect(self.url)
         if request.method == "POST":
             return self._end(request, what)
         return self._ask(request, what)
@@ -82,7 +82,7 @@ class LiveAdmin(PageAdmin):
         is_known = not answers.silent and answers.problem != AWAY
         if what.kind == "connection" and is_known and not live.open:
             self.message_user(request, _("It is over already."), messages.INFO)
-            return self._back()
+            return HttpResponseRedirect(self.url)
         context = {
             "title": _("End what is open"),
             "choices": choices_for(what, live.open),
@@ -102,19 +102,11 @@ class LiveAdmin(PageAdmin):
         self.message_user(request, done, messages.SUCCESS)
         [choice] = choices_for(what, [])
         self.log_change(request, Live(), f"{choice.label}. {done}")
-        return self._back()
+        return HttpResponseRedirect(self.url)
 
     def _refused_url(self, request: HttpRequest) -> str:
         """Say where the audit trail tells what was refused; "" if not to this user."""
         if not request.user.has_perm("mcp_audit.view_entry"):
             return ""
-        try:
-            view = "admin:mcp_audit_entry_changelist"
-            url = reverse(view, current_app=self.admin_site.name)
-        except NoReverseMatch:  # it is not installed
-            return ""
-        return f"{url}?outcome=refused"
-
-    def _back(self) -> HttpResponse:
-        view = "admin:mcp_pages_live_changelist"
-        return HttpResponseRedirect(reverse(view, current_app=self.admin_site.name))
+        url = self.url_of_list("mcp_audit_entry")
+        return url and f"{url}?outcome=refused"

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.text import capfirst
 
 if TYPE_CHECKING:
@@ -47,6 +47,23 @@ class PageAdmin(ModelAdmin):
         view = self.admin_site.admin_view(self.changelist_view)
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
         return [path("", view, name=name), *self.more_urls()]
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self.url_of_list(f"{self.opts.app_label}_{self.opts.model_name}")
+
+    def url_of_list(self, model: str) -> str:
+        """Say where the rows of a model are listed; "" in an admin site without it.
+
+        Args:
+            model: Such as "mcp_audit_entry".
+        """
+        try:
+            view = f"admin:{model}_changelist"
+            return reverse(view, current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
