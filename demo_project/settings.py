@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "mcp_django.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",  # after sessions, before common
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -142,6 +143,9 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 MCP: dict[str, Any] = {
+    # Pages follow their reader; what models read stays in the language that the
+    # descriptions of the tools are written in.
+    "LANGUAGE": "en",
     "SITE_NAME": "The Lending Library",
     # Another library, where readers may have an account, too: a second demo will do.
     # Its host is written otherwise than that of this one, because browsers keep one
@@ -174,6 +178,15 @@ OAUTH2_PROVIDER = oauth2_provider()
 SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
 
 LANGUAGE_CODE = "en"
+# Those of mcp_django's own pages. The library's texts are translated in `locale`.
+LANGUAGES = [
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("zh-hans", "简体中文"),
+]
+LOCALE_PATHS = [BASE_DIR / "demo_project" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, Field
 
 from demo_project.library.models import (
@@ -39,8 +40,9 @@ server = Server(
         "user you work for."
     ),
     # What a reader is asked when a program wants to act for them, beside reading
-    # (mcp:read) and everything else (mcp:write).
-    scopes={"library:lend": "Borrow and return books for you"},
+    # (mcp:read) and everything else (mcp:write). It is people who read that, in their
+    # own language; models are told all in English (`MCP["LANGUAGE"]` in settings.py).
+    scopes={"library:lend": _("Borrow and return books for you")},
 )
 
 MAX_DAYS = 42

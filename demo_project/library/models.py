@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 LOAN_DAYS = 21
 
@@ -21,28 +23,30 @@ class LendingError(Exception):
 class Genre(models.TextChoices):
     """Where a book stands."""
 
-    ADVENTURE = "adventure", "Adventure"
-    CHILDREN = "children", "Children"
-    DRAMA = "drama", "Drama"
-    GOTHIC = "gothic", "Gothic"
-    HUMOR = "humor", "Humor"
-    MYSTERY = "mystery", "Mystery"
-    PHILOSOPHY = "philosophy", "Philosophy"
-    POETRY = "poetry", "Poetry"
-    REALISM = "realism", "Realism"
-    ROMANCE = "romance", "Romance"
-    SCIENCE_FICTION = "science-fiction", "Science fiction"
+    ADVENTURE = "adventure", pgettext_lazy("genre", "Adventure")
+    CHILDREN = "children", pgettext_lazy("genre", "Children")
+    DRAMA = "drama", pgettext_lazy("genre", "Drama")
+    GOTHIC = "gothic", pgettext_lazy("genre", "Gothic")
+    HUMOR = "humor", pgettext_lazy("genre", "Humor")
+    MYSTERY = "mystery", pgettext_lazy("genre", "Mystery")
+    PHILOSOPHY = "philosophy", pgettext_lazy("genre", "Philosophy")
+    POETRY = "poetry", pgettext_lazy("genre", "Poetry")
+    REALISM = "realism", pgettext_lazy("genre", "Realism")
+    ROMANCE = "romance", pgettext_lazy("genre", "Romance")
+    SCIENCE_FICTION = "science-fiction", pgettext_lazy("genre", "Science fiction")
 
 
 class Author(models.Model):
     """Somebody who wrote at least one of the books."""
 
-    name = models.CharField(max_length=100, unique=True)
-    born = models.PositiveSmallIntegerField(null=True, blank=True)
-    died = models.PositiveSmallIntegerField(null=True, blank=True)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    born = models.PositiveSmallIntegerField(_("born"), null=True, blank=True)
+    died = models.PositiveSmallIntegerField(_("died"), null=True, blank=True)
 
     class Meta:
         ordering = ("name",)
+        verbose_name = _("author")
+        verbose_name_plural = _("authors")
 
     def __str__(self) -> str:
         return self.name
@@ -86,12 +90,14 @@ class BookQuerySet(models.QuerySet["Book"]):
 class Book(models.Model):
     """A title; what one carries home is a `Copy`."""
 
-    isbn = models.CharField("ISBN", max_length=13, unique=True)
-    title = models.CharField(max_length=200)
-    author = models.ForeignKey(Author, models.PROTECT, related_name="books")
-    year = models.PositiveSmallIntegerField("first published")
-    genre = models.CharField(max_length=20, choices=Genre)
-    summary = models.TextField(blank=True)
+    isbn = models.CharField(_("ISBN"), max_length=13, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    author = models.ForeignKey(
+        Author, models.PROTECT, related_name="books", verbose_name=_("author")
+    )
+    year = models.PositiveSmallIntegerField(_("first published"))
+    genre = models.CharField(_("genre"), max_length=20, choices=Genre)
+    summary = models.TextField(_("summary"), blank=True)
 
     # On the books of `BookQuerySet.with_counts` only.
     count_copies: int
@@ -101,6 +107,8 @@ class Book(models.Model):
 
     class Meta:
         ordering = ("title", "isbn")
+        verbose_name = _("book")
+        verbose_name_plural = _("books")
 
     def __str__(self) -> str:
         return self.title
@@ -117,10 +125,12 @@ class Book(models.Model):
             LendingError: No copy is free, or the reader has one already.
         """
         if Loan.objects.open().filter(copy__book=self, borrower=reader).exists():
-            raise LendingError(f"You have borrowed {self.title} already.")
+            text = gettext("You have borrowed %(title)s already.")
+            raise LendingError(text % {"title": self.title})
         copy = self.copies.free().first()
         if copy is None:
-            raise LendingError(f"All copies of {self.title} are lent.")
+            text = gettext("All copies of %(title)s are lent.")
+            raise LendingError(text % {"title": self.title})
         return Loan.objects.create(
             copy=copy,
             borrower=reader,
@@ -147,16 +157,22 @@ class CopyQuerySet(models.QuerySet["Copy"]):
 class Copy(models.Model):
     """One physical book."""
 
-    book = models.ForeignKey(Book, models.CASCADE, related_name="copies")
+    book = models.ForeignKey(
+        Book, models.CASCADE, related_name="copies", verbose_name=_("book")
+    )
     number = models.CharField(
-        max_length=20, unique=True, help_text="As on the label on its back."
+        _("number"),
+        max_length=20,
+        unique=True,
+        help_text=_("As on the label on its back."),
     )
 
     objects = CopyQuerySet.as_manager()
 
     class Meta:
         ordering = ("number",)
-        verbose_name_plural = "copies"
+        verbose_name = pgettext_lazy("of a book", "copy")
+        verbose_name_plural = pgettext_lazy("of a book", "copies")
 
     def __str__(self) -> str:
         return f"{self.book} ({self.number})"
@@ -177,18 +193,28 @@ class LoanQuerySet(models.QuerySet["Loan"]):
 class Loan(models.Model):
     """A copy in a reader's hands; kept when it is returned."""
 
-    copy = models.ForeignKey(Copy, models.PROTECT, related_name="loans")
-    borrower = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="loans"
+    copy = models.ForeignKey(
+        Copy,
+        models.PROTECT,
+        related_name="loans",
+        verbose_name=pgettext_lazy("of a book", "copy"),
     )
-    lent_on = models.DateField(default=timezone.localdate)
-    due_on = models.DateField()
-    returned_on = models.DateField(null=True, blank=True)
+    borrower = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="loans",
+        verbose_name=_("borrower"),
+    )
+    lent_on = models.DateField(_("lent on"), default=timezone.localdate)
+    due_on = models.DateField(_("due on"))
+    returned_on = models.DateField(_("returned on"), null=True, blank=True)
 
     objects = LoanQuerySet.as_manager()
 
     class Meta:
         ordering = ("due_on", "pk")
+        verbose_name = _("loan")
+        verbose_name_plural = _("loans")
         constraints = (
             # Two requests that find the same copy free cannot both lend it.
             models.UniqueConstraint(
@@ -199,7 +225,10 @@ class Loan(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.copy} to {self.borrower}"
+        return gettext("%(copy)s to %(borrower)s") % {
+            "copy": self.copy,
+            "borrower": self.borrower,
+        }
 
     @property
     def is_overdue(self) -> bool:

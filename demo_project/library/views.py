@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from demo_project.library.models import Book, Genre, LendingError, Loan
@@ -85,7 +86,8 @@ def loans_elsewhere(request: ReaderRequest) -> HttpResponse:
     except LoginRequired as error:
         return library.redirect_to_connect(request, error)
     except MCPError as error:
-        messages.error(request, f"{library.title} does not answer: {error}")
+        text = _("%(library)s does not answer: %(error)s")
+        messages.error(request, text % {"library": library.title, "error": error})
         return redirect("loan_list")
     context = {"library": library, "loans": result.structured_content}
     return render(request, "library/loans_elsewhere.html", context)
@@ -101,9 +103,9 @@ def borrow_book(request: ReaderRequest, isbn: str) -> HttpResponse:
     except LendingError as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, f"{book.title} is yours until {date_format(loan.due_on)}."
-        )
+        text = _("%(title)s is yours until %(day)s.")
+        values = {"title": book.title, "day": date_format(loan.due_on)}
+        messages.success(request, text % values)
     return redirect(book)
 
 
@@ -115,5 +117,6 @@ def return_book(request: ReaderRequest, pk: int) -> HttpResponse:
         Loan.objects.open().with_books(), pk=pk, borrower=request.user
     )
     loan.take_back()
-    messages.success(request, f"{loan.copy.book.title} is back on its shelf.")
+    text = _("%(title)s is back on its shelf.")
+    messages.success(request, text % {"title": loan.copy.book.title})
     return redirect("loan_list")

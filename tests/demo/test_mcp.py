@@ -29,6 +29,7 @@ pytestmark = [
 Way: TypeAlias = Literal["modern", "session", "sse"]
 
 FRANKENSTEIN = "9780000000057"
+GREAT_EXPECTATIONS = "9780000000095"
 UNKNOWN = "9790000000000"
 DRACULA_PATH = "/books/9780000000163/"
 DRACULA = "library://books/9780000000163"
@@ -49,7 +50,7 @@ def admin_token(demo: Demo) -> str:
 
 @asynccontextmanager
 async def connect(
-    site: str, token: str, way: Way = "modern", **callbacks: Any
+    site: str, token: str, way: Way = "modern", language: str = "en", **callbacks: Any
 ) -> AsyncIterator[Client]:
     """Connect a client.
 
@@ -57,9 +58,10 @@ async def connect(
         site: Address of the demo.
         token: Names the user.
         way: How: in the newest version, in a session, or in one over HTTP+SSE.
+        language: What it asks to be answered in.
         callbacks: Of `Client`.
     """
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
     mode = "auto" if way == "modern" else "legacy"
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
         transport: Any = (
@@ -340,6 +342,23 @@ async def test_prompt_and_completions_know_the_catalog(
     assert isinstance(message.content, mcp_types.TextContent)
     assert message.content.text.startswith("I feel wistful and would like")
     assert "- Gitanjali, Rabindranath Tagore (" in message.content.text
+
+
+async def test_models_are_told_all_in_english(site: str, reader_token: str) -> None:
+    """Chosen: as the descriptions are, whatever language the pages have."""
+    async with connect(site, reader_token, language="de") as client:
+        recommended = await client.get_prompt("recommend", {"genre": "gothic"})
+        await call(client, "borrow_book", isbn=GREAT_EXPECTATIONS, days=7)
+        refused = await client.call_tool(
+            "borrow_book", {"isbn": GREAT_EXPECTATIONS, "days": 7}
+        )
+        await call(client, "return_book", isbn=GREAT_EXPECTATIONS)
+    assert isinstance(recommended, mcp_types.GetPromptResult)
+    [message] = recommended.messages
+    assert isinstance(message.content, mcp_types.TextContent)
+    assert "read something from Gothic." in message.content.text
+    assert isinstance(refused, mcp_types.CallToolResult)
+    assert text_of(refused) == "You have borrowed Great Expectations already."
 
 
 async def test_printed_stdio_configuration_works(demo: Demo) -> None:

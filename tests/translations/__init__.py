@@ -1,5 +1,6 @@
 """The catalogs of translations: what makes them, and what they have to be.
 
 `python -m tests.translations` is `make messages`. Modules: `sources` finds the messages
-in the package, `catalogs` reads, writes and compiles what translators work on.
+in the package and in the demo, `catalogs` reads, writes and compiles what translators
+work on.
 """

@@ -1,6 +1,7 @@
-"""`make messages`: bring the catalogs up to the texts of the package, and compile them.
+"""`make messages`: bring the catalogs up to the texts of the package and of the demo.
 
-With the name of a language, such as "pt_BR", its catalog is begun.
+They are compiled, too. With the name of a language, such as "pt_BR", its catalogs are
+begun.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import sys
 from babel import Locale, UnknownLocaleError
 
 from tests.commands import say
-from tests.translations.catalogs import is_translated, languages, source_of, update
+from tests.translations.catalogs import (
+    LOCALES,
+    is_translated,
+    languages,
+    source_of,
+    update,
+)
 from tests.translations.sources import ROOT, find_messages
 
 
@@ -18,12 +25,14 @@ def main(*added: str) -> None:
     """Update all catalogs, and say what is left to translate."""
     for language in added:
         _refuse_unknown(language)
-    found = find_messages()
-    for language in sorted({*languages(), *added}):
-        messages = [message for message in update(language, found) if message.id]
-        left = sum(not is_translated(message) for message in messages)
-        file = source_of(language).relative_to(ROOT)
-        say(f"{file}: {len(messages)} messages, {left} left to translate")
+    for package, folder in LOCALES.items():
+        found = find_messages(package)
+        for language in sorted({*languages(), *added}):
+            catalog = update(language, found, folder)
+            messages = [message for message in catalog if message.id]
+            left = sum(not is_translated(message) for message in messages)
+            file = source_of(language, folder).relative_to(ROOT)
+            say(f"{file}: {len(messages)} messages, {left} left to translate")
 
 
 def _refuse_unknown(language: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads, updates and compiles the catalogs, one for each language of the package."""
+"""Reads, updates and compiles the catalogs, one for each language of a package."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 
-from tests.translations.sources import PACKAGE
+from tests.translations.sources import DEMO, PACKAGE
 
 LOCALE: Final = PACKAGE / "locale"
+LOCALES: Final = {PACKAGE: LOCALE, DEMO: DEMO / "locale"}
+"""Package -> the folder of its catalogs."""
 
 
 class DatelessCatalog(Catalog):
@@ -58,9 +60,9 @@ class DatelessCatalog(Catalog):
         """Take nothing from elsewhere."""
 
 
-def languages() -> list[str]:
+def languages(folder: Path = LOCALE) -> list[str]:
     """Give the languages that have a catalog, by the names of their folders."""
-    return sorted(folder.name for folder in LOCALE.iterdir() if folder.is_dir())
+    return sorted(each.name for each in folder.iterdir() if each.is_dir())
 
 
 def source_of(language: str, folder: Path = LOCALE) -> Path:

@@ -1,4 +1,4 @@
-"""Finds what is to be translated in the package's code and templates.
+"""Finds what is to be translated in code and templates.
 
 It is what `manage.py makemessages` finds, without the programs of GNU gettext.
 """
@@ -16,6 +16,7 @@ from django.utils.translation.template import templatize
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "mcp_django"
+DEMO: Final = ROOT / "demo_project"
 
 _ONE: Final = (1,)
 _PLURAL: Final = (1, 2)
@@ -35,10 +36,10 @@ _KEYWORDS: Final = {
 }
 
 
-def find_messages() -> Catalog:
-    """Give all messages, in the order of the files that they are in."""
+def find_messages(package: Path = PACKAGE) -> Catalog:
+    """Give all messages of a package, in the order of the files that they are in."""
     found = Catalog()
-    for file in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]):
+    for file in sorted([*package.rglob("*.py"), *package.rglob("*.html")]):
         place = file.relative_to(ROOT).as_posix()
         for line, message, comments, context in extract(
             "python",

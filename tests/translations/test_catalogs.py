@@ -16,13 +16,15 @@ from django.conf import global_settings
 from django.utils.translation import to_language
 
 from tests.translations.catalogs import (
+    LOCALES,
+    compiled_of,
     is_translated,
     languages,
     read,
     read_compiled,
     texts_of,
 )
-from tests.translations.sources import ROOT, find_messages
+from tests.translations.sources import DEMO, PACKAGE, ROOT, find_messages
 
 MENDED_BY: Final = "run `make messages`, and translate what it says is left"
 
@@ -30,9 +32,20 @@ MENDED_BY: Final = "run `make messages`, and translate what it says is left"
 _PLACES: Final = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|\{\w*\}|<[^>]*>")
 
 
-def translations(language: str) -> Iterator[Message]:
+each_catalog = pytest.mark.parametrize(
+    ("package", "language"),
+    [
+        pytest.param(package, language, id=f"{package.name}-{language}")
+        for package, folder in LOCALES.items()
+        for language in languages(folder)
+    ],
+)
+
+
+def translations(package: Path, language: str) -> Iterator[Message]:
     """Give what is translated into a language, without the header."""
-    return (m for m in read(language) if m.id and is_translated(m))
+    catalog = read(language, LOCALES[package])
+    return (m for m in catalog if m.id and is_translated(m))
 
 
 def keys(catalog: Catalog) -> set[tuple[str | None, str]]:
@@ -48,6 +61,7 @@ def singular(message: Message) -> str:
 def test_languages_that_are_promised_are_there() -> None:
     """We promise it: German, Spanish, French, Chinese."""
     assert {"de", "es", "fr", "zh_Hans"} <= set(languages())
+    assert languages(LOCALES[DEMO]) == languages()
 
 
 @pytest.mark.parametrize("language", languages())
@@ -70,37 +84,43 @@ def test_messages_are_found_in_code_and_templates() -> None:
 
 
 @pytest.fixture(scope="module")
-def found() -> Catalog:
-    """Give the messages of the package."""
-    return find_messages()
+def found() -> dict[Path, Catalog]:
+    """Give the messages of each package."""
+    return {package: find_messages(package) for package in LOCALES}
 
 
-@pytest.mark.parametrize("language", languages())
-def test_catalog_has_the_messages_of_the_package(language: str, found: Catalog) -> None:
+@each_catalog
+def test_catalog_has_the_messages_of_the_package(
+    package: Path, language: str, found: dict[Path, Catalog]
+) -> None:
     """We promise it: no text is left out, and none is there that is not used."""
-    known, wanted = keys(read(language)), keys(found)
+    known, wanted = keys(read(language, LOCALES[package])), keys(found[package])
     missing, left_over = wanted - known, known - wanted
 
     assert not missing, MENDED_BY
     assert not left_over, MENDED_BY
 
 
-@pytest.mark.parametrize("language", languages())
-def test_every_message_is_translated(language: str) -> None:
+@each_catalog
+def test_every_message_is_translated(package: Path, language: str) -> None:
     """We promise it: none is empty or fuzzy, and plurals have all their forms."""
-    catalog = read(language)
+    catalog = read(language, LOCALES[package])
     left = [message.id for message in catalog if not is_translated(message)]
-    forms = {len(texts_of(m)) for m in translations(language) if m.pluralizable}
+    forms = {
+        len(texts_of(m)) for m in translations(package, language) if m.pluralizable
+    }
 
     assert not left, MENDED_BY
     assert forms <= {catalog.num_plurals}
 
 
-@pytest.mark.parametrize("language", languages())
-def test_placeholders_and_markup_are_those_of_the_message(language: str) -> None:
+@each_catalog
+def test_placeholders_and_markup_are_those_of_the_message(
+    package: Path, language: str
+) -> None:
     """We promise it: a name that is wrong would be a 500, or a value that is lost."""
     wrong = []
-    for message in translations(language):
+    for message in translations(package, language):
         ids = [message.id] if isinstance(message.id, str) else list(message.id)
         # All forms of a plural are filled in alike.
         wanted = Counter(_PLACES.findall(ids[-1]))
@@ -113,12 +133,12 @@ def test_placeholders_and_markup_are_those_of_the_message(language: str) -> None
     assert not wrong
 
 
-@pytest.mark.parametrize("language", languages())
-def test_translations_end_as_their_messages_do(language: str) -> None:
+@each_catalog
+def test_translations_end_as_their_messages_do(package: Path, language: str) -> None:
     """Chosen: a full stop, colon or blank that is lost shows between two texts."""
     wrong = [
         (text, singular(message))
-        for message in translations(language)
+        for message in translations(package, language)
         for text in texts_of(message)
         if end_of(text) != end_of(singular(message))
         or blanks_around(text) > blanks_around(singular(message))
@@ -140,18 +160,20 @@ def end_of(text: str) -> str:
     return last if last in ".:?…" else ""
 
 
-@pytest.mark.parametrize("language", languages())
-def test_what_django_reads_is_what_was_translated(language: str) -> None:
+@each_catalog
+def test_what_django_reads_is_what_was_translated(package: Path, language: str) -> None:
     """We promise it: `.mo` files are compiled from the `.po` files beside them."""
-    compiled = [m for m in read_compiled(language) if m.id]
+    compiled = [m for m in read_compiled(language, LOCALES[package]) if m.id]
 
     assert {(m.context, singular(m)): texts_of(m) for m in compiled} == {
-        (m.context, singular(m)): texts_of(m) for m in translations(language)
+        (m.context, singular(m)): texts_of(m) for m in translations(package, language)
     }, "run `make messages`"
 
 
-@pytest.mark.parametrize("language", languages())
-def test_words_of_django_stay_as_django_translates_them(language: str) -> None:
+@each_catalog
+def test_words_of_django_stay_as_django_translates_them(
+    package: Path, language: str
+) -> None:
     """Chosen: Django puts all catalogs into one, and ours would change its pages.
 
     The month of May is the example: our word for a right needs a context.
@@ -159,8 +181,10 @@ def test_words_of_django_stay_as_django_translates_them(language: str) -> None:
     root = Path(django.__file__).parent
     # Not many sites have admindocs, which call types classes in German.
     changed = []
-    ours = list(translations(language))
+    ours = list(translations(package, language))
     catalogs = set(root.glob(f"**/locale/{language}/LC_MESSAGES/django.mo"))
+    # The demo has the package's pages, too.
+    catalogs.add(compiled_of(language))
     for file in catalogs - set(root.glob("contrib/admindocs/**/django.mo")):
         with file.open("rb") as opened:
             theirs = read_mo(opened)
@@ -181,7 +205,9 @@ def test_words_of_the_glossary_are_used(language: str) -> None:
     """Chosen: a glossary that no catalog follows would mislead."""
     rows = [line for line in GLOSSARY.read_text("utf-8").splitlines() if "|" in line]
     words = [row.split("|")[2 + _COLUMNS.index(language)] for row in rows[2:]]
-    said = " ".join(t for m in translations(language) for t in texts_of(m)).lower()
+    said = " ".join(
+        t for m in translations(PACKAGE, language) for t in texts_of(m)
+    ).lower()
 
     assert words
     assert not [

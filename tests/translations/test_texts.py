@@ -13,9 +13,13 @@ from django.contrib import admin
 from django.db.models import Field, Model
 from django.utils.functional import Promise
 
-from tests.translations.sources import PACKAGE
+from tests.translations.sources import DEMO, PACKAGE
 
-TEMPLATES: Final = sorted(PACKAGE.rglob("templates/**/*.html"))
+TEMPLATES: Final = [
+    template
+    for package in (PACKAGE, DEMO)
+    for template in sorted(package.rglob("templates/**/*.html"))
+]
 
 _TRANSLATED: Final = re.compile(
     r"\{%\s*blocktrans(?:late)?\b.*?\{%\s*endblocktrans(?:late)?\s*%\}", re.DOTALL
