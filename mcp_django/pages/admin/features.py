@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 
 from mcp_django.bulkheads.admin_views import unless_tables_lack
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 USE_DAYS: Final = 30
 """For how many days it is said how features were used."""
+
+_MOST_UNKNOWN: Final = 10
+_MAX_UNKNOWN: Final = 200
+"""How many features that there are not are named, and by how many characters."""
 
 _MAY_SEE_USE: Final = "mcp_audit.view_entry"
 
@@ -132,9 +136,12 @@ class FeatureAdmin(PageAdmin):
     def show(self, request: HttpRequest) -> HttpResponse:
         """Show all features, server by server."""
         switching = _switching(self, request)
+        ids: Mapping[str, None] = {}
         if request.method == "POST" and switching is not None:
             known = offered_by_id()
             ids = dict.fromkeys(request.POST.getlist("feature"))
+            for id in [id for id in ids if id not in known][:_MOST_UNKNOWN]:
+                self._say_that_there_is_none(request, id)
             if switching.take([known[id] for id in ids if id in known]):
                 return HttpResponseRedirect(request.get_full_path())
         order = request.GET.get("o", "")
@@ -151,6 +158,7 @@ class FeatureAdmin(PageAdmin):
             "use": use,
             "counted_since": _counted_since(use),
             "switching": switching,
+            "chosen": ids,
             "strays": [] if switches is None else switches.not_of(features),
             "switches_url": self._url_of_switches(request),
             "days": USE_DAYS,
@@ -180,6 +188,11 @@ class FeatureAdmin(PageAdmin):
             "console_url": _url_of_console(request, offered),
         }
         return self.render(request, "admin/mcp_pages/feature.html", context)
+
+    def _say_that_there_is_none(self, request: HttpRequest, id: str) -> None:
+        text = _("There is no feature “%(feature)s”, or not any more.")
+        named = Truncator(id).chars(_MAX_UNKNOWN)
+        self.message_user(request, text % {"feature": named}, messages.WARNING)
 
     def _url_of_trail(self, offered: Offered) -> str:
         """Give where the trail shows the uses of a feature; "" where it does not."""

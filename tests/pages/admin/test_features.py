@@ -358,6 +358,7 @@ def test_several_features_are_switched_in_the_list() -> None:
 
     both = ", ".join(chosen[:2])
     assert f"Switched off: {both}." in said
+    assert "There is no feature “no/tool:x”, or not any more." in said
     assert Switch.objects.filter(why="closed").count() == 2
     assert f"Switched on: {both}." in said_to(client, LIST, on="server", feature=chosen)
     assert not Switch.objects.exists()
@@ -416,6 +417,9 @@ def test_reason_that_is_too_long_is_refused() -> None:
         posted = {"off": "1", "why": "x" * (MAX_WHY + 1), "feature": "shop/tool:refund"}
         said = said_to(client, address, **posted)
         assert "at most 1000 characters (it has 1001)" in said
+        if address == LIST:  # and what was chosen stays so
+            assert re.findall(r'value="([^"]+)" checked', said) == ["shop/tool:refund"]
+            assert said.index('class="errornote"') < said.index("<form method=")
     assert not Switch.objects.exists()
 
 
