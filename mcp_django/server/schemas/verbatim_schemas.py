@@ -88,8 +88,8 @@ class VerbatimSchema:
             format_checker: Checks `format`; None to take any text for any format.
 
         Raises:
-            ValueError: It is no valid schema, is in a dialect we do not know, or
-                refers to a document outside itself.
+            ValueError: It is no valid schema, is no JSON or nested too deeply, is in a
+                dialect we do not know, or refers to a document outside itself.
 
         Spec: 2026-07-28 basic/index, "JSON Schema Usage".
         """
@@ -97,11 +97,16 @@ class VerbatimSchema:
             raise ValueError(
                 f'{what} must have "type": "object", not {schema.get("type")!r}'
             )
-        shown = copy.deepcopy(dict(schema))
-        own = untranslated(shown)
-        dialect = _dialect(own, what)
         try:
+            shown = copy.deepcopy(dict(schema))
+            own = untranslated(shown)
+            text = _text_of(own)
+            dialect = _dialect(own, what)
             dialect.check_schema(own)
+        except RecursionError as error:
+            raise ValueError(f"{what} is nested too deeply") from error
+        except TypeError as error:  # of what writes JSON
+            raise ValueError(f"{what} cannot be written as JSON: {error}") from error
         except SchemaError as error:
             place = place_of(error.absolute_path) or "its top"
             raise ValueError(
@@ -113,7 +118,7 @@ class VerbatimSchema:
         )
         # Only the validator knows formats.
         compiled = compile_schema(own) if format_checker is None else None
-        return cls(shown, validator, compiled, _text_of(own))
+        return cls(shown, validator, compiled, text)
 
     def problems(
         self, value: JSON, *, show_values: bool = True, size: int | None = None

@@ -232,6 +232,20 @@ def test_many_requests_together_take_little_work(
     assert refusal(dict(schema), honest) == ""
 
 
+def test_schema_that_is_no_json_is_refused_by_name() -> None:
+    """Chosen: whoever registers a hundred tools is told which one it is."""
+    deep: JSON = {"type": "string"}
+    for _ in range(1000):
+        deep = {"type": "array", "items": deep}
+    for member, said in (
+        ({"default": {1}}, "'ship' cannot be written as JSON: Object of type set"),
+        (deep, "'ship' is nested too deeply"),
+    ):
+        schema: Any = {"type": "object", "properties": {"a": member}}
+        with pytest.raises(ValueError, match=said):
+            VerbatimSchema.of(schema, "input_schema of 'ship'")
+
+
 def test_pattern_that_nobody_can_read_is_refused() -> None:
     """Our choice: what is not checked must not look as if it were."""
     with pytest.raises(ValueError, match="is no valid JSON Schema: at"):
