@@ -1,10 +1,12 @@
-"""The port that `make demo` asks for before it does anything else."""
+"""What `make demo` installs, asks for before it does anything else, and shows."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -78,3 +80,13 @@ def test_demo_needs_nothing_that_only_tests_need(demo: Demo) -> None:
     assert "channels" in loaded
     # The second is brought by django-oauth-toolkit, too.
     assert not loaded & (names - {"mcp-django-channels", "jwcrypto"})
+
+
+def test_command_that_the_demo_shows_runs_as_it_stands_there(demo: Demo) -> None:
+    """We promise it: it is pasted into a terminal."""
+    shown = demo.manage("demo_info", "--port", "8123")
+    [command] = [line for line in shown.splitlines() if "mcp_config" in line]
+    python, *arguments = shlex.split(command)
+
+    assert python == sys.executable
+    assert "http://127.0.0.1:8123/mcp" in demo.run(*arguments)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ the URL and nothing else, and has you log in and allow it in your browser:
 
 What you allowed is at {site}/mcp/programs/.
 
-Other clients: manage.py mcp_config --client NAME --url {site}/mcp.
+Other clients, such as codex or cursor, in this folder:
+
+{python} manage.py mcp_config --client codex --url {site}/mcp
 
 Or connect one as reader by a token, with one of these.
 
@@ -94,6 +97,7 @@ class Command(BaseCommand):
         self.stdout.write(
             INFO.format(
                 site=site,
+                python=shlex.quote(sys.executable),
                 log_in=f"claude mcp add --transport http library {site}/mcp",
                 claude_code=(
                     f"claude mcp add --transport http library {site}/mcp "
