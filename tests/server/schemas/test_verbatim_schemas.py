@@ -233,7 +233,7 @@ def test_many_requests_together_take_little_work(
 
 
 def test_schema_that_is_no_json_is_refused_by_name() -> None:
-    """Chosen: whoever registers a hundred tools is told which one it is."""
+    """Chosen: of a hundred tools the error names the one that it is."""
     deep: JSON = {"type": "string"}
     for _ in range(1000):
         deep = {"type": "array", "items": deep}
