@@ -14,8 +14,8 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.management.base import CommandError
 from django.db.models import Model
 
+from mcp_django.auth.named_users import user_named
 from mcp_django.operations.ending import split_feature
-from mcp_django.operations.users import user_named
 from mcp_django.server.discovery import all_servers
 
 WRONG: Final = 2

@@ -40,18 +40,3 @@ def names_of(owners: Collection[str]) -> dict[str, str]:
 def is_primary_key(text: str) -> bool:
     """Say whether a text can be the primary key of a user."""
     return key_of(get_user_model(), text) is not None
-
-
-def user_named(name: str) -> Any:
-    """Find a user by the name to log in with; None if there is none.
-
-    Raises:
-        django.db.Error: The database is away, or its migrations have not run.
-    """
-    users = get_user_model()
-    if "\0" in name:  # which PostgreSQL takes for a mistake
-        return None
-    try:
-        return users._default_manager.get_by_natural_key(name)
-    except users.DoesNotExist:
-        return None

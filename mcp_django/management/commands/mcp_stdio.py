@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from mcp_django.auth.interface import User
+from mcp_django.auth.named_users import user_named
 from mcp_django.bulkheads.missing_migrations import needing_database
 from mcp_django.management.remote import (
     add_login_arguments,
@@ -24,7 +25,6 @@ from mcp_django.management.remote import (
     check_url,
     headers_from,
 )
-from mcp_django.operations.users import user_named
 from mcp_django.server.discovery import servers
 from mcp_django.server.server import Server
 from mcp_django.sessions.stdio import bridge_stdio, serve_stdio

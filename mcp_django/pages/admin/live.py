@@ -11,8 +11,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mcp_django.auth.named_users import user_named
 from mcp_django.operations import end, status
-from mcp_django.operations.users import user_named
 from mcp_django.pages.admin.live_ends import End, choices_for
 from mcp_django.pages.admin.live_view import LISTED, LiveView, warnings_of
 from mcp_django.pages.admin.page import PageAdmin
