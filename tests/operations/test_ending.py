@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from io import StringIO
 from typing import Any
@@ -20,7 +21,7 @@ from mcp_django.server.switched_off import switched_off
 from mcp_django.tokens.models import Token
 from mcp_django.worker.worker import current_worker
 from tests.consumers.conftest import door, without_authentication
-from tests.consumers.connections import open_stream
+from tests.consumers.connections import OpenStream, open_stream
 from tests.consumers.credentials import cookie_of
 from tests.consumers.shop import runs
 from tests.consumers.streamable import (
@@ -39,7 +40,7 @@ from tests.consumers.streamable import (
     shop,
     standalone,
 )
-from tests.consumers.websocket_connections import Closed, open_websocket
+from tests.consumers.websocket_connections import Closed, WebSocket, open_websocket
 from tests.oauth.authenticators.test_toolkit import give
 from tests.site.mcp import Door
 
@@ -278,11 +279,11 @@ async def test_what_an_access_token_or_its_program_opened_ends(
         assert (await session.post(call_of("add", a=1))).status == 404
 
 
-async def test_what_is_open_over_sse_and_websocket_ends_after_its_errors(
-    ada: User, door: Door
-) -> None:
-    """Chosen: the errors come first, so that clients know what became of calls."""
-    token, headers = await issue(ada)
+@asynccontextmanager
+async def calls_of_connections(
+    door: Door, headers: dict[str, str]
+) -> AsyncIterator[tuple[OpenStream, WebSocket]]:
+    """Begin a call over HTTP+SSE and one over a WebSocket; give the two clients."""
     async with (
         open_stream(shop, headers=headers) as stream,
         open_websocket(shop, headers=headers) as websocket,
@@ -292,6 +293,15 @@ async def test_what_is_open_over_sse_and_websocket_ends_after_its_errors(
         websocket.send(HOLD)
         for _ in range(2):
             await arrival(door)
+        yield stream, websocket
+
+
+async def test_what_is_open_over_sse_and_websocket_ends_after_its_errors(
+    ada: User, door: Door
+) -> None:
+    """Chosen: the errors come first, so that clients know what became of calls."""
+    token, headers = await issue(ada)
+    async with calls_of_connections(door, headers) as (stream, websocket):
         assert await counts(token=token) == (2, 0)
         assert (await stream.read_message())["error"] == ENDED
         await stream.connection.wait_for_end()
@@ -306,15 +316,7 @@ async def test_calls_of_a_credential_that_no_longer_holds_end_with_errors(
     settings.MCP = {"RECHECK_SECONDS": 0.1}
     token, headers = await issue(ada)
     _, answers = await begin_everything(door, headers)
-    async with (
-        open_stream(shop, headers=headers) as stream,
-        open_websocket(shop, headers=headers) as websocket,
-    ):
-        await stream.initialize()
-        await stream.post(HOLD)
-        websocket.send(HOLD)
-        for _ in range(2):
-            await arrival(door)
+    async with calls_of_connections(door, headers) as (stream, websocket):
         await authentication_threads.run(token.revoke)
         ended = {
             "code": -32603,
